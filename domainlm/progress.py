@@ -1,0 +1,88 @@
+"""Progress that a person can follow, on a terminal and in a log.
+
+In: `progress(done, total, figures)` calls of a stage, and its log lines. Out: on a terminal a live bar with the
+figures; elsewhere a line every 30 seconds, and always the last one. Everything but the bar goes to the build's own
+log file as well.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+LINE_EVERY_SECONDS = 30.0
+
+
+def describe(figures: Mapping[str, float]) -> str:
+    """'loss 2.31 · 341 tokens/s · 2:10 left' from figures with units in their names."""
+    parts = []
+    for name, value in figures.items():
+        if name == "seconds_left":
+            parts.append(f"{int(value) // 60}:{int(value) % 60:02d} left")
+        elif name.endswith("_per_second"):
+            parts.append(f"{value:.0f} {name.removesuffix('_per_second')}/s")
+        else:
+            parts.append(f"{name.replace('_', ' ')} {value:.4g}")
+    return " · ".join(parts)
+
+
+class Reporter:
+    """Prints one build's progress and log lines; a context manager, because a live bar must be taken down."""
+
+    def __init__(self, name: str, log_file: Path | None) -> None:
+        self.name = name
+        self._file: TextIO | None = None
+        if log_file is not None:
+            log_file.parent.mkdir(parents=True, exist_ok=True)
+            self._file = log_file.open("w", encoding="utf-8")
+        self._console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+        self._bar: Progress | None = None
+        self._last_line = time.monotonic()
+
+    def __enter__(self) -> Reporter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        if self._file is not None:
+            self._file.close()
+
+    def log(self, message: str) -> None:
+        self._console.print(f"[{self.name}] {message}")
+        if self._file is not None:
+            self._file.write(f"{time.strftime('%H:%M:%S')} {message}\n")
+            self._file.flush()
+
+    def progress(self, done: int, total: int, figures: Mapping[str, float]) -> None:
+        text = describe(figures)
+        if sys.stderr.isatty():
+            if self._bar is None:
+                columns = (
+                    TextColumn("{task.description}"),
+                    BarColumn(),
+                    TaskProgressColumn(),
+                    TextColumn("{task.fields[figures]}"),
+                )
+                self._bar = Progress(*columns, console=self._console, transient=True)
+                self._bar.add_task(self.name, total=total, figures=text)
+                self._bar.start()
+            self._bar.update(self._bar.task_ids[0], completed=done, total=total, figures=text)
+        if done < total and time.monotonic() - self._last_line < LINE_EVERY_SECONDS:
+            return
+        self._last_line = time.monotonic()
+        line = f"{100 * done // max(total, 1)} % ({done} of {total}) {text}"
+        if not sys.stderr.isatty():
+            self.log(line)
+        elif self._file is not None:
+            self._file.write(f"{time.strftime('%H:%M:%S')} {line}\n")
+            self._file.flush()

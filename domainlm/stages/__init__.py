@@ -1,0 +1,1 @@
+"""One module per artifact; each is a pure function from inputs and configuration to files."""

@@ -1,0 +1,32 @@
+"""Artifact `base_model`: the base checkpoint as safetensors and a tokenizer.
+
+In: the files of the source with role base_model (one GGUF file, or a Hugging Face folder). Out: a checkpoint folder
+that plain transformers loads, and tokens.json. See `domainlm.models.convert` for what is checked.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from domainlm.config import BaseModelConfig
+from domainlm.models.convert import collect_files, convert
+from domainlm.models.load import set_threads
+from domainlm.stage import Inputs, Resources, StageError, Stats
+
+
+def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
+    section = BaseModelConfig.model_validate(config["section"])
+    if inputs.open_raw is None:
+        raise StageError("base_model was given no raw files; expected those of the source with role base_model")
+    set_threads(resources.threads)
+    source = scratch / "source"
+    shutil.rmtree(source, ignore_errors=True)
+    source.mkdir(parents=True)
+    collect_files(config["files"], inputs.open_raw, source)
+    resources.progress(1, 2, {})
+    tokens = convert(source, out, section)
+    return asdict(tokens)

@@ -1,0 +1,74 @@
+"""documents: text extracted from raw files, with provenance and labels.
+
+In: a shard's inventory; raw files are opened by it. Out: `documents.parquet` in canonical order, `rejected.jsonl` with
+every file or record that gave no document, `stats.json`. Property kept: the documents of all shards together are the
+same whatever the number of shards, because a record belongs to the byte range in which it begins.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from domainlm.config import Documents
+from domainlm.stage import Inputs, Resources, StageError, Stats
+from domainlm.text.document import Document, write_documents
+from domainlm.text.json_files import open_rows, read_json, summed, write_json, write_row
+from domainlm.text.pieces import Rejection
+from domainlm.text.readers import read_documents_of
+
+
+def inventory_of(path: Path) -> list[dict[str, Any]]:
+    """Rows of an inventory in canonical order."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+    return sorted(rows, key=lambda row: (row["source"], row["path"], row["start"]))
+
+
+def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
+    assert inputs.open_raw is not None
+    open_raw = inputs.open_raw
+    section = Documents.model_validate(config["section"])
+    rows = inventory_of(inputs.path("raw_corpus") / "inventory.jsonl")
+    rejected: Counter[str] = Counter()
+    chars_by_source: Counter[str] = Counter()
+    with open_rows(out / "rejected.jsonl") as rejected_file:
+
+        def documents() -> Iterator[Document]:
+            for done, row in enumerate(rows):
+                resources.progress(done, len(rows), {})
+                with open_raw(row) as file:
+                    for found in read_documents_of(row, file, section):
+                        if isinstance(found, Rejection):
+                            rejected[found.reason] += 1
+                            place = {"source": row["source"], "path": row["path"]}
+                            write_row(rejected_file, {**place, "reason": found.reason, "detail": found.detail})
+                        else:
+                            chars_by_source[found.source] += len(found.text)
+                            yield found
+            resources.progress(len(rows), len(rows), {})
+
+        count = write_documents(out / "documents.parquet", documents())
+    stats = {
+        # a file that is cut counts where it begins
+        "files": sum(row["start"] == 0 for row in rows),
+        "documents": count,
+        "rejected": rejected,
+        "chars": sum(chars_by_source.values()),
+        "chars_by_source": chars_by_source,
+    }
+    write_json(out / "stats.json", stats)
+    return {"documents": count, "rejected": sum(rejected.values())}
+
+
+def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
+    stats = summed(read_json(folder / "stats.json") for _, folder in sorted(inputs.folders.items()))
+    if not stats["documents"]:
+        raise StageError(
+            f"no document was found in {stats['files']} files (rejected: {stats['rejected'] or 'none'}); expected at "
+            "least one; see documents/*/rejected.jsonl, and check sources.*.include and sources.*.format"
+        )
+    write_json(out / "stats.json", stats)
+    return {"documents": stats["documents"], "rejected": sum(stats["rejected"].values())}

@@ -1,0 +1,29 @@
+"""Artifact `merged_model`: base + PT adapter as one checkpoint, with a certificate.
+
+In: `base_model`, `pt_adapter`, and `pt_tokens` (validation rows to compare on). Out: a checkpoint like `base_model`,
+and certificate.json; a merge that is not base + adapter within the section's limits is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from domainlm.config import MergedModel
+from domainlm.models.load import set_threads
+from domainlm.models.merge import certify, merge
+from domainlm.stage import Inputs, Resources, Stats
+from domainlm.tokens.files import read_split
+
+
+def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
+    section = MergedModel.model_validate(config["section"])
+    set_threads(resources.threads)
+    base, adapter = inputs.path("base_model"), inputs.path("pt_adapter")
+    merge(base, adapter, section.dtype, out)
+    certificate = certify(base, adapter, out, read_split(inputs.path("pt_tokens"), "validation"), section)
+    text = json.dumps(certificate, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
+    (out / "certificate.json").write_text(text, encoding="utf-8", newline="\n")
+    return certificate

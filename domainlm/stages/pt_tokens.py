@@ -1,0 +1,53 @@
+"""Artifact `pt_tokens`: the split documents as packed token files.
+
+In: `corpus_split` (train, validation) and `base_model` (tokenizer, control tokens). Out: packed rows, sidecar,
+meta.json. A document's text is its text and the end-of-text token, which is learned like any other. Control tokens
+written out inside a text stay text: only this stage ends a document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from domainlm.config import PtTokens
+from domainlm.stage import Inputs, Resources, Stats
+from domainlm.text.document import read_documents
+from domainlm.tokens.files import SPLITS, write_meta, write_split
+from domainlm.tokens.packing import TokenSequence
+from domainlm.tokens.special import read_special_tokens
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+DOCUMENTS_PER_BATCH = 1000
+
+
+def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
+    from tokenizers import Tokenizer
+
+    section = PtTokens.model_validate(config["section"])
+    tokens = read_special_tokens(inputs.path("base_model"))
+    tokenizer = Tokenizer.from_file(str(inputs.path("base_model") / "tokenizer.json"))
+    tokenizer.encode_special_tokens = True
+    figures = {}
+    for done, split in enumerate(SPLITS):
+        resources.progress(done, len(SPLITS), {})
+        documents = inputs.path("corpus_split") / f"{split}.parquet"
+        sequences = list(tokenise(tokenizer, documents, tokens.end_of_text_id))
+        figures[split] = write_split(out, split, sequences, section.sequence_length, tokens.pad_id)
+    return write_meta(out, figures, section.sequence_length, tokens.pad_id, tokens.end_of_text_id)
+
+
+def tokenise(tokenizer: Tokenizer, documents: Path, end_of_text_id: int) -> Iterator[TokenSequence]:
+    """Ids of each document and its end of text. Every token is a label; packing takes a segment's first one out."""
+    import numpy as np
+
+    remaining = read_documents(documents)
+    while batch := list(islice(remaining, DOCUMENTS_PER_BATCH)):
+        encodings = tokenizer.encode_batch_fast([document.text for document in batch], add_special_tokens=False)
+        for document, encoding in zip(batch, encodings, strict=True):
+            ids = np.array([*encoding.ids, end_of_text_id], dtype=np.int32)
+            yield TokenSequence(document.id, document.source, ids, np.ones(len(ids), dtype=np.uint8))

@@ -1,0 +1,83 @@
+"""Artifact `sft_tokens`: conversations as packed token files that learn only what the assistant says.
+
+In: `sft_dataset` (train, validation) and `base_model` (tokenizer, chat template). Out: packed rows with a loss mask on
+assistant turns and the token that ends them, sidecar, meta.json, and rejected.jsonl. A conversation is never cut: one
+that is longer than a row is left out and counted, since its end of turn would be lost.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from domainlm.config import SftTokens
+from domainlm.stage import Inputs, Resources, StageError, Stats
+from domainlm.tokens.chat import ConversationError, encode_conversation, template_renderer
+from domainlm.tokens.files import SPLITS, write_meta, write_split
+from domainlm.tokens.packing import TokenSequence
+from domainlm.tokens.special import read_special_tokens
+
+
+def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
+    import numpy as np
+    from tokenizers import Tokenizer
+    from transformers import AutoTokenizer
+
+    section = SftTokens.model_validate(config["section"])
+    base = inputs.path("base_model")
+    tokens = read_special_tokens(base)
+    if tokens.turn_end is None:
+        raise StageError(
+            "the base model's tokenizer has no chat template, so a turn has no end; expected one: give"
+            " sources.<base_model> a tokenizer with a chat_template"
+        )
+    turn_end = tokens.turn_end
+    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+    special = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special]
+    render = template_renderer(AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False))
+
+    def encode(text: str) -> list[int]:
+        return list(tokenizer.encode(text, add_special_tokens=False).ids)
+
+    figures = {}
+    rejected: list[dict[str, str]] = []
+    for done, split in enumerate(SPLITS):
+        resources.progress(done, len(SPLITS), {})
+        sequences = []
+        for row in _read_rows(inputs.path("sft_dataset") / f"{split}.jsonl"):
+            try:
+                ids, mask = encode_conversation(
+                    render, encode, with_system_turn(row["messages"], section.system_prompt), turn_end, special
+                )
+                if len(ids) > section.sequence_length:
+                    raise ConversationError("longer_than_row", f"{len(ids)} tokens")
+            except ConversationError as error:
+                rejected.append({"id": row["id"], "split": split, "reason": error.reason, "detail": error.detail})
+                continue
+            arrays = np.array(ids, dtype=np.int32), np.array(mask, dtype=np.uint8)
+            sequences.append(TokenSequence(row["id"], row["source"], *arrays))
+        if not sequences:
+            raise StageError(
+                f"no conversation of sft_dataset's {split} split is left ({len(rejected)} rejected, the first ones:"
+                f" {rejected[:3]}); expected at least one: raise sft_tokens.sequence_length or look at sft_dataset"
+            )
+        figures[split] = write_split(out, split, sequences, section.sequence_length, tokens.pad_id)
+    with (out / "rejected.jsonl").open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n" for row in rejected)
+    meta = write_meta(out, figures, section.sequence_length, tokens.pad_id, tokens.end_of_text_id)
+    return {**meta, "rejected": len(rejected)}
+
+
+def with_system_turn(messages: list[dict[str, str]], system_prompt: str | None) -> list[dict[str, str]]:
+    """The conversation with the configured system turn, unless it brings its own."""
+    if system_prompt is None or messages[0]["role"] == "system":
+        return messages
+    return [{"role": "system", "content": system_prompt}, *messages]
+
+
+def _read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            yield json.loads(line)

@@ -1,0 +1,161 @@
+"""Stamps: everything that a build needs to know, resolved once by the main process.
+
+In: a resolved configuration. Out: one small file per artifact and shard,
+`.domainlm/stamps/<domain>/<artifact>[.NNNN].json`, rewritten only if changed: code digest, configuration slice,
+versions, and where the inputs lie. Snakemake sees it as a rule input, `build` reads it and never resolves again, and
+cluster jobs find it on the shared file system.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from domainlm.config import DomainConfig
+from domainlm.pipeline import (
+    BY_NAME,
+    EXCLUDED_MODULES,
+    PACKAGE_ROOT,
+    STAGES,
+    Stage,
+    compared_domains,
+    config_slice,
+    package_data_files,
+    stage_inputs,
+)
+from domainlm.resolve import ConfigurationError
+from domainlm.sources import LocalIndex, base_model_slice, text_slices
+from domainlm.store.canonical import pretty_json
+from domainlm.store.code import CodeIndex
+
+LOCK_FILES = ("envs/cpu.lock", "envs/torch.lock")
+CODE_INDEX_FILE = ".domainlm/code_index.json"
+_PIN = re.compile(r"^([A-Za-z0-9_.-]+)==([^\s;\\]+)")
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """One build, ready to run. Paths are relative to the project. shard: its number as text, or None for a whole artifact.
+
+    roots (source -> local file or folder) says where raw bytes lie; it is not part of the action key, their digests are.
+    """
+
+    domain: str
+    artifact: str
+    shard: str | None
+    folder: str
+    inputs: dict[str, str]
+    code_digest: str
+    config: dict[str, Any]
+    distributions: dict[str, str]
+    roots: dict[str, str] = field(default_factory=dict)
+    is_gather: bool = False
+    uses_torch: bool = False
+
+
+def locked_versions(project: Path) -> dict[str, str]:
+    """Distribution -> public version in the lock files. The local part (+cpu, +cu130) is a build, not a version."""
+    versions: dict[str, str] = {}
+    for name in LOCK_FILES:
+        for line in (project / name).read_text(encoding="utf-8").splitlines():
+            found = _PIN.match(line)
+            if found:
+                versions[found[1].lower().replace("_", "-")] = found[2].split("+")[0]
+    return versions
+
+
+def shard_names(config: DomainConfig) -> list[str]:
+    return [f"{index:04d}" for index in range(config.raw_corpus.shards)]
+
+
+def artifact_folder(domain: str, artifact: str, shard: str | None = None) -> str:
+    return "/".join(["artifacts", domain, artifact, *([shard] if shard else [])])
+
+
+def stamp_path(domain: str, artifact: str, shard: str | None = None) -> str:
+    return f".domainlm/stamps/{domain}/{artifact}{f'.{shard}' if shard else ''}.json"
+
+
+def _roots(config: DomainConfig) -> dict[str, str]:
+    return {name: source.local for name, source in config.sources.items() if source.local is not None}
+
+
+def make_stamps(project: Path, config: DomainConfig) -> list[Stamp]:
+    """Every stamp of a domain, in pipeline order. Raises ConfigurationError for missing sources."""
+    index = LocalIndex(project)
+    code = CodeIndex(PACKAGE_ROOT, project / CODE_INDEX_FILE, EXCLUDED_MODULES)
+    versions = locked_versions(project)
+    texts = text_slices(project, config, index)
+    model = base_model_slice(project, config, index)
+    stamps: list[Stamp] = []
+    for stage in STAGES:
+        digest = code.digest([stage.module], package_data_files(stage))
+        missing = [name for name in stage.distributions if name not in versions]
+        if missing:
+            raise ConfigurationError(
+                f"{' and '.join(LOCK_FILES)} have no version of {missing}, which {stage.name} uses"
+            )
+        common: dict[str, Any] = {
+            "domain": config.domain,
+            "artifact": stage.name,
+            "code_digest": digest,
+            "distributions": {name: versions[name] for name in stage.distributions},
+            "uses_torch": stage.uses_torch,
+        }
+        stamps.extend(_stage_stamps(stage, config, common, texts, model))
+    index.save()
+    code.save()
+    return stamps
+
+
+def _stage_stamps(
+    stage: Stage,
+    config: DomainConfig,
+    common: dict[str, Any],
+    texts: list[dict[str, Any]],
+    model: dict[str, Any],
+) -> list[Stamp]:
+    domain, shards = config.domain, shard_names(config)
+    roots = _roots(config) if stage.name in ("raw_corpus", "base_model", "documents") else {}
+    if stage.is_sharded:
+        stamps = []
+        for number, shard in enumerate(shards):
+            slice_ = texts[number] if stage.name == "raw_corpus" else config_slice(stage, config)
+            inputs = {name: artifact_folder(domain, name, shard) for name in stage.inputs}
+            folder = artifact_folder(domain, stage.name, shard)
+            stamps.append(Stamp(shard=shard, folder=folder, inputs=inputs, config=slice_, roots=roots, **common))
+        gathered = {shard: artifact_folder(domain, stage.name, shard) for shard in shards}
+        folder = artifact_folder(domain, stage.name)
+        stamps.append(Stamp(shard=None, folder=folder, inputs=gathered, config={}, is_gather=True, **common))
+        return stamps
+    inputs = {name: artifact_folder(domain, name) for name in stage_inputs(stage, config)}
+    inputs |= {f"compare:{other}": artifact_folder(other, stage.name) for other in compared_domains(stage, config)}
+    slice_ = config_slice(stage, config)
+    if stage.name == "base_model":
+        slice_["source"] = model
+    folder = artifact_folder(domain, stage.name)
+    return [Stamp(shard=None, folder=folder, inputs=inputs, config=slice_, roots=roots, **common)]
+
+
+def write_stamps(project: Path, stamps: list[Stamp]) -> None:
+    """Write what changed, and remove the stamps of shards that are no more."""
+    wanted = set()
+    for stamp in stamps:
+        path = project / stamp_path(stamp.domain, stamp.artifact, stamp.shard)
+        wanted.add(path)
+        data = pretty_json(asdict(stamp))
+        if not path.exists() or path.read_bytes() != data:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            staged = path.with_name(f"{path.name}.{os.getpid()}")
+            staged.write_bytes(data)
+            os.replace(staged, path)
+    for path in {path for stamp_file in wanted for path in stamp_file.parent.glob("*.json")} - wanted:
+        path.unlink(missing_ok=True)
+
+
+def dependencies(artifact: str, config: DomainConfig) -> list[str]:
+    """Upstream artifact names of a whole artifact, without the compared domains."""
+    return list(stage_inputs(BY_NAME[artifact], config))

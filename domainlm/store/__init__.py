@@ -1,0 +1,1 @@
+"""Identity and reuse: action keys, action cache, content-addressed objects, leases."""

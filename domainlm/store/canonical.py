@@ -1,0 +1,33 @@
+"""Canonical JSON and SHA-256: the two functions that every identity is made of.
+
+In: JSON values, bytes, files. Out: one byte string per value (sorted keys, no spaces, UTF-8, no NaN) and its digest,
+so that equal values have equal digests on every platform.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+
+def canonical_json(value: Any) -> bytes:
+    """Return the one byte string of a JSON value. Raises ValueError for NaN and infinities."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8")
+
+
+def pretty_json(value: Any) -> bytes:
+    """Return readable JSON with sorted keys and a final newline, as stored on disk."""
+    return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
+
+
+def sha256_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_of_file(path: Path) -> str:
+    """Digest of a file's bytes, read in one pass."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,140 @@
+"""The code digest: what a stage's code *does*, not how it is written.
+
+In: a module of the package. Out: one digest over the canonical syntax trees of its import closure inside the package.
+Comments, docstrings and formatting are gone; the form is our own, because `ast.dump` and `ast.unparse` differ between
+Python versions. Package `__init__` files hold a docstring only and are left out, as are the modules named in
+`excluded` (the configuration models).
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from domainlm.store.canonical import canonical_json, sha256_of
+
+# fields that depend on how the source is written or on the parser's version, not on what it does
+_SKIPPED_FIELDS = {"type_comment", "kind", "type_ignores", "ctx"}
+
+
+def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
+    if (
+        body
+        and isinstance(body[0], ast.Expr)
+        and isinstance(body[0].value, ast.Constant)
+        and isinstance(body[0].value.value, str)
+    ):
+        return body[1:]
+    return body
+
+
+def canonical_form(node: object) -> object:
+    """A JSON value of a syntax tree: [type, {field: value}] with empty fields left out."""
+    if isinstance(node, ast.AST):
+        fields: dict[str, object] = {}
+        for name, value in ast.iter_fields(node):
+            if name in _SKIPPED_FIELDS:
+                continue
+            if name == "body" and isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                value = _without_docstring(value)
+            if value is None and not isinstance(node, ast.Constant):
+                continue
+            if value == []:
+                continue
+            fields[name] = canonical_form(value)
+        return [type(node).__name__, fields]
+    if isinstance(node, list):
+        return [canonical_form(item) for item in node]
+    if isinstance(node, str):
+        return node
+    return [type(node).__name__, repr(node)]
+
+
+def module_digest(source: bytes) -> str:
+    return sha256_of(canonical_json(canonical_form(ast.parse(source))))
+
+
+def _module_path(root: Path, module: str) -> Path | None:
+    path = root.joinpath(*module.split("."))
+    if path.with_suffix(".py").is_file():
+        return path.with_suffix(".py")
+    return None
+
+
+def imported_modules(source: bytes, module: str) -> set[str]:
+    """Absolute names of what a module imports, anywhere in it; `from a import b` gives both a and a.b."""
+    names: set[str] = set()
+    package = module.split(".")[:-1]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            prefix = ".".join([*base, *(node.module.split(".") if node.module else [])])
+            names.add(prefix)
+            names.update(f"{prefix}.{alias.name}" for alias in node.names)
+    return names
+
+
+class CodeIndex:
+    """Digests and imports of the package's modules, remembered by size, time and inode between runs."""
+
+    def __init__(self, root: Path, cache_file: Path | None, excluded: Iterable[str]) -> None:
+        """root: the folder that holds the package. excluded: modules outside every digest."""
+        self.root = root
+        self.package = "domainlm"
+        self.excluded = frozenset(excluded)
+        self.cache_file = cache_file
+        self._known: dict[str, dict[str, object]] = {}
+        self._is_changed = False
+        if cache_file is not None and cache_file.exists():
+            try:
+                self._known = json.loads(cache_file.read_bytes())
+            except ValueError:
+                self._known = {}
+
+    def _read(self, module: str, path: Path) -> dict[str, object]:
+        found = path.stat()
+        identity = [str(path), found.st_size, found.st_mtime_ns, found.st_ino]
+        known = self._known.get(module)
+        if known is None or known["identity"] != identity:
+            source = path.read_bytes()
+            imports = sorted(n for n in imported_modules(source, module) if n.split(".")[0] == self.package)
+            known = {"identity": identity, "digest": module_digest(source), "imports": imports}
+            self._known[module] = known
+            self._is_changed = True
+        return known
+
+    def closure(self, modules: Iterable[str]) -> dict[str, Path]:
+        """Every module of the package that the given ones import, themselves included: name -> file."""
+        found: dict[str, Path] = {}
+        waiting = list(modules)
+        while waiting:
+            module = waiting.pop()
+            path = _module_path(self.root, module)
+            if path is None or module in found or module in self.excluded:
+                continue
+            found[module] = path
+            imports = self._read(module, path)["imports"]
+            assert isinstance(imports, list)
+            waiting.extend(imports)
+        return dict(sorted(found.items()))
+
+    def digest(self, modules: Iterable[str], package_data: Iterable[Path]) -> str:
+        """Code digest of the closure of `modules` and the bytes of their declared package data."""
+        names = list(modules)
+        for module in names:
+            if _module_path(self.root, module) is None:
+                raise FileNotFoundError(f"module {module} is not below {self.root}")
+        parts = [[name, self._read(name, path)["digest"]] for name, path in self.closure(names).items()]
+        data = [[path.relative_to(self.root).as_posix(), sha256_of(path.read_bytes())] for path in sorted(package_data)]
+        return sha256_of(canonical_json([parts, data]))
+
+    def save(self) -> None:
+        """Write what was learnt, if anything was."""
+        if self.cache_file is None or not self._is_changed:
+            return
+        self.cache_file.parent.mkdir(parents=True, exist_ok=True)
+        self.cache_file.write_bytes(canonical_json(self._known))

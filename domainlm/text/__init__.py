@@ -1,0 +1,1 @@
+"""Documents: readers, cleaning, duplicates, splits."""

@@ -1,0 +1,74 @@
+"""Classes of characters, and normalisation, equal on every supported Python.
+
+In: text. Out: its normal form, its words, its number of letters. Unicode tables differ between Python versions (14.0 in
+3.11, 15.0 in 3.12, 15.1 in 3.13), so nothing here asks the interpreter what a letter is: `str.isalpha` and `\\w` change
+their answer for 4,970 code points. The ranges below are fixed; whatever is not listed as punctuation, symbol or space
+counts as a letter. `str.lower` and `str.isspace` are equal for every code point of 14.0 to 15.1 and are used.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_PUNCTUATION = (
+    "\x00-/:-@\\[-`{-\xa9\xab-\xb4\xb6-\xb9\xbb-\xbf\xd7\xf7\u2000-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3008-\u303f"
+    "\ufe10-\ufe1f\ufe30-\ufe6f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65\ue000-\uf8ff\ufff0-\uffff"
+    "\U0001f000-\U0001faff"
+)
+_DIGITS = "0-9\uff10-\uff19"
+# scripts written without spaces between words, one character about as telling as half a word
+_CJK = "\u3005-\u3007\u3040-\u312f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_WORD = re.compile(f"[{_CJK}]|[^{_PUNCTUATION}{_CJK}]+")
+_NOT_LETTER = re.compile(f"[{_PUNCTUATION}{_DIGITS}]+")
+_SPACE = re.compile(r"[\x00-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f\u2060\u3000\ufeff]+")
+
+# combining marks that Unicode 15.0 added: their order under NFC differs between Python 3.11 and 3.12, so they are kept out
+_MARKS_OF_UNICODE_15 = re.compile("([\U00010efd-\U00010eff\U00011f41\U00011f42\U0001e08f\U0001e4ec-\U0001e4ef]+)")
+_LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028]")
+_SPACES = re.compile("[\xa0\u2000-\u200a\u202f\u205f]")
+_INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u200b\u2060\ufeff]")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_TRAILING = re.compile(r"[ \t]+\n")
+_BLANK_LINES = re.compile(r"\n{3,}")
+
+
+def composed(text: str) -> str:
+    """Unicode NFC, equal on every supported Python."""
+    if text.isascii() or (unicodedata.is_normalized("NFC", text) and not _MARKS_OF_UNICODE_15.search(text)):
+        return text
+    return "".join(
+        part if index % 2 else unicodedata.normalize("NFC", part)
+        for index, part in enumerate(_MARKS_OF_UNICODE_15.split(text))
+    )
+
+
+def without_surrogates(text: str) -> str:
+    """Text that UTF-8 can hold: JSON escapes may name half a surrogate pair."""
+    return text if text.isascii() else _LONE_SURROGATE.sub("\ufffd", text)
+
+
+def normalised(text: str) -> str:
+    """NFC, one kind of line end and space, no control or invisible characters, no trailing blanks. Idempotent.
+
+    Joiners (U+200C, U+200D) stay: Persian and emoji need them. The ideographic space stays: it indents Chinese prose.
+    """
+    text = without_surrogates(_LINE_ENDS.sub("\n", text)).replace("\u2029", "\n\n")
+    text = composed(_INVISIBLE.sub("", _SPACES.sub(" ", text)))
+    return _BLANK_LINES.sub("\n\n", _TRAILING.sub("\n", text)).strip(" \t\n")
+
+
+def single_line(text: str) -> str:
+    """Text with every run of blanks as one space: a title."""
+    return _SPACE.sub(" ", text).strip()
+
+
+def words(text: str) -> list[str]:
+    """Lower-case words; each CJK character is a word of its own."""
+    return _WORD.findall(text.lower())
+
+
+def letter_share(text: str) -> float:
+    """Share of letters among the visible characters; 0 where there are none."""
+    visible = len(_SPACE.sub("", text))
+    return len(_NOT_LETTER.sub("", text)) / visible if visible else 0.0

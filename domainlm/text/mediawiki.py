@@ -1,0 +1,121 @@
+"""Articles of a MediaWiki XML dump, plain or bz2.
+
+In: an open dump. Out: pieces of its articles; redirects and pages outside the main namespace are rejections. The dump is
+parsed as it is unpacked: memory is one page. Expat and not ElementTree, because expat tells where in the (unpacked) dump
+a page begins, which orders the documents without holding them. A truncated dump gives the articles before its end.
+"""
+
+from __future__ import annotations
+
+import bz2
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+from xml.parsers import expat
+
+from domainlm.text.characters import single_line
+from domainlm.text.pieces import Piece, Rejection, titled_parts
+from domainlm.text.wikitext import prose_of
+
+CHUNK_BYTES = 1 << 16
+_FIELDS = {"title": "title", "ns": "namespace", "id": "identifier", "text": "markup"}
+
+
+@dataclass
+class Page:
+    """One page. start, end: bytes in the unpacked dump."""
+
+    start: int
+    end: int = -1
+    title: str = ""
+    namespace: str = ""
+    identifier: str = ""
+    markup: str = ""
+    is_redirect: bool = False
+
+
+class _Pages:
+    """Pages that expat has finished, in order."""
+
+    def __init__(self) -> None:
+        self.parser = expat.ParserCreate()
+        self.parser.buffer_text = True
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self._end
+        self.parser.CharacterDataHandler = self._characters
+        self.finished: list[Page] = []
+        self._page: Page | None = None
+        self._text: list[str] = []
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        if name == "page":
+            self._page = Page(self.parser.CurrentByteIndex)
+        elif name == "redirect" and self._page is not None:
+            self._page.is_redirect = True
+        self._text.clear()
+
+    def _characters(self, data: str) -> None:
+        if self._page is not None:
+            self._text.append(data)
+
+    def _end(self, name: str) -> None:
+        page = self._page
+        if page is None:
+            return
+        if name == "page":
+            page.end = self.parser.CurrentByteIndex + len("</page>")
+            self.finished.append(page)
+            self._page = None
+        elif name in _FIELDS and not (name == "id" and page.identifier):
+            # the first id is the page's; those of its revision and author follow
+            setattr(page, _FIELDS[name], "".join(self._text))
+        self._text.clear()
+
+    def taken(self) -> list[Page]:
+        pages, self.finished = self.finished, []
+        return pages
+
+
+def pages_of(file: BinaryIO) -> Iterator[Page | Rejection]:
+    """Pages of a dump; last a rejection where it is damaged."""
+    is_packed = file.read(3) == b"BZh"
+    file.seek(0)
+    pages = _Pages()
+    stream = bz2.BZ2File(file) if is_packed else file
+    damage: Rejection | None = None
+    is_at_end = False
+    while not is_at_end and damage is None:
+        try:
+            chunk = stream.read(CHUNK_BYTES)
+        except EOFError as error:
+            damage, chunk = Rejection("truncated", f"bz2: {error}"), b""
+        except OSError as error:
+            # an error of the disk has a number; a damaged bz2 stream has none
+            if error.errno is not None:
+                raise
+            damage, chunk = Rejection("damaged", f"bz2: {error}"), b""
+        is_at_end = not chunk and damage is None
+        try:
+            pages.parser.Parse(chunk, is_at_end)
+        except expat.ExpatError as error:
+            damage = Rejection("malformed_xml", f"{expat.ErrorString(error.code)}, line {error.lineno}")
+        yield from pages.taken()
+    if damage is not None:
+        yield damage
+
+
+def read_mediawiki(file: BinaryIO, max_section_chars: int) -> Iterator[Piece | Rejection]:
+    """Pieces of the articles of a dump: section and group are the article's title."""
+    for page in pages_of(file):
+        if isinstance(page, Rejection):
+            yield page
+            continue
+        title = single_line(page.title)
+        if page.is_redirect or page.namespace.strip() not in ("", "0"):
+            yield Rejection("redirect" if page.is_redirect else "not_an_article", title)
+            continue
+        texts = list(titled_parts(title, prose_of(page.markup), max_section_chars))
+        if not texts:
+            yield Rejection("no_text", title)
+        for part, text in enumerate(texts):
+            yield Piece(title, f"{page.identifier}.{part}", page.start, page.end, title, text, title)

@@ -1,0 +1,58 @@
+"""Which part of which raw file goes to which shard.
+
+In: a file's source, path, size and format. Out: its format, its byte ranges, and the shard of each range. Ranges are
+nominal cuts: a record belongs to the range in which its first byte lies, so a file is cut without being read. The
+shard is a stable hash of source, path and range, so a changed file touches its own shard only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import PurePosixPath
+
+FORMAT_BY_SUFFIX = {
+    ".obo": "obo",
+    ".txt": "txt",
+    ".text": "txt",
+    ".md": "md",
+    ".markdown": "md",
+    ".rst": "rst",
+    ".html": "html",
+    ".htm": "html",
+    ".xhtml": "html",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
+RECORD_FORMATS = frozenset({"obo", "jsonl"})
+
+
+def format_of(path: str) -> str | None:
+    """Document format by a path's extension, or None."""
+    return FORMAT_BY_SUFFIX.get(PurePosixPath(path).suffix.lower())
+
+
+def byte_ranges(size: int, document_format: str | None, segment_bytes: int) -> list[tuple[int, int]]:
+    """Nominal ranges [start, end) in bytes; one range where the format has no records or the file is small."""
+    if document_format not in RECORD_FORMATS or size <= segment_bytes:
+        return [(0, size)]
+    count = -(-size // segment_bytes)
+    cuts = [size * index // count for index in range(count + 1)]
+    return list(zip(cuts, cuts[1:], strict=False))
+
+
+def shard_of(source: str, path: str, start: int, shards: int) -> int:
+    digest = hashlib.sha256(f"{source}\0{path}\0{start}".encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:8], "big") % shards
+
+
+def glob_pattern(pattern: str) -> re.Pattern[str]:
+    """Regular expression of a glob over posix paths: ** spans folders, * and ? do not."""
+    parts = []
+    for token in re.findall(r"\*\*/|\*\*|\*|\?|[^*?]+", pattern):
+        parts.append({"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}.get(token) or re.escape(token))
+    return re.compile("".join(parts) + r"\Z", re.DOTALL)
+
+
+def is_included(path: str, include: list[str], exclude: list[str]) -> bool:
+    return any(glob_pattern(p).match(path) for p in include) and not any(glob_pattern(p).match(path) for p in exclude)

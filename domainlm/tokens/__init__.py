@@ -1,0 +1,1 @@
+"""Packed token files: rows, document boundaries, loss masks."""

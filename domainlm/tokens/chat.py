@@ -1,0 +1,117 @@
+"""Conversations: chat rendering with a loss mask on what the assistant says.
+
+In: messages and the tokenizer's own chat template. Out: token ids and a mask that is 1 on the assistant's content and
+on the token that ends its turn, 0 elsewhere. Most templates have no `{% generation %}` marker, so the text is rendered
+prefix by prefix, and what the assistant's turn adds to the prompt is what it says. Prompt and answer are tokenised
+apart, as they are when the model answers: across the border no token is merged that generation would never see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from domainlm.stage import StageError
+
+Render = Callable[[Sequence[Mapping[str, str]], bool], str]
+Encode = Callable[[str], list[int]]
+
+
+class ConversationError(ValueError):
+    """One conversation cannot be learned from; `reason` is what the count of rejected ones is kept by."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+def template_renderer(tokenizer: Any) -> Render:
+    """`render(messages, has_prompt)` by a Hugging Face tokenizer's template; has_prompt opens the assistant's turn."""
+
+    def render(messages: Sequence[Mapping[str, str]], has_prompt: bool) -> str:
+        text = tokenizer.apply_chat_template(
+            [dict(message) for message in messages], tokenize=False, add_generation_prompt=has_prompt
+        )
+        return str(text)
+
+    return render
+
+
+def check_messages(messages: Sequence[Mapping[str, str]], special: Collection[str]) -> None:
+    """Raise ConversationError where messages cannot be rendered faithfully.
+
+    A control token's text inside a message would become the control token itself, and end a turn where none ends.
+    """
+    if not any(message["role"] == "assistant" for message in messages):
+        raise ConversationError("no_assistant_turn", f"roles are {[message['role'] for message in messages]}")
+    if messages[0]["role"] == "assistant":
+        raise ConversationError("assistant_first", "the first turn is the assistant's")
+    for message in messages:
+        if not message["content"].strip():
+            raise ConversationError("empty_turn", f"role {message['role']}")
+        found = [token for token in special if token in message["content"]]
+        if found:
+            raise ConversationError("control_token_in_text", sorted(found)[0])
+
+
+def split_turns(render: Render, messages: Sequence[Mapping[str, str]], turn_end: str) -> list[tuple[str, bool]]:
+    """Text pieces of a conversation; the flag says whether the piece is learned. Their concatenation is the whole text.
+
+    Raises ConversationError where the template refuses the conversation, StageError where the template itself cannot be
+    rendered prefix by prefix.
+    """
+    try:
+        whole = render(messages, False)
+    except Exception as error:  # jinja errors, and whatever a template raises through raise_exception
+        raise ConversationError("template_refuses", str(error)) from error
+    pieces: list[tuple[str, bool]] = []
+    done = 0
+    for index, message in enumerate(messages):
+        if message["role"] != "assistant":
+            continue
+        prompt = _render_prefix(render, messages[:index], True)
+        turns = _render_prefix(render, messages[: index + 1], False)
+        if not (whole.startswith(turns) and turns.startswith(prompt) and len(prompt) >= done):
+            raise StageError(
+                f"the chat template renders turns {index + 1} of {len(messages)} otherwise than as a part of the whole"
+                f" conversation (prompt ends {prompt[-60:]!r}); expected a template whose output only grows: give"
+                " sources.<base_model> a tokenizer with such a chat_template"
+            )
+        end = turns.find(turn_end, len(prompt))
+        said = turns[len(prompt) : end]
+        if end < 0 or said.strip() != message["content"].strip():
+            raise StageError(
+                f"the chat template changes what the assistant says: {said[:80]!r} instead of"
+                f" {message['content'][:80]!r}, ended by {turn_end!r}; give sources.<base_model> a plain chat_template"
+            )
+        pieces += [(whole[done : len(prompt)], False), (whole[len(prompt) : end + len(turn_end)], True)]
+        done = end + len(turn_end)
+    pieces.append((whole[done:], False))
+    if "".join(text for text, _ in pieces) != whole:
+        raise StageError("the pieces of a conversation do not add up to its text; this is a bug in split_turns")
+    return [piece for piece in pieces if piece[0]]
+
+
+def encode_conversation(
+    render: Render, encode: Encode, messages: Sequence[Mapping[str, str]], turn_end: str, special: Collection[str]
+) -> tuple[list[int], list[int]]:
+    """Ids and loss mask of one conversation, both of one length."""
+    check_messages(messages, special)
+    ids: list[int] = []
+    mask: list[int] = []
+    for text, is_learned in split_turns(render, messages, turn_end):
+        piece = encode(text)
+        ids += piece
+        mask += [int(is_learned)] * len(piece)
+    return ids, mask
+
+
+def _render_prefix(render: Render, messages: Sequence[Mapping[str, str]], has_prompt: bool) -> str:
+    try:
+        return render(messages, has_prompt)
+    except Exception as error:
+        raise StageError(
+            f"the chat template renders the whole conversation but not its first {len(messages)} turns: {error};"
+            " expected a template that allows prefixes: give sources.<base_model> a tokenizer with such a chat_template"
+        ) from error

@@ -1,0 +1,35 @@
+"""The control tokens of a base model: `tokens.json`.
+
+In: the file that `base_model` writes. Out: one value that packing, training and generation share, so that the end of a
+document and the end of a turn are never guessed again from `eos_token` or `pad_token`, which differ between models and
+often name the same token.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+FILE = "tokens.json"
+
+
+@dataclass(frozen=True)
+class SpecialTokens:
+    """Ids and texts. turn_end is None where the tokenizer has no chat template; vocab_size counts embedding rows."""
+
+    end_of_text_id: int
+    end_of_text: str
+    turn_end_id: int | None
+    turn_end: str | None
+    pad_id: int
+    vocab_size: int
+
+
+def read_special_tokens(folder: Path) -> SpecialTokens:
+    return SpecialTokens(**json.loads((folder / FILE).read_text(encoding="utf-8")))
+
+
+def write_special_tokens(folder: Path, tokens: SpecialTokens) -> None:
+    text = json.dumps(asdict(tokens), sort_keys=True, ensure_ascii=False, indent=1) + "\n"
+    (folder / FILE).write_text(text, encoding="utf-8", newline="\n")

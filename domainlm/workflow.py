@@ -1,0 +1,130 @@
+"""What the Snakefile needs: a resolved domain, its stamps on disk, and the input files of each rule.
+
+In: the overrides of `--config`. Out: a `Workflow`, whose methods return paths relative to the project. Nothing here
+reads bulk data or imports torch: `snakemake -n` costs one look at the configuration, the sources' file times and the
+modules' file times.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from domainlm.config import DomainConfig
+from domainlm.pipeline import BY_NAME
+from domainlm.resolve import ConfigurationError, resolve
+from domainlm.stamps import Stamp, artifact_folder, make_stamps, shard_names, stamp_path, write_stamps
+from domainlm.store.canonical import sha256_of
+from domainlm.store.manifest import ACTION_NAME, MANIFEST_NAME
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """A resolved domain as the rules see it."""
+
+    project: Path
+    config: DomainConfig
+    stamps: Mapping[tuple[str, str | None], Stamp]
+
+    @property
+    def domain(self) -> str:
+        return self.config.domain
+
+    @property
+    def shards(self) -> list[str]:
+        return shard_names(self.config)
+
+    def manifest(self, artifact: str, shard: str | None = None) -> str:
+        """The rule's output."""
+        return f"{artifact_folder(self.domain, artifact, shard)}/{MANIFEST_NAME}"
+
+    def stamp(self, artifact: str, shard: str | None = None) -> str:
+        return stamp_path(self.domain, artifact, shard)
+
+    def inputs(self, artifact: str, shard: str | None = None) -> list[str]:
+        """The rule's inputs: upstream manifests. Raises ConfigurationError where a compared domain was not built."""
+        stamp = self.stamps[artifact, shard]
+        for name, folder in stamp.inputs.items():
+            if name.startswith("compare:") and not (self.project / folder / MANIFEST_NAME).exists():
+                other = name.removeprefix("compare:")
+                raise ConfigurationError(
+                    f"eval_results.compare names {other!r}, whose results are not built ({folder}); build them first: "
+                    f"snakemake --cores all --config domain={other}"
+                )
+        return [f"{folder}/{MANIFEST_NAME}" for folder in stamp.inputs.values()]
+
+    def log(self, artifact: str, shard: str | None = None) -> str:
+        return f"logs/{self.domain}/{artifact}{f'/{shard}' if shard else ''}.log"
+
+    def benchmark(self, artifact: str, shard: str | None = None) -> str:
+        return f"logs/{self.domain}/{artifact}{f'/{shard}' if shard else ''}.benchmark.tsv"
+
+    def memory_mb(self, artifact: str) -> int:
+        return BY_NAME[artifact].memory_mb
+
+    def say_how_to_use(self) -> None:
+        """Print where the adapter lies and how to load it, once it is built."""
+        adapter = artifact_folder(self.domain, "sft_adapter")
+        if not (self.project / adapter / MANIFEST_NAME).exists():
+            return
+        base = "merged_model" if self.config.sft_adapter.relay == "merge" else "base_model"
+        folder = artifact_folder(self.domain, base)
+        report = artifact_folder(self.domain, "eval_report") + "/report.html"
+        print(
+            f"\nadapter: {adapter}\nbase:    {folder}\n"
+            f"use it:  model = AutoModelForCausalLM.from_pretrained({folder!r})\n"
+            f"         model = PeftModel.from_pretrained(model, {adapter!r})   # docs/tutorial.md has the whole script",
+            file=sys.stderr,
+        )
+        if (self.project / report).exists():
+            print(f"report:  {report}", file=sys.stderr)
+
+
+def touch_stale_manifests(project: Path, stamps: list[Stamp]) -> None:
+    """Give upstream manifests a new time where what was built from them was built from other bytes.
+
+    Snakemake compares times first, and a `dvc checkout` brings back other bytes with old times. The manifest is replaced by a copy,
+    because the one that DVC installs is a link into its cache.
+    """
+    for stamp in stamps:
+        action_file = project / stamp.folder / ACTION_NAME
+        try:
+            used = json.loads(action_file.read_bytes())["action"]["inputs"]
+        except (OSError, ValueError, KeyError):
+            continue
+        for name, folder in stamp.inputs.items():
+            manifest = project / folder / MANIFEST_NAME
+            try:
+                is_other = sha256_of(manifest.read_bytes()) != used.get(name)
+                is_older = manifest.stat().st_mtime_ns <= (project / stamp.folder / MANIFEST_NAME).stat().st_mtime_ns
+            except OSError:
+                continue
+            if is_other and is_older:
+                staged = manifest.with_name(f".{manifest.name}.{os.getpid()}")
+                shutil.copyfile(manifest, staged)
+                os.replace(staged, manifest)
+
+
+def prepare(overrides: Mapping[str, Any], project: Path | None = None) -> Workflow:
+    """Resolve, write the stamps that changed, and return what the rules need. Raises ConfigurationError."""
+    project = project or Path.cwd()
+    config = resolve(project, overrides)
+    stamps = make_stamps(project, config)
+    write_stamps(project, stamps)
+    touch_stale_manifests(project, stamps)
+    return Workflow(project, config, {(stamp.artifact, stamp.shard): stamp for stamp in stamps})
+
+
+def build_command() -> str:
+    """The shell line of every rule. `exec`, so that the build's parent is Snakemake and it ends when Snakemake does."""
+    return f"exec {shlex.quote(sys.executable)} -m domainlm build"
+
+
+__all__ = ["ConfigurationError", "Workflow", "build_command", "prepare"]

@@ -1,0 +1,103 @@
+# From raw files to the training, validation and test text.
+
+
+rule documents_shard:
+    input:
+        manifests=lambda wildcards: DOMAIN.inputs("documents", wildcards.shard),
+        stamp=lambda wildcards: DOMAIN.stamp("documents", wildcards.shard),
+    output:
+        update(DOMAIN.manifest("documents", "{shard}")),
+    log:
+        DOMAIN.log("documents", "{shard}"),
+    benchmark:
+        DOMAIN.benchmark("documents", "{shard}")
+    threads: 1
+    resources:
+        mem_mb=DOMAIN.memory_mb("documents"),
+    shell:
+        BUILD + "documents --shard {wildcards.shard}"
+
+
+rule documents:
+    input:
+        manifests=DOMAIN.inputs("documents"),
+        stamp=DOMAIN.stamp("documents"),
+    output:
+        update(DOMAIN.manifest("documents")),
+    log:
+        DOMAIN.log("documents"),
+    benchmark:
+        DOMAIN.benchmark("documents")
+    threads: 1
+    resources:
+        mem_mb=DOMAIN.memory_mb("documents"),
+    shell:
+        BUILD + "documents"
+
+
+rule clean_shards_shard:
+    input:
+        manifests=lambda wildcards: DOMAIN.inputs("clean_shards", wildcards.shard),
+        stamp=lambda wildcards: DOMAIN.stamp("clean_shards", wildcards.shard),
+    output:
+        update(DOMAIN.manifest("clean_shards", "{shard}")),
+    log:
+        DOMAIN.log("clean_shards", "{shard}"),
+    benchmark:
+        DOMAIN.benchmark("clean_shards", "{shard}")
+    threads: 1
+    resources:
+        mem_mb=DOMAIN.memory_mb("clean_shards"),
+    shell:
+        BUILD + "clean_shards --shard {wildcards.shard}"
+
+
+rule clean_shards:
+    input:
+        manifests=DOMAIN.inputs("clean_shards"),
+        stamp=DOMAIN.stamp("clean_shards"),
+    output:
+        update(DOMAIN.manifest("clean_shards")),
+    log:
+        DOMAIN.log("clean_shards"),
+    benchmark:
+        DOMAIN.benchmark("clean_shards")
+    threads: 1
+    resources:
+        mem_mb=DOMAIN.memory_mb("clean_shards"),
+    shell:
+        BUILD + "clean_shards"
+
+
+rule unique_shards:
+    input:
+        manifests=DOMAIN.inputs("unique_shards"),
+        stamp=DOMAIN.stamp("unique_shards"),
+    output:
+        update(DOMAIN.manifest("unique_shards")),
+    log:
+        DOMAIN.log("unique_shards"),
+    benchmark:
+        DOMAIN.benchmark("unique_shards")
+    threads: 1
+    resources:
+        mem_mb=DOMAIN.memory_mb("unique_shards"),
+    shell:
+        BUILD + "unique_shards"
+
+
+rule corpus_split:
+    input:
+        manifests=DOMAIN.inputs("corpus_split"),
+        stamp=DOMAIN.stamp("corpus_split"),
+    output:
+        update(DOMAIN.manifest("corpus_split")),
+    log:
+        DOMAIN.log("corpus_split"),
+    benchmark:
+        DOMAIN.benchmark("corpus_split")
+    threads: 1
+    resources:
+        mem_mb=DOMAIN.memory_mb("corpus_split"),
+    shell:
+        BUILD + "corpus_split"
