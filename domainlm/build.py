@@ -22,10 +22,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from domainlm.fetch import fetch
+from domainlm.fetch import fetch, fetch_hub
 from domainlm.stage import Inputs, Resources, StageError
-from domainlm.stamps import Stamp
-from domainlm.store.actions import action_key, make_action
+from domainlm.stamps import Stamp, action_of
+from domainlm.store.actions import action_key
 from domainlm.store.canonical import canonical_json, sha256_of
 from domainlm.store.install import adopt_installed, install, is_installed
 from domainlm.store.lease import lease
@@ -117,16 +117,18 @@ def raw_opener(project: Path, stamp: Stamp, store: Store) -> Callable[[Mapping[s
     return opened
 
 
-def fetch_declared(stamp: Stamp, store: Store, log: Callable[[str], None]) -> None:
-    """Fetch what raw_corpus and base_model declare; no other stage touches the network."""
+def fetch_declared(stamp: Stamp, store: Store, log: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Fetch what raw_corpus and base_model declare; no other stage touches the network. Returns a hub revision's files."""
     if stamp.artifact == "raw_corpus" and stamp.shard is not None:
         rows = stamp.config["fetched"]
     elif stamp.artifact == "base_model":
-        rows = stamp.config["source"]["fetched"]
+        rows = [row for row in stamp.config["files"] if row["origin"] == "fetch"]
     else:
-        return
+        return []
     for row in rows:
         fetch(row, store, log)
+    hub = stamp.config.get("hub")
+    return fetch_hub(hub, store, log) if hub is not None else []
 
 
 def check_inputs(project: Path, stamp: Stamp, store: Store) -> None:
@@ -180,7 +182,7 @@ def run_stage(
 ) -> tuple[Manifest, dict[str, Any], Mapping[str, Any]]:
     """Run the stage on a miss; return the manifest that counts, its action record and the stage's figures."""
     check_distributions(stamp)
-    fetch_declared(stamp, store, resources.log)
+    hub_files = fetch_declared(stamp, store, resources.log)
     check_inputs(project, stamp, store)
     # the stage's name comes from the stage table; stages themselves import nothing by name
     module = importlib.import_module(f"domainlm.stages.{stamp.artifact}")
@@ -192,7 +194,8 @@ def run_stage(
         out = folder / "out"
         out.mkdir()
         scratch = store.scratch(key)
-        stats = function(inputs, json.loads(canonical_json(stamp.config)), out, scratch, resources)
+        config = {**stamp.config, "files": hub_files} if hub_files else stamp.config
+        stats = function(inputs, json.loads(canonical_json(config)), out, scratch, resources)
         manifest = store.commit(out)
     if stamp.is_gather:
         manifest = gathered(project, stamp, manifest, store)
@@ -239,8 +242,7 @@ def build(project: Path, stamp: Stamp, resources: Resources) -> Outcome:
     """Build one artifact or shard. Raises StageError, and LeaseTimeout where another builder never ends."""
     store = Store(store_folder(project))
     folder = project / stamp.folder
-    name = f"{stamp.artifact}{'_shard' if stamp.shard is not None else ''}"
-    action = make_action(name, stamp.code_digest, stamp.config, input_digests(project, stamp), stamp.distributions)
+    action = action_of(stamp, input_digests(project, stamp))
     key = action_key(action)
 
     def done(outcome: str, why: str, manifest: Manifest, stats: Mapping[str, Any]) -> Outcome:
@@ -250,12 +252,15 @@ def build(project: Path, stamp: Stamp, resources: Resources) -> Outcome:
     why = explain(last, action)
     # the manifest counts only with the record of this very key beside it
     manifest = read_manifest(folder) if last is not None and last.get("key") == key else None
-    if manifest is not None and is_installed(folder, manifest):
+    if manifest is not None and last is not None and is_installed(folder, manifest):
+        if not store.actions.path(key).exists() and not adopt_installed(folder, manifest, store.objects):
+            # a checkout on another machine: without a record here, the next change would lose it
+            store.actions.put(key, manifest, last)
         return done("up_to_date", "the installed artifact has this key", manifest, {})
     with lease(store.leases, key, LEASE_TIMEOUT_SECONDS, resources.log):
         hit = store.actions.get(key)
         if hit is None and manifest and last and not adopt_installed(folder, manifest, store.objects):
-            # installed under this very key, but unknown to this store: a checkout on another machine
+            # the same, by a checkout that copied: the files' times are new
             store.actions.put(key, manifest, last)
             hit = manifest, last
         if hit is not None and (store.has_all(hit[0]) or _is_adoptable(folder, hit[0], store)):

@@ -10,6 +10,8 @@ import os
 import signal
 import threading
 import time
+import traceback
+import warnings
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
@@ -77,6 +79,8 @@ def build(
         typer.echo(f"no artifact {artifact!r}; expected one of {', '.join(BY_NAME)}", err=True)
         raise typer.Exit(2)
     die_with_parent()
+    # libraries announce changes of their own that no user of ours can act on
+    warnings.simplefilter("ignore", FutureWarning)
     project = Path.cwd()
     name = artifact if shard is None else f"{artifact}/{shard}"
     with Reporter(name, log_file) as reporter:
@@ -94,6 +98,10 @@ def build(
         except (StageError, LeaseTimeout, OSError) as error:
             reporter.log(f"failed: {error}")
             raise typer.Exit(3) from error
+        except Exception:
+            # a defect, not bad input: the whole trace belongs in the log file too
+            reporter.log(f"failed by a defect in domainlm:\n{traceback.format_exc()}")
+            raise typer.Exit(3) from None
         figures = ", ".join(
             f"{key} {value}" for key, value in outcome.stats.items() if isinstance(value, int | float | str)
         )

@@ -112,10 +112,12 @@ class UniqueShards(Strict):
 
 
 class CorpusSplit(Strict):
-    validation_share: Share = Field(0.04, description="share of the corpus documents held out, in whole groups, to choose by")
+    validation_share: Share = Field(
+        0.04, description="share of the corpus documents held out, in whole groups, to choose by"
+    )
     test_share: Share = Field(0.06, description="share of the corpus documents held out, in whole groups, to report on")
     min_documents: int = Field(20, ge=3, description="fewest corpus documents that can be split")
-    max_train_tokens: int | None = Field(None, ge=1, description="token budget of training text (null: everything)")
+    max_train_tokens: int | None = Field(100_000, ge=1, description="token budget of training text (null: everything)")
     replay_share: float = Field(0.10, ge=0, le=0.9, description="share of training tokens that is general text")
     general_held_out_share: Share = Field(0.3, description="share of general articles held out to measure forgetting")
 
@@ -137,7 +139,8 @@ class Training(Strict):
     )
     weight_decay: float = Field(0.0, ge=0, description="AdamW weight decay of the adapter")
     max_grad_norm: float = Field(1.0, gt=0, description="gradient norm above which gradients are scaled down")
-    precision: Literal["bfloat16", "float32"] = Field("bfloat16", description="compute precision (adapters stay fp32)")
+    precision: Literal["bfloat16", "float32"] = Field("float32", description="compute precision (adapters stay fp32)")
+    max_validation_rows: int = Field(16, ge=1, description="validation rows that the loss to choose by is computed on")
 
 
 class PtAdapter(Training):
@@ -152,7 +155,7 @@ class MergedModel(Strict):
 
 
 class SftDataset(Strict):
-    max_documents: int | None = Field(None, ge=1, description="training documents to ask about (null: all)")
+    max_documents: int | None = Field(150, ge=1, description="training documents to ask about (null: all)")
     max_questions_per_document: int = Field(4, ge=1, le=5, description="questions derived from one document")
     max_answer_chars: int = Field(320, ge=20, description="answers end at a sentence within this many characters")
 
@@ -171,12 +174,12 @@ class SftAdapter(Training):
 
 
 class EvalResults(Strict):
-    max_definitions: int = Field(400, ge=1, description="test documents whose body is scored")
-    max_answers: int = Field(400, ge=1, description="test questions whose reference answer is scored")
-    max_choices: int = Field(100, ge=0, description="multiple-choice questions")
-    max_generations: int = Field(100, ge=0, description="test questions answered greedily")
+    max_definitions: int = Field(320, ge=1, description="test documents whose body is scored")
+    max_answers: int = Field(320, ge=1, description="test questions whose reference answer is scored")
+    max_choices: int = Field(50, ge=0, description="multiple-choice questions")
+    max_generations: int = Field(64, ge=0, description="test questions answered greedily")
     max_new_tokens: int = Field(128, ge=1, description="longest generated answer, in tokens")
-    max_general_tokens: int = Field(16_000, ge=1, description="tokens scored of each general or evaluation text")
+    max_general_tokens: int = Field(8_000, ge=1, description="tokens scored of each general or evaluation text")
     bootstrap_samples: int = Field(2000, ge=100, description="resamples behind each interval")
     compare: list[Name] = Field([], description="domains whose built results are compared with this one's")
 

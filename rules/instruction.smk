@@ -48,5 +48,8 @@ rule sft_adapter:
     threads: ALL_CORES
     resources:
         mem_mb=DOMAIN.memory_mb("sft_adapter"),
+        micro_batch_rows=2,
+        checkpoint_seconds=60,
     shell:
-        BUILD + "sft_adapter"
+        BUILD + "sft_adapter "
+        "--micro-batch-rows {resources.micro_batch_rows} --checkpoint-seconds {resources.checkpoint_seconds}"

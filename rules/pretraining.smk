@@ -31,8 +31,11 @@ rule pt_adapter:
     threads: ALL_CORES
     resources:
         mem_mb=DOMAIN.memory_mb("pt_adapter"),
+        micro_batch_rows=2,
+        checkpoint_seconds=60,
     shell:
-        BUILD + "pt_adapter"
+        BUILD + "pt_adapter "
+        "--micro-batch-rows {resources.micro_batch_rows} --checkpoint-seconds {resources.checkpoint_seconds}"
 
 
 rule merged_model:

@@ -187,10 +187,14 @@ def find_turn_end(tokenizer: Any, added: Sequence[str]) -> str | None:
 
 
 def write_generation_config(folder: Path, tokens: SpecialTokens) -> None:
-    """Let plain generate() stop at the end of a turn as well as of a text."""
+    """Let plain generate() stop at the end of a turn as well as of a text.
+
+    `_from_model_config` goes: with it, transformers may build these settings anew from config.json, which has one end.
+    """
     path = folder / "generation_config.json"
     values = _read_json(path) if path.exists() else {}
     ends = [end for end in (tokens.turn_end_id, tokens.end_of_text_id) if end is not None]
+    values.pop("_from_model_config", None)
     values |= {"eos_token_id": list(dict.fromkeys(ends)), "pad_token_id": tokens.pad_id}
     _write_json(path, values)
 

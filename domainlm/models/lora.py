@@ -99,7 +99,7 @@ def with_fused_forward(model: Any) -> Any:
         if not isinstance(module, LoraLayer):
             continue
         base = module.get_base_layer()
-        if not isinstance(module, Linear) or base is model.get_base_model().get_output_embeddings():
+        if not isinstance(module, Linear) or module is model.get_base_model().get_output_embeddings():
             raise StageError(
                 f"target_modules: {name} is a {type(base).__name__} that takes no mergeable adapter; expected linear"
                 " layers inside the decoder: name those, or set all-linear"

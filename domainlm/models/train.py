@@ -53,14 +53,15 @@ def train_adapter(
         lora.check_continues(start.adapter, section)
     model = load_model(start.base, section.precision)
     check_trainable(model)
-    if start.adapter is None:
-        model = lora.new_adapter(model, section, seed)
-    else:
+    if start.adapter is not None:
         model = lora.saved_adapter(model, start.adapter, is_trainable=True)
+    else:
+        model = lora.new_adapter(model, section, seed)
     history = update_adapter(model, train, section, seed, scratch, resources)
     lora.save_adapter(model, out, start.base_name)
-    resources.log(f"trained {len(history)} updates; computing the validation loss on {len(validation)} rows")
-    losses = row_losses(model.get_base_model(), validation, list(range(len(validation))))
+    checked = list(range(min(len(validation), section.max_validation_rows)))
+    resources.log(f"trained {len(history)} updates; computing the validation loss on {len(checked)} rows")
+    losses = row_losses(model.get_base_model(), validation, checked)
     parameters = sum(parameter.numel() for _, parameter in lora.trainable_parameters(model))
     del model
     gc.collect()

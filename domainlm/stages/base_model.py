@@ -16,6 +16,7 @@ from domainlm.config import BaseModelConfig
 from domainlm.models.convert import collect_files, convert
 from domainlm.models.load import set_threads
 from domainlm.stage import Inputs, Resources, StageError, Stats
+from domainlm.text.json_files import write_json
 
 
 def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
@@ -29,4 +30,13 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
     collect_files(config["files"], inputs.open_raw, source)
     resources.progress(1, 2, {})
     tokens = convert(source, out, section)
+    sizes = [path.stat().st_size for path in source.rglob("*") if path.is_file()]
+    write_json(out / "source.json", source_facts(config, sizes))
     return asdict(tokens)
+
+
+def source_facts(config: Mapping[str, Any], sizes: list[int]) -> dict[str, Any]:
+    """What the report says of the base model's source: name, labels, package and version, files and bytes."""
+    origin = config.get("hub") or (config["files"][0] if config["files"] else {})
+    package, version = origin.get("package", origin.get("repository")), origin.get("version", origin.get("revision"))
+    return {**config["source"], "package": package, "version": version, "files": len(sizes), "bytes": sum(sizes)}

@@ -57,8 +57,9 @@ def fetched_rows(row: Mapping[str, Any], inputs: Inputs, config: Mapping[str, An
 
 
 KEPT = (
-    "source role path sha256 size start end format member archive origin licence authority stance package version"
-).split()
+    *("source", "role", "path", "sha256", "size", "start", "end", "format", "member", "archive"),
+    *("origin", "licence", "authority", "stance", "package", "version"),
+)
 
 
 def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
@@ -74,7 +75,7 @@ def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Pat
     with (out / "inventory.jsonl").open("w", encoding="utf-8", newline="\n") as file:
         for row in rows:
             kept = {name: row.get(name) for name in KEPT}
-            file.write(json.dumps(kept, sort_keys=True, ensure_ascii=False) + "\n")
+            file.write(json.dumps(kept, sort_keys=True) + "\n")
     return {"ranges": len(rows), "bytes": sum(row["end"] - row["start"] for row in rows)}
 
 

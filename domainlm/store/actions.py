@@ -54,7 +54,7 @@ class ActionCache:
         try:
             record = json.loads(self.path(key).read_bytes())
             return parse_manifest(json.dumps(record["manifest"]).encode()), record["action_record"]
-        except (FileNotFoundError, ValueError, KeyError):
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
 
     def put(self, key: str, manifest: Manifest, action_record: Mapping[str, Any]) -> Manifest:

@@ -15,12 +15,17 @@ from typing import Any
 def canonical_json(value: Any) -> bytes:
     """Return the one byte string of a JSON value. Raises ValueError for NaN and infinities."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8")
+    # a lone surrogate (a file name that is not UTF-8, a constant in the code) has no UTF-8; it still has one form here
+    return text.encode("utf-8", "surrogatepass")
 
 
 def pretty_json(value: Any) -> bytes:
     """Return readable JSON with sorted keys and a final newline, as stored on disk."""
-    return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
+    text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+    try:
+        return (text + "\n").encode("utf-8")
+    except UnicodeEncodeError:
+        return (json.dumps(value, sort_keys=True, indent=1, allow_nan=False) + "\n").encode("ascii")
 
 
 def sha256_of(data: bytes) -> str:

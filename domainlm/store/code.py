@@ -10,10 +10,15 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from domainlm.store.canonical import canonical_json, sha256_of
+from domainlm.store.canonical import canonical_json, sha256_of, sha256_of_file
+
+# a file written less than this before it was read is read again: its next write could leave the time as it is
+YOUNG_NS = 2_000_000_000
 
 # fields that depend on how the source is written or on the parser's version, not on what it does
 _SKIPPED_FIELDS = {"type_comment", "kind", "type_ignores", "ctx"}
@@ -79,7 +84,10 @@ def imported_modules(source: bytes, module: str) -> set[str]:
 
 
 class CodeIndex:
-    """Digests and imports of the package's modules, remembered by size, time and inode between runs."""
+    """Digests and imports of the package's modules, remembered by size, time and inode between runs.
+
+    What was remembered under another version of this module is dropped, because its canonical form may be another.
+    """
 
     def __init__(self, root: Path, cache_file: Path | None, excluded: Iterable[str]) -> None:
         """root: the folder that holds the package. excluded: modules outside every digest."""
@@ -88,11 +96,14 @@ class CodeIndex:
         self.excluded = frozenset(excluded)
         self.cache_file = cache_file
         self._known: dict[str, dict[str, object]] = {}
+        self._young: set[str] = set()
         self._is_changed = False
+        self._form = sha256_of_file(Path(__file__))
         if cache_file is not None and cache_file.exists():
             try:
-                self._known = json.loads(cache_file.read_bytes())
-            except ValueError:
+                remembered = json.loads(cache_file.read_bytes())
+                self._known = remembered["modules"] if remembered["form"] == self._form else {}
+            except (ValueError, KeyError, TypeError):
                 self._known = {}
 
     def _read(self, module: str, path: Path) -> dict[str, object]:
@@ -100,10 +111,13 @@ class CodeIndex:
         identity = [str(path), found.st_size, found.st_mtime_ns, found.st_ino]
         known = self._known.get(module)
         if known is None or known["identity"] != identity:
+            is_young = time.time_ns() - found.st_mtime_ns < YOUNG_NS
             source = path.read_bytes()
             imports = sorted(n for n in imported_modules(source, module) if n.split(".")[0] == self.package)
             known = {"identity": identity, "digest": module_digest(source), "imports": imports}
             self._known[module] = known
+            if is_young:
+                self._young.add(module)
             self._is_changed = True
         return known
 
@@ -136,5 +150,8 @@ class CodeIndex:
         """Write what was learnt, if anything was."""
         if self.cache_file is None or not self._is_changed:
             return
+        modules = {name: known for name, known in self._known.items() if name not in self._young}
         self.cache_file.parent.mkdir(parents=True, exist_ok=True)
-        self.cache_file.write_bytes(canonical_json(self._known))
+        staged = self.cache_file.with_name(f"{self.cache_file.name}.{os.getpid()}")
+        staged.write_bytes(canonical_json({"form": self._form, "modules": modules}))
+        os.replace(staged, self.cache_file)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.store.canonical import pretty_json, sha256_of_file
-from domainlm.store.manifest import ACTION_NAME, MANIFEST_NAME, Manifest, files_below, read_manifest
+from domainlm.store.manifest import ACTION_NAME, MANIFEST_NAME, Manifest, read_manifest
 from domainlm.store.objects import Objects, is_untouched
 
 _SHARD_CONTROL = re.compile(rf"^(\d{{4}})/({MANIFEST_NAME}|{ACTION_NAME})$")
@@ -34,12 +34,15 @@ def _extra_files(folder: Path, manifest: Manifest) -> list[Path]:
     known = {entry.path for entry in manifest.entries}
     shards = {path.split("/")[0] for path in known}
     extra = []
-    for path in files_below(folder):
-        name = path.relative_to(folder).as_posix()
-        control = _SHARD_CONTROL.match(name)
-        if name in known or name in (MANIFEST_NAME, ACTION_NAME) or (control and control[1] in shards):
-            continue
-        extra.append(path)
+    for parent, folders, names in os.walk(folder):
+        for path in (Path(parent) / name for name in [*names, *folders]):
+            name = path.relative_to(folder).as_posix()
+            control = _SHARD_CONTROL.match(name)
+            if path.is_dir() and not path.is_symlink():
+                continue
+            if name in known or name in (MANIFEST_NAME, ACTION_NAME) or (control and control[1] in shards):
+                continue
+            extra.append(path)
     return extra
 
 

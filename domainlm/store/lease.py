@@ -7,6 +7,7 @@ may build (ADR 0002): it dies with its holder, so a killed build needs no unlock
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
@@ -24,12 +25,18 @@ class LeaseTimeout(Exception):
     """Another process holds the lease for longer than one is ready to wait."""
 
 
+def _process_facts(pid: int) -> list[str]:
+    """Fields of /proc/PID/stat after the name: [0] state, [19] start time. Empty where the system does not say."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except (OSError, IndexError):
+        return []
+
+
 def process_start(pid: int) -> str:
     """A value that tells two processes with one pid apart ('' where the system does not say)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
-    except (OSError, IndexError):
-        return ""
+    facts = _process_facts(pid)
+    return facts[19] if facts else ""
 
 
 def is_alive(pid: int, start: str) -> bool:
@@ -39,7 +46,9 @@ def is_alive(pid: int, start: str) -> bool:
         return False
     except PermissionError:
         pass
-    return not start or process_start(pid) in ("", start)
+    facts = _process_facts(pid)
+    # a killed process whose parent never asks for its end stays as a zombie, for ever in a container without an init
+    return not facts or (facts[0] not in "ZX" and start in ("", facts[19]))
 
 
 def _is_stale(path: Path) -> bool:
@@ -66,19 +75,12 @@ def _try_to_take(path: Path) -> bool:
     return True
 
 
-def _take_over(path: Path) -> None:
-    # the rename succeeds for one of several rivals; the others find nothing and go round again
-    grave = path.with_name(f"{path.name}.stale.{os.getpid()}")
-    try:
-        os.rename(path, grave)
-    except FileNotFoundError:
-        return
-    if _is_stale(grave):
-        grave.unlink()
-        return
-    with suppress(FileExistsError):
-        os.link(grave, path)
-    grave.unlink()
+def _remove_stale(path: Path) -> None:
+    # one rival at a time: between the look and the removal nobody may remove it and take it anew
+    with (path.parent / "removal.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _is_stale(path):
+            path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -90,7 +92,7 @@ def lease(folder: Path, key: str, timeout_seconds: float, log: Callable[[str], N
     is_waiting_said = False
     while not _try_to_take(path):
         if _is_stale(path):
-            _take_over(path)
+            _remove_stale(path)
             continue
         if not is_waiting_said:
             log(f"another build holds {path.name[:12]}; waiting up to {timeout_seconds:.0f} s")
@@ -99,6 +101,7 @@ def lease(folder: Path, key: str, timeout_seconds: float, log: Callable[[str], N
             holder = path.read_text() if path.exists() else "?"
             raise LeaseTimeout(f"lease {path} is still held by {holder} after {timeout_seconds:.0f} s")
         time.sleep(0.2)
+    inode = path.stat().st_ino
     stop = threading.Event()
 
     def beat() -> None:
@@ -115,4 +118,7 @@ def lease(folder: Path, key: str, timeout_seconds: float, log: Callable[[str], N
     finally:
         stop.set()
         thread.join()
-        path.unlink(missing_ok=True)
+        # taken over by another host that saw no heartbeat: then it is no longer ours to remove
+        with suppress(FileNotFoundError):
+            if path.stat().st_ino == inode:
+                path.unlink()

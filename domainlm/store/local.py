@@ -59,8 +59,10 @@ class Store:
 
     def _sweep(self, parent: Path) -> None:
         for folder in parent.iterdir():
-            _name, host, pid, start = ([*folder.name.rsplit(".", 3), "", "", ""])[:4]
-            if host == socket.gethostname() and pid.isdigit() and not is_alive(int(pid), "" if start == "0" else start):
+            # the host's own name may hold dots
+            front, pid, start = ([*folder.name.rsplit(".", 2), "", ""])[:3]
+            is_ours = front.endswith(f".{socket.gethostname()}") and pid.isdigit()
+            if is_ours and not is_alive(int(pid), "" if start == "0" else start):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def commit(self, out: Path) -> Manifest:

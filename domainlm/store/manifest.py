@@ -74,8 +74,8 @@ def read_manifest(folder: Path) -> Manifest | None:
 def files_below(folder: Path) -> list[Path]:
     """Every regular file below a folder. Raises ValueError for links and special files: an artifact holds plain files."""
     found: list[Path] = []
-    for parent, _, names in os.walk(folder):
-        for name in names:
+    for parent, folders, names in os.walk(folder):
+        for name in [*names, *(name for name in folders if os.path.islink(os.path.join(parent, name)))]:
             path = Path(parent) / name
             if path.is_symlink() or not path.is_file():
                 raise ValueError(f"{path}: an artifact holds plain files only")

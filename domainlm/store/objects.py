@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from domainlm.store.canonical import sha256_of_file
@@ -60,6 +61,8 @@ class Objects:
         moment = expected_mtime_ns(sha256)
         os.utime(file, ns=(moment, moment))
         os.replace(file, target)
+        # rename(2) does nothing when both names are links to one inode already
+        file.unlink(missing_ok=True)
 
     def adopt(self, file: Path, sha256: str) -> None:
         """Give the store a link to (or a copy of) an installed file whose bytes were checked."""
@@ -88,7 +91,9 @@ class Objects:
         """Take a damaged object out of service, keeping its bytes for a look."""
         folder = self.root / "quarantine"
         folder.mkdir(parents=True, exist_ok=True)
-        os.replace(self.path(sha256), folder / f"{sha256}.{os.getpid()}")
+        # another build may have taken it away already
+        with suppress(FileNotFoundError):
+            os.replace(self.path(sha256), folder / f"{sha256}.{os.getpid()}")
 
     def install(self, sha256: str, target: Path) -> int:
         """Put a link to an object at `target`, atomically. Returns the bytes that had to be copied (0 for a link)."""

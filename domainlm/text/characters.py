@@ -29,7 +29,6 @@ _LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028]")
 _SPACES = re.compile("[\xa0\u2000-\u200a\u202f\u205f]")
 _INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u200b\u2060\ufeff]")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-_TRAILING = re.compile(r"[ \t]+\n")
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 
@@ -48,6 +47,11 @@ def without_surrogates(text: str) -> str:
     return text if text.isascii() else _LONE_SURROGATE.sub("\ufffd", text)
 
 
+def without_trailing_blanks(text: str) -> str:
+    """Lines without the blanks at their ends. Not a regular expression: it takes quadratic time on long runs of blanks."""
+    return "\n".join(line.rstrip(" \t") for line in text.split("\n"))
+
+
 def normalised(text: str) -> str:
     """NFC, one kind of line end and space, no control or invisible characters, no trailing blanks. Idempotent.
 
@@ -55,7 +59,7 @@ def normalised(text: str) -> str:
     """
     text = without_surrogates(_LINE_ENDS.sub("\n", text)).replace("\u2029", "\n\n")
     text = composed(_INVISIBLE.sub("", _SPACES.sub(" ", text)))
-    return _BLANK_LINES.sub("\n\n", _TRAILING.sub("\n", text)).strip(" \t\n")
+    return _BLANK_LINES.sub("\n\n", without_trailing_blanks(text)).strip(" \t\n")
 
 
 def single_line(text: str) -> str:

@@ -2,7 +2,8 @@
 
 In: the bytes of a text file. Out: text, character set, score (1 = certain). UTF-8 is tried first, because bytes that are
 valid UTF-8 by accident are rare; then a byte order mark, then what an HTML file declares, then charset-normalizer's guess
-among the sets that texts in use are written in. All sets would be a worse guess: some decode anything at all.
+among the sets that texts in use are written in. All sets would be a worse guess: some decode anything at all. Old
+Japanese and Korean files may be taken for each other: save those as UTF-8. What was guessed is in a document's `meta`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import codecs
 import re
 from dataclasses import dataclass
 
-GUESSED_SETS = ["gb18030", "big5", "shift_jis", "euc_jp", "cp949", "cp1250", "cp1251", "cp1252"]
+# the first of these wins where two fit equally well, as cp1252 and cp1250 do for French
+GUESSED_SETS = ["gb18030", "big5", "cp1252", "cp1251", "cp1250", "shift_jis", "euc_jp", "cp949"]
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -47,16 +49,17 @@ class Decoded:
 def _guessed(data: bytes, min_score: float) -> Decoded:
     from charset_normalizer import from_bytes
 
-    best = from_bytes(data, cp_isolation=GUESSED_SETS).best()
-    if best is None:
+    matches = list(from_bytes(data, cp_isolation=GUESSED_SETS))
+    if not matches:
         raise UndecodableError("undecodable", "no character set fits; save the file as UTF-8")
+    best = min(matches, key=lambda match: (match.chaos, -match.coherence, GUESSED_SETS.index(match.encoding)))
     score = round(1.0 - best.chaos, 4)
     if score < min_score:
         raise UndecodableError("charset_uncertain", f"{best.encoding} with score {score}, below {min_score}")
     try:
         text = data.decode(best.encoding)
     except UnicodeDecodeError as error:
-        raise UndecodableError("undecodable", f"{best.encoding}: {error.reason} at byte {error.start}") from error
+        raise UndecodableError("undecodable", f"not {best.encoding} at byte {error.start}") from error
     return Decoded(text, best.encoding, score, 0, text.encode(best.encoding, "replace") == data)
 
 
@@ -67,7 +70,7 @@ def decode(data: bytes, min_score: float, is_html: bool = False) -> Decoded:
             try:
                 return Decoded(data[len(mark) :].decode(charset), charset, 1.0, len(mark), True)
             except UnicodeDecodeError as error:
-                detail = f"{charset} by its byte order mark: {error.reason} at byte {error.start}"
+                detail = f"{charset} by its byte order mark, but not so at byte {error.start}"
                 raise UndecodableError("undecodable", detail) from error
     controls = len(data) - len(data.translate(None, _CONTROLS))
     if b"\0" in data or controls > MAX_CONTROL_SHARE * len(data):

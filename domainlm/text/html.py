@@ -13,27 +13,34 @@ from typing import Any
 from domainlm.text.characters import single_line
 from domainlm.text.pieces import Section
 
-_DROPPED = frozenset(
-    "script style noscript template svg math nav footer aside form button select textarea iframe object canvas audio "
-    "video head dialog".split()
-)
+# fmt: off
+_DROPPED = frozenset((
+    "script", "style", "noscript", "template", "svg", "math", "nav", "footer", "aside", "form", "button",
+    "select", "textarea", "iframe", "object", "canvas", "audio", "video", "head", "dialog",
+))
 _HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
-_PARAGRAPHS = frozenset(
-    "address article blockquote body center details div dl fieldset figure figcaption header hr main ol p pre section "
-    "summary table ul".split()
-)
-_LINES = frozenset("br caption dd dt li option tbody tfoot thead tr".split())
+_PARAGRAPHS = frozenset((
+    "address", "article", "blockquote", "body", "center", "details", "div", "dl", "fieldset", "figure",
+    "figcaption", "header", "hr", "main", "ol", "p", "pre", "section", "summary", "table", "ul",
+))
+_LINES = frozenset(("br", "caption", "dd", "dt", "li", "option", "tbody", "tfoot", "thead", "tr"))
+# fmt: on
 _CELLS = frozenset(("td", "th"))
 _BLANKS = re.compile(r"[ \t\r\n\f\xa0]+")
 # marks that stand for a break until blanks are collapsed; both are invalid in HTML text
 _PARAGRAPH, _LINE = "\x02", "\x01"
-_BREAKS = re.compile(f"[ {_LINE}]*{_PARAGRAPH}[ {_LINE}{_PARAGRAPH}]*")
+# the look-behind keeps long runs of blanks linear
+_BREAKS = re.compile(f"(?<![ {_LINE}])[ {_LINE}]*{_PARAGRAPH}[ {_LINE}{_PARAGRAPH}]*")
+_LINE_BREAKS = re.compile(f"(?<! ) *{_LINE}[ {_LINE}]*")
+_ITEM_MARK = re.compile(r"^-[ \n]+(?=[^\s-])", re.MULTILINE)
 _PERMALINK = re.compile(r"[ \t]*[¶#\uf0c1]\Z")
 
 
 def _collapsed(parts: list[str]) -> str:
-    text = re.sub(f"[ ]*{_LINE}[ {_LINE}]*", "\n", _BREAKS.sub("\n\n", "".join(parts)))
-    return re.sub(r"\n{3,}", "\n\n", re.sub(r"(?<=\S) {2,}", " ", text)).strip("\n ")
+    text = _LINE_BREAKS.sub("\n", _BREAKS.sub("\n\n", "".join(parts)))
+    # a paragraph inside a list item stays on the item's line
+    text = _ITEM_MARK.sub("- ", re.sub(r"(?<=\S) {2,}", " ", text))
+    return re.sub(r"\n{3,}", "\n\n", text).strip("\n ")
 
 
 class _Writer:

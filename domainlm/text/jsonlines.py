@@ -27,12 +27,12 @@ def lines_of(file: BinaryIO, start: int, end: int, max_bytes: int) -> Iterator[t
         line = file.readline(max_bytes + 1)
         if not line:
             return
-        length, is_whole = len(line), len(line) <= max_bytes
-        while not line.endswith(b"\n") and (line := file.readline(max_bytes + 1)):
-            length += len(line)
-            is_whole = False
+        # what does not end here is read on only to find where the next line begins
+        length, rest = len(line), line
+        while not rest.endswith(b"\n") and (rest := file.readline(max_bytes + 1)):
+            length += len(rest)
         if is_wanted:
-            yield offset, line if is_whole else None
+            yield offset, line if length == len(line) <= max_bytes else None
         # before the range, only the end of the line that began earlier is read
         is_wanted = True
         offset += length
@@ -100,7 +100,8 @@ def read_jsonl(
         except UnicodeDecodeError as error:
             yield Rejection("undecodable", f"byte {offset}: not UTF-8 at byte {offset + error.start}")
             continue
-        except (ValueError, RecursionError) as error:
-            yield Rejection("invalid_json", f"byte {offset}: {getattr(error, 'msg', 'too deep or too large')}")
+        # the parser's own message differs between Python versions
+        except (ValueError, RecursionError):
+            yield Rejection("invalid_json", f"byte {offset}: not a JSON value that can be read")
             continue
         yield from _pieces(record, offset, offset + len(line), role, path, config)

@@ -16,7 +16,6 @@ _ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))??(?:[ \t]+#+)?[ \t]*\Z")
 _SETEXT = re.compile(r" {0,3}(=+|-+)[ \t]*\Z")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n.*?^(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _INLINE_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _ANCHOR = re.compile(r"[ \t]*\{#[^}]*\}[ \t]*\Z")
 _NOT_A_PARAGRAPH = re.compile(r" {0,3}(?:[>#|]|[-*+][ \t]|\d+[.)][ \t])|[ \t]{4,}|\t")
@@ -25,6 +24,16 @@ _NOT_A_PARAGRAPH = re.compile(r" {0,3}(?:[>#|]|[-*+][ \t]|\d+[.)][ \t])|[ \t]{4,
 def _title(source: str) -> str:
     source = _INLINE_LINK.sub(r"\1", _ANCHOR.sub("", source))
     return single_line(source.replace("`", "").replace("**", "").replace("__", ""))
+
+
+def without_comments(text: str) -> str:
+    """Text without HTML comments; one that never ends is kept. Linear, as a lazy regular expression is not."""
+    kept = []
+    at = 0
+    while (begin := text.find("<!--", at)) >= 0 and (end := text.find("-->", begin)) >= 0:
+        kept.append(text[at:begin])
+        at = end + len("-->")
+    return "".join(kept) + text[at:]
 
 
 def headings_of(text: str) -> list[Heading]:
@@ -63,4 +72,4 @@ def read_markdown(text: str) -> list[Section]:
     # blanked, not cut: offsets stay those of the file
     if front:
         text = " " * front.end() + text[front.end() :]
-    return sections_of(text, headings_of(text), lambda body: _COMMENT.sub("", body).strip("\r\n"))
+    return sections_of(text, headings_of(text), lambda body: without_comments(body).strip("\r\n"))

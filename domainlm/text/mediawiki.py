@@ -18,6 +18,8 @@ from domainlm.text.pieces import Piece, Rejection, titled_parts
 from domainlm.text.wikitext import prose_of
 
 CHUNK_BYTES = 1 << 16
+# a packed chunk may hold a gigabyte of blanks
+MAX_UNPACKED_BYTES = 1 << 20
 _FIELDS = {"title": "title", "ns": "namespace", "id": "identifier", "text": "markup"}
 
 
@@ -76,32 +78,55 @@ class _Pages:
         return pages
 
 
-def pages_of(file: BinaryIO) -> Iterator[Page | Rejection]:
-    """Pages of a dump; last a rejection where it is damaged."""
+def unpacked(file: BinaryIO) -> Iterator[bytes]:
+    """The bytes of a dump in chunks, out of one bz2 stream or several. Raises EOFError where it is truncated, ValueError
+    where it is damaged. Not BZ2File: what that gives before an error depends on its buffers."""
     is_packed = file.read(3) == b"BZh"
     file.seek(0)
+    stream: bz2.BZ2Decompressor | None = None
+    while chunk := file.read(CHUNK_BYTES):
+        if not is_packed:
+            yield chunk
+            continue
+        while chunk or (stream is not None and not stream.needs_input):
+            stream = stream or bz2.BZ2Decompressor()
+            try:
+                yield stream.decompress(chunk, MAX_UNPACKED_BYTES)
+            except OSError as error:
+                raise ValueError("no bz2 stream") from error
+            chunk = b""
+            if stream.eof:
+                chunk, stream = stream.unused_data, None
+    if stream is not None:
+        raise EOFError
+
+
+def pages_of(file: BinaryIO) -> Iterator[Page | Rejection]:
+    """Pages of a dump; last a rejection where it is damaged."""
     pages = _Pages()
-    stream = bz2.BZ2File(file) if is_packed else file
-    damage: Rejection | None = None
+    chunks = unpacked(file)
+    damage = ""
+    count = 0
     is_at_end = False
-    while not is_at_end and damage is None:
+    while not is_at_end:
+        chunk: bytes | None = None
         try:
-            chunk = stream.read(CHUNK_BYTES)
-        except EOFError as error:
-            damage, chunk = Rejection("truncated", f"bz2: {error}"), b""
-        except OSError as error:
-            # an error of the disk has a number; a damaged bz2 stream has none
-            if error.errno is not None:
-                raise
-            damage, chunk = Rejection("damaged", f"bz2: {error}"), b""
-        is_at_end = not chunk and damage is None
+            chunk = next(chunks, None)
+        except EOFError:
+            damage = "truncated"
+        except ValueError:
+            damage = "damaged"
+        is_at_end = chunk is None
         try:
-            pages.parser.Parse(chunk, is_at_end)
-        except expat.ExpatError as error:
-            damage = Rejection("malformed_xml", f"{expat.ErrorString(error.code)}, line {error.lineno}")
-        yield from pages.taken()
-    if damage is not None:
-        yield damage
+            # the last call makes expat give every page that it has held back, also where the dump is damaged
+            pages.parser.Parse(chunk or b"", is_at_end)
+        except expat.ExpatError:
+            damage, is_at_end = damage or "malformed_xml", True
+        for page in pages.taken():
+            count += 1
+            yield page
+    if damage:
+        yield Rejection(damage, f"after {count} pages; what follows is lost")
 
 
 def read_mediawiki(file: BinaryIO, max_section_chars: int) -> Iterator[Piece | Rejection]:

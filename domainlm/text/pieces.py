@@ -1,7 +1,7 @@
 """What a reader yields: pieces of text and rejections; and how long text is cut.
 
 In: sections of a file. Out: pieces of at most a given length, each with its section's title in front, so that every
-document says by itself what it is about. Cuts fall at paragraphs, then lines, then sentences: not at a fixed length,
+document says by itself what it is about. Cuts fall at paragraphs, then lines, sentences, words: not at a fixed length,
 which would end documents in the middle of a word and teach the model to stop there.
 """
 

@@ -66,7 +66,9 @@ def _read_whole(row: Mapping[str, Any], file: BinaryIO, config: Documents) -> It
         yield Rejection(error.reason, error.detail)
         return
     sections = _with_byte_offsets(SECTION_READERS[row["format"]](decoded.text), decoded, row["size"])
-    pieces = list(pieces_of_sections(sections, config.max_section_chars))
+    charset = {} if decoded.charset == "utf-8" else {"charset": decoded.charset, "charset_score": decoded.score}
+    meta = json.dumps(charset, sort_keys=True)
+    pieces = [replace(piece, meta=meta) for piece in pieces_of_sections(sections, config.max_section_chars)]
     if not pieces:
         yield Rejection("no_text", "no section of the file has a text")
     yield from pieces

@@ -18,13 +18,17 @@ _DIRECTIVE = re.compile(r"([ \t]*)\.\. (?:\|[^|]+\| )?([A-Za-z][\w:+.-]*?)::(?:[
 _EXPLICIT = re.compile(r"([ \t]*)\.\.(?:[ \t]+.*)?\Z")
 _FOOTNOTE = re.compile(r"([ \t]*)\.\. \[(#?\w+)\] (.*)\Z")
 _FIELD = re.compile(r"[ \t]*:[A-Za-z][\w -]*:(?:[ \t]|\Z)", re.ASCII)
-_WITHOUT_PROSE = frozenset(
-    "autoclass autodata autoexception autofunction automethod automodule autosummary bibliography class contents "
-    "currentmodule default-role figure grid-item-card highlight image include index literalinclude meta module plot raw "
-    "rst-class sectionauthor tabularcolumns testcleanup testsetup toctree unicode".split()
-)
+# fmt: off
+_WITHOUT_PROSE = frozenset((
+    "autoclass", "autodata", "autoexception", "autofunction", "automethod", "automodule", "autosummary",
+    "bibliography", "class", "contents", "currentmodule", "default-role", "figure", "grid-item-card", "highlight",
+    "image", "include", "index", "literalinclude", "meta", "module", "plot", "raw", "rst-class", "sectionauthor",
+    "tabularcolumns", "testcleanup", "testsetup", "toctree", "unicode",
+))
+# fmt: on
 _ROLE = re.compile(r":[A-Za-z][\w:+.-]*:`(~|!)?([^`<]+?)(?:\s*<[^`>]*>)?`", re.ASCII)
-_LINK = re.compile(r"`([^`<]+?)\s*<[^`>]*>`__?")
+_LINK = re.compile(r"(?<!`)`([^`<]+?)\s*<[^`>]*>`(?!`)_{0,2}")
+_MARK = re.compile(r"\|(\w[\w -]*)\||(\[#?\w+\])_(?!\w)", re.ASCII)
 _REFERENCE = re.compile(r"(?<!`)`([^`]+)`_{1,2}(?!\w)", re.ASCII)
 
 
@@ -65,7 +69,7 @@ def plain_inline(text: str) -> str:
         return match[2].rsplit(".", 1)[-1] if match[1] == "~" else match[2]
 
     text = _LINK.sub(r"\1", _ROLE.sub(role, text))
-    return _REFERENCE.sub(r"\1", text)
+    return _MARK.sub(lambda match: match[1] or match[2], _REFERENCE.sub(r"\1", text))
 
 
 def _indent(line: str) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from itertools import pairwise
 from pathlib import PurePosixPath
 
 FORMAT_BY_SUFFIX = {
@@ -38,7 +39,7 @@ def byte_ranges(size: int, document_format: str | None, segment_bytes: int) -> l
         return [(0, size)]
     count = -(-size // segment_bytes)
     cuts = [size * index // count for index in range(count + 1)]
-    return list(zip(cuts, cuts[1:], strict=False))
+    return list(pairwise(cuts))
 
 
 def shard_of(source: str, path: str, start: int, shards: int) -> int:

@@ -10,14 +10,21 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_NOT_PROSE_LINK = re.compile(r"[ \t]*:?[ \t]*(?:file|image|category|文件|檔案|图像|分类|分類)[ \t]*:", re.IGNORECASE)
+from domainlm.text.characters import without_trailing_blanks
+
+_NOT_PROSE_LINK = re.compile(r"[ \t]*+:?[ \t]*+(?:file|image|category|文件|檔案|图像|分类|分類)[ \t]*:", re.IGNORECASE)
 _OTHER_LANGUAGE = re.compile(r"[ \t]*[a-z]{2,3}(?:-[a-z]+)*:", re.ASCII)
-_DROPPED_TAGS = frozenset(
-    "ref references gallery table math chem score timeline imagemap style script syntaxhighlight".split()
-)
+# fmt: off
+_DROPPED_TAGS = frozenset((
+    "ref", "references", "gallery", "table", "math", "chem", "score", "timeline", "imagemap", "style", "script",
+    "syntaxhighlight",
+))
+# fmt: on
+# possessive (++) or anchored, because pages hold long runs of blanks and brackets
 _QUOTES = re.compile("'{2,5}")
 _MAGIC_WORD = re.compile(r"__[A-Z]+__")
-_EMPTY_BRACKETS = re.compile(r"[ \t]*[(（][ \t,;，；]*[)）]")
+_EMPTY_BRACKETS = re.compile(r"(?<![ \t])[ \t]*[(（][ \t,;，；]*+[)）]")
+_LEADING_MARKS = re.compile(r"([(（])[ \t,;，；]++")
 _LIST_MARK = re.compile(r"^[*#:;]+[ \t]*", re.MULTILINE)
 _EMPTY_LINE = re.compile(r"^[-–—•,.;: \t]+$", re.MULTILINE)
 _CLOSING = re.compile(
@@ -92,6 +99,7 @@ def prose_of(markup: str) -> str:
 
     text = _plain(_without_closing_sections(mwparserfromhell.parse(markup, skip_style_tags=True)))
     text = _MAGIC_WORD.sub("", _QUOTES.sub("", text))
-    text = _LIST_MARK.sub("- ", _EMPTY_BRACKETS.sub("", text))
-    text = re.sub(r"[ \t]+\n", "\n", _EMPTY_LINE.sub("", text))
+    # what dropped templates (pronunciations, coordinates) leave between brackets
+    text = _LIST_MARK.sub("- ", _LEADING_MARKS.sub(r"\1", _EMPTY_BRACKETS.sub("", text)))
+    text = without_trailing_blanks(_EMPTY_LINE.sub("", text))
     return re.sub(r"\n{3,}", "\n\n", text).strip()

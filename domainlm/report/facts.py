@@ -1,0 +1,158 @@
+"""What the report says, gathered from the artifacts it is made of.
+
+In: the folders of the upstream artifacts. Out: one value of plain figures that the plots, the page and the metrics
+share, so that no number on the page is computed twice. Artifacts that a domain's relay leaves out are None or empty.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from domainlm.stage import Inputs
+
+MODELS = ("base", "pt", "sft")
+SHOWN_ANSWERS = 8
+SPLITS = ("train", "validation", "test", "general_held_out", "evaluation")
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training run. points: step, tokens, loss of every update; validation: step, loss."""
+
+    name: str
+    points: tuple[tuple[int, int, float], ...]
+    validation: tuple[tuple[int, float], ...]
+    stats: Json
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One held-out question, its reference, and each model's answer with its token F1."""
+
+    question: str
+    reference: str
+    kind: str
+    answers: Mapping[str, tuple[str, float]]
+
+
+@dataclass(frozen=True)
+class Facts:
+    domain: str
+    title: str
+    sources: tuple[Json, ...]
+    cleaning: Json
+    duplicates: Json
+    split: Json
+    tokens: Mapping[str, Json]
+    questions: Json
+    trainings: tuple[Training, ...]
+    certificate: Json | None
+    results: Json
+    answered: tuple[Answered, ...]
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        return tuple(name for name in MODELS if name in self.results["models"])
+
+
+def gather(inputs: Inputs, domain: str, title: str) -> Facts:
+    """Read every upstream artifact's figures. KeyError or OSError where one does not keep the contract."""
+    trainings = [
+        read_training(label, inputs.path(artifact))
+        for label, artifact in (("PT", "pt_adapter"), ("SFT", "sft_adapter"))
+        if inputs.has(artifact)
+    ]
+    return Facts(
+        domain=domain,
+        title=title or domain,
+        sources=source_rows(
+            read_json(inputs.path("raw_corpus") / "stats.json")["sources"],
+            read_json(inputs.path("base_model") / "source.json"),
+        ),
+        cleaning=read_json(inputs.path("clean_shards") / "stats.json"),
+        duplicates=read_json(inputs.path("unique_shards") / "stats.json"),
+        split=read_json(inputs.path("corpus_split") / "stats.json"),
+        tokens={
+            name: read_json(inputs.path(name) / "meta.json") for name in ("pt_tokens", "sft_tokens") if inputs.has(name)
+        },
+        questions=read_json(inputs.path("sft_dataset") / "stats.json"),
+        trainings=tuple(trainings),
+        certificate=read_json(inputs.path("merged_model") / "certificate.json") if inputs.has("merged_model") else None,
+        results=read_json(inputs.path("eval_results") / "results.json"),
+        answered=answered_questions(inputs.path("eval_results") / "samples.jsonl"),
+    )
+
+
+def read_json(path: Path) -> Json:
+    found: Json = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def read_training(name: str, folder: Path) -> Training:
+    with (folder / "loss.csv").open(encoding="utf-8", newline="") as file:
+        points = tuple((int(row["step"]), int(row["tokens"]), float(row["loss"])) for row in csv.DictReader(file))
+    with (folder / "validation.csv").open(encoding="utf-8", newline="") as file:
+        validation = tuple((int(row["step"]), float(row["loss"])) for row in csv.DictReader(file))
+    return Training(name, points, validation, read_json(folder / "stats.json"))
+
+
+def source_rows(texts: Mapping[str, Any], base_model: Mapping[str, Any]) -> tuple[Json, ...]:
+    """Sources by name, the base model last, each with its origin in words: package and version, or a local folder."""
+    rows = []
+    for name, source in [*sorted(texts.items()), (base_model["source"], base_model)]:
+        package = source.get("package")
+        origin = f"{package} {source.get('version')}" if package else "local files"
+        rows.append({**source, "name": name, "origin": origin})
+    return tuple(rows)
+
+
+def removed_by_reason(facts: Facts) -> dict[str, int]:
+    """Documents that cleaning and de-duplication removed, by reason, most first."""
+    found = {f"cleaning: {reason.replace('_', ' ')}": count for reason, count in facts.cleaning["rejected"].items()}
+    found["exact duplicate"] = facts.duplicates["exact_duplicates"]
+    found["near duplicate"] = facts.duplicates["near_duplicates"]
+    found["overlaps an evaluation set"] = facts.duplicates["evaluation_overlaps"]
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+
+def stages_of_documents(facts: Facts) -> dict[str, int]:
+    """How many documents there are after each step."""
+    return {
+        "extracted": facts.cleaning["input"],
+        "after cleaning": facts.cleaning["documents"],
+        "unique": facts.duplicates["documents"],
+        "trained on": facts.split["train"]["documents"],
+    }
+
+
+def tokens_by_source(facts: Facts) -> dict[str, dict[str, int]]:
+    """Tokens of each source in each split."""
+    return {
+        split: dict(sorted(facts.split[split]["tokens_by_source"].items())) for split in SPLITS if split in facts.split
+    }
+
+
+def answered_questions(path: Path) -> tuple[Answered, ...]:
+    """The first questions of the generations set, with every model's answer."""
+    rows: dict[str, list[Json]] = {}
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            row = json.loads(line)
+            if row["set"] == "generations":
+                rows.setdefault(row["id"], []).append(row)
+    return tuple(
+        Answered(
+            question=found[0]["question"],
+            reference=found[0]["reference"],
+            kind=found[0].get("kind", ""),
+            answers={row["model"]: (row["answer"], row["f1"]) for row in found},
+        )
+        for found in list(rows.values())[:SHOWN_ANSWERS]
+    )

@@ -1,0 +1,35 @@
+"""The report as one page.
+
+In: `Facts`. Out: HTML that needs nothing else: style, plotly's script and the figures are inside, and it asks for
+nothing over the network. The text is in the template beside this module; every value is escaped by it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from domainlm.report.facts import Facts, removed_by_reason
+from domainlm.report.figures import COLOURS, NAMES, plots
+from domainlm.report.tables import compared_rows, headline, summary_rows
+
+TEMPLATE = Path(__file__).with_name("report.html.jinja")
+
+
+def page(facts: Facts) -> str:
+    from jinja2 import Environment, StrictUndefined
+    from plotly.offline import get_plotlyjs
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    return template.render(
+        facts=facts,
+        names=NAMES,
+        colours=COLOURS,
+        headline=headline(facts),
+        rows=summary_rows(facts),
+        compared=compared_rows(facts),
+        removed=removed_by_reason(facts),
+        plots=plots(facts),
+        plotly=get_plotlyjs(),
+        command=f"snakemake --cores all eval_report --config domain={facts.domain}",
+    )

@@ -1,0 +1,146 @@
+"""Artifact `eval_results`: base, PT and SFT on the same held-out sets.
+
+In: the models, `corpus_split` (test, general_held_out, evaluation), `sft_dataset` (test), and compared domains'
+results. Out: samples.jsonl (one row a set, item and model) and results.json (figures with 95 % intervals over
+documents, paired differences, comparisons). Property kept: nothing here was seen in training or used for a choice;
+validation data stays out. No PT model is scored where the relay is `none`, since the SFT model did not start from one.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from domainlm.config import EvalResults
+from domainlm.models.comparison import comparison, summary
+from domainlm.models.evaluate import Sample, evaluate_set, language_model, load_evaluated
+from domainlm.models.held_out import (
+    Encoder,
+    HeldOutSet,
+    answers,
+    by_source,
+    choices,
+    definitions,
+    generations,
+    questions_in_turn,
+    running_text,
+)
+from domainlm.models.load import set_threads
+from domainlm.stage import Inputs, Resources, StageError, Stats
+from domainlm.text.document import read_documents
+from domainlm.text.json_files import open_rows, write_json, write_row
+from domainlm.tokens.chat import ConversationError, check_messages, template_renderer
+from domainlm.tokens.special import read_special_tokens
+
+COMPARED = "compare:"
+
+
+def model_folders(inputs: Inputs, relay: str) -> dict[str, tuple[Path, Path | None]]:
+    """Checkpoint and adapter of each model, in the order of training."""
+    base = inputs.path("base_model")
+    sft_adapter = inputs.path("sft_adapter")
+    if relay == "merge":
+        merged = inputs.path("merged_model")
+        return {"base": (base, None), "pt": (merged, None), "sft": (merged, sft_adapter)}
+    if relay == "continue":
+        return {"base": (base, None), "pt": (base, inputs.path("pt_adapter")), "sft": (base, sft_adapter)}
+    return {"base": (base, None), "sft": (base, sft_adapter)}
+
+
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            yield json.loads(line)
+
+
+def held_out_sets(
+    inputs: Inputs, section: EvalResults, seed: int, system_prompt: str | None, tokenizer: Any, end_of_text_id: int
+) -> list[HeldOutSet]:
+    """The sets that have items; a domain without general text or evaluation sources has fewer."""
+    from transformers import AutoTokenizer
+
+    folder = inputs.path("corpus_split")
+    encoder = Encoder(tokenizer, end_of_text_id)
+    base = inputs.path("base_model")
+    render = template_renderer(AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False))
+    system = [] if system_prompt is None else [{"role": "system", "content": system_prompt}]
+
+    def prompt_of(question: str) -> str:
+        return render([*system, {"role": "user", "content": question}], True)
+
+    special = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special]
+    rows = [row for row in read_rows(inputs.path("sft_dataset") / "test.jsonl") if _is_askable(row, special)]
+    asked = questions_in_turn(rows, seed)
+    test = list(read_documents(folder / "test.parquet"))
+    sets = [
+        definitions(test, encoder, section.max_definitions, seed),
+        answers(asked, prompt_of, encoder, section.max_answers),
+        choices(test, section.max_choices, seed),
+        generations(asked, prompt_of, section.max_generations),
+    ]
+    general = read_documents(folder / "general_held_out.parquet")
+    sets.append(running_text("general_held_out", general, encoder, section.max_general_tokens, seed))
+    for source, documents in by_source(read_documents(folder / "evaluation.parquet")):
+        sets.append(running_text(f"evaluation_{source}", documents, encoder, section.max_general_tokens, seed))
+    return [found for found in sets if found.items]
+
+
+def _is_askable(row: Mapping[str, Any], special: list[str]) -> bool:
+    try:
+        check_messages(row["messages"], special)
+    except ConversationError:
+        return False
+    return [message["role"] for message in row["messages"]] == ["user", "assistant"]
+
+
+def compared(inputs: Inputs, samples: list[Sample], section: EvalResults, seed: int) -> dict[str, dict[str, Any]]:
+    """Comparison with each domain of eval_results.compare. StageError where one shares no item with this domain."""
+    found = {}
+    for domain in section.compare:
+        others = read_rows(inputs.path(f"{COMPARED}{domain}") / "samples.jsonl")
+        found[domain] = comparison(samples, others, seed, section.bootstrap_samples)
+        if not found[domain]:
+            raise StageError(
+                f"eval_results.compare: {domain} shares no test item with this domain; expected a domain with the same"
+                " sources, seed and corpus_split (one that extends the other): take it out of eval_results.compare"
+            )
+    return found
+
+
+def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
+    from tokenizers import Tokenizer
+
+    section = EvalResults.model_validate(config["section"])
+    seed = config["seed"]
+    set_threads(resources.threads)
+    base = inputs.path("base_model")
+    tokens = read_special_tokens(base)
+    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+    sets = held_out_sets(inputs, section, seed, config["system_prompt"], tokenizer, tokens.end_of_text_id)
+    folders = model_folders(inputs, config["relay"])
+    items = sum(len(found.items) for found in sets)
+    total = items * len(folders)
+    samples: list[Sample] = []
+    for name, (folder, adapter) in folders.items():
+        model = load_evaluated(folder, adapter)
+        for held_out in sets:
+            done = len(samples)
+
+            def tick(count: int, done: int = done) -> None:
+                resources.progress(min(done + count, total), total, {})
+
+            lm = language_model(model, tokenizer, tokens, section.max_new_tokens, tick)
+            samples += evaluate_set(lm, held_out, name)
+        resources.log(f"{name}: {items} items in {len(sets)} sets")
+        del model, lm
+        gc.collect()
+    with open_rows(out / "samples.jsonl") as file:
+        for row in samples:
+            write_row(file, row)
+    results = summary(samples, seed, section.bootstrap_samples)
+    results["compare"] = compared(inputs, samples, section, seed)
+    write_json(out / "results.json", results)
+    return {"items": items, "models": list(folders), "sets": [found.name for found in sets]}

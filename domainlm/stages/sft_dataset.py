@@ -1,0 +1,100 @@
+"""Artifact `sft_dataset`: conversations to learn answering from, each with its provenance.
+
+In: `corpus_split`. Out: train.jsonl, validation.jsonl, test.jsonl (id, kind, split, messages, source, path, section,
+document, group, title) and stats.json. A document's questions stay in its split, so no held-out answer is trained on;
+hand-written conversations teach style and go to train only. Lines are in the order of a stable hash: reading the first
+n of them is a fair sample.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from domainlm.config import SftDataset
+from domainlm.stage import Inputs, Resources, StageError, Stats
+from domainlm.text.document import Document, read_documents
+from domainlm.text.json_files import open_rows, write_json, write_row
+from domainlm.text.questions import Asking, Question, questions_of
+from domainlm.text.split import stable_hash
+
+SPLITS = ("train", "validation", "test")
+
+
+def row_of(document: Document, split: str, kind: str, messages: list[dict[str, str]]) -> dict[str, Any]:
+    return {
+        "id": f"{document.id}:{kind}",
+        "kind": kind,
+        "split": split,
+        "messages": messages,
+        "source": document.source,
+        "path": document.path,
+        "section": document.section,
+        "document": document.id,
+        "group": document.group,
+        "title": document.title,
+    }
+
+
+def messages_of(question: Question) -> list[dict[str, str]]:
+    return [{"role": "user", "content": question.question}, {"role": "assistant", "content": question.answer}]
+
+
+def chosen_documents(path: Path, max_documents: int | None, seed: int) -> frozenset[str]:
+    """Ids of the corpus documents to ask about: the first ones by a stable hash."""
+    ids = (document.id for document in read_documents(path) if document.role == "corpus")
+    return frozenset(sorted(ids, key=lambda name: stable_hash(seed, name))[:max_documents])
+
+
+def question_rows(path: Path, split: str, wanted: frozenset[str], asking: Asking) -> Iterator[list[dict[str, Any]]]:
+    """Rows of each wanted document. Parts of one section ask the same, so only one of them is asked about."""
+    asked: set[tuple[str, str, str]] = set()
+    for document in read_documents(path):
+        if document.id not in wanted:
+            continue
+        place = (document.source, document.path, document.section)
+        found = [] if place in asked else questions_of(document, asking)
+        if found:
+            asked.add(place)
+        yield [row_of(document, split, question.kind, messages_of(question)) for question in found]
+
+
+def style_rows(path: Path) -> Iterator[dict[str, Any]]:
+    for document in read_documents(path):
+        yield row_of(document, "train", "style", json.loads(document.meta)["messages"])
+
+
+def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
+    section = SftDataset.model_validate(config["section"])
+    seed = config["seed"]
+    asking = Asking(seed, config["language"], section.max_questions_per_document, section.max_answer_chars)
+    folder = inputs.path("corpus_split")
+    stats: dict[str, Any] = {"documents": {}, "without_question": {}, "rows": {}, "kinds": {}, "rows_by_source": {}}
+    for done, split in enumerate(SPLITS):
+        resources.progress(done, len(SPLITS), {})
+        path = folder / f"{split}.parquet"
+        wanted = chosen_documents(path, section.max_documents if split == "train" else None, seed)
+        by_document = list(question_rows(path, split, wanted, asking))
+        rows = [row for found in by_document for row in found]
+        if not rows:
+            raise StageError(
+                f"no question could be derived from the {len(by_document)} documents of the {split} split; expected"
+                " terms with definitions or sections with headings and whole sentences: raise"
+                f" sft_dataset.max_answer_chars ({section.max_answer_chars}) or use text with headings"
+            )
+        if split == "train":
+            rows += style_rows(folder / "instruction.parquet")
+        rows.sort(key=lambda row: stable_hash(seed, row["id"]))
+        with open_rows(out / f"{split}.jsonl") as file:
+            for row in rows:
+                write_row(file, row)
+        stats["documents"][split] = len(by_document)
+        stats["without_question"][split] = sum(not found for found in by_document)
+        stats["rows"][split] = len(rows)
+        stats["kinds"][split] = dict(Counter(row["kind"] for row in rows))
+        stats["rows_by_source"][split] = dict(Counter(row["source"] for row in rows))
+    write_json(out / "stats.json", stats)
+    return stats

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pytest
+import torch
+
+from domainlm.config import BaseModelConfig
+from domainlm.models.convert import collect_files, convert, find_turn_end, with_digit_splitting
+from domainlm.stage import StageError
+
+
+def write_gguf(path: Path, pre: str) -> None:
+    """A random llama of two layers with a byte-level tokenizer, as llama.cpp writes it."""
+    from gguf import GGUFWriter, TokenType
+    from tokenizers import pre_tokenizers
+
+    control = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    tokens = [*control, *sorted(pre_tokenizers.ByteLevel.alphabet()), "ab", "12"]
+    random = np.random.default_rng(0)
+    width, inner, heads, kv_heads, layers = 32, 64, 4, 2, 2
+    writer = GGUFWriter(path, "llama")
+    writer.add_block_count(layers)
+    writer.add_context_length(128)
+    writer.add_embedding_length(width)
+    writer.add_feed_forward_length(inner)
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(kv_heads)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_freq_base(10000.0)
+    writer.add_vocab_size(len(tokens))
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(pre)
+    writer.add_token_list(tokens)
+    writer.add_token_types([TokenType.CONTROL] * 3 + [TokenType.NORMAL] * (len(tokens) - 3))
+    writer.add_token_merges(["a b", "1 2"])
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_pad_token_id(2)
+    writer.add_chat_template(
+        "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n'}}"
+        "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    )
+
+    def add(name: str, *shape: int) -> None:
+        writer.add_tensor(name, (random.standard_normal(shape) * 0.1).astype(np.float32))
+
+    add("token_embd.weight", len(tokens), width)
+    add("output_norm.weight", width)
+    for layer in range(layers):
+        head_width = width // heads
+        shapes = {
+            "attn_norm": (width,),
+            "ffn_norm": (width,),
+            "attn_q": (width, width),
+            "attn_k": (kv_heads * head_width, width),
+            "attn_v": (kv_heads * head_width, width),
+            "attn_output": (width, width),
+            "ffn_gate": (inner, width),
+            "ffn_up": (inner, width),
+            "ffn_down": (width, inner),
+        }
+        for name, shape in shapes.items():
+            add(f"blk.{layer}.{name}.weight", *shape)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def opener(folder: Path) -> Callable[[Mapping[str, Any]], BinaryIO]:
+    return lambda row: (folder / row["path"]).open("rb")
+
+
+@pytest.mark.parametrize(("pre", "tokens"), [("smollm", ["ab", "1", "2"]), ("gpt-2", ["ab", "12"])])
+def test_gguf_becomes_safetensors_and_digits_are_split_where_they_were(
+    pre: str, tokens: list[str], tmp_path: Path
+) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    source, out = tmp_path / "source", tmp_path / "out"
+    source.mkdir()
+    out.mkdir()
+    write_gguf(source / "model.gguf", pre)
+    found = convert(source, out, BaseModelConfig())
+    assert (found.end_of_text_id, found.turn_end_id, found.pad_id) == (0, 2, 2)
+    assert found.vocab_size == 3 + 256 + 2
+    assert json.loads((out / "tokens.json").read_text())["turn_end"] == "<|im_end|>"
+    assert AutoTokenizer.from_pretrained(out).tokenize("ab12") == tokens
+    model = AutoModelForCausalLM.from_pretrained(out, dtype="auto")
+    assert model.dtype == torch.bfloat16
+    assert model.generation_config.eos_token_id == [2, 0]
+    for file in out.glob("*.json"):
+        assert str(tmp_path) not in file.read_text()
+
+
+@pytest.mark.parametrize("end", [0, 2])
+def test_plain_generate_stops_at_either_end(end: int, make_base: Callable[..., Path], tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    out = tmp_path / "out"
+    out.mkdir()
+    convert(make_base("llama", tie_word_embeddings=False), out, BaseModelConfig(dtype="float32"))
+    model = AutoModelForCausalLM.from_pretrained(out)
+
+    def only_end(module: torch.nn.Module, inputs: object, output: torch.Tensor) -> torch.Tensor:
+        output[..., end] = 1e9
+        return output
+
+    model.lm_head.register_forward_hook(only_end)
+    assert model.generate(torch.tensor([[5, 6]]), max_new_tokens=9, do_sample=False).tolist() == [[5, 6, end]]
+
+
+def test_a_folder_keeps_its_logits_and_its_tokenizer_file(make_base: Callable[..., Path], tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    base = make_base("qwen2")
+    source, out = tmp_path / "source", tmp_path / "out"
+    source.mkdir()
+    out.mkdir()
+    files = [{"path": f"{base.name}/{path.name}"} for path in base.iterdir()] + [{"path": "elsewhere/notes.bin"}]
+    collect_files(files, opener(base.parent), source)
+    tokens = convert(source, out, BaseModelConfig(dtype="float32"))
+    assert (out / "tokenizer.json").read_bytes() == (base / "tokenizer.json").read_bytes()
+    assert json.loads((out / "tokens.json").read_text())["vocab_size"] == tokens.vocab_size
+    ids = torch.tensor([[5, 6, 7]])
+    with torch.no_grad():
+        one, two = (AutoModelForCausalLM.from_pretrained(folder)(ids).logits for folder in (base, out))
+    assert torch.equal(one, two)
+
+
+def test_ids_without_an_embedding_are_refused(make_base: Callable[..., Path], tmp_path: Path) -> None:
+    base = make_base("llama", vocab_size=200)
+    with pytest.raises(StageError, match="ids up to 258, its embeddings 200 rows"):
+        convert(base, tmp_path, BaseModelConfig())
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "modeling_own.py", "training_args.pt"])
+def test_files_that_run_code_are_refused(name: str, make_base: Callable[..., Path], tmp_path: Path) -> None:
+    base = make_base("llama")
+    files = [{"path": path.name} for path in base.iterdir()] + [{"path": name}]
+    with pytest.raises(StageError, match=name):
+        collect_files(files, opener(base), tmp_path)
+
+
+def test_remote_code_is_refused(make_base: Callable[..., Path], tmp_path: Path) -> None:
+    base = make_base("llama")
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoModelForCausalLM": "own.Model"}}))
+    with pytest.raises(StageError, match="auto_map: AutoModelForCausalLM"):
+        convert(base, tmp_path, BaseModelConfig())
+
+
+@pytest.mark.parametrize("files", [[], ["a.gguf", "b.gguf"], ["config.json", "x/config.json"], ["config.json"]])
+def test_a_source_that_is_not_one_checkpoint_is_refused(files: list[str], tmp_path: Path) -> None:
+    with pytest.raises(StageError, match="expected"):
+        collect_files([{"path": path} for path in files], lambda row: io.BytesIO(), tmp_path)
+
+
+def test_the_end_of_text_can_be_named_and_must_exist(make_base: Callable[..., Path], tmp_path: Path) -> None:
+    base = make_base("llama")
+    assert convert(base, tmp_path, BaseModelConfig(end_of_text="<|im_start|>")).end_of_text_id == 1
+    with pytest.raises(StageError, match=r"base_model\.end_of_text"):
+        convert(base, tmp_path, BaseModelConfig(end_of_text="</s>"))
+
+
+def test_without_a_chat_template_there_is_no_turn_end(make_base: Callable[..., Path], tmp_path: Path) -> None:
+    base = make_base("llama")
+    (base / "chat_template.jinja").unlink()
+    tokens = convert(base, tmp_path, BaseModelConfig())
+    assert (tokens.turn_end, tokens.turn_end_id) == (None, None)
+    assert json.loads((tmp_path / "generation_config.json").read_text())["eos_token_id"] == [0]
+
+
+def test_a_template_without_a_control_token_after_the_answer_is_refused() -> None:
+    class Plain:
+        chat_template = "x"
+
+        def apply_chat_template(self, messages: list[dict[str, str]], tokenize: bool) -> str:
+            return "\n".join(message["content"] for message in messages) + "\nUser:"
+
+    with pytest.raises(StageError, match="control token"):
+        find_turn_end(Plain(), ["<|im_end|>"])
+
+
+def test_a_tokenizer_class_that_changes_the_ids_is_refused(make_base: Callable[..., Path], tmp_path: Path) -> None:
+    base = shutil.copytree(make_base("llama"), tmp_path / "copy")
+    values = json.loads((base / "tokenizer.json").read_text())
+    values["normalizer"] = {"type": "Lowercase"}
+    (base / "tokenizer.json").write_text(json.dumps(values))
+    settings = json.loads((base / "tokenizer_config.json").read_text())
+    (base / "tokenizer_config.json").write_text(json.dumps(settings | {"tokenizer_class": "Qwen2Tokenizer"}))
+    out = tmp_path / "out"
+    out.mkdir()
+    with pytest.raises(StageError, match="expected equal ids"):
+        convert(base, out, BaseModelConfig(dtype="float32"))
+
+
+def test_digit_splitting_goes_before_the_byte_level_step() -> None:
+    step = {"type": "ByteLevel", "add_prefix_space": False}
+    found = with_digit_splitting({"pre_tokenizer": step, "model": {}})
+    assert found["pre_tokenizer"]["pretokenizers"] == [{"type": "Digits", "individual_digits": True}, step]
+    with pytest.raises(StageError, match="'Sequence'"):
+        with_digit_splitting(found)

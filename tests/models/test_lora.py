@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from domainlm.config import PtAdapter, SftAdapter
+from domainlm.models.load import load_model
+from domainlm.models.lora import check_continues, new_adapter, save_adapter, saved_adapter, trainable_parameters
+from domainlm.stage import StageError
+
+IDS = torch.arange(3, 35).view(2, 16)
+
+
+def with_random_b(model: torch.nn.Module) -> None:
+    generator = torch.Generator().manual_seed(1)
+    for name, parameter in trainable_parameters(model):
+        if "lora_B" in name:
+            with torch.no_grad():
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.1)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen2"])
+def test_fused_layers_compute_what_peft_s_layers_do(architecture: str, make_base: Callable[..., Path]) -> None:
+    model = new_adapter(load_model(make_base(architecture), "float32"), PtAdapter(rank=4, alpha=12), 5)
+    with_random_b(model)
+    results = []
+    for is_fused in (True, False):
+        if not is_fused:
+            for module in model.modules():
+                if hasattr(module, "lora_A"):
+                    del module.forward
+        model.zero_grad()
+        loss = model(input_ids=IDS, labels=IDS).loss
+        loss.backward()
+        results.append((loss.item(), [p.grad.clone() for _, p in trainable_parameters(model)]))
+    assert results[0][0] == pytest.approx(results[1][0], abs=1e-6)
+    for one, two in zip(results[0][1], results[1][1], strict=True):
+        assert torch.allclose(one, two, atol=1e-6)
+
+
+def test_adapters_are_float32_on_a_bfloat16_base_and_drawn_by_the_seed(make_base: Callable[..., Path]) -> None:
+    base = make_base("llama", "bfloat16")
+    state = torch.random.get_rng_state()
+    models = [new_adapter(load_model(base, "bfloat16"), PtAdapter(rank=4), seed) for seed in (5, 5, 6)]
+    assert torch.equal(state, torch.random.get_rng_state())
+    weights = [dict(trainable_parameters(model)) for model in models]
+    name = next(name for name in weights[0] if "lora_A" in name)
+    assert {weight.dtype for weight in weights[0].values()} == {torch.float32}
+    assert torch.equal(weights[0][name], weights[1][name])
+    assert not torch.equal(weights[0][name], weights[2][name])
+
+
+def test_saved_adapter_gives_the_same_output(make_base: Callable[..., Path], tmp_path: Path) -> None:
+    base = make_base("llama")
+    model = new_adapter(load_model(base, "float32"), PtAdapter(rank=4), 5)
+    with_random_b(model)
+    out = tmp_path / "out"
+    out.mkdir()
+    save_adapter(model, out, "base_model")
+    assert sorted(path.name for path in out.iterdir()) == ["adapter_config.json", "adapter_model.safetensors"]
+    config = json.loads((out / "adapter_config.json").read_text())
+    assert list(config) == sorted(config)
+    assert config["target_modules"] == sorted(config["target_modules"])
+    assert config["base_model_name_or_path"] == "base_model"
+    assert str(tmp_path) not in (out / "adapter_config.json").read_text()
+    with torch.no_grad():
+        reloaded = saved_adapter(load_model(base, "float32"), out)
+        assert torch.equal(model(input_ids=IDS).logits, reloaded(input_ids=IDS).logits)
+
+
+def test_adapters_outside_the_decoder_s_linear_layers_are_refused(make_base: Callable[..., Path]) -> None:
+    base = make_base("llama", tie_word_embeddings=False)
+    for modules in (["lm_head"], ["embed_tokens"], ["no_such_module"]):
+        with pytest.raises(StageError, match="target_modules"):
+            new_adapter(load_model(base, "float32"), PtAdapter(target_modules=modules), 5)
+
+
+def test_an_adapter_of_another_shape_is_not_continued(tmp_path: Path) -> None:
+    saved = {"r": 8, "lora_alpha": 32, "target_modules": ["q_proj"]}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(saved))
+    check_continues(tmp_path, SftAdapter(rank=8))
+    with pytest.raises(StageError, match=r"sft_adapter\.rank is 16"):
+        check_continues(tmp_path, SftAdapter())

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from domainlm.config import MergedModel, PtAdapter
+from domainlm.models.load import load_model
+from domainlm.models.lora import new_adapter, save_adapter, saved_adapter, trainable_parameters
+from domainlm.models.merge import certify, merge
+from domainlm.stage import StageError
+from domainlm.tokens.files import PackedRows, read_split
+
+
+@pytest.fixture
+def parts(
+    make_base: Callable[..., Path], make_tokens: Callable[..., Path], tmp_path: Path
+) -> tuple[Path, Path, PackedRows, Path]:
+    base, adapter, merged = make_base("llama", "bfloat16"), tmp_path / "adapter", tmp_path / "merged"
+    adapter.mkdir()
+    merged.mkdir()
+    model = new_adapter(load_model(base, "bfloat16"), PtAdapter(rank=4, alpha=8), 1)
+    generator = torch.Generator().manual_seed(2)
+    for name, parameter in trainable_parameters(model):
+        if "lora_B" in name:
+            with torch.no_grad():
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.05)
+    save_adapter(model, adapter, "base_model")
+    return base, adapter, read_split(make_tokens([31, 14, 9, 32]), "validation"), merged
+
+
+def test_a_float32_merge_is_the_adapter_s_model(parts: tuple[Path, Path, PackedRows, Path]) -> None:
+    base, adapter, rows, merged = parts
+    merge(base, adapter, "float32", merged)
+    certificate = certify(base, adapter, merged, rows, MergedModel(dtype="float32"))
+    assert certificate["kl"] < 1e-9
+    assert certificate["nll_merged"] == pytest.approx(certificate["nll_base_adapter"], abs=1e-5)
+    ids = torch.arange(3, 19).view(1, 16)
+    with torch.no_grad():
+        expected = saved_adapter(load_model(base, "float32"), adapter)(input_ids=ids).logits
+        assert (load_model(merged, "float32")(input_ids=ids).logits - expected).abs().max() < 1e-4
+
+
+def test_the_stored_precision_is_the_configured_one_and_files_come_along(
+    parts: tuple[Path, Path, PackedRows, Path],
+) -> None:
+    base, adapter, rows, merged = parts
+    merge(base, adapter, "bfloat16", merged)
+    certificate = certify(base, adapter, merged, rows, MergedModel(max_kl=1.0, max_nll_difference=1.0))
+    assert 0 < certificate["kl"] < 1e-3
+    assert {t.dtype for t in load_file(merged / "model.safetensors").values()} == {torch.bfloat16}
+    assert set(load_file(merged / "model.safetensors")) == set(load_file(base / "model.safetensors"))
+    for name in ("tokenizer.json", "tokens.json"):
+        assert (merged / name).read_bytes() == (base / name).read_bytes()
+    assert str(merged.parent) not in (merged / "config.json").read_text()
+
+
+def test_a_broken_merge_is_refused(parts: tuple[Path, Path, PackedRows, Path]) -> None:
+    base, adapter, rows, merged = parts
+    merge(base, adapter, "float32", merged)
+    tensors = load_file(merged / "model.safetensors")
+    name = next(name for name in sorted(tensors) if "down_proj" in name)
+    tensors[name] = tensors[name] + 0.05
+    save_file(tensors, merged / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(StageError, match="is not base \\+ adapter"):
+        certify(base, adapter, merged, rows, MergedModel())

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domainlm.config import CorpusSplit
+from domainlm.stage import Inputs, Resources, StageError
+from domainlm.stages import corpus_split
+from domainlm.text.document import Document, read_documents, write_documents
+from domainlm.text.order import canonical_key
+
+QUIET = Resources(log=lambda line: None)
+SPLITS = ("train", "validation", "test", "general_held_out", "evaluation", "instruction")
+
+
+def document(number: int, role: str, group: str, words: int = 9, links: tuple[str, ...] = ()) -> Document:
+    text = " ".join(["lung"] * words)
+    name = f"{role}{number:03d}"
+    return Document(name, role, role, "p", name, number, 1, group, json.dumps(links), "", text, "{}", "", "", "")
+
+
+def corpus() -> list[Document]:
+    terms = [document(n, "corpus", f"g{n // 4}", links=(f"g{n // 4}", f"parent{n % 37}")) for n in range(200)]
+    articles = [document(n, "replay", f"article{n // 3}", words=19) for n in range(60)]
+    return [*terms, *articles, document(0, "evaluation", "e"), document(0, "instruction", "i")]
+
+
+@pytest.fixture(scope="module")
+def base_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0, "lung": 1}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    folder = tmp_path_factory.mktemp("base_model")
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def build(folder: Path, base_model: Path, documents: list[Document], seed: int = 17, **section: Any) -> Path:
+    upstream, out = folder / "unique_shards", folder / "out"
+    upstream.mkdir(parents=True)
+    out.mkdir()
+    write_documents(upstream / "documents.parquet", sorted(documents, key=canonical_key))
+    config = {"section": CorpusSplit.model_validate(section).model_dump(mode="json"), "seed": seed}
+    inputs = Inputs({"unique_shards": upstream, "base_model": base_model})
+    corpus_split.run(inputs, config, out, folder, QUIET)
+    return out
+
+
+def read(out: Path) -> dict[str, list[Document]]:
+    return {name: list(read_documents(out / f"{name}.parquet")) for name in SPLITS}
+
+
+def links(documents: list[Document]) -> set[str]:
+    return {link for document in documents for link in json.loads(document.links)}
+
+
+def test_no_group_and_no_link_straddles(tmp_path: Path, base_model: Path) -> None:
+    out = build(tmp_path, base_model, corpus())
+    found = read(out)
+    stats = json.loads((out / "stats.json").read_text(encoding="utf-8"))
+    train = [d for d in found["train"] if d.role == "corpus"]
+    assert len(found["test"]) == 12
+    for one, other in ((train, found["test"]), (train, found["validation"]), (found["validation"], found["test"])):
+        assert not {d.group for d in one} & {d.group for d in other}
+        assert not links(one) & links(other)
+    left_out = stats["left_out"]
+    assert left_out["sibling_of_held_out"] > 0
+    corpus_count = len(train) + len(found["validation"]) + len(found["test"])
+    assert corpus_count + left_out["sibling_of_held_out"] + left_out["validation_sibling_of_test"] == 200
+    assert not {d.group for d in found["general_held_out"]} & {d.group for d in found["train"]}
+    assert len({d.group for d in found["general_held_out"]}) == 6
+    assert [d.id for d in found["evaluation"] + found["instruction"]] == ["evaluation000", "instruction000"]
+
+
+def test_tokens_and_replay_share(tmp_path: Path, base_model: Path) -> None:
+    out = build(tmp_path, base_model, corpus(), replay_share=0.2)
+    train = read(out)["train"]
+    stats = json.loads((out / "stats.json").read_text(encoding="utf-8"))["train"]
+    # every token counts, the end of the text as well
+    tokens = {"corpus": 10, "replay": 20}
+    assert stats["tokens"] == sum(tokens[d.role] for d in train)
+    assert stats["tokens_by_source"] == {role: sum(n for d in train if d.role == role) for role, n in tokens.items()}
+    assert stats["replay_tokens"] == stats["tokens_by_source"]["replay"]
+    assert 0.18 < stats["replay_share"] <= 0.2
+    assert train != sorted(train, key=canonical_key)
+
+
+def test_a_budget_holds_and_counts_what_it_leaves_out(tmp_path: Path, base_model: Path) -> None:
+    whole = json.loads((build(tmp_path / "a", base_model, corpus()) / "stats.json").read_text(encoding="utf-8"))
+    out = build(tmp_path / "b", base_model, corpus(), max_train_tokens=400, replay_share=0.1)
+    stats = json.loads((out / "stats.json").read_text(encoding="utf-8"))
+    assert stats["train"]["tokens"] == 400
+    assert stats["train"]["tokens_by_source"] == {"corpus": 360, "replay": 40}
+    assert stats["left_out"]["over_budget"] == whole["train"]["tokens_by_source"]["corpus"] // 10 - 36
+    for name in ("validation", "test", "general_held_out"):
+        assert stats[name] == whole[name]
+
+
+def test_bytes_depend_on_the_seed_only(tmp_path: Path, base_model: Path) -> None:
+    one = build(tmp_path / "one", base_model, corpus())
+    two = build(tmp_path / "two", base_model, corpus()[::-1])
+    other = build(tmp_path / "other", base_model, corpus(), seed=18)
+    for name in SPLITS:
+        assert (one / f"{name}.parquet").read_bytes() == (two / f"{name}.parquet").read_bytes()
+    assert (one / "test.parquet").read_bytes() != (other / "test.parquet").read_bytes()
+
+
+def test_without_general_text(tmp_path: Path, base_model: Path) -> None:
+    out = build(tmp_path, base_model, corpus()[:200])
+    stats = json.loads((out / "stats.json").read_text(encoding="utf-8"))
+    assert (stats["train"]["replay_tokens"], stats["general_held_out"]["documents"]) == (0, 0)
+    assert stats["train"]["documents"] > 0
+
+
+@pytest.mark.parametrize(
+    ("documents", "section", "message"),
+    [
+        (corpus()[:10], {}, r"10 documents in 3 groups.*corpus_split\.min_documents"),
+        ([document(n, "corpus", "one") for n in range(50)], {}, "at least 3"),
+        ([document(n, "corpus", f"g{n}", links=("root",)) for n in range(50)], {}, r"documents\.group_depth"),
+        (corpus(), {"max_train_tokens": 5}, "max_train_tokens"),
+    ],
+)
+def test_too_small_to_split(
+    tmp_path: Path, base_model: Path, documents: list[Document], section: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(StageError, match=message):
+        build(tmp_path, base_model, documents, **section)

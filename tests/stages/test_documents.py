@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+
+from domainlm.config import Documents
+from domainlm.stage import Inputs, Resources, StageError
+from domainlm.stages import documents
+from domainlm.text.document import read_documents
+from domainlm.text.segments import byte_ranges, shard_of
+
+ONTOLOGY = "".join(
+    f'[Term]\nid: T:{n}\nname: Term {n}\ndef: "Definition number {n} of the lung." []\n'
+    + (f"is_a: T:{n // 3}\n\n" if n else "\n")
+    for n in range(60)
+).encode()
+FILES = {
+    ("onto", "hp.obo", "obo", "corpus"): ONTOLOGY,
+    ("web", "b.html", "html", "corpus"): "<h1>肺炎</h1><p>肺炎是疾病。</p>".encode(),
+    ("web", "a.md", "md", "corpus"): b"# Lung\nIt breathes.\n# Heart\nIt beats.\n",
+    ("web", "bad.txt", "txt", "corpus"): b"\x00\x01\x02",
+    ("web", "empty.txt", "txt", "corpus"): b"",
+    ("chat", "x.jsonl", "jsonl", "instruction"): b'{"messages": [{"role": "user", "content": "Q?"}, '
+    b'{"role": "assistant", "content": "A."}]}\n{broken\n',
+}
+QUIET = Resources(log=lambda line: None)
+
+
+def rows(shards: int, shard: int) -> list[dict[str, Any]]:
+    found = []
+    for (source, path, document_format, role), data in FILES.items():
+        for start, end in byte_ranges(len(data), document_format, 1000):
+            if shard_of(source, path, start, shards) == shard:
+                labels = {"source": source, "role": role, "licence": "MIT", "authority": "official", "stance": "x"}
+                place = {"path": path, "size": len(data), "start": start, "end": end, "format": document_format}
+                found.append({**labels, **place, "sha256": "0", "member": None, "archive": None})
+    return found
+
+
+def opened(row: Mapping[str, Any]) -> BinaryIO:
+    return io.BytesIO(
+        next(data for (source, path, *_), data in FILES.items() if (source, path) == (row["source"], row["path"]))
+    )
+
+
+def build(folder: Path, shards: int) -> Path:
+    config = {"section": Documents(group_depth=1).model_dump(mode="json")}
+    folders = {}
+    for shard in range(shards):
+        inventory, out = folder / f"raw{shard}", folder / f"{shard:04d}"
+        inventory.mkdir(parents=True)
+        out.mkdir()
+        # the inventory's own order does not matter
+        lines = [json.dumps(row) + "\n" for row in reversed(rows(shards, shard))]
+        (inventory / "inventory.jsonl").write_text("".join(lines), encoding="utf-8")
+        documents.run_shard(Inputs({"raw_corpus": inventory}, opened), config, out, folder, QUIET)
+        folders[f"{shard:04d}"] = out
+    gathered = folder / "gathered"
+    gathered.mkdir()
+    documents.run(Inputs(folders), config, gathered, folder, QUIET)
+    return gathered
+
+
+def test_documents_and_rejections_of_one_shard(tmp_path: Path) -> None:
+    stats = json.loads((build(tmp_path, 1) / "stats.json").read_text(encoding="utf-8"))
+    found = list(read_documents(tmp_path / "0000" / "documents.parquet"))
+    assert [(d.source, d.path) for d in found[:4]] == [("chat", "x.jsonl"), ("onto", "hp.obo")] + [
+        ("onto", "hp.obo")
+    ] * 2
+    assert [d.section for d in found if d.path == "a.md"] == ["Lung", "Heart"]
+    assert [d.text for d in found if d.path == "b.html"] == ["肺炎\n\n肺炎是疾病。"]
+    assert stats["documents"] == len(found) == 64
+    assert stats["files"] == len(FILES)
+    assert stats["rejected"] == {"binary": 1, "empty": 1, "invalid_json": 1}
+    assert stats["chars"] == sum(len(d.text) for d in found) == sum(stats["chars_by_source"].values())
+    lines = (tmp_path / "0000" / "rejected.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [(json.loads(line)["path"], json.loads(line)["reason"]) for line in lines] == [
+        ("x.jsonl", "invalid_json"),
+        ("bad.txt", "binary"),
+        ("empty.txt", "empty"),
+    ]
+
+
+@pytest.mark.parametrize("shards", [2, 3, 7])
+def test_the_number_of_shards_changes_nothing(tmp_path: Path, shards: int) -> None:
+    one = build(tmp_path / "one", 1)
+    many = build(tmp_path / "many", shards)
+    assert (many / "stats.json").read_bytes() == (one / "stats.json").read_bytes()
+    found = [d for n in range(shards) for d in read_documents(tmp_path / "many" / f"{n:04d}" / "documents.parquet")]
+    whole = list(read_documents(tmp_path / "one" / "0000" / "documents.parquet"))
+    assert sorted(found, key=lambda d: d.id) == sorted(whole, key=lambda d: d.id)
+
+
+def test_nothing_at_all_stops_the_build(tmp_path: Path) -> None:
+    (tmp_path / "inventory.jsonl").write_text("", encoding="utf-8")
+    out = tmp_path / "0000"
+    out.mkdir()
+    config = {"section": Documents().model_dump(mode="json")}
+    documents.run_shard(Inputs({"raw_corpus": tmp_path}, opened), config, out, tmp_path, QUIET)
+    with pytest.raises(StageError, match=r"sources\.\*\.include"):
+        documents.run(Inputs({"0000": out}), config, tmp_path, tmp_path, QUIET)

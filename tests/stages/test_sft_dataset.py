@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domainlm.config import SftDataset
+from domainlm.stage import Inputs, Resources, StageError
+from domainlm.stages.sft_dataset import run
+from domainlm.text.document import Document, write_documents
+
+
+def document(identifier: str, role: str, title: str, meta: dict[str, Any], text: str = "") -> Document:
+    labels = {"licence": "L", "authority": "unlabelled", "stance": "unlabelled"}
+    place = {
+        "source": role,
+        "path": "file",
+        "section": identifier,
+        "start": 0,
+        "end": 1,
+        "group": f"group {identifier}",
+    }
+    values = {"title": title, "text": text or title, "meta": json.dumps(meta), "links": "[]"}
+    return Document(id=identifier, role=role, **place, **values, **labels)
+
+
+def term(identifier: str) -> Document:
+    meta = {"definition": f"The thing numbered {identifier}.", "synonyms": ["Other"], "parents": ["Thing"]}
+    return document(identifier, "corpus", f"Name {identifier}", meta)
+
+
+@pytest.fixture
+def split(tmp_path: Path) -> Path:
+    folder = tmp_path / "corpus_split"
+    folder.mkdir()
+    replay = document("r", "replay", "Article", {}, "Article\n\nA general article is not asked about.")
+    messages = [{"role": "user", "content": "Hello?"}, {"role": "assistant", "content": "Hello."}]
+    write_documents(folder / "train.parquet", [*(term(f"t{index}") for index in range(12)), replay])
+    write_documents(folder / "validation.parquet", [term("v0"), term("v1")])
+    write_documents(folder / "test.parquet", [term("x0"), document("x1", "corpus", "Bare", {}, "Bare")])
+    write_documents(folder / "instruction.parquet", [document("s0", "instruction", "", {"messages": messages})])
+    return folder
+
+
+def build(split: Path, out: Path, **section: Any) -> dict[str, list[dict[str, Any]]]:
+    out.mkdir()
+    config = {"section": SftDataset(**section).model_dump(mode="json"), "seed": 17, "language": "en"}
+    run(Inputs({"corpus_split": split}), config, out, out.parent, Resources())
+    return {
+        name: [json.loads(line) for line in (out / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+        for name in ("train", "validation", "test")
+    }
+
+
+def test_every_row_names_where_it_comes_from(split: Path, tmp_path: Path) -> None:
+    rows = build(split, tmp_path / "out")
+    [row] = [row for row in rows["test"] if row["kind"] == "definition"]
+    assert row["id"] == "x0:definition"
+    assert (row["source"], row["path"], row["section"], row["document"]) == ("corpus", "file", "x0", "x0")
+    assert (row["group"], row["title"], row["split"]) == ("group x0", "Name x0", "test")
+    assert [message["role"] for message in row["messages"]] == ["user", "assistant"]
+    assert row["messages"][1]["content"] == "The thing numbered x0."
+
+
+def test_splits_share_no_document_and_style_is_only_trained_on(split: Path, tmp_path: Path) -> None:
+    rows = build(split, tmp_path / "out")
+    documents = {name: {row["document"] for row in found} for name, found in rows.items()}
+    assert documents["train"] == {f"t{index}" for index in range(12)} | {"s0"}
+    assert documents["validation"] == {"v0", "v1"}
+    assert documents["test"] == {"x0"}
+    assert [row["id"] for row in rows["train"] if row["kind"] == "style"] == ["s0:style"]
+    assert not any(row["kind"] == "style" for name in ("validation", "test") for row in rows[name])
+    stats = json.loads((tmp_path / "out" / "stats.json").read_text())
+    assert stats["without_question"]["test"] == 1
+    assert stats["rows"]["train"] == len(rows["train"])
+
+
+def test_training_documents_are_capped_in_a_stable_order(split: Path, tmp_path: Path) -> None:
+    few = {row["document"] for row in build(split, tmp_path / "few", max_documents=3)["train"]}
+    more = {row["document"] for row in build(split, tmp_path / "more", max_documents=6)["train"]}
+    assert len(few - {"s0"}) == 3
+    assert len(more - {"s0"}) == 6
+    assert few < more
+
+
+def test_bytes_do_not_depend_on_the_run(split: Path, tmp_path: Path) -> None:
+    build(split, tmp_path / "one")
+    build(split, tmp_path / "two")
+    for file in sorted((tmp_path / "one").iterdir()):
+        assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
+
+
+def test_a_split_without_any_question_is_an_error(split: Path, tmp_path: Path) -> None:
+    write_documents(split / "test.parquet", [document("x1", "corpus", "Bare", {}, "Bare")])
+    with pytest.raises(StageError, match=r"test split.*sft_dataset\.max_answer_chars"):
+        build(split, tmp_path / "out")

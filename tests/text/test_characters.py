@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+
+from domainlm.text.characters import composed, letter_share, normalised, single_line, without_surrogates, words
+
+
+def test_words_are_lower_case_and_cjk_characters_stand_alone() -> None:
+    assert words("The HPO-term, 2nd ed.") == ["the", "hpo", "term", "2nd", "ed"]
+    assert words("肺炎是MRI可见的。") == ["肺", "炎", "是", "mri", "可", "见", "的"]
+    assert words("Größe naïve Ωμέγα") == ["größe", "naïve", "ωμέγα"]
+    assert words(" \u3000。，—\n") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [("abc", 1.0), ("a1", 0.5), ("肺炎，。", 0.5), ("", 0.0), (" \n\u3000", 0.0), ("1234", 0.0), ("a\U0001f600", 0.5)],
+)
+def test_letter_share_counts_visible_characters(text: str, share: float) -> None:
+    assert letter_share(text) == share
+
+
+def test_normalised_has_one_kind_of_line_end_and_space() -> None:
+    assert normalised("\ufeffA\r\nB\rC\u2028D\u2029E") == "A\nB\nC\nD\n\nE"
+    assert normalised("a\u00a0b\u2009c \t\n\n\n\nd\x00\u200b ") == "a b c\n\nd"
+    assert normalised("e\u0301") == "\u00e9"
+
+
+def test_normalised_keeps_what_carries_meaning() -> None:
+    for text in ("　　肺炎是一种疾病。", "\tindented code", "می\u200cخواهم", "x\ny"):
+        assert normalised(text) == text.strip("\t")
+
+
+@pytest.mark.parametrize("text", ["a\u200b\u0301b", "\u2000\u2001x", " \n\n\n a \r\n", "\ud800x", "\u0344\u1100\u1161"])
+def test_normalised_is_idempotent_and_storable(text: str) -> None:
+    once = normalised(text)
+    assert normalised(once) == once
+    once.encode("utf-8")
+
+
+def test_marks_of_unicode_15_keep_their_place_on_every_python() -> None:
+    # Python 3.11 does not know U+1E08F as a combining mark, later versions would put it after U+0323
+    assert composed("a\U0001e08f\u0323e\u0301") == "a\U0001e08f\u0323\u00e9"
+    assert composed("no marks: e\u0301") == unicodedata.normalize("NFC", "no marks: e\u0301")
+
+
+def test_titles_and_surrogates() -> None:
+    assert single_line("  a\n b\u3000c ") == "a b c"
+    assert without_surrogates("a\ud83d") == "a\ufffd"

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+
+from domainlm.text.duplicates import EvaluationTexts, Repeat, RepeatFinder, bands_and_rows, shingles
+
+WORDS = [f"word{number}" for number in range(100)]
+LONG = " ".join(WORDS)
+CHINESE = "肺炎是由病原微生物等因素引起的肺部炎症，患者常有发热、咳嗽、咳痰，严重者呼吸困难，治疗以抗感染为主。"
+
+
+def finder(evaluation: dict[str, str] | None = None, threshold: float = 0.8) -> RepeatFinder:
+    texts = EvaluationTexts(0.5, 5)
+    for name, text in (evaluation or {}).items():
+        texts.add(name, text)
+    return RepeatFinder(112, threshold, 5, texts)
+
+
+def test_shingles_are_datasketch_hashes_of_word_runs() -> None:
+    from datasketch.hashfunc import sha1_hash32
+
+    assert shingles("A b, c d e f", 5) == {sha1_hash32(b"a b c d e"), sha1_hash32(b"b c d e f")}
+    assert shingles("A b", 5) == {sha1_hash32(b"a b")}
+    assert shingles("。 ...", 5) == frozenset()
+    assert len(shingles("肺炎是由病原", 5)) == 2
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.5, 0.8, 0.95])
+def test_bands_find_nearly_all_pairs_at_the_threshold(threshold: float) -> None:
+    bands, rows = bands_and_rows(112, threshold)
+    assert bands * rows <= 112
+    assert 1 - (1 - threshold**rows) ** bands >= 0.95
+
+
+def test_exact_near_and_different() -> None:
+    found = finder()
+    assert found.repeated("a", LONG) is None
+    assert found.repeated("b", LONG.replace(" ", "\n")) == Repeat("a", "exact", 1.0)
+    near = found.repeated("c", LONG + " one more")
+    assert near is not None
+    assert (near.duplicate_of, near.kind) == ("a", "near")
+    assert near.similarity >= 0.8
+    assert found.repeated("d", " ".join(WORDS[:50] + [f"x{n}" for n in range(50)])) is None
+
+
+def test_chinese_near_duplicates() -> None:
+    found = finder()
+    text = CHINESE + "老年人尤其危险，应及时就医。"
+    assert found.repeated("a", text) is None
+    near = found.repeated("b", text + "另见")
+    assert near is not None
+    assert near.kind == "near"
+    assert found.repeated("c", CHINESE[::-1]) is None
+
+
+def test_texts_without_words_are_compared_exactly_only() -> None:
+    found = finder()
+    assert found.repeated("a", "...") is None
+    assert found.repeated("b", "!!!") is None
+    assert found.repeated("c", "...") == Repeat("a", "exact", 1.0)
+
+
+def test_evaluation_text_within_a_long_document_is_found() -> None:
+    question = "which enzyme is measured in the cultured fibroblasts of a patient with this rare disease of collagen"
+    found = finder(
+        {"q1": "an entirely different question about hearts and their valves in older people", "q2": question}
+    )
+    repeat = found.repeated("a", f"{LONG} {question} {LONG}")
+    assert repeat == Repeat("q2", "evaluation", 1.0)
+    assert found.repeated("b", LONG) is None
+
+
+def test_most_of_a_document_in_evaluation_texts() -> None:
+    found = finder({"e": LONG})
+    assert found.repeated("a", " ".join(WORDS[10:30])) == Repeat("e", "evaluation", 1.0)
+    assert found.repeated("b", " ".join(WORDS[:10] + [f"x{n}" for n in range(40)])) is None
+    # a short question shares its turns of phrase with anything
+    short = finder({"e": "What is the most common cause?"})
+    assert short.repeated("a", f"{LONG} what is the most common of {LONG}") is None

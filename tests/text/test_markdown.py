@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from domainlm.text.markdown import read_markdown
+
+TEXT = """---
+title: ignored
+---
+Before any heading.
+
+# Lung `diseases` #
+
+Intro <!-- hidden
+--> text.
+
+```python
+# not a heading
+```
+
+## [Pneumonia](x.md)
+Body of pneumonia.
+
+Asthma
+------
+- item
+- item
+
+***
+| a | b |
+|---|---|
+
+#
+#hashtag is text
+
+# Heart
+"""
+
+
+def test_sections_at_headings() -> None:
+    sections = read_markdown(TEXT)
+    assert [section.path for section in sections] == [
+        (),
+        ("Lung diseases",),
+        ("Lung diseases", "Pneumonia"),
+        ("Lung diseases", "Asthma"),
+        ("Heart",),
+    ]
+    assert "ignored" not in sections[0].body
+    assert sections[0].body.strip() == "Before any heading."
+    assert "# not a heading" in sections[1].body
+    assert "hidden" not in sections[1].body
+    assert sections[3].body.startswith("- item\n- item\n\n***\n| a | b |")
+    assert "#hashtag is text" in sections[3].body
+    assert sections[4].body == ""
+
+
+def test_offsets_are_those_of_the_text() -> None:
+    sections = read_markdown(TEXT)
+    assert TEXT[sections[2].start : sections[2].end].startswith("## [Pneumonia](x.md)\nBody")
+    assert TEXT[sections[3].start :].startswith("Asthma\n------")
+    assert sections[0].start == 0
+    assert sections[-1].end == len(TEXT)
+
+
+def test_windows_line_ends_chinese_and_no_heading() -> None:
+    sections = read_markdown("# 肺炎\r\n肺炎是一种疾病。\r\n## 治疗\r\n抗感染。\r\n")
+    assert [(s.path, s.body) for s in sections] == [(("肺炎",), "肺炎是一种疾病。"), (("肺炎", "治疗"), "抗感染。")]
+    assert [s.body for s in read_markdown("just text")] == ["just text"]
+    assert read_markdown("") == []
