@@ -46,7 +46,7 @@ lint: $(READY)
 	ruff format --check .
 	mypy
 	snakefmt --check Snakefile rules
-	snakemake --lint
+	python rules/lint.py
 
 format: $(READY)
 	ruff check --fix .

@@ -248,6 +248,9 @@ def build(project: Path, stamp: Stamp, resources: Resources) -> Outcome:
     def done(outcome: str, why: str, manifest: Manifest, stats: Mapping[str, Any]) -> Outcome:
         return Outcome(outcome, why, key, manifest.tree_digest, manifest.size, stats)
 
+    if stamp.artifact == "raw_corpus":
+        # the inventory names fetched files that lie in the store: a new or emptied store gets them again
+        fetch_declared(stamp, store, resources.log)
     last = last_record(folder)
     why = explain(last, action)
     # the manifest counts only with the record of this very key beside it

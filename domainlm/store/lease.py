@@ -64,14 +64,17 @@ def _is_stale(path: Path) -> bool:
     return age_seconds > STALE_SECONDS
 
 
+def _own_holder() -> dict[str, object]:
+    return {"host": socket.gethostname(), "pid": os.getpid(), "start": process_start(os.getpid())}
+
+
 def _try_to_take(path: Path) -> bool:
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
     except FileExistsError:
         return False
-    holder = {"host": socket.gethostname(), "pid": os.getpid(), "start": process_start(os.getpid())}
     with os.fdopen(descriptor, "w") as file:
-        json.dump(holder, file)
+        json.dump(_own_holder(), file)
     return True
 
 
@@ -101,7 +104,6 @@ def lease(folder: Path, key: str, timeout_seconds: float, log: Callable[[str], N
             holder = path.read_text() if path.exists() else "?"
             raise LeaseTimeout(f"lease {path} is still held by {holder} after {timeout_seconds:.0f} s")
         time.sleep(0.2)
-    inode = path.stat().st_ino
     stop = threading.Event()
 
     def beat() -> None:
@@ -119,6 +121,6 @@ def lease(folder: Path, key: str, timeout_seconds: float, log: Callable[[str], N
         stop.set()
         thread.join()
         # taken over by another host that saw no heartbeat: then it is no longer ours to remove
-        with suppress(FileNotFoundError):
-            if path.stat().st_ino == inode:
+        with suppress(FileNotFoundError, ValueError):
+            if json.loads(path.read_bytes()) == _own_holder():
                 path.unlink()

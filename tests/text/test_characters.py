@@ -49,3 +49,8 @@ def test_marks_of_unicode_15_keep_their_place_on_every_python() -> None:
 def test_titles_and_surrogates() -> None:
     assert single_line("  a\n b\u3000c ") == "a b c"
     assert without_surrogates("a\ud83d") == "a\ufffd"
+
+
+def test_long_runs_of_blanks_take_linear_time() -> None:
+    # a quadratic regular expression would take minutes here
+    assert normalised("a" + " \t" * 500_000 + "b\n" + " " * 1_000_000).endswith("b")

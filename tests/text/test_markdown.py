@@ -66,3 +66,8 @@ def test_windows_line_ends_chinese_and_no_heading() -> None:
     assert [(s.path, s.body) for s in sections] == [(("肺炎",), "肺炎是一种疾病。"), (("肺炎", "治疗"), "抗感染。")]
     assert [s.body for s in read_markdown("just text")] == ["just text"]
     assert read_markdown("") == []
+
+
+def test_comments_that_never_end_are_text() -> None:
+    assert read_markdown("a <!-- b --> c <!-- d")[0].body == "a  c <!-- d"
+    assert len(read_markdown("<!--" * 200_000)[0].body) == 800_000

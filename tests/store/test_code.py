@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from domainlm.store.code import CodeIndex, imported_modules, module_digest
+
+STAGE = '''\
+"""Docstring."""
+
+from __future__ import annotations
+
+from domainlm.text import clean
+import domainlm.tokens.packing as packing
+
+LIMIT = 3
+
+
+def run(items: list[str], scale: float = 0.5) -> list[str]:
+    """Another docstring."""
+    kept = [clean.tidy(item) for item in items]  # a reason
+    return packing.pack(kept[:LIMIT])
+'''
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A package with a stage that imports two modules, one of which imports a third."""
+    files = {
+        "domainlm/__init__.py": '"""Package."""\n',
+        "domainlm/config.py": "KNOB = 1\n",
+        "domainlm/stages/__init__.py": "",
+        "domainlm/stages/stage.py": STAGE,
+        "domainlm/text/__init__.py": "",
+        "domainlm/text/clean.py": "import re\n\n\ndef tidy(text):\n    from domainlm.text import marks\n    return marks.strip(text)\n",
+        "domainlm/text/marks.py": "from ..config import KNOB\n\n\ndef strip(text):\n    return text.strip()\n",
+        "domainlm/text/unused.py": "X = 1\n",
+        "domainlm/tokens/__init__.py": "",
+        "domainlm/tokens/packing.py": "def pack(items):\n    return items\n",
+        "domainlm/text/words.txt": "one\ntwo\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def digest(root: Path, cache: Path | None = None) -> str:
+    index = CodeIndex(root, cache, ["domainlm.config"])
+    found = index.digest(["domainlm.stages.stage"], [root / "domainlm/text/words.txt"])
+    index.save()
+    return found
+
+
+SAME = {
+    "comment": ("# a reason", "# another reason"),
+    "comment line": ("LIMIT = 3", "# three\nLIMIT = 3"),
+    "docstring": ('"""Another docstring."""', '"""Something else."""'),
+    "module docstring": ('"""Docstring."""\n', ""),
+    "blank lines": ("LIMIT = 3\n", "LIMIT = 3\n\n\n\n"),
+    "line breaks": ("packing.pack(kept[:LIMIT])", "packing.pack(\n        kept[:LIMIT],\n    )"),
+    "quotes": ('"""Another docstring."""', "'Another'"),
+    "number form": ("0.5", "5e-1"),
+    "brackets": ("LIMIT = 3", "LIMIT = (3)"),
+}
+OTHER = {
+    "constant": ("LIMIT = 3", "LIMIT = 4"),
+    "kind of number": ("LIMIT = 3", "LIMIT = 3.0"),
+    "default": ("0.5", "0.6"),
+    "local name": ("kept", "remaining"),
+    "order": ("[:LIMIT]", "[LIMIT:]"),
+    "statement": ("    return", "    kept.sort()\n    return"),
+    "annotation": ("scale: float", "scale: int"),
+    "text that is no docstring": ("LIMIT = 3", 'LIMIT = 3\n"text"'),
+    "import": ("import domainlm.tokens.packing as packing", "import domainlm.text.unused as packing"),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), SAME.values(), ids=SAME)
+def test_what_changes_nothing_keeps_the_digest(root: Path, old: str, new: str) -> None:
+    before = digest(root)
+    path = root / "domainlm/stages/stage.py"
+    assert old in STAGE
+    path.write_text(STAGE.replace(old, new))
+    assert digest(root) == before
+
+
+@pytest.mark.parametrize(("old", "new"), OTHER.values(), ids=OTHER)
+def test_what_changes_the_code_changes_the_digest(root: Path, old: str, new: str) -> None:
+    before = digest(root)
+    path = root / "domainlm/stages/stage.py"
+    assert old in STAGE
+    path.write_text(STAGE.replace(old, new))
+    assert digest(root) != before
+
+
+@pytest.mark.parametrize(
+    ("name", "is_in"),
+    [
+        ("text/clean.py", True),
+        ("text/marks.py", True),
+        ("tokens/packing.py", True),
+        ("text/words.txt", True),
+        ("text/unused.py", False),
+        ("config.py", False),
+        ("text/__init__.py", False),
+    ],
+)
+def test_the_digest_is_of_the_import_closure_and_the_package_data(root: Path, name: str, is_in: bool) -> None:
+    before = digest(root)
+    path = root / "domainlm" / name
+    path.write_text(path.read_text() + "Y = 1\n")
+    assert (digest(root) != before) is is_in
+
+
+def test_a_new_name_of_a_module_is_another_digest(root: Path) -> None:
+    before = digest(root)
+    (root / "domainlm/text/marks.py").rename(root / "domainlm/text/signs.py")
+    path = root / "domainlm/text/clean.py"
+    path.write_text(path.read_text().replace("marks", "signs"))
+    assert digest(root) != before
+
+
+def test_a_missing_module_is_an_error(root: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"domainlm\.stages\.nowhere"):
+        CodeIndex(root, None, []).digest(["domainlm.stages.nowhere"], [])
+
+
+def test_the_place_of_the_tree_does_not_matter(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    other = tmp_path_factory.mktemp("elsewhere") / "deeper"
+    os.system(f"cp -r {root} {other}")
+    assert digest(root) == digest(other)
+
+
+def test_what_is_remembered_gives_the_same_digest_and_an_edit_is_seen(root: Path) -> None:
+    cache = root / "index.json"
+    for path in (root / "domainlm").rglob("*.py"):
+        os.utime(path, (1, 1))
+    before = digest(root)
+    assert digest(root, cache) == digest(root, cache) == before
+    assert cache.exists()
+    path = root / "domainlm/text/marks.py"
+    path.write_text(path.read_text().replace("strip()", "lower()"))
+    assert digest(root, cache) != before
+
+
+def test_an_edit_within_the_clock_s_grain_is_seen(root: Path) -> None:
+    cache = root / "index.json"
+    path = root / "domainlm/tokens/packing.py"
+    path.write_text("LIMIT = 1\n")
+    moment = path.stat().st_mtime_ns
+    before = digest(root, cache)
+    path.write_text("LIMIT = 2\n")
+    os.utime(path, ns=(moment, moment))
+    assert digest(root, cache) != before
+
+
+def test_what_another_canonical_form_gave_is_not_used(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = root / "index.json"
+    for path in (root / "domainlm").rglob("*.py"):
+        os.utime(path, (1, 1))
+    monkeypatch.setattr("domainlm.store.code.module_digest", lambda source: "0" * 64)
+    monkeypatch.setattr("domainlm.store.code.sha256_of_file", lambda path: "another version of the module")
+    digest(root, cache)
+    monkeypatch.undo()
+    assert digest(root, cache) == digest(root)
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"form"', b"null"])
+def test_a_torn_memory_is_forgotten(root: Path, data: bytes) -> None:
+    (root / "index.json").write_bytes(data)
+    assert digest(root, root / "index.json") == digest(root)
+
+
+def test_imports_of_every_shape() -> None:
+    source = b"import a.b\nfrom . import c\nfrom .d import e\nfrom .. import f\ndef g():\n    from ..h.i import j as k\n"
+    found = imported_modules(source, "domainlm.text.module")
+    assert {"a.b", "domainlm.text.c", "domainlm.text.d", "domainlm.f", "domainlm.h.i"} <= found
+
+
+def test_lone_surrogates_in_constants_have_a_digest() -> None:
+    assert module_digest(b'X = "[\\ud800-\\udfff]"') != module_digest(b'X = "[\\ud800-\\udffe]"')
+
+
+def test_constants_of_different_kinds_differ() -> None:
+    values = ["1", "1.0", "True", "'1'", "b'1'", "None", "...", "1j", "''", "()"]
+    assert len({module_digest(f"X = {value}".encode()) for value in values}) == len(values)
