@@ -39,7 +39,8 @@ endif
 	@touch $@
 
 test: $(READY)
-	pytest -n 2 --dist worksteal
+	python tests/fetch_qwen_tokenizer.py
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadgroup
 
 lint: $(READY)
 	ruff check .

@@ -32,10 +32,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="PT training speed, side by side")
     parser.add_argument("base", type=Path, help="base_model folder")
     parser.add_argument("tokens", type=Path, help="pt_tokens folder")
-    parser.add_argument("--updates", type=int, default=6, help="timed updates of 4 rows in each run")
+    parser.add_argument("--updates", type=int, default=2, help="timed updates of 4 rows in each run")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--micro-batch-rows", type=int, default=2, help="this project's micro-batch")
+    parser.add_argument("--micro-batch-rows", type=int, default=1, help="this project's micro-batch")
     parser.add_argument("--contender", choices=CONTENDERS, help="time this one once and print it (used internally)")
     options = parser.parse_args()
     if options.contender:

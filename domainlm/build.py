@@ -24,7 +24,7 @@ from typing import Any, BinaryIO
 
 from domainlm.fetch import fetch, fetch_hub
 from domainlm.stage import Inputs, Resources, StageError
-from domainlm.stamps import Stamp, action_of
+from domainlm.stamps import Stamp, action_of, installed_note
 from domainlm.store.actions import action_key
 from domainlm.store.canonical import canonical_json, sha256_of
 from domainlm.store.install import adopt_installed, install, is_installed
@@ -246,6 +246,10 @@ def build(project: Path, stamp: Stamp, resources: Resources) -> Outcome:
     key = action_key(action)
 
     def done(outcome: str, why: str, manifest: Manifest, stats: Mapping[str, Any]) -> Outcome:
+        note = installed_note(project, stamp)
+        if not note.exists() or note.read_text() != key:
+            note.parent.mkdir(parents=True, exist_ok=True)
+            note.write_text(key)
         return Outcome(outcome, why, key, manifest.tree_digest, manifest.size, stats)
 
     if stamp.artifact == "raw_corpus":

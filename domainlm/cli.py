@@ -62,7 +62,7 @@ def build(
     shard: Annotated[str | None, typer.Option(help="Shard number (four digits) of a sharded artifact.")] = None,
     stamp: Annotated[Path | None, typer.Option(help="Stamp file (default: the one that snakemake wrote).")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads to use.")] = 1,
-    micro_batch_rows: Annotated[int, typer.Option(min=1, help="Rows in one forward pass.")] = 2,
+    micro_batch_rows: Annotated[int, typer.Option(min=1, help="Rows in one forward pass.")] = 1,
     checkpoint_seconds: Annotated[float, typer.Option(help="Seconds between checkpoints in training.")] = 60.0,
     log_file: Annotated[Path | None, typer.Option("--log", help="File that gets the log lines too.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,

@@ -81,7 +81,8 @@ def pipeline_text(project: Path, domain: str | None = None) -> tuple[str, str]:
     default_domain = str(read_layer(project, DEFAULT_FILE).values.get("domain", "medical"))
     layers = layers_of(project, {"domain": domain} if domain else {})
     config = validate(layers)
-    files = layers[:-1]
+    # as they are on disk: a layer's own values have the domain's name added
+    files = [read_layer(project, layer.name) for layer in layers[:-1]]
     code = CodeIndex(PACKAGE_ROOT, None, EXCLUDED_MODULES)
     stages = {stage.name: _stage(stage, config, code, files, default_domain) for stage in STAGES}
     path = pipeline_file(config.domain, default_domain)

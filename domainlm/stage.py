@@ -28,7 +28,7 @@ class Resources:
     """What the profile grants; none of it may change the result's meaning."""
 
     threads: int = 1
-    micro_batch_rows: int = 2
+    micro_batch_rows: int = 1
     checkpoint_seconds: float = 60.0
     progress: Callable[[int, int, Mapping[str, float]], None] = field(default=_silent, repr=False)
     log: Callable[[str], None] = field(default=print, repr=False)

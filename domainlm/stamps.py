@@ -87,6 +87,12 @@ def stamp_path(domain: str, artifact: str, shard: str | None = None) -> str:
     return f".domainlm/stamps/{domain}/{artifact}{f'.{shard}' if shard else ''}.json"
 
 
+def installed_note(project: Path, stamp: Stamp) -> Path:
+    """File that holds the key which the last build installed here. A `dvc checkout` does not change it."""
+    name = f"{stamp.artifact}{f'.{stamp.shard}' if stamp.shard else ''}"
+    return project / ".domainlm" / "installed" / stamp.domain / name
+
+
 def _roots(config: DomainConfig) -> dict[str, str]:
     return {name: source.local for name, source in config.sources.items() if source.local is not None}
 
@@ -137,7 +143,9 @@ def _stage_stamps(
             stamps.append(Stamp(shard=shard, folder=folder, inputs=inputs, config=slice_, roots=roots, **common))
         gathered = {shard: artifact_folder(domain, stage.name, shard) for shard in shards}
         folder = artifact_folder(domain, stage.name)
-        stamps.append(Stamp(shard=None, folder=folder, inputs=gathered, config={}, is_gather=True, **common))
+        # raw_corpus's own section says how files are dealt out, which the shards' inventories show already
+        slice_ = {} if stage.name == "raw_corpus" else config_slice(stage, config)
+        stamps.append(Stamp(shard=None, folder=folder, inputs=gathered, config=slice_, is_gather=True, **common))
         return stamps
     inputs = {name: artifact_folder(domain, name) for name in stage_inputs(stage, config)}
     inputs |= {f"compare:{other}": artifact_folder(other, stage.name) for other in compared_domains(stage, config)}
@@ -148,10 +156,9 @@ def _stage_stamps(
     return [Stamp(shard=None, folder=folder, inputs=inputs, config=slice_, roots=roots, **common)]
 
 
-def write_stamps(project: Path, stamps: list[Stamp]) -> list[Stamp]:
-    """Write what changed, and remove the stamps of shards that are no more. Returns those that were as they should be."""
+def write_stamps(project: Path, stamps: list[Stamp]) -> None:
+    """Write what changed, and remove the stamps of shards that are no more."""
     wanted = set()
-    unchanged = []
     for stamp in stamps:
         path = project / stamp_path(stamp.domain, stamp.artifact, stamp.shard)
         wanted.add(path)
@@ -161,12 +168,9 @@ def write_stamps(project: Path, stamps: list[Stamp]) -> list[Stamp]:
             staged = path.with_name(f"{path.name}.{os.getpid()}")
             staged.write_bytes(data)
             os.replace(staged, path)
-        else:
-            unchanged.append(stamp)
     for folder in {path.parent for path in wanted}:
         for path in set(folder.glob("*.json")) - wanted:
             path.unlink(missing_ok=True)
-    return unchanged
 
 
 def dependencies(artifact: str, config: DomainConfig) -> list[str]:

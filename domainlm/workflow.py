@@ -18,7 +18,16 @@ from typing import Any
 from domainlm.config import DomainConfig
 from domainlm.pipeline import BY_NAME
 from domainlm.resolve import ConfigurationError, resolve
-from domainlm.stamps import Stamp, action_of, artifact_folder, make_stamps, shard_names, stamp_path, write_stamps
+from domainlm.stamps import (
+    Stamp,
+    action_of,
+    artifact_folder,
+    installed_note,
+    make_stamps,
+    shard_names,
+    stamp_path,
+    write_stamps,
+)
 from domainlm.store.actions import action_key
 from domainlm.store.canonical import sha256_of_file
 from domainlm.store.manifest import ACTION_NAME, MANIFEST_NAME
@@ -87,15 +96,19 @@ class Workflow:
 
 
 def retire_others(project: Path, stamps: list[Stamp]) -> None:
-    """Take the manifest from every installed artifact that is not the one its stamp asks for, so that its rule runs.
+    """Take the manifest from what was put in place by something else than a build and is not what its stamp asks for.
 
-    Snakemake compares times, then the checksums that it noted at its own last job: it does not see that a `dvc checkout`
-    brought another version's bytes. A folder without its manifest is no artifact, and the store gives it back at once.
+    A `dvc checkout` brings another version's bytes with other times; Snakemake compares times, then the checksums that it
+    noted at its own last job, and sees neither. A folder without its manifest is no artifact, so the rule runs, and the
+    store gives it back at once. What a build installed Snakemake judges rightly.
     """
     for stamp in stamps:
         manifest = project / stamp.folder / MANIFEST_NAME
         try:
             key = json.loads((project / stamp.folder / ACTION_NAME).read_bytes())["key"]
+            note = installed_note(project, stamp)
+            if note.exists() and note.read_text() == key:
+                continue
             inputs = {name: sha256_of_file(project / path / MANIFEST_NAME) for name, path in stamp.inputs.items()}
         except (OSError, ValueError, KeyError, TypeError):
             # nothing installed, or an input is missing: its rule runs, and with it all that follow
@@ -113,8 +126,8 @@ def prepare(overrides: Mapping[str, Any], project: Path | None = None, is_main_p
     config = resolve(project, overrides)
     stamps = make_stamps(project, config)
     if is_main_process:
-        # Snakemake itself sees a stamp that was just rewritten
-        retire_others(project, write_stamps(project, stamps))
+        write_stamps(project, stamps)
+        retire_others(project, stamps)
     return Workflow(project, config, {(stamp.artifact, stamp.shard): stamp for stamp in stamps})
 
 

@@ -48,7 +48,7 @@ rule sft_adapter:
     threads: ALL_CORES
     resources:
         mem_mb=DOMAIN.memory_mb("sft_adapter"),
-        micro_batch_rows=2,
+        micro_batch_rows=1,
         checkpoint_seconds=60,
     shell:
         BUILD + "sft_adapter "

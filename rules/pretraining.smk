@@ -31,7 +31,7 @@ rule pt_adapter:
     threads: ALL_CORES
     resources:
         mem_mb=DOMAIN.memory_mb("pt_adapter"),
-        micro_batch_rows=2,
+        micro_batch_rows=1,
         checkpoint_seconds=60,
     shell:
         BUILD + "pt_adapter "

@@ -54,7 +54,9 @@ def load_evaluated(folder: Path, adapter: Path | None) -> Any:
     return adapted.unload().eval()
 
 
-def language_model(model: Any, tokenizer: Any, tokens: SpecialTokens, max_new_tokens: int, tick: Tick) -> Any:
+def language_model(
+    model: Any, tokenizer: Any, tokens: SpecialTokens, max_new_tokens: int, tick: Tick, threads: int
+) -> Any:
     """The model as lm-eval sees it. Generations are kept by prompt in `generated`, for what a text does not tell."""
     from lm_eval.api.model import LM
     from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
@@ -66,7 +68,7 @@ def language_model(model: Any, tokenizer: Any, tokens: SpecialTokens, max_new_to
 
         def loglikelihood(self, requests: Any) -> list[tuple[float, bool]]:
             pairs = [encode_pair(tokenizer, r.args[0], r.args[1], tokens.end_of_text_id) for r in requests]
-            found = scores(model, pairs, tokens.pad_id, tick)
+            found = scores(model, pairs, tokens.pad_id, tick, threads)
             return [(score.log_likelihood, score.is_greedy) for score in found]
 
         def loglikelihood_rolling(self, requests: Any) -> list[float]:
@@ -79,7 +81,7 @@ def language_model(model: Any, tokenizer: Any, tokens: SpecialTokens, max_new_to
                     windows.append(Scored((*context, *continuation), len(context)))
                     owners.append(owner)
             sums = [0.0] * len(requests)
-            for owner, score in zip(owners, scores(model, windows, tokens.pad_id, tick), strict=True):
+            for owner, score in zip(owners, scores(model, windows, tokens.pad_id, tick, threads), strict=True):
                 sums[owner] += score.log_likelihood
             return sums
 
@@ -87,7 +89,7 @@ def language_model(model: Any, tokenizer: Any, tokens: SpecialTokens, max_new_to
             prompts = [request.args[0] for request in requests]
             ids = [tokenizer.encode(prompt, add_special_tokens=False).ids for prompt in prompts]
             stops = [token for token in (tokens.turn_end_id, tokens.end_of_text_id) if token is not None]
-            found = greedy_answers(model, ids, stops, tokens.pad_id, max_new_tokens, tick)
+            found = greedy_answers(model, ids, stops, tokens.pad_id, max_new_tokens, tick, threads)
             self.generated = dict(zip(prompts, found, strict=True))
             return [str(tokenizer.decode(list(answer.ids), skip_special_tokens=True)).strip() for answer in found]
 

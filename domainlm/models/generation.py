@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from domainlm.models.parallel import parallel_map
 from domainlm.models.scoring import rounded_up
 
 BATCH_ROWS = 32
@@ -32,6 +33,7 @@ def greedy_answers(
     pad_id: int,
     max_new_tokens: int,
     tick: Callable[[int], None],
+    threads: int = 1,
 ) -> list[Generation]:
     """Answer of each prompt, in order. `tick` is told the number of prompts done after each batch."""
     from transformers import GenerationConfig
@@ -42,10 +44,13 @@ def greedy_answers(
     # alike lengths together: the longest of a batch sets its width
     order = sorted(range(len(prompts)), key=lambda index: (len(prompts[index]), index))
     found: dict[int, Generation] = {}
-    for at in range(0, len(order), BATCH_ROWS):
-        members = order[at : at + BATCH_ROWS]
+    batches = [order[at : at + BATCH_ROWS] for at in range(0, len(order), BATCH_ROWS)]
+
+    def answered(members: list[int]) -> list[list[int]]:
         filled = members + [members[-1]] * (BATCH_ROWS - len(members))
-        answers = _generate(model, [prompts[index] for index in filled], pad_id)
+        return _generate(model, [prompts[index] for index in filled], pad_id)
+
+    for members, answers in zip(batches, parallel_map(answered, batches, threads), strict=True):
         for index, ids in zip(members, answers, strict=False):
             end = next((position for position, token in enumerate(ids) if token in stop_ids), None)
             found[index] = Generation(tuple(ids[:end]), end is not None)

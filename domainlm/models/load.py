@@ -18,12 +18,6 @@ if TYPE_CHECKING:
 PROBE_TOKENS = 16
 
 
-def set_threads(threads: int) -> None:
-    import torch
-
-    torch.set_num_threads(threads)
-
-
 def load_model(folder: Path, dtype: str) -> Any:
     """A frozen model in evaluation mode (no dropout). dtype: bfloat16, float32, or auto for the stored precision."""
     import torch

@@ -15,6 +15,8 @@ import math
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
+from domainlm.models.parallel import parallel_map
+
 if TYPE_CHECKING:
     import torch
 
@@ -87,7 +89,7 @@ def labelled_positions(
     return hidden[:, :-1][keep], ids[:, 1:][keep]
 
 
-def row_losses(model: Any, rows: PackedRows, indices: list[int]) -> list[tuple[float, int]]:
+def row_losses(model: Any, rows: PackedRows, indices: list[int], threads: int = 1) -> list[tuple[float, int]]:
     """(sum of losses, labels) of each row. One row at a time and summed in float64, so that neither the micro-batch nor
     the number of threads is in the figure."""
     import numpy as np
@@ -95,14 +97,14 @@ def row_losses(model: Any, rows: PackedRows, indices: list[int]) -> list[tuple[f
 
     from domainlm.models.load import hidden_states, output_weight
 
-    found = []
-    for index in indices:
+    def row_loss(index: int) -> tuple[float, int]:
         ids, positions, mask = batch_tensors(rows, [index])
         with torch.no_grad():
             hidden, labels = labelled_positions(hidden_states(model, ids, positions), ids, mask)
             losses, _ = losses_and_gradient(hidden, output_weight(model), labels, False)
-        found.append((float(np.sum(losses.numpy(), dtype=np.float64)), len(labels)))
-    return found
+        return float(np.sum(losses.numpy(), dtype=np.float64)), len(labels)
+
+    return list(parallel_map(row_loss, indices, threads))
 
 
 def mean_loss(losses: list[tuple[float, int]]) -> float:

@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any
 
 from domainlm.config import Training
 from domainlm.models import checkpoint, lora
-from domainlm.models.load import check_trainable, hidden_states, load_model, output_weight, set_threads
+from domainlm.models.load import check_trainable, hidden_states, load_model, output_weight
 from domainlm.models.loss import batch_tensors, chunked_cross_entropy, labelled_positions, mean_loss, row_losses
+from domainlm.models.parallel import parallel_map, use_one_thread
 from domainlm.stage import Resources, StageError
 from domainlm.tokens.files import PackedRows, read_split
 
@@ -47,7 +48,7 @@ def train_adapter(
     start: Start, tokens: Path, section: Training, seed: int, out: Path, scratch: Path, resources: Resources
 ) -> dict[str, Any]:
     """Train, validate, save, gate. Returns stats.json."""
-    set_threads(resources.threads)
+    use_one_thread()
     train, validation = read_split(tokens, "train"), read_split(tokens, "validation")
     if start.adapter is not None:
         lora.check_continues(start.adapter, section)
@@ -61,7 +62,7 @@ def train_adapter(
     lora.save_adapter(model, out, start.base_name)
     checked = list(range(min(len(validation), section.max_validation_rows)))
     resources.log(f"trained {len(history)} updates; computing the validation loss on {len(checked)} rows")
-    losses = row_losses(model.get_base_model(), validation, checked)
+    losses = row_losses(model.get_base_model(), validation, checked, resources.threads)
     parameters = sum(parameter.numel() for _, parameter in lora.trainable_parameters(model))
     del model
     gc.collect()
@@ -103,7 +104,7 @@ def update_adapter(
         rate = learning_rate(step, len(batches), section)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        loss = accumulate_gradients(model.get_base_model(), rows, batches[step], resources.micro_batch_rows)
+        loss = accumulate_gradients(model.get_base_model(), weights, rows, batches[step], resources)
         if not math.isfinite(loss):
             raise StageError(
                 f"the loss is {loss} in step {step + 1}; expected a finite one: lower learning_rate"
@@ -126,21 +127,34 @@ def update_adapter(
     return history
 
 
-def accumulate_gradients(model: Any, rows: PackedRows, batch: list[int], micro_batch_rows: int) -> float:
-    """Add the gradients of the mean loss over a global batch's labels; return that loss, summed in float64."""
+def accumulate_gradients(
+    model: Any, weights: list[torch.nn.Parameter], rows: PackedRows, batch: list[int], resources: Resources
+) -> float:
+    """Add the gradients of the mean loss over a global batch's labels; return that loss, summed in float64.
+
+    Micro-batches run side by side, one to a thread; their gradients are added in the order of rows.
+    """
     import numpy as np
     import torch
 
     count = max(1, int(rows.loss_mask[batch].sum(dtype=np.int64)))
-    total = 0.0
-    for at in range(0, len(batch), micro_batch_rows):
-        ids, positions, mask = batch_tensors(rows, batch[at : at + micro_batch_rows])
+    size = resources.micro_batch_rows
+
+    def gradients(part: list[int]) -> tuple[float, tuple[torch.Tensor, ...]]:
+        ids, positions, mask = batch_tensors(rows, part)
         hidden, labels = labelled_positions(hidden_states(model, ids, positions), ids, mask)
         if not len(labels):
-            continue
+            return 0.0, ()
         losses = chunked_cross_entropy(hidden, output_weight(model), labels)
-        total += float(np.sum(losses.detach().numpy(), dtype=np.float64))
-        torch.autograd.backward(losses, torch.full_like(losses, 1.0 / count))
+        total = float(np.sum(losses.detach().numpy(), dtype=np.float64))
+        return total, torch.autograd.grad(losses, weights, torch.full_like(losses, 1.0 / count))
+
+    total = 0.0
+    parts = [batch[at : at + size] for at in range(0, len(batch), size)]
+    for part_total, found in parallel_map(gradients, parts, resources.threads):
+        total += part_total
+        for weight, gradient in zip(weights, found, strict=False):
+            weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
     return total / count
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from domainlm.config import BaseModelConfig
 from domainlm.models.convert import collect_files, convert
-from domainlm.models.load import set_threads
+from domainlm.models.parallel import use_one_thread
 from domainlm.stage import Inputs, Resources, StageError, Stats
 from domainlm.text.json_files import write_json
 
@@ -23,7 +23,7 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
     section = BaseModelConfig.model_validate(config["section"])
     if inputs.open_raw is None:
         raise StageError("base_model was given no raw files; expected those of the source with role base_model")
-    set_threads(resources.threads)
+    use_one_thread()
     source = scratch / "source"
     shutil.rmtree(source, ignore_errors=True)
     source.mkdir(parents=True)

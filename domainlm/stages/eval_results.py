@@ -28,7 +28,6 @@ from domainlm.models.held_out import (
     questions_in_turn,
     running_text,
 )
-from domainlm.models.load import set_threads
 from domainlm.stage import Inputs, Resources, StageError, Stats
 from domainlm.text.document import read_documents
 from domainlm.text.json_files import open_rows, write_json, write_row
@@ -115,7 +114,6 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
 
     section = EvalResults.model_validate(config["section"])
     seed = config["seed"]
-    set_threads(resources.threads)
     base = inputs.path("base_model")
     tokens = read_special_tokens(base)
     tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
@@ -132,7 +130,7 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
             def tick(count: int, done: int = done) -> None:
                 resources.progress(min(done + count, total), total, {})
 
-            lm = language_model(model, tokenizer, tokens, section.max_new_tokens, tick)
+            lm = language_model(model, tokenizer, tokens, section.max_new_tokens, tick, resources.threads)
             samples += evaluate_set(lm, held_out, name)
         resources.log(f"{name}: {items} items in {len(sets)} sets")
         del model, lm

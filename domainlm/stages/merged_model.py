@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.config import MergedModel
-from domainlm.models.load import set_threads
 from domainlm.models.merge import certify, merge
+from domainlm.models.parallel import use_one_thread
 from domainlm.stage import Inputs, Resources, Stats
 from domainlm.tokens.files import read_split
 
 
 def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
     section = MergedModel.model_validate(config["section"])
-    set_threads(resources.threads)
+    use_one_thread()
     base, adapter = inputs.path("base_model"), inputs.path("pt_adapter")
     merge(base, adapter, section.dtype, out)
     certificate = certify(base, adapter, out, read_split(inputs.path("pt_tokens"), "validation"), section)

@@ -44,6 +44,9 @@ def canonical_form(node: object) -> object:
                 continue
             if name == "body" and isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 value = _without_docstring(value)
+            if isinstance(node, ast.JoinedStr):
+                # Python 3.12 adds empty text after a nested format
+                value = [part for part in value if not (isinstance(part, ast.Constant) and part.value == "")]
             if value is None and not isinstance(node, ast.Constant):
                 continue
             if value == []:

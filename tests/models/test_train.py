@@ -113,7 +113,9 @@ def test_a_global_batch_has_one_mean_however_it_is_cut(
     results = []
     for micro_batch_rows in (1, 3, 4):
         model = new_adapter(load_model(base, "float32"), SECTION, 17)
-        loss = accumulate_gradients(model.get_base_model(), rows, [0, 1, 2, 3], micro_batch_rows)
+        weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        resources = Resources(threads=2, micro_batch_rows=micro_batch_rows)
+        loss = accumulate_gradients(model.get_base_model(), weights, rows, [0, 1, 2, 3], resources)
         results.append((loss, torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])))
     for loss, gradient in results[1:]:
         assert loss == pytest.approx(results[0][0], abs=1e-6)

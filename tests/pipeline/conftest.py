@@ -6,7 +6,7 @@ import fcntl
 import json
 import random
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,14 +25,14 @@ sources:
   tiny_evaluation: {role: evaluation, local: data/tiny/evaluation, licence: CC0-1.0}
   tiny_model: {role: base_model, local: data/tiny/model, licence: CC0-1.0}
 raw_corpus: {segment_bytes: 4000}
-documents: {group_depth: 2}
+documents: {group_depth: 1}
 corpus_split: {max_train_tokens: 4000, validation_share: 0.1, test_share: 0.15}
 pt_tokens: {sequence_length: 64}
-pt_adapter: {rank: 2, alpha: 4, rows_per_step: 8}
+pt_adapter: {learning_rate: 0.02, rank: 2, alpha: 4, rows_per_step: 8}
 merged_model: {dtype: float32}
 sft_dataset: {max_documents: 12, max_questions_per_document: 2}
 sft_tokens: {sequence_length: 256, system_prompt: null}
-sft_adapter: {rank: 2, alpha: 4, rows_per_step: 4}
+sft_adapter: {learning_rate: 0.02, rank: 2, alpha: 4, rows_per_step: 4}
 eval_results:
   max_definitions: 4
   max_answers: 4
@@ -47,7 +47,7 @@ eval_results:
 def words(seed: str, count: int) -> str:
     """Pronounceable words, the same for the same seed."""
     source = random.Random(seed)
-    syllables = "ba co di fe gu ha jo ki lo mu ne po ra si te vo".split()
+    syllables = ["ba", "co", "di", "fe", "gu", "ha", "jo", "ki", "lo", "mu", "ne", "po", "ra", "si", "te", "vo"]
     return " ".join("".join(source.choices(syllables, k=source.randint(1, 3))) for _ in range(count))
 
 
@@ -131,8 +131,10 @@ class Tree:
         assert done.returncode == expect, done.stdout
         return done.stdout
 
-    def snakemake(self, *arguments: str, cores: int = 1, expect: int = 0, **changes: str) -> str:
-        command = ["snakemake", "--cores", str(cores), *arguments, "--config", "domain=tiny"]
+    def snakemake(
+        self, *arguments: str, cores: int = 1, config: Sequence[str] = (), expect: int = 0, **changes: str
+    ) -> str:
+        command = ["snakemake", "--cores", str(cores), *arguments, "--config", "domain=tiny", *config]
         return self.run(*command, expect=expect, **changes)
 
     def builds(self) -> list[dict[str, Any]]:
@@ -177,7 +179,7 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
                 (root / f"{name}.made").touch()
         return target
 
-    yield folder
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -194,8 +196,8 @@ def fresh_folder(
         write_corpus(folder / "data/tiny/corpus")
         for role in ("general", "evaluation"):
             (folder / "data/tiny" / role).mkdir()
-            for number in range(6 if role == "general" else 2):
-                text = f"{words(f'{role}{number}', 120)}.\n"
+            for number in range(9 if role == "general" else 2):
+                text = f"{words(f'{role}{number}', 40)}.\n"
                 (folder / "data/tiny" / role / f"{number}.txt").write_text(text, encoding="utf-8")
         write_model(folder / "data/tiny/model", words("tokenizer", 4000))
         tree = Tree(folder, tree_environment)
@@ -212,29 +214,40 @@ def built_folder(
     """The tree with everything built, by plain `snakemake --cores 1`."""
 
     def make(folder: Path) -> None:
-        copy(fresh_folder, folder)
+        copy_whole(fresh_folder, folder)
         Tree(folder, tree_environment).snakemake()
 
     return shared_folder("built", make)
 
 
-def copy(source: Path, target: Path) -> None:
+def copy_whole(source: Path, target: Path) -> None:
     # one call, so that hardlinks between store, artifacts and DVC's cache stay hardlinks
     subprocess.run(["cp", "-a", str(source), str(target)], check=True)
+
+
+@pytest.fixture(scope="session")
+def copy() -> Callable[[Path, Path], None]:
+    return copy_whole
+
+
+@pytest.fixture(scope="session")
+def tree_type(tree_environment: Callable[..., dict[str, str]]) -> Callable[[Path], Tree]:
+    """tree_type(folder): the folder with the commands that run in it."""
+    return lambda folder: Tree(folder, tree_environment)
 
 
 @pytest.fixture
 def fresh_tree(fresh_folder: Path, tmp_path: Path, tree_environment: Callable[..., dict[str, str]]) -> Tree:
     """A copy of the fresh tree, the test's own."""
-    copy(fresh_folder, tmp_path / "tree")
-    return Tree(tmp_path / "tree", tree_environment)
+    copy_whole(fresh_folder, tmp_path / "fresh")
+    return Tree(tmp_path / "fresh", tree_environment)
 
 
 @pytest.fixture
 def built_tree(built_folder: Path, tmp_path: Path, tree_environment: Callable[..., dict[str, str]]) -> Tree:
     """A copy of the built tree, the test's own."""
-    copy(built_folder, tmp_path / "tree")
-    return Tree(tmp_path / "tree", tree_environment)
+    copy_whole(built_folder, tmp_path / "built")
+    return Tree(tmp_path / "built", tree_environment)
 
 
 @pytest.fixture
@@ -244,7 +257,7 @@ def make_tree(
     """make_tree(name): another copy of the fresh tree, in a folder of this name."""
 
     def make(name: str) -> Tree:
-        copy(fresh_folder, tmp_path / name)
+        copy_whole(fresh_folder, tmp_path / name)
         return Tree(tmp_path / name, tree_environment)
 
     return make

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -130,7 +131,7 @@ def test_a_missing_module_is_an_error(root: Path) -> None:
 
 def test_the_place_of_the_tree_does_not_matter(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     other = tmp_path_factory.mktemp("elsewhere") / "deeper"
-    os.system(f"cp -r {root} {other}")
+    shutil.copytree(root, other)
     assert digest(root) == digest(other)
 
 
@@ -175,7 +176,9 @@ def test_a_torn_memory_is_forgotten(root: Path, data: bytes) -> None:
 
 
 def test_imports_of_every_shape() -> None:
-    source = b"import a.b\nfrom . import c\nfrom .d import e\nfrom .. import f\ndef g():\n    from ..h.i import j as k\n"
+    source = (
+        b"import a.b\nfrom . import c\nfrom .d import e\nfrom .. import f\ndef g():\n    from ..h.i import j as k\n"
+    )
     found = imported_modules(source, "domainlm.text.module")
     assert {"a.b", "domainlm.text.c", "domainlm.text.d", "domainlm.f", "domainlm.h.i"} <= found
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -64,7 +65,7 @@ def test_eight_processes_that_ask_for_one_key_hold_it_one_after_the_other(tmp_pa
         process.stdout.close()
     spans = sorted(tuple(map(float, line.split())) for line in (tmp_path / "spans").read_text().splitlines())
     assert len(spans) == 8
-    assert all(first[1] <= second[0] for first, second in zip(spans, spans[1:], strict=False))
+    assert all(first[1] <= second[0] for first, second in itertools.pairwise(spans))
 
 
 def test_the_lease_of_a_killed_holder_is_taken_over_at_once(tmp_path: Path) -> None:

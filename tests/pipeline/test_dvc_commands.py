@@ -1,0 +1,139 @@
+"""The real dvc on the built tree: it versions what the store built, and both hold one copy of the bytes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.xdist_group("pipeline")
+FILE = "domains/tiny/dvc.yaml"
+CLEAN = "Data and pipelines are up to date."
+
+
+@pytest.fixture(scope="session")
+def versioned_folder(
+    shared_folder: Callable[..., Path], built_folder: Path, tree_type: Callable[[Path], Any], copy: Callable[..., None]
+) -> Path:
+    """The built tree after one `dvc repro`."""
+
+    def make(folder: Path) -> None:
+        copy(built_folder, folder)
+        tree_type(folder).run("dvc", "repro", "--quiet", FILE)
+
+    return shared_folder("versioned", make)
+
+
+@pytest.fixture
+def tree(versioned_folder: Path, tmp_path: Path, tree_type: Callable[[Path], Any], copy: Callable[..., None]) -> Any:
+    copy(versioned_folder, tmp_path / "versioned")
+    return tree_type(tmp_path / "versioned")
+
+
+def test_repro_builds_nothing_and_is_then_clean(tree: Any, built_tree: Any) -> None:
+    built = len(built_tree.builds())
+    assert {row["outcome"] for row in tree.builds()[built:]} == {"restored"}
+    assert tree.digests() == built_tree.digests()
+    assert tree.run("dvc", "status", FILE).strip() == CLEAN
+    with tree.outcomes() as done:
+        tree.run("dvc", "repro", FILE)
+        assert "Nothing to be done" in tree.snakemake()
+    assert done == {}
+
+
+def test_store_workspace_and_dvc_cache_hold_one_copy(tree: Any) -> None:
+    objects = tree.path / ".dvc/domainlm-store/objects"
+    for name in tree.digests():
+        for entry in json.loads((tree.artifact(name) / "manifest.json").read_text(encoding="utf-8"))["files"]:
+            if entry["size"]:
+                installed = tree.artifact(name) / entry["path"]
+                stored = objects / entry["sha256"][:2] / entry["sha256"][2:]
+                assert os.path.samefile(installed, stored), installed
+                # store, workspace, DVC's cache
+                assert installed.stat().st_nlink >= 3, installed
+    assert {path.suffix for path in objects.rglob("*") if path.is_file()} == {""}
+
+
+def test_a_code_edit_is_dirty_until_repro_which_computes_nothing(tree: Any) -> None:
+    path = tree.path / "domainlm/stages/merged_model.py"
+    path.write_text(path.read_text(encoding="utf-8") + "\n# a comment\n", encoding="utf-8")
+    status = tree.run("dvc", "status", FILE)
+    assert "domainlm/stages/merged_model.py" in status
+    assert "Nothing to be done" in tree.snakemake()
+    with tree.outcomes() as done:
+        tree.run("dvc", "repro", "--quiet", FILE)
+    assert set(done) <= {"restored", "up_to_date"}
+    assert tree.run("dvc", "status", FILE).strip() == CLEAN
+
+
+def test_checkout_brings_everything_back(tree: Any) -> None:
+    before = tree.digests()
+    shutil.rmtree(tree.artifact(""))
+    tree.run("dvc", "checkout", "--quiet", FILE)
+    assert tree.digests() == before
+    with tree.outcomes() as done:
+        assert "Nothing to be done" in tree.snakemake()
+    assert done == {}
+
+
+def test_a_checkout_on_a_machine_with_an_empty_store_is_learnt(tree: Any) -> None:
+    shutil.rmtree(tree.path / ".dvc/domainlm-store")
+    shutil.rmtree(tree.path / ".domainlm")
+    shutil.rmtree(tree.path / ".snakemake")
+    shutil.rmtree(tree.artifact(""))
+    tree.run("dvc", "checkout", "--quiet", FILE)
+    with tree.outcomes() as done:
+        tree.snakemake()
+        tree.snakemake("--forceall", "corpus_split")
+    assert set(done) <= {"up_to_date", "restored"}
+
+
+def test_another_version_s_checkout_is_not_taken_for_this_one(tree: Any) -> None:
+    mine = tree.digests()
+    lock = tree.path / "domains/tiny/dvc.lock"
+    kept = lock.read_bytes()
+    # a colleague's version: other sft data, locked
+    tree.edit("config/domains/tiny.yaml", "max_documents: 12", "max_documents: 11")
+    tree.run("dvc", "repro", "--quiet", "-s", f"{FILE}:sft_dataset")
+    other = lock.read_bytes()
+    tree.edit("config/domains/tiny.yaml", "max_documents: 11", "max_documents: 12")
+    lock.write_bytes(kept)
+    tree.run("dvc", "checkout", "--quiet", FILE)
+    tree.snakemake("sft_dataset")
+    assert tree.digests() == mine
+    # their dvc.lock is checked out, the configuration stays
+    lock.write_bytes(other)
+    tree.run("dvc", "checkout", "--quiet", f"{FILE}:sft_dataset")
+    assert tree.digests()["sft_dataset"] != mine["sft_dataset"]
+    # what follows still fits and stays; what needs it gets the right one back first
+    with tree.outcomes() as done:
+        tree.snakemake()
+    assert done == {}
+    tree.edit("config/domains/tiny.yaml", "sft_tokens: {sequence_length: 256", "sft_tokens: {sequence_length: 255")
+    with tree.outcomes() as done:
+        tree.snakemake("sft_tokens")
+    assert done["restored"] == {"sft_dataset"}
+    assert done["built"] == {"sft_tokens"}
+    assert tree.digests()["sft_dataset"] == mine["sft_dataset"]
+
+
+def test_metrics_and_plots_are_shown(tree: Any, tmp_path: Path) -> None:
+    name = "artifacts/tiny/eval_report/metrics.json"
+    values = json.loads(tree.run("dvc", "metrics", "show", "--json", name))[""]["data"][name]["data"]
+    assert values == json.loads((tree.artifact("eval_report") / "metrics.json").read_text(encoding="utf-8"))
+    tree.run("dvc", "plots", "show", "-q", "-o", str(tmp_path / "plots"))
+    page = (tmp_path / "plots/index.html").read_text(encoding="utf-8")
+    assert "pt_adapter: training loss" in page
+    assert "sft_adapter: training loss" in page
+
+
+def test_params_diff_names_the_knob(tree: Any) -> None:
+    tree.edit("config/domains/tiny.yaml", "max_documents: 12", "max_documents: 11")
+    status = tree.run("dvc", "status", FILE)
+    changed = [line.strip() for line in status.splitlines() if line.strip().startswith(FILE)]
+    assert changed == [f"{FILE}:sft_dataset:"]

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from domainlm.cli import application
+from domainlm.pipeline import PACKAGE_ROOT, STAGES
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+STAMP = {
+    "domain": "medical",
+    "artifact": "clean_shards",
+    "shard": None,
+    "folder": "artifacts/medical/clean_shards",
+    "inputs": {"0000": "artifacts/medical/clean_shards/0000"},
+    "code_digest": "0",
+    "config": {},
+    "distributions": {},
+    "is_gather": True,
+}
+
+
+@pytest.fixture
+def run(tmp_path: Path, tree_environment: Callable[..., Mapping[str, str]]) -> Run:
+    """run(arguments): `python -m domainlm` in an empty project."""
+
+    def done(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "domainlm", *arguments]
+        environment = tree_environment(PACKAGE_ROOT)
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    return done
+
+
+def write_stamp(project: Path, **changes: object) -> Path:
+    path = project / "stamp.json"
+    path.write_text(json.dumps({**STAMP, **changes}))
+    return path
+
+
+def builds(project: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (project / ".domainlm/builds.jsonl").read_text().splitlines()]
+
+
+def test_version() -> None:
+    version = tomllib.loads((PACKAGE_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    done = CliRunner().invoke(application, ["--version"])
+    assert (done.exit_code, done.output) == (0, f"domainlm {version}\n")
+
+
+@pytest.mark.parametrize("arguments", [["build"], ["build", "--threads", "0", "documents"], ["bild", "documents"]])
+def test_wrong_usage_exits_2(arguments: list[str]) -> None:
+    assert CliRunner().invoke(application, arguments).exit_code == 2
+
+
+def test_an_unknown_artifact_exits_2_and_names_the_known_ones() -> None:
+    done = CliRunner().invoke(application, ["build", "pt_adaptor"])
+    assert done.exit_code == 2
+    assert "'pt_adaptor'" in done.stderr
+    assert all(stage.name in done.stderr for stage in STAGES)
+
+
+def test_without_a_stamp_exits_3_and_says_who_writes_it(run: Run, tmp_path: Path) -> None:
+    done = run("build", "documents", "--shard", "0001")
+    assert done.returncode == 3
+    assert ".domainlm/stamps/medical/documents.0001.json does not exist; run snakemake" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_input_exits_3_and_names_it_in_every_record(run: Run, tmp_path: Path) -> None:
+    stamp = write_stamp(tmp_path)
+    done = run("build", "clean_shards", "--stamp", str(stamp), "--log", "logs/x.log")
+    reason = "input artifacts/medical/clean_shards/0000 of clean_shards is not built"
+    assert done.returncode == 3
+    assert reason in done.stderr
+    assert "Traceback" not in done.stderr
+    assert reason in (tmp_path / "logs/x.log").read_text(encoding="utf-8")
+    [row] = builds(tmp_path)
+    assert row["outcome"] == "failed"
+    assert reason in str(row["why"])
+    assert not (tmp_path / "artifacts").exists()
+
+
+def test_a_defect_exits_3_with_its_trace_in_the_log(run: Run, tmp_path: Path) -> None:
+    # a raw_corpus shard whose slice lacks what its stage reads
+    stamp = write_stamp(
+        tmp_path, artifact="raw_corpus", shard="0000", is_gather=False, inputs={}, config={"fetched": []}
+    )
+    done = run("build", "raw_corpus", "--shard", "0000", "--stamp", str(stamp), "--log", "x.log")
+    assert done.returncode == 3
+    assert "KeyError: 'files'" in (tmp_path / "x.log").read_text(encoding="utf-8")
+    assert builds(tmp_path)[0]["outcome"] == "failed"
+
+
+def test_what_was_built_is_printed_as_json(run: Run, tmp_path: Path) -> None:
+    config = {"files": [], "fetched": [], "shard": 0, "shards": 1, "segment_bytes": 1000}
+    folder = "artifacts/medical/raw_corpus/0000"
+    stamp = write_stamp(
+        tmp_path, artifact="raw_corpus", shard="0000", is_gather=False, inputs={}, config=config, folder=folder
+    )
+    arguments = ("build", "raw_corpus", "--shard", "0000", "--stamp", str(stamp), "--json")
+    first, second = run(*arguments), run(*arguments)
+    assert [json.loads(done.stdout)["outcome"] for done in (first, second)] == ["built", "up_to_date"]
+    assert json.loads(first.stdout)["tree_digest"] == json.loads(second.stdout)["tree_digest"]
+    assert [row["outcome"] for row in builds(tmp_path)] == ["built", "up_to_date"]
+    assert (tmp_path / folder / "manifest.json").exists()
+
+
+def test_a_build_ends_when_the_process_that_started_it_does() -> None:
+    code = "import time; from domainlm.cli import die_with_parent; die_with_parent(); print('up', flush=True); time.sleep(60)"
+    starter = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {code!r}]); time.sleep(60)"
+    parent = subprocess.Popen([sys.executable, "-c", starter], cwd=PACKAGE_ROOT, stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == b"up\n"
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    # the end of the pipe that both held: the build is gone too, long before its sleep is over
+    assert parent.stdout.read() == b""
+    parent.stdout.close()

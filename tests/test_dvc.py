@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domainlm.dvc import pipeline_text
+from domainlm.pipeline import STAGES
+from domainlm.resolve import load_yaml
+
+BASE = """\
+domain: medical
+sources:
+  hpo: {role: corpus, local: data/hpo}
+  model: {role: base_model, local: data/model}
+corpus_split: {replay_share: 0.0}
+sft_adapter: {rank: 2}
+eval_results: {compare: []}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A default domain; `law`; `contracts`, which extends it; `bare` without pretraining, compared with the default."""
+    domains = {
+        "law": "pt_adapter: {rank: 4}\nsources:\n  statutes: {role: corpus, local: data/law}\n",
+        "contracts": "extends: law\nseed: 3\n",
+        "bare": "sft_adapter: {relay: none}\neval_results: {compare: [medical]}\n",
+    }
+    (tmp_path / "config/domains").mkdir(parents=True)
+    (tmp_path / "config/config.yaml").write_text(BASE)
+    for name, text in domains.items():
+        (tmp_path / f"config/domains/{name}.yaml").write_text(text)
+    return tmp_path
+
+
+def generated(project: Path, domain: str | None = None) -> tuple[str, dict[str, Any]]:
+    path, text = pipeline_text(project, domain)
+    return path, load_yaml(text, path)
+
+
+def test_the_file_in_the_root_is_what_is_generated(repository: Path) -> None:
+    path, text = pipeline_text(repository)
+    assert path == "dvc.yaml"
+    assert (repository / path).read_text(encoding="utf-8") == text, "run: make dvc.yaml"
+
+
+def test_one_stage_per_artifact_whose_command_is_snakemake(project: Path) -> None:
+    _, document = generated(project)
+    assert list(document["stages"]) == [stage.name for stage in STAGES]
+    stage = document["stages"]["pt_adapter"]
+    assert stage["cmd"] == "snakemake --cores all pt_adapter"
+    assert stage["outs"] == ["artifacts/medical/pt_adapter"]
+    assert "wdir" not in stage
+
+
+def test_dependencies_are_manifests_sources_and_lock_files(project: Path, repository: Path) -> None:
+    stages = generated(project)[1]["stages"]
+    found = set(stages["pt_adapter"]["deps"])
+    assert {"artifacts/medical/pt_tokens/manifest.json", "artifacts/medical/base_model/manifest.json"} <= found
+    assert {"domainlm/stages/pt_adapter.py", "envs/cpu.lock", "envs/torch.lock"} <= found
+    assert "domainlm/config.py" not in found
+    assert "data/hpo" in stages["raw_corpus"]["deps"]
+    assert "data/hpo" not in stages["base_model"]["deps"]
+    assert "data/model" in stages["base_model"]["deps"]
+    code = [name for stage in stages.values() for name in stage["deps"] if name.startswith("domainlm/")]
+    assert [name for name in code if not (repository / name).exists()] == []
+    assert "domainlm/report/report.html.jinja" in stages["eval_report"]["deps"]
+
+
+def test_parameters_are_the_keys_that_the_files_hold(project: Path) -> None:
+    stages = generated(project)[1]["stages"]
+    assert stages["sft_adapter"]["params"] == [{"config/config.yaml": ["sft_adapter"]}]
+    assert stages["raw_corpus"]["params"] == [{"config/config.yaml": ["sources"]}]
+    # config.yaml has a section sft_adapter, but no relay in it: DVC refuses a parameter that is not there
+    assert stages["eval_results"]["params"] == [{"config/config.yaml": ["eval_results"]}]
+
+
+def test_another_domain_has_its_own_file(project: Path) -> None:
+    path, document = generated(project, "law")
+    assert path == "domains/law/dvc.yaml"
+    stage = document["stages"]["pt_adapter"]
+    assert stage["cmd"] == "snakemake --cores all pt_adapter --config domain=law"
+    assert stage["wdir"] == "../.."
+    assert stage["outs"] == ["artifacts/law/pt_adapter"]
+    assert stage["params"] == [{"config/domains/law.yaml": ["pt_adapter"]}]
+    assert document["stages"]["eval_report"]["params"] == [{"config/config.yaml": ["domain"]}]
+    assert "data/law" in document["stages"]["raw_corpus"]["deps"]
+    assert document["metrics"] == ["../../artifacts/law/eval_report/metrics.json"]
+
+
+def test_every_file_of_an_extended_domain_counts(project: Path) -> None:
+    stages = generated(project, "contracts")[1]["stages"]
+    assert stages["pt_adapter"]["params"] == [
+        {"config/domains/law.yaml": ["pt_adapter"]},
+        {"config/domains/contracts.yaml": ["seed"]},
+    ]
+
+
+def test_without_a_relay_there_is_no_pretraining(project: Path) -> None:
+    _, document = generated(project, "bare")
+    assert {"pt_tokens", "pt_adapter", "merged_model"}.isdisjoint(document["stages"])
+    assert [next(iter(plot)) for plot in document["plots"]] == ["sft_adapter_loss"]
+    assert "artifacts/medical/eval_results/manifest.json" in document["stages"]["eval_results"]["deps"]
+    assert {"config/domains/bare.yaml": ["eval_results", "sft_adapter.relay"]} in document["stages"]["eval_results"][
+        "params"
+    ]
+
+
+def test_metrics_and_plots_name_files_of_the_artifacts(project: Path) -> None:
+    _, document = generated(project)
+    assert document["metrics"] == ["artifacts/medical/eval_report/metrics.json"]
+    files = [file for plot in document["plots"] for value in plot.values() for file in value["y"]]
+    assert files == ["artifacts/medical/pt_adapter/loss.csv", "artifacts/medical/sft_adapter/loss.csv"]

@@ -1,0 +1,241 @@
+"""Rule zero (one name everywhere), the direction of imports, and what must agree between files."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from domainlm.config import DomainConfig
+from domainlm.dvc import pipeline_text
+from domainlm.pipeline import BY_NAME, PACKAGE_ROOT, STAGES, stage_inputs
+from domainlm.resolve import load_yaml
+
+PACKAGE = PACKAGE_ROOT / "domainlm"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+ARTIFACTS = [stage.name for stage in STAGES]
+# lowest first: a module may import what stands in a line above its own, and its own package (stages: not even that)
+LAYERS = (
+    "config stage",
+    "text",
+    "tokens",
+    "models",
+    "report",
+    "stages",
+    "pipeline resolve progress",
+    "sources fetch",
+    "stamps",
+    "workflow dvc build",
+    "cli reference",
+    "__main__",
+)
+RANK = {name: rank for rank, line in enumerate(LAYERS) for name in line.split()}
+CODE_OF_STAGES = ("stages", "text", "tokens", "models", "report")
+
+
+def group_of(module: Path) -> str:
+    return module.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@cache
+def tree_of(module: Path) -> ast.Module:
+    return ast.parse(module.read_text(encoding="utf-8"))
+
+
+def imported_groups(module: Path) -> set[str]:
+    """First name below the package of everything that a module imports from it, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: relative import"
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return {name.split(".")[1] for name in names if name.startswith("domainlm.")}
+
+
+@cache
+def rules() -> dict[str, str]:
+    """Text of every rule, by its name."""
+    found: dict[str, str] = {}
+    for file in sorted(PACKAGE_ROOT.glob("rules/*.smk")):
+        for part in re.split(r"^rule ", file.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+            name, text = part.split(":", 1)
+            assert name not in found
+            found[name] = text
+    return found
+
+
+def pins(name: str) -> dict[str, str]:
+    """Distribution -> version of a lock file."""
+    lines = (PACKAGE_ROOT / "envs" / f"{name}.lock").read_text(encoding="utf-8").splitlines()
+    return {line.split("==")[0]: line.split("==")[1].split()[0] for line in lines if re.match(r"[A-Za-z0-9]", line)}
+
+
+@pytest.mark.parametrize("artifact", ARTIFACTS)
+def test_rule_zero(artifact: str) -> None:
+    stage = BY_NAME[artifact]
+    dvc_stages = load_yaml((PACKAGE_ROOT / "dvc.yaml").read_text(encoding="utf-8"), "dvc.yaml")["stages"]
+    assert (PACKAGE / "stages" / f"{artifact}.py").is_file()
+    assert (PACKAGE_ROOT / "tests/stages" / f"test_{artifact}.py").is_file()
+    assert artifact in DomainConfig.model_fields
+    assert dvc_stages[artifact]["outs"] == [f"artifacts/medical/{artifact}"]
+    for rule in (artifact, f"{artifact}_shard") if stage.is_sharded else (artifact,):
+        named = set(re.findall(r'DOMAIN\.\w+\("(\w+)"', rules()[rule])) | set(
+            re.findall(r'BUILD \+ "(\w+)', rules()[rule])
+        )
+        assert named == {artifact}
+
+
+def test_nothing_else_has_a_rule_a_module_or_a_dvc_stage() -> None:
+    sharded = [f"{stage.name}_shard" for stage in STAGES if stage.is_sharded]
+    assert sorted(rules()) == sorted([*ARTIFACTS, *sharded])
+    modules = [path.stem for path in (PACKAGE / "stages").glob("*.py") if path.stem != "__init__"]
+    assert sorted(modules) == sorted(ARTIFACTS)
+    dvc_stages = load_yaml((PACKAGE_ROOT / "dvc.yaml").read_text(encoding="utf-8"), "dvc.yaml")["stages"]
+    assert list(dvc_stages) == ARTIFACTS
+
+
+@pytest.mark.parametrize("relay", ["merge", "continue", "none"])
+def test_the_table_is_in_pipeline_order(relay: str) -> None:
+    config = DomainConfig.model_validate({"sft_adapter": {"relay": relay}})
+    for position, stage in enumerate(STAGES):
+        assert set(stage_inputs(stage, config)) <= set(ARTIFACTS[:position])
+
+
+def test_package_data_is_there_and_shipped() -> None:
+    declared = {PACKAGE_ROOT / name for stage in STAGES for name in stage.package_data}
+    assert all(path.is_file() for path in declared)
+    others = {path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert others == declared
+
+
+@pytest.mark.parametrize("rule", rules())
+def test_a_rule_is_wiring(rule: str) -> None:
+    text = rules()[rule]
+    for part in ("input", "output", "log", "benchmark", "threads", "resources", "shell"):
+        assert re.search(rf"^    {part}:", text, flags=re.MULTILINE), part
+    assert "mem_mb=" in text
+    assert re.search(r"output:\s+update\(DOMAIN\.manifest\(", text)
+    assert not re.search(r"^    (run|script|notebook|wrapper|conda|container|cache):", text, flags=re.MULTILINE)
+    assert "directory(" not in text
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_imports_point_one_way(module: Path) -> None:
+    group = group_of(module)
+    if group in ("__init__", "store"):
+        allowed = {"store"} if group == "store" else set()
+    else:
+        allowed = {name for name, rank in RANK.items() if rank < RANK[group]}
+        allowed |= {group} if group in ("text", "tokens", "models", "report") else set()
+        if RANK[group] > RANK["stages"]:
+            # only `build` runs stages, and finds them by name in the stage table
+            allowed = (allowed - {"stages"}) | {"store"}
+    assert imported_groups(module) <= allowed
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.name == "__init__.py"], ids=lambda path: path.parent.name)
+def test_a_package_s_own_file_holds_a_docstring_only(module: Path) -> None:
+    tree = tree_of(module)
+    assert ast.get_docstring(tree)
+    assert len(tree.body) == 1
+
+
+@pytest.mark.parametrize("group", CODE_OF_STAGES)
+def test_the_code_of_stages_imports_nothing_by_name(group: str) -> None:
+    for module in (PACKAGE / group).rglob("*.py"):
+        for node in ast.walk(tree_of(module)):
+            where = f"{module.relative_to(PACKAGE_ROOT)}:{getattr(node, 'lineno', 0)}"
+            if isinstance(node, ast.Import):
+                assert not [a.name for a in node.names if a.name.split(".")[0] in ("importlib", "runpy", "imp")], where
+            elif isinstance(node, ast.ImportFrom):
+                assert (node.module or "").split(".")[0] not in ("importlib", "runpy", "imp"), where
+            elif isinstance(node, ast.Name):
+                assert node.id not in ("__import__", "exec", "eval", "__loader__"), where
+
+
+def test_importing_every_stage_leaves_torch_out() -> None:
+    code = "import sys\n" + "".join(f"import domainlm.stages.{name}\n" for name in ARTIFACTS)
+    code += "print(sorted({'torch', 'transformers', 'peft', 'lm_eval', 'datasets', 'pyarrow'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=PACKAGE_ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_modules_have_a_docstring_and_stay_short() -> None:
+    for module in MODULES:
+        assert ast.get_docstring(tree_of(module)), module
+        assert len(module.read_text(encoding="utf-8").splitlines()) < 330, module
+
+
+def test_the_default_configuration_names_every_knob_with_its_default_and_its_meaning() -> None:
+    text = (PACKAGE_ROOT / "config/config.yaml").read_text(encoding="utf-8")
+    values = load_yaml(text, "config/config.yaml")
+    del values["sources"]
+    expected = DomainConfig().model_dump(mode="json", exclude={"sources", "extends"})
+    assert values == expected
+    assert list(values) == list(expected)
+    section = ""
+    found: dict[tuple[str, str], str] = {}
+    for line in text.splitlines():
+        top, knob = re.match(r"(\w+):", line), re.match(r"  (\w+): .*?  # (.+)$", line)
+        if top:
+            section = top[1]
+        elif knob:
+            found[section, knob[1]] = knob[2]
+    for name in ARTIFACTS:
+        fields = type(getattr(DomainConfig(), name)).model_fields
+        described = {key: found.get((name, key)) for key in fields}
+        assert described == {key: field.description for key, field in fields.items()}
+        assert list(values[name]) == list(fields)
+
+
+def test_pins_of_the_project_are_those_of_the_lock_files() -> None:
+    project = tomllib.loads((PACKAGE_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    core = pins("cpu") | pins("torch")
+    in_gpu_lock, in_extras_lock = ["gpu"], ["slurm", "s3", "benchmarks"]
+    assert sorted([*in_gpu_lock, *in_extras_lock, "development"]) == sorted(extras)
+    for wanted, locked in (
+        (project["dependencies"] + extras["development"], core),
+        (extras["gpu"], pins("gpu")),
+        ([pin for name in in_extras_lock for pin in extras[name]], pins("extras")),
+    ):
+        for pin in wanted:
+            name, version = pin.split("==")
+            assert locked.get(name) == version
+
+
+def test_every_distribution_of_the_stage_table_is_locked() -> None:
+    locked = pins("cpu") | pins("torch")
+    assert {name for stage in STAGES for name in stage.distributions} <= set(locked)
+
+
+def test_no_machine_s_paths_and_no_registry_s_hosts_are_in_the_tree() -> None:
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    done = subprocess.run(command, cwd=PACKAGE_ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip("not a git checkout")
+    # written so that this file does not hold what it looks for
+    machine = r"(?<![\w.$}>-])/(?:work|root|home/\w+|tmp/lab)" + r"/"
+    hosts = r"https?://[\w.@:-]*(?:py" + r"pi|pythonhosted|npmjs|registry|artifactory|nexus|mirror)"
+    pattern = re.compile(f"{machine}|{hosts}")
+    found = []
+    for name in filter(None, done.stdout.split("\0")):
+        path = PACKAGE_ROOT / name
+        if path.is_file():
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            found += [f"{name}:{number}: {line}" for number, line in enumerate(lines, 1) if pattern.search(line)]
+    assert not found
+
+
+def test_dvc_yaml_is_what_is_generated() -> None:
+    path, text = pipeline_text(PACKAGE_ROOT)
+    assert path == "dvc.yaml"
+    assert (PACKAGE_ROOT / path).read_text(encoding="utf-8") == text, "run: python -m domainlm.dvc"

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from domainlm.config import DomainConfig
+from domainlm.resolve import ConfigurationError, load_yaml, resolve
+
+BASE = """\
+domain: medical
+seed: 17
+sources:
+  hpo: {role: corpus, local: data/hpo, licence: HPO}
+  wikipedia: {role: replay, local: data/wikipedia}
+  more: {role: replay, local: data/more}
+  model: {role: base_model, local: data/model}
+pt_adapter:
+  learning_rate: 1e-3
+  rank: 8
+"""
+Project = Callable[..., Path]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """project(name=text): a project whose config/domains/ holds these files."""
+
+    def make(base: str = BASE, **domains: str) -> Path:
+        (tmp_path / "config/domains").mkdir(parents=True)
+        (tmp_path / "config/config.yaml").write_text(base, encoding="utf-8")
+        for name, text in domains.items():
+            (tmp_path / f"config/domains/{name}.yaml").write_text(text, encoding="utf-8")
+        return tmp_path
+
+    return make
+
+
+def test_defaults_lie_below_everything(project: Project) -> None:
+    config = resolve(project(), {})
+    assert config.pt_adapter.learning_rate == 1e-3
+    assert config.pt_adapter.rank == 8
+    assert config.pt_adapter.epochs == DomainConfig().pt_adapter.epochs
+
+
+def test_a_domain_file_changes_what_it_names(project: Project) -> None:
+    root = project(law="pt_adapter: {learning_rate: 0.002}\n")
+    config = resolve(root, {"domain": "law"})
+    assert config.domain == "law"
+    assert (config.pt_adapter.learning_rate, config.pt_adapter.rank) == (0.002, 8)
+
+
+def test_a_domain_may_extend_another(project: Project) -> None:
+    root = project(law="pt_adapter: {rank: 4}\nseed: 5\n", contracts="extends: law\nseed: 6\n")
+    config = resolve(root, {"domain": "contracts"})
+    assert (config.domain, config.pt_adapter.rank, config.seed) == ("contracts", 4, 6)
+
+
+def test_extending_the_default_domain_is_starting_from_it(project: Project) -> None:
+    root = project(medical_small="extends: medical\nseed: 1\n")
+    assert resolve(root, {"domain": "medical_small"}).sources == resolve(root, {}).sources
+
+
+def test_the_command_line_is_the_strongest(project: Project) -> None:
+    root = project(law="pt_adapter: {rank: 4}\n")
+    config = resolve(root, {"domain": "law", "pt_adapter": {"learning_rate": "1e-2", "rank": 2}, "seed": "3"})
+    assert (config.pt_adapter.learning_rate, config.pt_adapter.rank, config.seed) == (0.01, 2, 3)
+
+
+def test_new_sources_replace_the_inherited_ones_of_their_role(project: Project) -> None:
+    root = project(law="sources:\n  statutes: {role: corpus, local: data/law}\n  x: {role: replay, local: data/x}\n")
+    assert set(resolve(root, {"domain": "law"}).sources) == {"statutes", "x", "model"}
+
+
+def test_a_source_under_an_inherited_name_is_merged(project: Project) -> None:
+    root = project(law="sources:\n  hpo: {licence: other}\n")
+    source = resolve(root, {"domain": "law"}).sources["hpo"]
+    assert (source.licence, source.local) == ("other", "data/hpo")
+    assert set(resolve(root, {"domain": "law"}).sources) == {"hpo", "wikipedia", "more", "model"}
+
+
+def test_null_removes_a_source(project: Project) -> None:
+    root = project(law="sources: {more: null}\n")
+    assert set(resolve(root, {"domain": "law"}).sources) == {"hpo", "wikipedia", "model"}
+
+
+@pytest.mark.parametrize("text", ["1e-3", "1E-3", "1.0e-3", "+1e-3", "0.001"])
+def test_numbers_with_exponents_are_numbers(text: str) -> None:
+    assert load_yaml(f"a: {text}", "file") == {"a": 0.001}
+
+
+def test_merge_keys_of_yaml_work() -> None:
+    text = "a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\n"
+    assert load_yaml(text, "file")["b"] == {"x": 1, "y": 3}
+
+
+@pytest.mark.parametrize(
+    ("domain", "overrides", "parts"),
+    [
+        ("pt_adaptor: {rank: 4}", {}, ["config/domains/d.yaml", "'pt_adaptor'", "'pt_adapter'"]),
+        ("pt_adapter: {learning_rat: 4}", {}, ["d.yaml", "'pt_adapter.learning_rat'", "'learning_rate'"]),
+        ("pt_adapter: {learning_rate: fast}", {}, ["d.yaml", "pt_adapter.learning_rate", "number", "'fast'"]),
+        ("pt_adapter: {learning_rate: -1}", {}, ["d.yaml", "pt_adapter.learning_rate", "greater than 0", "-1"]),
+        ("pt_adapter: {rank: 4.5}", {}, ["pt_adapter.rank", "integer", "4.5"]),
+        ("pt_adapter: {rank: '4'}", {}, ["pt_adapter.rank", "integer", "'4'"]),
+        ("pt_adapter: [1]", {}, ["d.yaml", "pt_adapter", "dictionary"]),
+        ("pt_adapter: {target_modules: 5}", {}, ["d.yaml", "pt_adapter.target_modules", "5"]),
+        ("sft_adapter: {relay: merged}", {}, ["sft_adapter.relay", "'merge'", "'merged'"]),
+        ("sources: {x: {role: corpus}}", {}, ["d.yaml", "sources.x", "exactly one of local, fetch, hub"]),
+        ("sources: {x: {local: a}}", {}, ["d.yaml", "sources.x.role", "required"]),
+        ("sources: {x: {role: corpora, local: a}}", {}, ["sources.x.role", "'corpus'", "'corpora'"]),
+        ("sources: {x: {role: corpus, locl: a}}", {}, ["sources.x.locl", "'local'"]),
+        (
+            "sources: {hpo: {local: null, fetch: {package: a, version: '1', sha256: abc}}}",
+            {},
+            ["fetch.sha256", "'abc'"],
+        ),
+        ("sources: [a]", {}, ["d.yaml", "sources", "mapping"]),
+        ("- a\n- b", {}, ["d.yaml", "mapping of sections", "list"]),
+        ("a: [1", {}, ["d.yaml", "not valid YAML"]),
+        ("seed: 1\nseed: 2", {}, ["d.yaml", "line 1", "'seed'", "twice"]),
+        ("", {"pt_adapter": {"learnin_rate": 1}}, ["--config", "learnin_rate", "'learning_rate'"]),
+        ("", {"pt_adapter.learning_rate": 1}, ["--config", "'pt_adapter.learning_rate'", "'pt_adapter'"]),
+        ("", {"zzzz": 1}, ["--config", "'zzzz'", "valid are", "base_model"]),
+        ("sources: {hpo: null}", {}, ["sources", "role corpus", "local: FOLDER"]),
+        ("sources: {model: null}", {}, ["exactly one with role base_model", "found 0"]),
+        ("sources: {wikipedia: null, more: null}", {}, ["replay_share", "replay_share: 0.0"]),
+        ("corpus_split: {validation_share: 0.5, test_share: 0.5}", {}, ["validation_share 0.5", "nothing to train on"]),
+        ("extends: d", {}, ["circle", "d -> d"]),
+        ("extends: lw", {}, ["no domain 'lw'", "did you mean 'law'"]),
+    ],
+)
+def test_errors_name_file_key_value_and_fix(
+    project: Project, domain: str, overrides: dict[str, object], parts: list[str]
+) -> None:
+    root = project(d=domain, law="")
+    with pytest.raises(ConfigurationError) as caught:
+        resolve(root, {"domain": "d", **overrides})
+    assert [part for part in parts if part not in str(caught.value)] == [], str(caught.value)
+
+
+def test_every_error_is_named_at_once(project: Project) -> None:
+    root = project(d="pt_adapter: {rnk: 4}\nsft_adapter: {rank: 0}\n")
+    with pytest.raises(ConfigurationError) as caught:
+        resolve(root, {"domain": "d"})
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_a_file_that_is_not_utf_8_is_named(project: Project) -> None:
+    root = project()
+    (root / "config/domains/d.yaml").write_bytes("seed: 1  # caf\xe9\n".encode("latin-1"))
+    with pytest.raises(ConfigurationError, match=r"config/domains/d\.yaml: not UTF-8"):
+        resolve(root, {"domain": "d"})
+
+
+def test_the_repository_s_own_domains_resolve(repository: Path) -> None:
+    names = [path.stem for path in (repository / "config/domains").glob("*.yaml")]
+    for name in ["medical", *names]:
+        assert resolve(repository, {"domain": name}).domain == name
