@@ -36,6 +36,14 @@ class Fetch(Strict):
     )
     sha256: Sha256 = Field(description="digest of the member, or of the archive where member is null")
 
+    @model_validator(mode="after")
+    def _sdist_by_digest(self) -> Fetch:
+        if self.kind == "sdist" and self.member is not None:
+            raise ValueError(
+                "an sdist is pinned as a whole: leave member out, declare the archive's sha256, use include"
+            )
+        return self
+
 
 class Hub(Strict):
     """A model on the Hugging Face hub, pinned to a commit (the commit hash is the digest)."""

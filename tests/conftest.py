@@ -12,10 +12,21 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # what a build needs of the repository; data/ may hold a person's own corpora
-TREE = (
-    "Snakefile .dvcignore .gitignore pyproject.toml dvc.yaml rules profiles config domainlm envs data/instruction "
-    ".dvc/config .dvc/.gitignore"
-).split()
+TREE = [
+    "Snakefile",
+    ".dvcignore",
+    ".gitignore",
+    "pyproject.toml",
+    "dvc.yaml",
+    "rules",
+    "profiles",
+    "config",
+    "domainlm",
+    "envs",
+    "data/instruction",
+    ".dvc/config",
+    ".dvc/.gitignore",
+]
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +60,7 @@ def copy_tree() -> Callable[[Path], Path]:
 def tree_environment() -> Callable[..., dict[str, str]]:
     """tree_environment(tree, changes): environment in which `python -m domainlm`, snakemake and dvc use the tree."""
 
-    def environment(tree: Path, changes: Mapping[str, str] = {}) -> dict[str, str]:  # noqa: B006
+    def environment(tree: Path, changes: Mapping[str, str] = {}) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name != "DOMAINLM_STORE"}
         commands = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
         return {**kept, "PATH": commands, "PYTHONPATH": str(tree), "HF_HUB_OFFLINE": "1", **changes}

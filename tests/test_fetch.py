@@ -149,7 +149,6 @@ SDISTS: dict[str, Callable[[str], dict[str, str]]] = {
 
 # what a fix must turn round; strict, so that it says so
 OPEN = {
-    "setup.py alone": "pip asks for setuptools.build_meta:__legacy__, which the stand-in does not have",
     "its own backend": "backend-path puts the sdist's own folder before the stand-in, and pip runs what lies there",
 }
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from domainlm import progress
 from domainlm.progress import Reporter, describe
 
 
@@ -53,7 +52,7 @@ def test_without_a_terminal_a_line_now_and_then_and_always_the_last(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    monkeypatch.setattr("domainlm.progress.time.monotonic", lambda: now)
     with Reporter("a", tmp_path / "a.log") as reporter:
         for done in range(1, 101):
             now += 1.0
@@ -79,10 +78,15 @@ def test_on_a_terminal_a_bar_that_is_taken_down_and_lines_in_the_log(
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
-    with pytest.raises(RuntimeError), Reporter("pt_adapter", tmp_path / "a.log") as reporter:
-        reporter.progress(50, 100, {"loss": 1.0})
-        reporter.progress(100, 100, {"loss": 0.5})
-        raise RuntimeError
+
+    def fail() -> None:
+        with Reporter("pt_adapter", tmp_path / "a.log") as reporter:
+            reporter.progress(50, 100, {"loss": 1.0})
+            reporter.progress(100, 100, {"loss": 0.5})
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     printed = terminal.getvalue()
     assert "pt_adapter" in printed
     assert "loss 0.5" in printed

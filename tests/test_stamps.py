@@ -48,6 +48,8 @@ def test_a_shard_reads_its_own_shard_and_the_whole_reads_its_shards(project: Pat
         "0001": "artifacts/tiny/documents/0001",
     }
     assert stamps["documents", None].is_gather
+    # an error of the whole artifact names the knob and its value
+    assert stamps["clean_shards", None].config["section"]["min_chars"] == DomainConfig().clean_shards.min_chars
     assert stamps["unique_shards", None].inputs == {"clean_shards": "artifacts/tiny/clean_shards"}
 
 
@@ -103,7 +105,7 @@ def test_only_what_changed_is_written(project: Path) -> None:
     assert {path.name: path.stat().st_ino for path in folder.iterdir()} == inodes
     write_stamps(project, make_stamps(project, config(clean_shards={"min_chars": 7})))
     rewritten = {path.name for path in folder.iterdir() if path.stat().st_ino != inodes[path.name]}
-    assert rewritten <= {"clean_shards.0000.json", "clean_shards.0001.json"}
+    assert rewritten <= {"clean_shards.0000.json", "clean_shards.0001.json", "clean_shards.json"}
     assert json.loads((folder / "clean_shards.0000.json").read_text())["config"]["section"]["min_chars"] == 7
 
 
