@@ -7,11 +7,8 @@ installed. Two builders of one key meet at a lease, and the second finds the fir
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import io
 import json
-import os
 import platform
 import resource
 import sys
@@ -20,9 +17,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from domainlm.fetch import fetch, fetch_hub
+from domainlm.raw_files import raw_opener
 from domainlm.stage import Inputs, Resources, StageError
 from domainlm.stamps import Stamp, action_of, installed_note
 from domainlm.store.actions import action_key
@@ -32,7 +30,6 @@ from domainlm.store.lease import lease
 from domainlm.store.local import Store, append_line
 from domainlm.store.location import store_folder
 from domainlm.store.manifest import ACTION_NAME, MANIFEST_NAME, Entry, Manifest, make_manifest, read_manifest
-from domainlm.text.archives import read_member
 
 LEASE_TIMEOUT_SECONDS = 6 * 3600.0
 BUILDS_FILE = ".domainlm/builds.jsonl"
@@ -68,53 +65,6 @@ def input_digests(project: Path, stamp: Stamp) -> dict[str, str]:
             )
         digests[name] = sha256_of(path.read_bytes())
     return digests
-
-
-def raw_opener(project: Path, stamp: Stamp, store: Store) -> Callable[[Mapping[str, Any]], BinaryIO]:
-    """The function that opens a raw file by its inventory row, refusing bytes that the inventory does not list."""
-    checked: dict[str, tuple[int, int, int]] = {}
-
-    def fetched(digest: str, source: str) -> BinaryIO:
-        path = store.objects.path(digest)
-        if not path.exists() or not store.objects.has(digest, path.stat().st_size):
-            raise StageError(
-                f"the fetched file {digest[:16]} of source {source} is not in the store {store.root}; "
-                "fetch it again: snakemake --cores all --forcerun raw_corpus_shard"
-            )
-        return path.open("rb")
-
-    def opened(row: Mapping[str, Any]) -> BinaryIO:
-        if row.get("archive"):
-            with fetched(row["archive"], row["source"]) as archive:
-                data = read_member(archive, row["member"])
-            if hashlib.sha256(data).hexdigest() != row["sha256"]:
-                raise StageError(f"source {row['source']}: member {row['member']} is not what the inventory lists")
-            return io.BytesIO(data)
-        if row["origin"] == "fetch":
-            return fetched(row["sha256"], row["source"])
-        root = project / stamp.roots[row["source"]]
-        path = root if root.is_file() else root / row["path"]
-        try:
-            file = path.open("rb")
-        except OSError as error:
-            raise StageError(
-                f"source {row['source']}: cannot read {row['path']}: {error.strerror}; it was listed when this run began; "
-                "put it back or run snakemake again"
-            ) from error
-        found = os.fstat(file.fileno())
-        identity = (found.st_size, found.st_mtime_ns, found.st_ino)
-        if checked.get(str(path)) != identity:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            if digest != row["sha256"]:
-                raise StageError(
-                    f"source {row['source']}: {row['path']} has sha256 {digest}, but the inventory lists {row['sha256']}: "
-                    "it changed while the build ran; run snakemake again"
-                )
-            file.seek(0)
-            checked[str(path)] = identity
-        return file
-
-    return opened
 
 
 def fetch_declared(stamp: Stamp, store: Store, log: Callable[[str], None]) -> list[dict[str, Any]]:

@@ -31,6 +31,7 @@ LAYERS = (
     "pipeline resolve progress",
     "sources fetch",
     "stamps",
+    "raw_files",
     "workflow dvc build",
     "cli reference",
     "__main__",
