@@ -7,10 +7,11 @@ VENV ?= .venv
 TORCH ?= cpu
 TORCH_INDEX ?=
 CORES ?= all
-BIN := $(CURDIR)/$(VENV)/bin
+# relative: make cannot quote a path with spaces
+BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 READY := $(VENV)/.ready-$(TORCH)
-export PATH := $(BIN):$(PATH)
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: all sft_adapter test lint format locks docs dvc.yaml setup clean
