@@ -17,7 +17,6 @@ from typing import Any
 
 from domainlm.config import DomainConfig
 from domainlm.pipeline import (
-    BY_NAME,
     EXCLUDED_MODULES,
     PACKAGE_ROOT,
     STAGES,
@@ -171,8 +170,3 @@ def write_stamps(project: Path, stamps: list[Stamp]) -> None:
     for folder in {path.parent for path in wanted}:
         for path in set(folder.glob("*.json")) - wanted:
             path.unlink(missing_ok=True)
-
-
-def dependencies(artifact: str, config: DomainConfig) -> list[str]:
-    """Upstream artifact names of a whole artifact, without the compared domains."""
-    return list(stage_inputs(BY_NAME[artifact], config))
