@@ -65,15 +65,20 @@ def build(
     micro_batch_rows: Annotated[int, typer.Option(min=1, help="Rows in one forward pass.")] = 1,
     checkpoint_seconds: Annotated[float, typer.Option(help="Seconds between checkpoints in training.")] = 60.0,
     log_file: Annotated[Path | None, typer.Option("--log", help="File that gets the log lines too.")] = None,
+    as_needed: Annotated[
+        bool, typer.Option(help="Leave bytes in the remote unless the run was asked for this artifact (the rules).")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Build one artifact whose inputs are built. Restores it where its action is known; safe to call by hand."""
     from domainlm.build import read_stamp, recorded_build
+    from domainlm.hollow import is_requested
     from domainlm.pipeline import BY_NAME
     from domainlm.progress import Reporter
     from domainlm.stage import Resources, StageError
     from domainlm.stamps import stamp_path
     from domainlm.store.lease import LeaseTimeout
+    from domainlm.store.remote import RemoteError
 
     if artifact not in BY_NAME:
         typer.echo(f"no artifact {artifact!r}; expected one of {', '.join(BY_NAME)}", err=True)
@@ -92,10 +97,10 @@ def build(
             log=reporter.log,
         )
         try:
-            outcome = recorded_build(
-                project, read_stamp(stamp or project / stamp_path(domain, artifact, shard)), resources
-            )
-        except (StageError, LeaseTimeout, OSError) as error:
+            wanted = read_stamp(stamp or project / stamp_path(domain, artifact, shard))
+            is_wanted = not as_needed or (shard is None and is_requested(project, domain, artifact))
+            outcome = recorded_build(project, wanted, resources, is_wanted)
+        except (StageError, LeaseTimeout, RemoteError, OSError) as error:
             reporter.log(f"failed: {error}")
             raise typer.Exit(3) from error
         except Exception:
@@ -108,7 +113,8 @@ def build(
         reporter.log(f"{outcome.outcome}: {outcome.why}{'; ' if figures else ''}{figures}")
     if as_json:
         row = {"outcome": outcome.outcome, "why": outcome.why, "key": outcome.key, "tree_digest": outcome.tree_digest}
-        typer.echo(json.dumps(row, sort_keys=True))
+        sizes = {"bytes": outcome.size_bytes, "bytes_moved": outcome.moved_bytes}
+        typer.echo(json.dumps({**row, **sizes}, sort_keys=True))
 
 
 def run() -> None:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from domainlm.config import DomainConfig
+from domainlm.hollow import is_hollow, write_requested
 from domainlm.pipeline import BY_NAME
 from domainlm.resolve import ConfigurationError, resolve
 from domainlm.stamps import (
@@ -30,7 +31,8 @@ from domainlm.stamps import (
 )
 from domainlm.store.actions import action_key
 from domainlm.store.canonical import sha256_of_file
-from domainlm.store.manifest import ACTION_NAME, MANIFEST_NAME
+from domainlm.store.install import is_sound, read_record
+from domainlm.store.manifest import ACTION_NAME, MANIFEST_NAME, read_manifest
 
 
 @dataclass(frozen=True)
@@ -117,23 +119,60 @@ def retire_others(project: Path, stamps: list[Stamp]) -> None:
             manifest.unlink(missing_ok=True)
 
 
-def prepare(overrides: Mapping[str, Any], project: Path | None = None, is_main_process: bool = True) -> Workflow:
+def retire_damaged(project: Path, stamps: list[Stamp], requested: set[str]) -> None:
+    """Take the manifest from what is not as its manifest says (a file was written to), or is wanted and has no bytes.
+
+    Its rule runs then, and the build heals, fetches or builds it. Costs one look at every installed file's size and time;
+    what was only touched is hashed once.
+    """
+    for stamp in stamps:
+        folder = project / stamp.folder
+        manifest, record = read_manifest(folder), read_record(folder)
+        if manifest is None or record is None:
+            continue
+        if is_hollow(project, stamp.folder, record["key"]):
+            is_kept = stamp.shard is not None or stamp.artifact not in requested
+        else:
+            is_kept = is_sound(folder, manifest)
+        if not is_kept:
+            (folder / MANIFEST_NAME).unlink(missing_ok=True)
+
+
+def requested_artifacts(targets: Iterable[str]) -> set[str]:
+    """Artifacts that Snakemake's targets (rules or files) name. No target: the report."""
+    found = set()
+    for target in targets or ["all"]:
+        parts = Path(target).parts
+        name = parts[-2] if parts[-1] == MANIFEST_NAME and len(parts) > 1 else target
+        found.add("eval_report" if name == "all" else name)
+    return found & set(BY_NAME)
+
+
+def prepare(
+    overrides: Mapping[str, Any],
+    project: Path | None = None,
+    is_main_process: bool = True,
+    targets: Iterable[str] = (),
+) -> Workflow:
     """Resolve and return what the rules need; the main process writes the stamps that changed.
 
-    Snakemake's jobs on other machines only read. Raises ConfigurationError.
+    targets: what Snakemake was asked for. Snakemake's jobs on other machines only read. Raises ConfigurationError.
     """
     project = project or Path.cwd()
     config = resolve(project, overrides)
     stamps = make_stamps(project, config)
     if is_main_process:
         write_stamps(project, stamps)
+        requested = requested_artifacts(targets)
+        write_requested(project, config.domain, requested)
         retire_others(project, stamps)
+        retire_damaged(project, stamps, requested)
     return Workflow(project, config, {(stamp.artifact, stamp.shard): stamp for stamp in stamps})
 
 
 def build_command() -> str:
     """The shell line of every rule. `exec`, so that the build's parent is Snakemake and it ends when Snakemake does."""
-    return f"exec {shlex.quote(sys.executable)} -m domainlm build"
+    return f"exec {shlex.quote(sys.executable)} -m domainlm build --as-needed"
 
 
 __all__ = ["ConfigurationError", "Workflow", "build_command", "prepare"]

@@ -31,8 +31,9 @@ LAYERS = (
     "pipeline resolve progress",
     "sources fetch",
     "stamps",
-    "raw_files",
-    "workflow dvc build",
+    "raw_files hollow",
+    "workflow dvc execute",
+    "build",
     "cli reference",
     "__main__",
 )

@@ -140,4 +140,4 @@ def test_how_to_use_it_names_base_and_adapter(project: Path, capsys: pytest.Capt
 
 def test_the_rules_command_replaces_the_shell() -> None:
     assert build_command().startswith("exec ")
-    assert build_command().endswith(" -m domainlm build")
+    assert build_command().endswith(" -m domainlm build --as-needed")

@@ -7,16 +7,18 @@ its manifest is not an artifact, so a kill in the middle leaves nothing that cou
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from domainlm.store.canonical import pretty_json, sha256_of_file
 from domainlm.store.manifest import ACTION_NAME, MANIFEST_NAME, Manifest, read_manifest
-from domainlm.store.objects import Objects, is_untouched
+from domainlm.store.objects import Objects, expected_mtime_ns, is_untouched
 
 _SHARD_CONTROL = re.compile(rf"^(\d{{4}})/({MANIFEST_NAME}|{ACTION_NAME})$")
 
@@ -27,6 +29,15 @@ class Installed:
 
     linked_files: int
     copied_bytes: int
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """Action record of an installed artifact, or None where there is none or it is not one."""
+    try:
+        record = json.loads((folder / ACTION_NAME).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) and isinstance(record.get("action"), dict) else None
 
 
 def _extra_files(folder: Path, manifest: Manifest) -> list[Path]:
@@ -55,6 +66,25 @@ def is_installed(folder: Path, manifest: Manifest) -> bool:
     return not _extra_files(folder, manifest)
 
 
+def is_sound(folder: Path, manifest: Manifest) -> bool:
+    """Like `is_installed`, but a file that was only touched (a `dvc checkout` by copy) is hashed, once, and counts."""
+    if read_manifest(folder) != manifest:
+        return False
+    for entry in manifest.entries:
+        path = folder / entry.path
+        if is_untouched(path, entry.sha256, entry.size):
+            continue
+        try:
+            if path.stat().st_size != entry.size or sha256_of_file(path) != entry.sha256:
+                return False
+        except OSError:
+            return False
+        # another owner's file keeps its time and is hashed again
+        with suppress(PermissionError):
+            os.utime(path, ns=(expected_mtime_ns(entry.sha256),) * 2)
+    return not _extra_files(folder, manifest)
+
+
 def install(folder: Path, manifest: Manifest, action_record: Mapping[str, Any], objects: Objects) -> Installed:
     """Make the folder hold the manifest's files. The objects must be in the store."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -65,6 +95,22 @@ def install(folder: Path, manifest: Manifest, action_record: Mapping[str, Any], 
         if target.is_symlink() or not _is_same_file(target, objects.path(entry.sha256)):
             copied_bytes += objects.install(entry.sha256, target)
             linked_files += 1
+    _finish(folder, manifest, action_record)
+    return Installed(linked_files, copied_bytes)
+
+
+def install_hollow(folder: Path, manifest: Manifest, action_record: Mapping[str, Any]) -> None:
+    """Put the two records in place without the files; of what lies there, only files that are the manifest's stay."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MANIFEST_NAME).unlink(missing_ok=True)
+    for entry in manifest.entries:
+        if not is_untouched(folder / entry.path, entry.sha256, entry.size):
+            (folder / entry.path).unlink(missing_ok=True)
+    _finish(folder, manifest, action_record)
+
+
+def _finish(folder: Path, manifest: Manifest, action_record: Mapping[str, Any]) -> None:
+    """Remove what does not belong, then write the records, the manifest last."""
     for path in _extra_files(folder, manifest):
         path.unlink()
     for parent, _, _ in os.walk(folder, topdown=False):
@@ -72,7 +118,6 @@ def install(folder: Path, manifest: Manifest, action_record: Mapping[str, Any], 
             os.rmdir(parent)
     _write(folder / ACTION_NAME, pretty_json(dict(action_record)))
     _write(folder / MANIFEST_NAME, manifest.to_bytes())
-    return Installed(linked_files, copied_bytes)
 
 
 def _is_same_file(first: Path, second: Path) -> bool:

@@ -7,6 +7,8 @@ ever visible.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import shutil
@@ -23,6 +25,8 @@ from domainlm.store.lease import is_alive, process_start
 from domainlm.store.manifest import Manifest, scan
 from domainlm.store.objects import Objects
 
+COLLECTION_LOCK = "collection.lock"
+
 
 class Store:
     """The folders of one store. Creating the value creates nothing on disk."""
@@ -32,6 +36,28 @@ class Store:
         self.objects = Objects(root)
         self.actions = ActionCache(root)
         self.leases = root / "leases"
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """Hold off a collection: between finding objects and linking them, and between storing them and recording them.
+
+        Shared among builders; a collection takes the same lock for itself. It goes with the process that holds it. In a store
+        that cannot be written nobody collects.
+        """
+        path = self.root / COLLECTION_LOCK
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
+        except OSError as error:
+            if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+                raise
+            yield
+            return
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(descriptor)
 
     def scratch(self, key: str) -> Path:
         """Folder of a key that survives a kill."""

@@ -1,0 +1,85 @@
+"""Artifacts without their bytes: what a remote has is fetched only where something reads it.
+
+In: an artifact's manifest and action record, found in a remote. Out: a *hollow* artifact: both records in place, no
+files, and a marker under `.domainlm/hollow/`. A hit needs the manifests of its inputs, not their bytes, so a fresh
+clone with a remote asks for a few megabytes where everything would be gigabytes. A stage that misses fills its inputs
+first; what the user asked for by name is always filled. The marker lies outside the artifact, so the manifest's digest
+and DVC's view of the folder know nothing of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+
+from domainlm.store.canonical import canonical_json
+from domainlm.store.lease import is_alive, process_start
+
+MARKERS = ".domainlm/hollow"
+REQUESTED = ".domainlm/requested"
+
+
+def marker_path(project: Path, folder: str) -> Path:
+    """Marker of an artifact's or a shard's folder (relative to the project)."""
+    return project / MARKERS / f"{folder.removeprefix('artifacts/')}.json"
+
+
+def is_hollow(project: Path, folder: str, key: str) -> bool:
+    """Whether the folder holds the records of this key without their bytes."""
+    try:
+        return bool(json.loads(marker_path(project, folder).read_bytes())["key"] == key)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def mark_hollow(project: Path, folder: str, key: str) -> None:
+    path = marker_path(project, folder)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staged = path.with_name(f"{path.name}.{os.getpid()}")
+    staged.write_bytes(canonical_json({"key": key}))
+    os.replace(staged, path)
+
+
+def mark_filled(project: Path, folder: str) -> None:
+    """Remove the markers of a folder and of the shards inside it."""
+    path = marker_path(project, folder)
+    for marker in [path, *path.with_suffix("").glob("*.json")]:
+        marker.unlink(missing_ok=True)
+
+
+def hollow_folders(project: Path, domain: str) -> list[str]:
+    """Every hollow folder of a domain, sorted."""
+    root = project / MARKERS
+    markers = (root / domain).rglob("*.json")
+    return sorted(f"artifacts/{path.relative_to(root).with_suffix('').as_posix()}" for path in markers)
+
+
+def write_requested(project: Path, domain: str, artifacts: Iterable[str]) -> None:
+    """Note what this run was asked for; forget the notes of runs that are over.
+
+    A file, not a parameter of the rules: Snakemake would run a rule again because its command line changed.
+    """
+    folder = project / REQUESTED
+    folder.mkdir(parents=True, exist_ok=True)
+    host = socket.gethostname()
+    for path in folder.glob(f"{host}.*.json"):
+        pid, start = path.name.removeprefix(f"{host}.").removesuffix(".json").split(".")
+        if not is_alive(int(pid), "" if start == "0" else start):
+            path.unlink(missing_ok=True)
+    own = folder / f"{host}.{os.getpid()}.{process_start(os.getpid()) or 0}.json"
+    own.write_bytes(canonical_json({"domain": domain, "artifacts": sorted(artifacts)}))
+
+
+def is_requested(project: Path, domain: str, artifact: str) -> bool:
+    """Whether a run in this workspace was asked for the artifact by name."""
+    for path in (project / REQUESTED).glob("*.json"):
+        try:
+            row = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            continue
+        if row["domain"] == domain and artifact in row["artifacts"]:
+            return True
+    return False
