@@ -14,7 +14,7 @@ READY := $(VENV)/.ready-$(TORCH)
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: all sft_adapter test lint format locks docs dvc.yaml setup clean
+.PHONY: all sft_adapter extras test lint format locks docs dvc.yaml setup clean
 
 sft_adapter: $(READY)
 	snakemake --cores $(CORES) sft_adapter
@@ -39,6 +39,10 @@ endif
 	@$(BIN)/python -c 'import torch' || { echo "torch does not load; on Linux without CUDA choose its CPU build: see README, Installing"; exit 1; }
 	@touch $@
 
+# what the extras slurm, kubernetes and benchmarks add
+extras: $(READY)
+	$(PIP) install --no-deps --require-hashes -r envs/extras.lock
+
 test: $(READY)
 	python tests/fetch_qwen_tokenizer.py
 	OMP_NUM_THREADS=1 pytest -n 2 --dist loadgroup
@@ -58,6 +62,7 @@ format: $(READY)
 # generated files; tests keep them true
 docs dvc.yaml: $(READY)
 	python -m domainlm.reference
+	python tests/mutations_table.py
 	python -m domainlm.dvc
 
 locks: $(READY)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 DOMAINS = ("medical", "medical_without_pt")
-RATES = (0.001, 0.002, 0.004)
+RATES = (0.001, 0.002, 0.004, 0.008)
 
 
 def validation_loss(domain: str, rate: float) -> float:

@@ -1,34 +1,41 @@
 """One build: from a stamp to an installed artifact, by the cheapest way that is right.
 
 In: a stamp and the upstream manifests. Out: the artifact installed, and one line in `builds.jsonl`. The ways, in
-order: installed and untouched; restored from the action cache by hardlink; built in a temporary folder, recorded,
-installed. Two builders of one key meet at a lease, and the second finds the first one's result.
+order: installed and untouched; restored from the action cache by hardlink; fetched from the remote, or, where nobody
+asked for the bytes, only its records (hollow); built in a temporary folder, recorded, installed. Two builders of one
+key meet at a lease, and the second finds the first one's result.
 """
 
 from __future__ import annotations
 
 import json
 import resource
+import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from domainlm.execute import fetch_declared, install_found, run_stage
-from domainlm.hollow import is_hollow, mark_filled, mark_hollow
+from domainlm.alternatives import Alternative
+from domainlm.execute import LEASE_TIMEOUT_SECONDS, fetch_declared, install_found, run_stage
+from domainlm.hollow import is_hollow, is_lost, mark_hollow
 from domainlm.stage import Resources, StageError
 from domainlm.stamps import Stamp, action_of, installed_note
 from domainlm.store.actions import action_key
 from domainlm.store.canonical import sha256_of
-from domainlm.store.install import adopt_installed, install_hollow, is_installed, read_record
-from domainlm.store.lease import lease
+from domainlm.store.damage import describe_links, projects_of, remove_from_dvc
+from domainlm.store.install import install_hollow, is_installed, read_installed, read_record
+from domainlm.store.lease import can_lease, lease
 from domainlm.store.local import Store, append_line
 from domainlm.store.location import store_folder
-from domainlm.store.manifest import MANIFEST_NAME, Manifest, read_manifest
+from domainlm.store.manifest import MANIFEST_NAME, Manifest
 from domainlm.store.remote import open_remote
+from domainlm.store.roots import register_workspace
+from domainlm.store.staging import where_permitted
+from domainlm.workspace import LATE_SECONDS, adopt, installing, naming_full_disk, read_late, refresh
 
-LEASE_TIMEOUT_SECONDS = 6 * 3600.0
 BUILDS_FILE = ".domainlm/builds.jsonl"
 
 
@@ -36,7 +43,8 @@ BUILDS_FILE = ".domainlm/builds.jsonl"
 class Outcome:
     """How a build ended (up_to_date, restored, fetched, built), why, the action key, the tree digest.
 
-    size_bytes: size of the artifact. moved_bytes: what came from the remote.
+    size_bytes: size of the artifact. moved_bytes: what came from the remote. alternative: what differs from an earlier output of
+    the key, where there is one. quarantined: digests of damaged objects that this build put aside.
     """
 
     outcome: str
@@ -46,25 +54,30 @@ class Outcome:
     size_bytes: int
     stats: Mapping[str, Any]
     moved_bytes: int = 0
+    alternative: Alternative | None = None
+    quarantined: tuple[str, ...] = ()
 
 
 def read_stamp(path: Path) -> Stamp:
     """Raises StageError for a stamp that is not there."""
-    try:
-        return Stamp(**json.loads(path.read_bytes()))
-    except FileNotFoundError:
-        raise StageError(f"stamp {path} does not exist; run snakemake, which writes it") from None
+    data = read_late(path)
+    if data is None:
+        raise StageError(f"stamp {path} does not exist; run snakemake, which writes it")
+    return Stamp(**json.loads(data))
 
 
 def input_digests(project: Path, stamp: Stamp) -> dict[str, str]:
+    """Input name -> tree digest. What another host has just written may show late; then StageError."""
+    end = time.monotonic() + LATE_SECONDS
     digests = {}
     for name, folder in stamp.inputs.items():
-        path = project / folder / MANIFEST_NAME
-        if not path.exists():
+        data = read_late(project / folder / MANIFEST_NAME, end - time.monotonic())
+        if data is None:
             raise StageError(
-                f"input {folder} of {stamp.artifact} is not built; run: snakemake --cores all {stamp.artifact}"
+                f"input {folder} of {stamp.artifact} is not built (looked for {LATE_SECONDS:.0f} s); "
+                f"run: snakemake --cores all {stamp.artifact}"
             )
-        digests[name] = sha256_of(path.read_bytes())
+        digests[name] = sha256_of(data)
     return digests
 
 
@@ -76,27 +89,55 @@ def explain(last: Mapping[str, Any] | None, action: Mapping[str, Any]) -> str:
     return f"changed: {', '.join(changed)}" if changed else "files were missing or touched"
 
 
-def build(project: Path, stamp: Stamp, resources: Resources, is_requested: bool = True) -> Outcome:
+def build(
+    project: Path, stamp: Stamp, resources: Resources, is_requested: bool = True, may_run: bool = True
+) -> Outcome:
     """Build one artifact or shard. Raises StageError, RemoteError, and LeaseTimeout where another builder never ends.
 
-    is_requested: whether its bytes are wanted; where they are not, a remote's record is enough (hollow).
+    is_requested: whether its bytes are wanted; where they are not, a remote's record is enough (hollow). may_run: whether
+    the stage is run on a miss (`pull` only brings what is there).
     """
     store = Store(store_folder(project))
+    try:
+        return _build(project, stamp, store, resources, is_requested, may_run)
+    finally:
+        name_damage(project, store, resources.log)
+
+
+def _build(
+    project: Path, stamp: Stamp, store: Store, resources: Resources, is_requested: bool, may_run: bool
+) -> Outcome:
     folder = project / stamp.folder
     action = action_of(stamp, input_digests(project, stamp))
     key = action_key(action)
+    register_workspace(store.root, project)
+    is_requested = is_requested or is_lost(project, stamp.folder, key)
 
-    def done(outcome: str, why: str, manifest: Manifest, stats: Mapping[str, Any], moved: int = 0) -> Outcome:
+    def done(
+        outcome: str,
+        why: str,
+        manifest: Manifest,
+        stats: Mapping[str, Any],
+        moved: int = 0,
+        alternative: Alternative | None = None,
+    ) -> Outcome:
         note = installed_note(project, stamp)
         if not note.exists() or note.read_text() != key:
             note.parent.mkdir(parents=True, exist_ok=True)
             note.write_text(key)
-        return Outcome(outcome, why, key, manifest.tree_digest, manifest.size, stats, moved)
+        if outcome != "up_to_date":
+            # the one that was replaced was in use until now, too
+            for used in {key, key if last is None else last["key"]}:
+                store.actions.mark_used(used)
+        quarantined = tuple(path.name.split(".")[0] for path in store.objects.quarantined)
+        size = manifest.size
+        return Outcome(outcome, why, key, manifest.tree_digest, size, stats, moved, alternative, quarantined)
 
-    last = read_record(folder)
+    installed = read_installed(folder)
+    last = installed[1] if installed is not None else read_record(folder)
     why = explain(last, action)
     # the manifest counts only with the record of this very key beside it
-    manifest = read_manifest(folder) if last is not None and last.get("key") == key else None
+    manifest = installed[0] if installed is not None and installed[1].get("key") == key else None
     if manifest is not None and last is not None:
         if is_hollow(project, stamp.folder, key):
             if not is_requested:
@@ -104,68 +145,118 @@ def build(project: Path, stamp: Stamp, resources: Resources, is_requested: bool 
                     "up_to_date", "the remote's record of this key is in place; its bytes are not needed", manifest, {}
                 )
         elif is_installed(folder, manifest):
-            if not store.actions.path(key).exists() and not adopt_installed(folder, manifest, store.objects):
-                # a checkout on another machine: without a record here, the next change would lose it
-                store.actions.put(key, manifest, last)
+            with where_permitted():
+                if not store.actions.path(key).exists() and not adopt(folder, manifest, store.objects, project):
+                    # a checkout on another machine: without a record here, the next change would lose it
+                    store.actions.put(key, manifest, last)
             if stamp.artifact == "raw_corpus":
                 # the inventory names fetched files that lie in the store: an emptied store gets them again
                 fetch_declared(action, store, resources.log)
             return done("up_to_date", "the installed artifact has this key", manifest, {})
-    with lease(store.leases, key, LEASE_TIMEOUT_SECONDS, resources.log):
+    if not can_lease(store.leases):
+        return done("restored", why, _restored_from_read_only(project, stamp, key, store, resources.log), {})
+    with lease(store.leases, key, LEASE_TIMEOUT_SECONDS, resources.log) as has_waited:
+        if has_waited:
+            refresh(store.actions.path(key).parent)
         hit = store.actions.get(key)
-        if hit is None and manifest and last and not adopt_installed(folder, manifest, store.objects):
+        if hit is None and manifest and last and not adopt(folder, manifest, store.objects, project):
             # the same, by a checkout that copied: the files' times are new
             store.actions.put(key, manifest, last)
             hit = manifest, last
-        if hit is not None and (store.has_all(hit[0]) or _is_adoptable(folder, hit[0], store)):
+        if hit is not None and (store.has_all(hit[0]) or not adopt(folder, hit[0], store.objects, project)):
             is_whole, moved = install_found(project, stamp.folder, *hit, store, resources.log)
             if is_whole:
                 return done("fetched" if moved else "restored", why, hit[0], {}, moved)
         remote = open_remote(project)
-        found = remote.action(key) if remote is not None else None
+        found = remote.action(key, resources.log) if remote is not None else None
         if found is not None and (hit is None or hit[0] == found[0]):
             store.actions.put(key, *found)
             if not is_requested:
-                install_hollow(folder, *found)
                 mark_hollow(project, stamp.folder, key)
+                with installing(project):
+                    install_hollow(folder, *found)
                 return done("fetched", f"{why}; the bytes stay in the remote until something reads them", found[0], {})
             is_whole, moved = install_found(project, stamp.folder, *found, store, resources.log)
             if is_whole:
                 return done("fetched", why, found[0], {}, moved)
-            resources.log(f"{remote} has a record of {key[:12]} without all its bytes; it is built here")
-        mark_filled(project, stamp.folder)
-        manifest, stats = run_stage(project, stamp, key, action, store, resources)
-    return done("built", why, manifest, stats)
+            resources.log(f"{remote} has a record of {key[:12]} without all its bytes")
+        for other in store.actions.alternatives(key):
+            # better another output of this very key than the work once more
+            if store.has_all(other[0]) and install_found(project, stamp.folder, *other, store, resources.log)[0]:
+                return done(
+                    "restored", f"{why}; the first output's bytes are gone, an alternative's are here", other[0], {}
+                )
+        if not may_run:
+            raise StageError(
+                f"neither {store.root} nor the remote has all of {stamp.folder} (key {key[:12]}); "
+                f"build it: snakemake --cores all {stamp.artifact} --config domain={stamp.domain}"
+            )
+        manifest, stats, alternative = run_stage(project, stamp, key, action, store, resources)
+    return done("built", why, manifest, stats, alternative=alternative)
 
 
-def _is_adoptable(folder: Path, manifest: Manifest, store: Store) -> bool:
-    """Whether the objects that the store lacks are still installed, sound."""
-    return read_manifest(folder) == manifest and not adopt_installed(folder, manifest, store.objects)
+def name_damage(project: Path, store: Store, log: Callable[[str], None]) -> None:
+    """Say what this build put into quarantine and where its other names are; take it out of DVC's cache."""
+    if not store.objects.quarantined:
+        return
+    links = remove_from_dvc(store.objects.quarantined, projects_of(store.root, project))
+    for kept, found in links.items():
+        said = [f"object {kept.name[:12]} was damaged; its bytes are kept: {kept}", *describe_links(found)]
+        log("; ".join(said))
 
 
-def recorded_build(project: Path, stamp: Stamp, resources: Resources, is_requested: bool = True) -> Outcome:
+def _restored_from_read_only(
+    project: Path, stamp: Stamp, key: str, store: Store, log: Callable[[str], None]
+) -> Manifest:
+    """Install what a store has that this process may only read; no lease is needed for that. Raises StageError."""
+    hit = store.actions.get(key)
+    if hit is None or not store.has_all(hit[0]) or not install_found(project, stamp.folder, *hit, store, log)[0]:
+        raise StageError(
+            f"{stamp.folder} is not in the store {store.root} (key {key[:12]}), and this store cannot be written, so it cannot "
+            "be built into it: make it writable, or name another store with DOMAINLM_STORE"
+        )
+    return hit[0]
+
+
+def recorded_build(
+    project: Path, stamp: Stamp, resources: Resources, is_requested: bool = True, may_run: bool = True
+) -> Outcome:
     """`build`, with one line in builds.jsonl and in the store's history whatever happens."""
     began = time.monotonic()
     row: dict[str, Any] = {
         "artifact": stamp.artifact,
         "shard": stamp.shard,
         "domain": stamp.domain,
+        "host": socket.gethostname(),
         "device": "cpu",
         "threads": resources.threads,
     }
-    try:
-        outcome = build(project, stamp, resources, is_requested)
-        row |= {"outcome": outcome.outcome, "why": outcome.why, "key": outcome.key, "bytes": outcome.size_bytes}
-        row["bytes_moved"] = outcome.moved_bytes
-        row |= {"tree_digest": outcome.tree_digest, "stats": dict(outcome.stats)}
-        return outcome
-    except BaseException as error:
-        row |= {"outcome": "failed", "why": f"{type(error).__name__}: {error}"[:500]}
-        raise
-    finally:
+    store = Store(store_folder(project))
+
+    def note() -> None:
         row["seconds"] = round(time.monotonic() - began, 3)
         row["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         row["time"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         append_line(project / BUILDS_FILE, row)
         if row["outcome"] == "built":
-            Store(store_folder(project)).append_history(row)
+            store.append_history(row)
+
+    try:
+        with naming_full_disk(project, store.root):
+            outcome = build(project, stamp, resources, is_requested, may_run)
+        row |= {"outcome": outcome.outcome, "why": outcome.why, "key": outcome.key, "bytes": outcome.size_bytes}
+        row["bytes_moved"] = outcome.moved_bytes
+        row |= {"tree_digest": outcome.tree_digest, "stats": dict(outcome.stats)}
+        if outcome.alternative is not None:
+            row["alternative"] = outcome.alternative.as_json()
+        if outcome.quarantined:
+            row["quarantined"] = list(outcome.quarantined)
+        with naming_full_disk(project, store.root):
+            note()
+        return outcome
+    except BaseException as error:
+        row |= {"outcome": "failed", "why": f"{type(error).__name__}: {error}"[:500]}
+        # a full disk takes no line either; the error itself is what counts
+        with suppress(OSError):
+            note()
+        raise

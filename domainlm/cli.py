@@ -5,23 +5,21 @@ Exit codes: 0 done, 1 the check found something, 2 wrong usage or configuration,
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import threading
-import time
-import traceback
-import warnings
 from importlib import metadata
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from domainlm.commands.building import build
+from domainlm.commands.checking import check, doctor, verify
+from domainlm.commands.explaining import lineage, plan, why
+from domainlm.commands.keeping import gc, pull, push
+
 application = typer.Typer(
     name="domainlm", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
 )
-PARENT_CHECK_SECONDS = 1.0
+for command in (build, plan, why, lineage, verify, check, gc, push, pull, doctor):
+    application.command()(command)
 
 
 def print_version(is_wanted: bool) -> None:
@@ -37,84 +35,6 @@ def main(
     ] = False,
 ) -> None:
     """Build domain language models, reproducibly."""
-
-
-def die_with_parent() -> None:
-    """End this process when the one that started it ends, so that a killed snakemake leaves no build behind.
-
-    Polled: PR_SET_PDEATHSIG is Linux-only and fires when the parent's *thread* ends, and Snakemake starts jobs from a pool of threads.
-    """
-    parent = os.getppid()
-
-    def watch() -> None:
-        while True:
-            time.sleep(PARENT_CHECK_SECONDS)
-            if os.getppid() != parent:
-                os._exit(128 + signal.SIGTERM)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-@application.command()
-def build(
-    artifact: Annotated[str, typer.Argument(help="Artifact to build, as in artifacts/<domain>/<artifact>.")],
-    domain: Annotated[str, typer.Option(help="Domain whose stamps were written.")] = "medical",
-    shard: Annotated[str | None, typer.Option(help="Shard number (four digits) of a sharded artifact.")] = None,
-    stamp: Annotated[Path | None, typer.Option(help="Stamp file (default: the one that snakemake wrote).")] = None,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads to use.")] = 1,
-    micro_batch_rows: Annotated[int, typer.Option(min=1, help="Rows in one forward pass.")] = 1,
-    checkpoint_seconds: Annotated[float, typer.Option(help="Seconds between checkpoints in training.")] = 60.0,
-    log_file: Annotated[Path | None, typer.Option("--log", help="File that gets the log lines too.")] = None,
-    as_needed: Annotated[
-        bool, typer.Option(help="Leave bytes in the remote unless the run was asked for this artifact (the rules).")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
-) -> None:
-    """Build one artifact whose inputs are built. Restores it where its action is known; safe to call by hand."""
-    from domainlm.build import read_stamp, recorded_build
-    from domainlm.hollow import is_requested
-    from domainlm.pipeline import BY_NAME
-    from domainlm.progress import Reporter
-    from domainlm.stage import Resources, StageError
-    from domainlm.stamps import stamp_path
-    from domainlm.store.lease import LeaseTimeout
-    from domainlm.store.remote import RemoteError
-
-    if artifact not in BY_NAME:
-        typer.echo(f"no artifact {artifact!r}; expected one of {', '.join(BY_NAME)}", err=True)
-        raise typer.Exit(2)
-    die_with_parent()
-    # libraries announce changes of their own that no user of ours can act on
-    warnings.simplefilter("ignore", FutureWarning)
-    project = Path.cwd()
-    name = artifact if shard is None else f"{artifact}/{shard}"
-    with Reporter(name, log_file) as reporter:
-        resources = Resources(
-            threads=threads,
-            micro_batch_rows=micro_batch_rows,
-            checkpoint_seconds=checkpoint_seconds,
-            progress=reporter.progress,
-            log=reporter.log,
-        )
-        try:
-            wanted = read_stamp(stamp or project / stamp_path(domain, artifact, shard))
-            is_wanted = not as_needed or (shard is None and is_requested(project, domain, artifact))
-            outcome = recorded_build(project, wanted, resources, is_wanted)
-        except (StageError, LeaseTimeout, RemoteError, OSError) as error:
-            reporter.log(f"failed: {error}")
-            raise typer.Exit(3) from error
-        except Exception:
-            # a defect, not bad input: the whole trace belongs in the log file too
-            reporter.log(f"failed by a defect in domainlm:\n{traceback.format_exc()}")
-            raise typer.Exit(3) from None
-        figures = ", ".join(
-            f"{key} {value}" for key, value in outcome.stats.items() if isinstance(value, int | float | str)
-        )
-        reporter.log(f"{outcome.outcome}: {outcome.why}{'; ' if figures else ''}{figures}")
-    if as_json:
-        row = {"outcome": outcome.outcome, "why": outcome.why, "key": outcome.key, "tree_digest": outcome.tree_digest}
-        sizes = {"bytes": outcome.size_bytes, "bytes_moved": outcome.moved_bytes}
-        typer.echo(json.dumps({**row, **sizes}, sort_keys=True))
 
 
 def run() -> None:

@@ -8,39 +8,39 @@ from __future__ import annotations
 
 import importlib
 import json
-import platform
-import sys
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from domainlm.fetch import fetch, fetch_hub
-from domainlm.hollow import is_hollow, mark_filled
+from domainlm.alternatives import Alternative, compare_outputs, where_built
+from domainlm.fetch import declared_rows, fetch, fetch_hub
+from domainlm.hollow import is_hollow, mark_filled, mark_hollow
+from domainlm.pipeline import BY_NAME
 from domainlm.raw_files import raw_opener
 from domainlm.stage import Inputs, Resources, StageError
-from domainlm.stamps import Stamp
+from domainlm.stamps import Stamp, code_closure, code_definitions
 from domainlm.store.canonical import canonical_json
-from domainlm.store.install import adopt_installed, install, is_installed, read_record
+from domainlm.store.install import install, is_installed, read_record
+from domainlm.store.lease import lease
 from domainlm.store.local import Store
 from domainlm.store.manifest import MANIFEST_NAME, Entry, Manifest, make_manifest, read_manifest
 from domainlm.store.remote import open_remote
+from domainlm.store.trees import write_code
+from domainlm.workspace import adopt, changed, check_unchanged, installing, naming_full_disk, say_copies
 
 Log = Callable[[str], None]
+Output = tuple[Manifest, Mapping[str, Any]]
+LEASE_TIMEOUT_SECONDS = 6 * 3600.0
 
 
 def fetch_declared(action: Mapping[str, Any], store: Store, log: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Fetch what raw_corpus and base_model declare; no other artifact has anything to fetch. Returns a hub revision's files."""
-    config = action["config"]
-    if action["artifact"] == "raw_corpus_shard":
-        rows = config["fetched"]
-    elif action["artifact"] == "base_model":
-        rows = [row for row in config["files"] if row["origin"] == "fetch"]
-    else:
-        return []
-    for row in rows:
+    """Fetch what an action declares and the store has not, sound. Returns a hub revision's files."""
+    for row in declared_rows(action):
         fetch(row, store, log)
-    return fetch_hub(config["hub"], store, log) if config.get("hub") is not None else []
+    hub = action["config"].get("hub") if action["artifact"] == "base_model" else None
+    return fetch_hub(hub, store, log) if hub is not None else []
 
 
 def install_found(
@@ -51,7 +51,9 @@ def install_found(
     with store.guard():
         if not store.has_all(manifest):
             return False, moved
-        install(project / folder, manifest, record, store.objects)
+        with installing(project):
+            installed = install(project / folder, manifest, record, store.objects)
+    say_copies(project, store.root, installed.copied_bytes, log)
     mark_filled(project, folder)
     if record["action"]["artifact"] == "raw_corpus_shard":
         # the inventory names fetched files that lie in the store: a new or emptied store gets them again
@@ -61,9 +63,9 @@ def install_found(
 
 def fetch_missing(project: Path, manifest: Manifest, store: Store, log: Log) -> int:
     """Fetch the objects that the store lacks from the remote, if there is one; return the bytes moved."""
-    remote = open_remote(project)
     missing = [entry for entry in manifest.entries if not store.objects.has(entry.sha256, entry.size)]
-    return remote.fetch(missing, store.objects, log) if remote is not None and missing else 0
+    remote = open_remote(project) if missing else None
+    return remote.fetch(missing, store.objects, log) if remote is not None else 0
 
 
 def check_inputs(project: Path, stamp: Stamp, store: Store, log: Log) -> None:
@@ -74,21 +76,27 @@ def check_inputs(project: Path, stamp: Stamp, store: Store, log: Log) -> None:
         if manifest is None:
             raise StageError(f"{folder}/{MANIFEST_NAME} is not a manifest; rebuild it with snakemake")
         if record is not None and is_hollow(project, folder, record["key"]):
-            is_whole, _ = install_found(project, folder, manifest, record, store, log)
+            # several stages may read it: one of them fetches
+            with lease(store.leases, record["key"], LEASE_TIMEOUT_SECONDS, log):
+                is_whole, _ = install_found(project, folder, manifest, record, store, log)
             if not is_whole:
                 (path / MANIFEST_NAME).unlink(missing_ok=True)
-                mark_filled(project, folder)
+                mark_hollow(project, folder, record["key"], is_lost=True)
                 raise StageError(
                     f"{folder} was taken from the remote's record, and neither the remote nor {store.root} has its "
                     "bytes; run the same command again: it is built here now"
                 )
         elif not is_installed(path, manifest):
-            wrong = adopt_installed(path, manifest, store.objects)
-            if wrong:
+            wrong = adopt(path, manifest, store.objects, project)
+            if wrong and not (record and install_found(project, folder, manifest, record, store, log)[0]):
+                (path / MANIFEST_NAME).unlink(missing_ok=True)
                 raise StageError(
                     f"{folder}: {', '.join(wrong[:3])} differ from the manifest and the store has no sound copy; "
-                    f"remove {folder} and run snakemake again"
+                    f"run the same command again: {folder} is built again first"
                 )
+        if record is not None and record["action"]["artifact"] == "raw_corpus_shard":
+            # the inventory names fetched files; one that was damaged or collected since is fetched again
+            fetch_declared(record["action"], store, log)
 
 
 def check_distributions(stamp: Stamp) -> None:
@@ -105,65 +113,102 @@ def check_distributions(stamp: Stamp) -> None:
             )
 
 
-def where_built(stamp: Stamp) -> dict[str, Any]:
-    """The platform facts that are recorded beside an artifact and are not part of its identity."""
-    facts: dict[str, Any] = {"python": platform.python_version(), "machine": platform.machine(), "system": sys.platform}
-    if stamp.uses_torch:
-        import torch
+def load_code(project: Path, stamp: Stamp, store: Store) -> ModuleType:
+    """The stage's module, loaded with all that it imports, which must be the code that the key names.
 
-        facts |= {
-            "torch": torch.__version__,
-            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-            "cuda": torch.version.cuda,
-            "device": torch.cuda.get_device_name(0) if torch.cuda.is_available() else "cpu",
-            "world_size": 1,
-        }
-    return facts
+    Loaded first and compared then: what is edited later is not what runs. Raises StageError for code edited since the
+    stamp was written; its output would lie in the store under the key of other code.
+    """
+    # the stage's name comes from the stage table; stages themselves import nothing by name
+    stage = BY_NAME[stamp.artifact]
+    modules = {name: importlib.import_module(name) for name in code_closure(project, stage)}
+    digest, definitions = code_definitions(project, stamp.artifact)
+    if digest != stamp.code_digest:
+        raise StageError(
+            f"the code of {stamp.artifact} was edited since this run began, so its key names other code than would run; "
+            "run the same command again"
+        )
+    # what the digest stands for: `why` names the function that changed by it
+    write_code(store.root, digest, definitions)
+    return modules[stage.module]
 
 
 def run_stage(
     project: Path, stamp: Stamp, key: str, action: Mapping[str, Any], store: Store, resources: Resources
-) -> tuple[Manifest, Mapping[str, Any]]:
-    """Run the stage on a miss, record and install its output; return the manifest that counts and the stage's figures."""
-    check_distributions(stamp)
-    hub_files = fetch_declared(action, store, resources.log)
-    check_inputs(project, stamp, store, resources.log)
-    # the stage's name comes from the stage table; stages themselves import nothing by name
-    module = importlib.import_module(f"domainlm.stages.{stamp.artifact}")
-    function = module.run_shard if stamp.shard is not None else module.run
-    inputs = Inputs(
-        {name: project / folder for name, folder in stamp.inputs.items()}, raw_opener(project, stamp, store)
-    )
+) -> tuple[Manifest, Mapping[str, Any], Alternative | None]:
+    """Run the stage on a miss, record and install its output.
+
+    Returns the manifest that counts, the stage's figures, and what differs from an earlier output of the key, if there was one.
+    """
     with store.temporary(key[:16]) as folder:
         out = folder / "out"
         out.mkdir()
-        scratch = store.scratch(key)
-        config = {**stamp.config, "files": hub_files} if hub_files else stamp.config
-        stats = function(inputs, json.loads(canonical_json(config)), out, scratch, resources)
+        stats = run_into(project, stamp, action, store, resources, out, store.scratch(key))
         with store.guard():
-            manifest = store.commit(out)
-            if stamp.is_gather:
-                manifest = gathered(project, stamp, manifest, store)
-            record = {"key": key, "action": dict(action), "built": where_built(stamp)}
-            first = store.actions.put(key, manifest, record)
-            if first.tree_digest != manifest.tree_digest:
-                resources.log(f"this key was built before with other bytes ({first.tree_digest[:16]}); the first stays")
-                if not store.has_all(first):
-                    first = manifest
-            installed = install(project / stamp.folder, first, record, store.objects)
-    if installed.copied_bytes:
-        resources.log(f"{installed.copied_bytes} bytes were copied: {stamp.folder} and {store.root} cannot share links")
+            first, second = record_output(project, stamp, key, action, store, resources, out)
+            # an earlier output whose bytes are gone cannot be installed, but it stays the one on record
+            counts = first if store.has_all(first[0]) else second
+            with installing(project):
+                installed = install(project / stamp.folder, *counts, store.objects)
+            alternative = compare_outputs(store, first, second)
+    mark_filled(project, stamp.folder)
+    if alternative is not None:
+        resources.log(alternative.in_words())
+    say_copies(project, store.root, installed.copied_bytes, resources.log)
     store.remove_scratch(key)
-    return first, stats
+    return counts[0], stats, alternative
 
 
-def gathered(project: Path, stamp: Stamp, own: Manifest, store: Store) -> Manifest:
+def run_into(
+    project: Path,
+    stamp: Stamp,
+    action: Mapping[str, Any],
+    store: Store,
+    resources: Resources,
+    out: Path,
+    scratch: Path,
+) -> Mapping[str, Any]:
+    """Run the stage into an empty folder, its inputs made whole before; returns its figures."""
+    check_distributions(stamp)
+    hub_files = fetch_declared(action, store, resources.log)
+    check_inputs(project, stamp, store, resources.log)
+    module = load_code(project, stamp, store)
+    function = module.run_shard if stamp.shard is not None else module.run
+    folders = {name: project / folder for name, folder in stamp.inputs.items()}
+    inputs = Inputs(folders, raw_opener(project, stamp, store))
+    config = {**stamp.config, "files": hub_files} if hub_files else stamp.config
+    with naming_full_disk(project, store.root):
+        try:
+            stats: Mapping[str, Any] = function(inputs, json.loads(canonical_json(config)), out, scratch, resources)
+        finally:
+            # whatever a stage says of an input that was taken away under it, this is the cause
+            check_unchanged(project, stamp, action["inputs"])
+    return stats
+
+
+def record_output(
+    project: Path, stamp: Stamp, key: str, action: Mapping[str, Any], store: Store, resources: Resources, out: Path
+) -> tuple[Output, Output]:
+    """Put an output into the store under its key; returns the first output of the key and this one. Call it under the guard."""
+    manifest = store.commit(out)
+    if stamp.is_gather:
+        manifest = gathered(project, stamp, action["inputs"], manifest, store)
+    record = {"key": key, "action": dict(action), "built": where_built(stamp, resources)}
+    first = store.actions.get(key) or (manifest, record)
+    store.actions.put(key, manifest, record)
+    return first, (manifest, record)
+
+
+def gathered(project: Path, stamp: Stamp, digests: Mapping[str, str], own: Manifest, store: Store) -> Manifest:
     """Manifest of a sharded artifact: its own files and those of every shard below NNNN/."""
     entries = list(own.entries)
     for shard, folder in stamp.inputs.items():
         manifest = read_manifest(project / folder)
-        assert manifest is not None
-        wrong = adopt_installed(project / folder, manifest, store.objects)
-        assert not wrong
+        if (
+            manifest is None
+            or manifest.tree_digest != digests[shard]
+            or adopt(project / folder, manifest, store.objects, project)
+        ):
+            raise changed(folder, stamp)
         entries += [Entry(f"{shard}/{entry.path}", entry.sha256, entry.size) for entry in manifest.entries]
     return make_manifest(entries)

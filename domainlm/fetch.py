@@ -8,6 +8,7 @@ the PKG-INFO file that every sdist carries.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -16,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.stage import StageError
-from domainlm.store.canonical import sha256_of_file
+from domainlm.store.canonical import canonical_json, pretty_json, sha256_of, sha256_of_file
 from domainlm.store.lease import lease
 from domainlm.store.local import Store
+from domainlm.store.staging import write_whole
 from domainlm.text.archives import read_member
 
 FETCH_TIMEOUT_SECONDS = 1800.0
@@ -100,11 +102,10 @@ def wrong_digest(row: Mapping[str, Any], what: str, found: str) -> StageError:
 def fetch(row: Mapping[str, Any], store: Store, log: Callable[[str], None]) -> None:
     """Make sure that the store has the fetched file. Raises StageError on a digest mismatch, before anything uses it."""
     digest = row["sha256"]
-    if store.objects.path(digest).exists():
-        # whoever opens it checks it
+    path = store.objects.path(digest)
+    if path.exists() and store.objects.has(digest, path.stat().st_size):
         return
     with lease(store.leases, f"fetch-{digest}", FETCH_TIMEOUT_SECONDS, log):
-        path = store.objects.path(digest)
         if path.exists() and store.objects.has(digest, path.stat().st_size):
             return
         with store.temporary(f"fetch-{digest[:16]}") as folder:
@@ -122,27 +123,67 @@ def fetch(row: Mapping[str, Any], store: Store, log: Callable[[str], None]) -> N
             store.objects.put(kept, digest)
 
 
-HUB_PATTERNS = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
+def declared_rows(action: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The files of packages that an action asks for. Only raw_corpus and base_model have any."""
+    config = action["config"]
+    if action["artifact"] == "raw_corpus_shard":
+        return list(config["fetched"])
+    if action["artifact"] == "base_model":
+        return [row for row in config["files"] if row["origin"] == "fetch"]
+    return []
+
+
+def declared_digests(store: Store, action: Mapping[str, Any]) -> list[str]:
+    """Objects that an action has fetched: its output does not hold them, its rebuild and what reads it do need them."""
+    hub = action["config"].get("hub") if action["artifact"] == "base_model" else None
+    hub_rows = _read_hub_record(store, hub) if hub is not None else []
+    return [row["sha256"] for row in [*declared_rows(action), *hub_rows]]
+
+
+def _hub_record(store: Store, hub: Mapping[str, Any]) -> Path:
+    identity = [hub["repository"], hub["revision"], *hub["patterns"]]
+    return store.root / "hub" / f"{sha256_of(canonical_json(identity))}.json"
+
+
+def _read_hub_record(store: Store, hub: Mapping[str, Any]) -> list[dict[str, Any]]:
+    try:
+        rows: list[dict[str, Any]] = json.loads(_hub_record(store, hub).read_bytes())
+    except FileNotFoundError:
+        return []
+    return rows
 
 
 def fetch_hub(hub: Mapping[str, Any], store: Store, log: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Make sure that the store has the files of a hub revision; return their rows. The token comes from the environment."""
+    """Make sure that the store has the files of a hub revision; return their rows. The token comes from the environment.
+
+    A revision is a commit, so what it holds is noted once and downloaded once.
+    """
+    common = {"source": hub["source"], "origin": "fetch", "archive": None}
+    with lease(store.leases, f"hub-{hub['revision']}", FETCH_TIMEOUT_SECONDS, log):
+        rows = _read_hub_record(store, hub)
+        if not rows or not all(store.objects.has(row["sha256"], row["size"]) for row in rows):
+            rows = _download_hub(hub, store, log)
+    return [{**common, **row} for row in rows]
+
+
+def _download_hub(hub: Mapping[str, Any], store: Store, log: Callable[[str], None]) -> list[dict[str, Any]]:
     from huggingface_hub import snapshot_download
 
-    with (
-        lease(store.leases, f"hub-{hub['revision']}", FETCH_TIMEOUT_SECONDS, log),
-        store.temporary(f"hub-{hub['revision'][:16]}") as folder,
-    ):
+    with store.temporary(f"hub-{hub['revision'][:16]}") as folder:
         log(f"fetching {hub['repository']} at {hub['revision']} for source {hub['source']}")
+        files = folder / "files"
         snapshot_download(
-            hub["repository"], revision=hub["revision"], local_dir=folder / "files", allow_patterns=list(HUB_PATTERNS)
+            hub["repository"], revision=hub["revision"], local_dir=files, allow_patterns=list(hub["patterns"])
         )
-        rows = []
-        for path in sorted((folder / "files").rglob("*")):
-            name = path.relative_to(folder / "files").as_posix()
-            if path.is_file() and not name.startswith(".cache"):
-                digest, size = sha256_of_file(path), path.stat().st_size
-                store.objects.put(path, digest)
-                common = {"source": hub["source"], "origin": "fetch", "archive": None}
-                rows.append({**common, "path": name, "sha256": digest, "size": size})
+        names = [path.relative_to(files).as_posix() for path in sorted(files.rglob("*")) if path.is_file()]
+        rows: list[dict[str, Any]] = [
+            {"path": name, "sha256": sha256_of_file(files / name), "size": (files / name).stat().st_size}
+            for name in names
+            if not name.startswith(".cache")
+        ]
+        for row in rows:
+            store.objects.put(files / row["path"], row["sha256"])
+        record = _hub_record(store, hub)
+        record.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(record, pretty_json(rows), folder / "record")
         return rows

@@ -16,7 +16,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from domainlm.store.canonical import canonical_json
+from domainlm.store.install import read_record
 from domainlm.store.lease import is_alive, process_start
+from domainlm.store.manifest import read_manifest
 
 MARKERS = ".domainlm/hollow"
 REQUESTED = ".domainlm/requested"
@@ -27,19 +29,37 @@ def marker_path(project: Path, folder: str) -> Path:
     return project / MARKERS / f"{folder.removeprefix('artifacts/')}.json"
 
 
-def is_hollow(project: Path, folder: str, key: str) -> bool:
-    """Whether the folder holds the records of this key without their bytes."""
+def _marker(project: Path, folder: str, key: str) -> dict[str, object] | None:
+    """The folder's marker, where it is about this key."""
     try:
-        return bool(json.loads(marker_path(project, folder).read_bytes())["key"] == key)
+        row = json.loads(marker_path(project, folder).read_bytes())
+        return row if row["key"] == key else None
     except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def is_hollow(project: Path, folder: str, key: str) -> bool:
+    """Whether the folder holds the records of this key without their bytes.
+
+    The files themselves have the last word: a `dvc pull` or `dvc checkout` fills a folder without asking its marker.
+    """
+    if _marker(project, folder, key) is None:
         return False
+    manifest = read_manifest(project / folder)
+    return manifest is None or not all((project / folder / entry.path).is_file() for entry in manifest.entries)
 
 
-def mark_hollow(project: Path, folder: str, key: str) -> None:
+def is_lost(project: Path, folder: str, key: str) -> bool:
+    """Whether something needed the bytes of this key and the remote had only their record: it has to be built."""
+    marker = _marker(project, folder, key)
+    return marker is not None and marker.get("is_lost") is True
+
+
+def mark_hollow(project: Path, folder: str, key: str, is_lost: bool = False) -> None:
     path = marker_path(project, folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     staged = path.with_name(f"{path.name}.{os.getpid()}")
-    staged.write_bytes(canonical_json({"key": key}))
+    staged.write_bytes(canonical_json({"key": key, "is_lost": is_lost}))
     os.replace(staged, path)
 
 
@@ -50,11 +70,13 @@ def mark_filled(project: Path, folder: str) -> None:
         marker.unlink(missing_ok=True)
 
 
-def hollow_folders(project: Path, domain: str) -> list[str]:
-    """Every hollow folder of a domain, sorted."""
+def hollow_folders(project: Path, domain: str | None = None) -> list[str]:
+    """Every hollow folder of a domain, or of all domains, sorted."""
     root = project / MARKERS
-    markers = (root / domain).rglob("*.json")
-    return sorted(f"artifacts/{path.relative_to(root).with_suffix('').as_posix()}" for path in markers)
+    markers = (root / domain if domain else root).rglob("*.json")
+    folders = sorted(f"artifacts/{path.relative_to(root).with_suffix('').as_posix()}" for path in markers)
+    records = {folder: read_record(project / folder) for folder in folders}
+    return [name for name, record in records.items() if record is not None and is_hollow(project, name, record["key"])]
 
 
 def write_requested(project: Path, domain: str, artifacts: Iterable[str]) -> None:

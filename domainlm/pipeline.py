@@ -23,7 +23,8 @@ class Stage:
 
     inputs: upstream artifacts whatever the configuration; `stage_inputs` adds those that depend on it. shared: top-level keys of the
     configuration in its slice. distributions: what its bytes depend on. package_data: files below domainlm/ that it reads.
-    memory_mb: default of the rule's resource.
+    launched: modules that it starts by name in processes of their own (torchrun), which count as imported. memory_mb:
+    default of the rule's resource.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Stage:
     shared: tuple[str, ...] = ()
     distributions: tuple[str, ...] = ()
     package_data: tuple[str, ...] = ()
+    launched: tuple[str, ...] = ()
     is_sharded: bool = False
     uses_torch: bool = False
     memory_mb: int = 1000
@@ -38,6 +40,11 @@ class Stage:
     @property
     def module(self) -> str:
         return f"domainlm.stages.{self.name}"
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """Where its code begins: its own module, and those that it launches."""
+        return (self.module, *self.launched)
 
 
 STAGES: tuple[Stage, ...] = (
@@ -66,7 +73,6 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "pt_tokens",
         inputs=("corpus_split", "base_model"),
-        shared=("seed",),
         distributions=("pyarrow", "tokenizers", "numpy"),
     ),
     Stage(
@@ -88,8 +94,8 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "sft_tokens",
         inputs=("sft_dataset", "base_model"),
-        shared=("seed",),
-        distributions=("pyarrow", "transformers", "tokenizers", "numpy"),
+        # the chat template is Jinja, rendered by transformers
+        distributions=("pyarrow", "transformers", "tokenizers", "numpy", "jinja2"),
     ),
     Stage(
         "sft_adapter",
@@ -102,8 +108,8 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "eval_results",
         inputs=("base_model", "corpus_split", "sft_dataset", "sft_adapter"),
-        shared=("seed", "language"),
-        distributions=(*TORCH, "peft", "lm-eval", "datasets", "pyarrow"),
+        shared=("seed",),
+        distributions=(*TORCH, "peft", "lm-eval", "datasets", "pyarrow", "jinja2"),
         uses_torch=True,
         memory_mb=5000,
     ),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
@@ -39,12 +40,15 @@ class Reporter:
     def __init__(self, name: str, log_file: Path | None) -> None:
         self.name = name
         self._file: TextIO | None = None
-        if log_file is not None:
-            log_file.parent.mkdir(parents=True, exist_ok=True)
-            self._file = log_file.open("w", encoding="utf-8")
         self._console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
         self._bar: Progress | None = None
         self._last_line = -LINE_EVERY_SECONDS
+        if log_file is not None:
+            try:
+                log_file.parent.mkdir(parents=True, exist_ok=True)
+                self._file = log_file.open("w", encoding="utf-8")
+            except OSError as error:
+                self._go_on_without_file(error)
 
     def __enter__(self) -> Reporter:
         return self
@@ -57,11 +61,29 @@ class Reporter:
         if self._file is not None:
             self._file.close()
 
-    def log(self, message: str) -> None:
-        self._console.print(f"[{self.name}] {message}")
-        if self._file is not None:
+    def _write(self, message: str) -> None:
+        if self._file is None:
+            return
+        try:
             self._file.write(f"{time.strftime('%H:%M:%S')} {message}\n")
             self._file.flush()
+        except OSError as error:
+            self._go_on_without_file(error)
+
+    def _go_on_without_file(self, error: OSError) -> None:
+        """A log that cannot be written (a full disk) ends no build, and hides no error of one."""
+        if self._file is not None:
+            # closing writes what is left, which fails again
+            with suppress(OSError):
+                self._file.close()
+            self._file = None
+        self._console.print(
+            f"[{self.name}] the log file cannot be written ({error}); what follows is printed here only"
+        )
+
+    def log(self, message: str) -> None:
+        self._console.print(f"[{self.name}] {message}")
+        self._write(message)
 
     def progress(self, done: int, total: int, figures: Mapping[str, float]) -> None:
         text = describe(figures)
@@ -83,6 +105,5 @@ class Reporter:
         line = f"{100 * done // max(total, 1)} % ({done} of {total}) {text}"
         if not sys.stderr.isatty():
             self.log(line)
-        elif self._file is not None:
-            self._file.write(f"{time.strftime('%H:%M:%S')} {line}\n")
-            self._file.flush()
+        else:
+            self._write(line)

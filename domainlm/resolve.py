@@ -94,21 +94,26 @@ def parse_overrides(overrides: Mapping[str, Any]) -> Layer:
     return Layer(OVERRIDES, {key: parsed(value) for key, value in overrides.items()})
 
 
+def default_domain(project: Path) -> str:
+    """The domain that a run without `--config domain=` builds. Raises ConfigurationError."""
+    return str(read_layer(project, DEFAULT_FILE).values.get("domain", "medical"))
+
+
 def layers_of(project: Path, overrides: Mapping[str, Any]) -> list[Layer]:
     """The layers of a run, weakest first."""
     base = read_layer(project, DEFAULT_FILE)
     last = parse_overrides(overrides)
-    default_domain = base.values.get("domain", "medical")
-    name = last.values.get("domain", default_domain)
+    default = base.values.get("domain", "medical")
+    name = last.values.get("domain", default)
     chain: list[Layer] = []
     seen: list[str] = []
-    while name is not None and name != default_domain:
+    while name is not None and name != default:
         if name in seen:
             raise ConfigurationError(f"config/domains: `extends` runs in a circle: {' -> '.join([*seen, str(name)])}")
         seen.append(str(name))
         file = f"config/domains/{name}.yaml"
         if not (project / file).is_file():
-            known = sorted([str(default_domain), *(p.stem for p in (project / "config/domains").glob("*.yaml"))])
+            known = sorted([str(default), *(p.stem for p in (project / "config/domains").glob("*.yaml"))])
             raise ConfigurationError(f"no domain {name!r}: {file} does not exist; {_nearest(str(name), known)}")
         layer = read_layer(project, file)
         chain.insert(0, Layer(file, {**layer.values, "domain": layer.values.get("domain", name)}))

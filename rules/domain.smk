@@ -1,14 +1,23 @@
 # The domain that this run builds, resolved once: its stamps are written here, and every rule takes its paths from it.
-from domainlm.workflow import build_command, prepare
+from domainlm.workflow import build_command, dag_settings, prepare, share_volume
 
+CORES_OF_A_JOB = 8
+share_volume()
+SETTINGS = dag_settings()
 DOMAIN = prepare(
     config,
     is_main_process=workflow.is_main_process,
-    targets=workflow.dag_settings.targets,
+    targets=SETTINGS.targets if SETTINGS else (),
 )
 NAME = DOMAIN.domain
-# torch rules take every core of the machine: two at once would halve both (facts measured in docs/concepts.md)
-ALL_CORES = workflow.cores or 8
+# what is damaged is healed although what was made from it is up to date; by itself Snakemake runs no rule for that
+if SETTINGS:
+    SETTINGS.forcerun = {*SETTINGS.forcerun, *DOMAIN.damaged}
+# torch rules take every core of the machine: two at once would halve both (facts measured in docs/concepts.md). On a
+# cluster the profile's set-threads says how many; a job sees its node's cores, which are not those that it was given
+ALL_CORES = (
+    workflow.is_main_process and workflow.resource_settings.cores or CORES_OF_A_JOB
+)
 BUILD = (
     build_command()
     + f" --domain {NAME} --threads {{threads}} --log {{log}} --stamp {{input.stamp}} "

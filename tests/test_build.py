@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,8 +18,9 @@ from domainlm.build import Outcome, build, read_stamp, recorded_build
 from domainlm.stage import Resources, StageError
 from domainlm.stamps import Stamp, stamp_path
 from domainlm.store.actions import action_key
-from domainlm.store.local import Store
+from domainlm.store.local import COLLECTION_LOCK, Store
 from domainlm.store.manifest import read_manifest
+from domainlm.store.roots import registered_workspaces
 from domainlm.workflow import prepare
 
 CONFIG = """\
@@ -151,6 +154,47 @@ def test_bytes_that_were_overwritten_are_built_again(project: Path, stamp: Get, 
     assert go(project, stamp()).tree_digest == first.tree_digest
     assert b'"path": "a.txt"' in path.read_bytes()
     assert len(list((store_of(project).root / "quarantine").iterdir())) == 1
+
+
+def test_dvc_s_link_to_overwritten_bytes_is_taken_and_the_build_says_so(
+    project: Path, stamp: Get, runs: list[str]
+) -> None:
+    go(project, stamp())
+    path = folder(project) / "inventory.jsonl"
+    cached = project / ".dvc/cache/files/md5/ab/cdef"
+    cached.parent.mkdir(parents=True)
+    os.link(path, cached)
+    path.chmod(0o644)
+    path.write_bytes(b"x" * path.stat().st_size)
+    said: list[str] = []
+    recorded_build(project, stamp(), Resources(log=said.append))
+    assert not cached.exists()
+    assert any(str(cached) in line and "dvc repro" in line for line in said)
+    row = json.loads((project / ".domainlm/builds.jsonl").read_text().splitlines()[-1])
+    assert row["outcome"] == "built"
+    manifest = read_manifest(folder(project))
+    assert manifest is not None
+    assert row["quarantined"] == [manifest.entries[0].sha256]
+
+
+def test_what_is_still_sound_of_a_damaged_artifact_is_used(project: Path, stamp: Get, runs: list[str]) -> None:
+    first = go(project, stamp())
+    path = folder(project) / "inventory.jsonl"
+    # the workspace has a copy, as on another file system; the store's object is lost
+    data = path.read_bytes()
+    store_of(project).objects.path(first_digest(project)).unlink()
+    path.unlink()
+    path.write_bytes(data)
+    (folder(project) / "manifest.json").unlink()
+    assert go(project, stamp()).outcome == "restored"
+    assert go(project, stamp()).tree_digest == first.tree_digest
+    assert len(runs) == 1
+
+
+def first_digest(project: Path) -> str:
+    manifest = read_manifest(folder(project))
+    assert manifest is not None
+    return manifest.entries[0].sha256
 
 
 @pytest.mark.parametrize("is_copied", [False, True])
@@ -319,3 +363,43 @@ class TestRecords:
 def test_a_missing_stamp_says_who_writes_it(tmp_path: Path) -> None:
     with pytest.raises(StageError, match=r"does not exist; run snakemake, which writes it"):
         read_stamp(tmp_path / "stamp.json")
+
+
+def test_a_build_registers_its_workspace(project: Path, stamp: Get) -> None:
+    go(project, stamp())
+    assert registered_workspaces(store_of(project).root) == ([project], [])
+
+
+def test_a_record_s_time_is_when_it_was_last_installed(project: Path, stamp: Get) -> None:
+    first = go(project, stamp())
+    other = {"sources": {"x": {"licence": "CC0"}}}
+    old = store_of(project).actions.path(first.key)
+    os.utime(old, (0, 0))
+    go(project, stamp())
+    assert old.stat().st_mtime == 0
+    second = go(project, stamp(**other))
+    # it was in use until now
+    assert old.stat().st_mtime > 0
+    for path in (old, store_of(project).actions.path(second.key)):
+        os.utime(path, (0, 0))
+    assert go(project, stamp()).outcome == "restored"
+    assert old.stat().st_mtime > 0
+
+
+@pytest.mark.parametrize("way", ["built", "restored"])
+def test_nothing_is_stored_or_installed_during_a_collection(project: Path, stamp: Get, way: str) -> None:
+    wanted, store = stamp(), store_of(project)
+    if way == "restored":
+        go(project, wanted)
+        subprocess.run(["rm", "-rf", str(project / "artifacts")], check=True)
+    store.root.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(1) as pool, (store.root / COLLECTION_LOCK).open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = {path for path in (store.root / "objects").rglob("*") if path.is_file()}
+        outcome = pool.submit(go, project, wanted)
+        time.sleep(0.5)
+        assert not outcome.done()
+        assert not folder(project).exists()
+        assert {path for path in (store.root / "objects").rglob("*") if path.is_file()} == before
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        assert outcome.result().outcome == way

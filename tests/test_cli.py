@@ -13,7 +13,10 @@ import pytest
 from typer.testing import CliRunner
 
 from domainlm.cli import application
+from domainlm.commands.shared import parse_overrides
 from domainlm.pipeline import PACKAGE_ROOT, STAGES
+from domainlm.resolve import ConfigurationError
+from domainlm.stamps import code_definitions
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 STAMP = {
@@ -22,7 +25,6 @@ STAMP = {
     "shard": None,
     "folder": "artifacts/medical/clean_shards",
     "inputs": {"0000": "artifacts/medical/clean_shards/0000"},
-    "code_digest": "0",
     "config": {},
     "distributions": {},
     "is_gather": True,
@@ -43,7 +45,8 @@ def run(tmp_path: Path, tree_environment: Callable[..., Mapping[str, str]]) -> R
 
 def write_stamp(project: Path, **changes: object) -> Path:
     path = project / "stamp.json"
-    path.write_text(json.dumps({**STAMP, **changes}))
+    code_digest, _ = code_definitions(project, str(changes.get("artifact", STAMP["artifact"])))
+    path.write_text(json.dumps({**STAMP, "code_digest": code_digest, **changes}))
     return path
 
 
@@ -116,7 +119,7 @@ def test_what_was_built_is_printed_as_json(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_build_ends_when_the_process_that_started_it_does() -> None:
-    code = "import time; from domainlm.cli import die_with_parent; die_with_parent(); print('up', flush=True); time.sleep(60)"
+    code = "import time; from domainlm.process import die_with_parent; die_with_parent(); print('up', flush=True); time.sleep(60)"
     starter = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {code!r}]); time.sleep(60)"
     parent = subprocess.Popen([sys.executable, "-c", starter], cwd=PACKAGE_ROOT, stdout=subprocess.PIPE)
     assert parent.stdout is not None
@@ -126,3 +129,37 @@ def test_a_build_ends_when_the_process_that_started_it_does() -> None:
     # the end of the pipe that both held: the build is gone too, long before its sleep is over
     assert parent.stdout.read() == b""
     parent.stdout.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ([], {}),
+        (["pt_adapter={rank: 4, learning_rate: 1e-3}"], {"pt_adapter": {"rank": 4, "learning_rate": 0.001}}),
+        (["pt_adapter={rank: 4}", "pt_adapter={alpha: 8}"], {"pt_adapter": {"rank": 4, "alpha": 8}}),
+        (["pt_adapter={rank: 4}", "pt_adapter={rank: 8}"], {"pt_adapter": {"rank": 8}}),
+        (["seed=3", "domain=law"], {"seed": 3, "domain": "law"}),
+    ],
+)
+def test_overrides(settings: list[str], expected: dict[str, object]) -> None:
+    assert parse_overrides(settings) == expected
+
+
+@pytest.mark.parametrize("setting", ["pt_adapter", "=3", "pt_adapter={rank: 4", "pt_adapter={rank: 4, rank: 5}"])
+def test_an_override_that_is_none_is_refused(setting: str) -> None:
+    with pytest.raises(ConfigurationError, match="--set"):
+        parse_overrides([setting])
+
+
+def test_a_build_that_is_told_to_end_unwinds_once() -> None:
+    code = (
+        "import os, signal, time; from domainlm.process import end_tidily_on_sigterm; end_tidily_on_sigterm()\n"
+        "try: print('up', flush=True); time.sleep(60)\n"
+        "finally: os.kill(os.getpid(), signal.SIGTERM); print('tidy')"
+    )
+    build = subprocess.Popen([sys.executable, "-c", code], cwd=PACKAGE_ROOT, stdout=subprocess.PIPE)
+    assert build.stdout is not None
+    assert build.stdout.readline() == b"up\n"
+    build.terminate()
+    assert build.communicate()[0] == b"tidy\n"
+    assert build.returncode == 128 + signal.SIGTERM

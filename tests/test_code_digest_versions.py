@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from interpreters import interpreter
 
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 # constructions whose syntax trees or tokens changed between versions
@@ -40,19 +40,6 @@ found["stages"] = {name: index.digest([name], []) for name in given["stages"]}
 found["modules"] = {path: module_digest((root / path).read_bytes()) for path in given["modules"]}
 json.dump(found, sys.stdout)
 """
-
-
-def interpreter(version: str) -> str | None:
-    """A Python of this version: on the path, or among pyenv's."""
-    folders = sorted((Path.home() / ".pyenv/versions").glob(f"{version}.*/bin/python"))
-    # pyenv's own shims on the path fail for versions that are not chosen
-    for candidate in [*map(str, folders), shutil.which(f"python{version}")]:
-        if candidate is None:
-            continue
-        done = subprocess.run([candidate, "-c", "import ast"], capture_output=True, check=False)
-        if done.returncode == 0:
-            return candidate
-    return None
 
 
 def digests(python: str, repository: Path) -> dict[str, object]:

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from domainlm.dvc import pipeline_text
+from domainlm.dvc import check_pipeline_file, pipeline_text
 from domainlm.pipeline import STAGES
-from domainlm.resolve import load_yaml
+from domainlm.resolve import ConfigurationError, load_yaml
 
 BASE = """\
 domain: medical
@@ -72,9 +72,45 @@ def test_dependencies_are_manifests_sources_and_lock_files(project: Path, reposi
 def test_parameters_are_the_keys_that_the_files_hold(project: Path) -> None:
     stages = generated(project)[1]["stages"]
     assert stages["sft_adapter"]["params"] == [{"config/config.yaml": ["sft_adapter"]}]
-    assert stages["raw_corpus"]["params"] == [{"config/config.yaml": ["sources"]}]
     # config.yaml has a section sft_adapter, but no relay in it: DVC refuses a parameter that is not there
     assert stages["eval_results"]["params"] == [{"config/config.yaml": ["eval_results"]}]
+
+
+def test_what_a_file_does_not_hold_yet_counts_in_the_stages_without_inputs(project: Path, repository: Path) -> None:
+    stages = generated(project)[1]["stages"]
+    for name in ("raw_corpus", "base_model"):
+        assert stages[name]["params"] == [{"config/config.yaml": None}]
+    # the default domain's own file holds every section
+    stages = generated(repository)[1]["stages"]
+    assert stages["raw_corpus"]["params"] == [{"config/config.yaml": ["raw_corpus", "sources"]}]
+
+
+class TestCheck:
+    @pytest.fixture
+    def checked(self, project: Path) -> Path:
+        path, text = pipeline_text(project)
+        (project / path).write_text(text)
+        check_pipeline_file(project, "medical")
+        return project
+
+    def test_a_new_section_must_be_listed(self, checked: Path) -> None:
+        (checked / "config/config.yaml").write_text(f"{BASE}clean_shards: {{min_chars: 3}}\n")
+        with pytest.raises(ConfigurationError, match=r"clean_shards: params lack.*python -m domainlm\.dvc medical"):
+            check_pipeline_file(checked, "medical")
+
+    def test_so_must_a_new_source_s_folder(self, checked: Path) -> None:
+        text = BASE.replace("sources:\n", "sources:\n  more: {role: corpus, local: data/more}\n")
+        (checked / "config/config.yaml").write_text(text)
+        with pytest.raises(ConfigurationError, match="raw_corpus: deps lack data/more"):
+            check_pipeline_file(checked, "medical")
+
+    def test_what_its_owner_added_stays(self, checked: Path) -> None:
+        text = (checked / "dvc.yaml").read_text().replace("    deps:\n", "    deps:\n    - notes.txt\n", 1)
+        (checked / "dvc.yaml").write_text(f"{text}artifacts: {{}}\n")
+        check_pipeline_file(checked, "medical")
+
+    def test_a_project_without_one_is_left_alone(self, project: Path) -> None:
+        check_pipeline_file(project, "medical")
 
 
 def test_another_domain_has_its_own_file(project: Path) -> None:

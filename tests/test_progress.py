@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -101,3 +103,25 @@ def test_without_a_log_file_nothing_is_written(tmp_path: Path, monkeypatch: pyte
         reporter.log("x")
         reporter.progress(1, 1, {})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_log_file_without_room_ends_nothing(
+    capsys: pytest.CaptureFixture[str], small_disk: Callable[[int], Path]
+) -> None:
+    disk = small_disk(16)
+    with Reporter("a", disk / "a.log") as reporter:
+        reporter.log("first")
+        (disk / "filler").write_bytes(b"0" * (os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize))
+        for number in range(300):
+            reporter.log(f"line {number} of a log that grows beyond its first page")
+        reporter.log("last")
+    printed = capsys.readouterr().err.splitlines()
+    assert sum("the log file cannot be written" in line for line in printed) == 1
+    assert printed[-1] == "[a] last"
+
+
+def test_a_log_file_that_cannot_be_made_ends_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "logs").write_text("a file where a folder should be")
+    with Reporter("a", tmp_path / "logs/a.log") as reporter:
+        reporter.log("first")
+    assert capsys.readouterr().err.splitlines()[-1] == "[a] first"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from domainlm.config import DomainConfig
 from domainlm.resolve import ConfigurationError
-from domainlm.sources import INDEX_FILE, LocalIndex, base_model_slice, local_files, text_slices
+from domainlm.sources import INDEX_FILE, LocalIndex, base_model_slice, check_left_behind, local_files, text_slices
 from domainlm.store.canonical import sha256_of
 
 FETCH = {"package": "p", "version": "1", "sha256": "0" * 64}
@@ -136,6 +137,52 @@ def test_names_that_are_not_utf_8_are_listed(project: Path) -> None:
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
     assert len(rows_of(project, config(x={"role": "corpus", "local": "texts"}))) == 5
+
+
+class TestExperiment:
+    """In a folder as `dvc exp run --temp` makes it: the same project, less what git does not track."""
+
+    @pytest.fixture
+    def workspace(self, project: Path) -> Path:
+        subprocess.run(["git", "init", "-q", str(project)], check=True)
+        subprocess.run(["git", "add", "texts/a.md", "texts/b.txt"], cwd=project, check=True)
+        workspace = project / ".dvc/tmp/exps/standalone/tmp1"
+        (workspace / "texts").mkdir(parents=True)
+        for name in ("a.md", "b.txt"):
+            (workspace / "texts" / name).write_text(name)
+        return workspace
+
+    def check(self, workspace: Path, **source: Any) -> None:
+        check_left_behind(workspace, config(x={"role": "corpus", "local": "texts", **source}))
+
+    def test_an_untracked_file_that_is_not_there_is_refused(self, workspace: Path) -> None:
+        with pytest.raises(
+            ConfigurationError, match=r"sources\.x\.local: texts/deep/c\.html.*git add texts/deep/c\.html"
+        ):
+            self.check(workspace)
+
+    def test_one_that_was_copied_is_fine(self, workspace: Path) -> None:
+        self.check(workspace, exclude=["deep/**"])
+        (workspace / "texts/deep").mkdir()
+        (workspace / "texts/deep/c.html").write_text("C")
+        with pytest.raises(ConfigurationError, match=r"texts/deep/er/d\.weird"):
+            self.check(workspace)
+
+    def test_a_tracked_one_may_be_missing(self, workspace: Path) -> None:
+        # the experiment's commit took it away
+        (workspace / "texts/a.md").unlink()
+        self.check(workspace, include=["*"])
+
+    def test_a_folder_that_is_not_there_is_named_with_the_project_s(self, workspace: Path, project: Path) -> None:
+        (project / "own").mkdir()
+        (project / "own/o.txt").write_text("O")
+        with pytest.raises(ConfigurationError, match=f"own is in {project} .*dvc exp run --copy-paths own"):
+            local_files(workspace, "x", config(x={"role": "corpus", "local": "own"}).sources["x"])
+        with pytest.raises(ConfigurationError, match=f"nowhere does not exist.*relative to {project}$"):
+            local_files(workspace, "x", config(x={"role": "corpus", "local": "nowhere"}).sources["x"])
+
+    def test_an_absolute_path_is_the_project_s_own(self, workspace: Path, project: Path) -> None:
+        self.check(workspace, local=str(project / "texts"))
 
 
 class TestLocalIndex:

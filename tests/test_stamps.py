@@ -143,3 +143,14 @@ def test_where_things_lie_is_not_in_the_key(project: Path) -> None:
         text = json.dumps(action_of(stamp, {}))
         assert str(project) not in text
         assert "artifacts/" not in text
+
+
+def test_a_project_that_holds_the_package_is_run_by_no_other(project: Path, repository: Path) -> None:
+    make_stamps(project, config())
+    (project / "domainlm").symlink_to(repository / "domainlm")
+    make_stamps(project, config())
+    (project / "domainlm").unlink()
+    (project / "domainlm").mkdir()
+    (project / "domainlm/stamps.py").write_text("")
+    with pytest.raises(ConfigurationError, match="holds its own domainlm/"):
+        make_stamps(project, config())

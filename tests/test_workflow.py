@@ -6,10 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from domainlm.dvc import pipeline_text
 from domainlm.resolve import ConfigurationError
 from domainlm.stamps import action_of, installed_note
 from domainlm.store.actions import action_key
 from domainlm.store.canonical import sha256_of_file
+from domainlm.store.install import install as store_install
+from domainlm.store.local import Store
+from domainlm.store.location import store_folder
+from domainlm.store.objects import expected_mtime_ns
+from domainlm.store.roots import registered_workspaces
 from domainlm.workflow import Workflow, build_command, prepare
 
 CONFIG = """\
@@ -111,6 +117,65 @@ def test_so_is_what_was_built_from_other_inputs(project: Path) -> None:
     assert upstream.exists()
 
 
+def install_whole(workflow: Workflow, artifact: str, shard: str | None = None) -> Path:
+    """A real artifact of one file; returns the file."""
+    store = Store(store_folder(workflow.project))
+    with store.temporary("test") as folder:
+        (folder / "file").write_text(f"{artifact} {shard}")
+        manifest = store.commit(folder)
+    stamp = workflow.stamps[artifact, shard]
+    target = workflow.project / stamp.folder
+    note = installed_note(workflow.project, stamp)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text("k")
+    store_install(target, manifest, {"key": "k", "action": {}}, store.objects)
+    return target / "file"
+
+
+@pytest.mark.parametrize("damage", ["written", "removed", "manifest", "action"])
+def test_damage_names_the_rules_to_run_as_far_as_a_target_needs_them(project: Path, damage: str) -> None:
+    workflow = prepare({}, project)
+    shard = install_whole(workflow, "documents", "0001")
+    install_whole(workflow, "documents", "0000")
+    install_whole(workflow, "base_model")
+    assert prepare({}, project).damaged == ()
+    if damage == "written":
+        shard.chmod(0o644)
+        shard.write_text("other")
+    elif damage == "removed":
+        shard.unlink()
+    else:
+        (shard.parent / f"{damage}.json").write_text("{")
+    expected = (workflow.manifest("documents", "0001"),)
+    for targets in ([], ["all"], ["clean_shards"], [workflow.manifest("clean_shards")], expected):
+        assert prepare({}, project, targets=targets).damaged == expected
+    for targets in (["base_model"], [workflow.manifest("documents", "0000")]):
+        assert prepare({}, project, targets=targets).damaged == ()
+    # a look changes nothing: after a dry run, or a kill, the damage still shows
+    assert (shard.parent / "manifest.json").exists()
+
+
+def test_touched_is_not_damaged(project: Path) -> None:
+    workflow = prepare({}, project)
+    os.utime(install_whole(workflow, "documents", "0001"))
+    assert prepare({}, project).damaged == ()
+
+
+def test_a_fetched_file_that_was_written_to_is_damage_of_raw_corpus(project: Path) -> None:
+    (project / "config/config.yaml").write_text(
+        CONFIG.replace("  m:", f"  f: {{role: corpus, fetch: {{package: p, version: '1', sha256: {'a' * 64}}}}}\n  m:")
+    )
+    workflow = prepare({}, project)
+    install_whole(workflow, "raw_corpus", "0001")
+    fetched = Store(store_folder(project)).objects.path("a" * 64)
+    fetched.parent.mkdir(parents=True, exist_ok=True)
+    fetched.write_text("x")
+    os.utime(fetched, ns=(expected_mtime_ns("a" * 64),) * 2)
+    assert prepare({}, project).damaged == ()
+    os.utime(fetched)
+    assert prepare({}, project).damaged == (workflow.manifest("raw_corpus", "0001"),)
+
+
 def test_only_the_main_process_writes(project: Path) -> None:
     prepare({}, project, is_main_process=False)
     assert not (project / ".domainlm/stamps").exists()
@@ -140,4 +205,22 @@ def test_how_to_use_it_names_base_and_adapter(project: Path, capsys: pytest.Capt
 
 def test_the_rules_command_replaces_the_shell() -> None:
     assert build_command().startswith("exec ")
-    assert build_command().endswith(" -m domainlm build --as-needed")
+    assert build_command().endswith(" -m domainlm build --as-needed --parent $PPID")
+
+
+def test_a_workspace_registers_with_a_store_that_is_there(project: Path) -> None:
+    store = project / ".dvc/domainlm-store"
+    prepare({}, project)
+    assert not store.exists()
+    store.mkdir(parents=True)
+    prepare({}, project)
+    assert registered_workspaces(store) == ([project], [])
+
+
+def test_dvc_is_held_to_its_list_of_dependencies(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, text = pipeline_text(project)
+    (project / path).write_text(text.replace("artifacts/tiny/corpus_split/manifest.json", "elsewhere"))
+    prepare({}, project)
+    monkeypatch.setenv("DVC_STAGE", "pt_tokens")
+    with pytest.raises(ConfigurationError, match="pt_tokens: deps lack artifacts/tiny/corpus_split"):
+        prepare({}, project)

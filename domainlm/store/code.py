@@ -12,13 +12,16 @@ import ast
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from copy import copy
 from pathlib import Path
 
 from domainlm.store.canonical import canonical_json, sha256_of, sha256_of_file
 
 # a file written less than this before it was read is read again: its next write could leave the time as it is
 YOUNG_NS = 2_000_000_000
+# entries of `module_definitions` beside the names that a module defines, and the one entry of a package data file
+OTHER_STATEMENTS, ORDER, WHOLE_FILE = "<module>", "<order>", "<file>"
 
 # fields that depend on how the source is written or on the parser's version, not on what it does
 _SKIPPED_FIELDS = {"type_comment", "kind", "type_ignores", "ctx"}
@@ -64,6 +67,42 @@ def module_digest(source: bytes) -> str:
     return sha256_of(canonical_json(canonical_form(ast.parse(source))))
 
 
+def _named_parts(statement: ast.stmt) -> Iterator[tuple[str, object]]:
+    """Names that a top-level statement defines, each with its canonical form."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+        yield statement.name, canonical_form(statement)
+    elif isinstance(statement, ast.ClassDef):
+        rest = copy(statement)
+        rest.body = []
+        for part in _without_docstring(statement.body):
+            if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield f"{statement.name}.{part.name}", canonical_form(part)
+            else:
+                rest.body.append(part)
+        yield statement.name, canonical_form(rest)
+    elif (
+        isinstance(statement, ast.Assign) and len(statement.targets) == 1 and isinstance(statement.targets[0], ast.Name)
+    ):
+        yield statement.targets[0].id, canonical_form(statement)
+    elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+        yield statement.target.id, canonical_form(statement)
+    else:
+        yield OTHER_STATEMENTS, canonical_form(statement)
+
+
+def module_definitions(source: bytes) -> dict[str, str]:
+    """Digest of each function, method, class and constant of a module, so that a change can be named.
+
+    What has no name of its own (imports, `if` blocks) is one entry; so is the order, which the module's digest covers too.
+    """
+    found: dict[str, list[object]] = {}
+    for statement in _without_docstring(ast.parse(source).body):
+        for name, form in _named_parts(statement):
+            found.setdefault(name, []).append(form)
+    digests = {name: sha256_of(canonical_json(forms)) for name, forms in found.items()}
+    return {**digests, ORDER: sha256_of(canonical_json(list(found)))}
+
+
 def _module_path(root: Path, module: str) -> Path | None:
     path = root.joinpath(*module.split("."))
     if path.with_suffix(".py").is_file():
@@ -87,7 +126,7 @@ def imported_modules(source: bytes, module: str) -> set[str]:
 
 
 class CodeIndex:
-    """Digests and imports of the package's modules, remembered by size, time and inode between runs.
+    """Digests and imports of the package's modules, remembered by size, times and inode between runs.
 
     What was remembered under another version of this module is dropped, because its canonical form may be another.
     """
@@ -111,13 +150,18 @@ class CodeIndex:
 
     def _read(self, module: str, path: Path) -> dict[str, object]:
         found = path.stat()
-        identity = [str(path), found.st_size, found.st_mtime_ns, found.st_ino]
+        identity = [str(path), found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns]
         known = self._known.get(module)
         if known is None or known["identity"] != identity:
             is_young = time.time_ns() - found.st_mtime_ns < YOUNG_NS
             source = path.read_bytes()
             imports = sorted(n for n in imported_modules(source, module) if n.split(".")[0] == self.package)
-            known = {"identity": identity, "digest": module_digest(source), "imports": imports}
+            known = {
+                "identity": identity,
+                "digest": module_digest(source),
+                "imports": imports,
+                "definitions": module_definitions(source),
+            }
             self._known[module] = known
             if is_young:
                 self._young.add(module)
@@ -148,6 +192,17 @@ class CodeIndex:
         parts = [[name, self._read(name, path)["digest"]] for name, path in self.closure(names).items()]
         data = [[path.relative_to(self.root).as_posix(), sha256_of(path.read_bytes())] for path in sorted(package_data)]
         return sha256_of(canonical_json([parts, data]))
+
+    def definitions(self, modules: Iterable[str], package_data: Iterable[Path]) -> dict[str, dict[str, str]]:
+        """What a code digest of the same arguments is made of: file below the root -> definition -> digest."""
+        found: dict[str, dict[str, str]] = {}
+        for name, path in self.closure(modules).items():
+            definitions = self._read(name, path)["definitions"]
+            assert isinstance(definitions, dict)
+            found[path.relative_to(self.root).as_posix()] = definitions
+        for path in package_data:
+            found[path.relative_to(self.root).as_posix()] = {WHOLE_FILE: sha256_of(path.read_bytes())}
+        return found
 
     def save(self) -> None:
         """Write what was learnt, if anything was."""

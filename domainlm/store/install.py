@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.store.canonical import pretty_json, sha256_of_file
-from domainlm.store.manifest import ACTION_NAME, MANIFEST_NAME, Manifest, read_manifest
+from domainlm.store.manifest import ACTION_NAME, MANIFEST_NAME, Entry, Manifest, read_manifest
 from domainlm.store.objects import Objects, expected_mtime_ns, is_untouched
+from domainlm.store.staging import write_whole
 
-_SHARD_CONTROL = re.compile(rf"^(\d{{4}})/({MANIFEST_NAME}|{ACTION_NAME})$")
+_SHARD = re.compile(r"\d{4}")
+_CONTROL = (MANIFEST_NAME, ACTION_NAME)
 
 
 @dataclass(frozen=True)
@@ -40,20 +42,26 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     return record if isinstance(record, dict) and isinstance(record.get("action"), dict) else None
 
 
+def read_installed(folder: Path) -> tuple[Manifest, dict[str, Any]] | None:
+    """Manifest and action record of an installed artifact, both of one moment. None where one is being installed."""
+    record, manifest = read_record(folder), read_manifest(folder)
+    # an install writes the record, then the manifest: a record that is still the same belongs to what was read in between
+    if record is None or manifest is None or read_record(folder) != record:
+        return None
+    return manifest, record
+
+
 def _extra_files(folder: Path, manifest: Manifest) -> list[Path]:
     """Files that belong neither to the manifest nor to the records beside it (its own and its shards')."""
-    known = {entry.path for entry in manifest.entries}
-    shards = {path.split("/")[0] for path in known}
+    known = {entry.path for entry in manifest.entries} | set(_CONTROL)
+    shards = {path.split("/")[0] for path in known if "/" in path}
+    known |= {f"{shard}/{name}" for shard in shards if _SHARD.fullmatch(shard) for name in _CONTROL}
     extra = []
+    # text, not Path: a run with nothing to do comes through here once for every shard
     for parent, folders, names in os.walk(folder):
-        for path in (Path(parent) / name for name in [*names, *folders]):
-            name = path.relative_to(folder).as_posix()
-            control = _SHARD_CONTROL.match(name)
-            if path.is_dir() and not path.is_symlink():
-                continue
-            if name in known or name in (MANIFEST_NAME, ACTION_NAME) or (control and control[1] in shards):
-                continue
-            extra.append(path)
+        way = f"{parent[len(str(folder)) + 1 :]}/" if parent != str(folder) else ""
+        links = [name for name in folders if os.path.islink(f"{parent}/{name}")]
+        extra += [Path(parent, name) for name in [*names, *links] if f"{way}{name}" not in known]
     return extra
 
 
@@ -66,10 +74,12 @@ def is_installed(folder: Path, manifest: Manifest) -> bool:
     return not _extra_files(folder, manifest)
 
 
-def is_sound(folder: Path, manifest: Manifest) -> bool:
-    """Like `is_installed`, but a file that was only touched (a `dvc checkout` by copy) is hashed, once, and counts."""
-    if read_manifest(folder) != manifest:
-        return False
+def is_sound(folder: Path, manifest: Manifest, is_remembered: bool = True) -> bool:
+    """Like `is_installed`, but a file that was only touched (a `dvc checkout` by copy) is hashed, once, and counts.
+
+    manifest: as it was just read from the folder. is_remembered: whether such a file gets its object's time, so that it is
+    not hashed again.
+    """
     for entry in manifest.entries:
         path = folder / entry.path
         if is_untouched(path, entry.sha256, entry.size):
@@ -79,16 +89,17 @@ def is_sound(folder: Path, manifest: Manifest) -> bool:
                 return False
         except OSError:
             return False
-        # another owner's file keeps its time and is hashed again
-        with suppress(PermissionError):
-            os.utime(path, ns=(expected_mtime_ns(entry.sha256),) * 2)
+        if is_remembered:
+            # another owner's file keeps its time and is hashed again
+            with suppress(PermissionError):
+                os.utime(path, ns=(expected_mtime_ns(entry.sha256),) * 2)
     return not _extra_files(folder, manifest)
 
 
 def install(folder: Path, manifest: Manifest, action_record: Mapping[str, Any], objects: Objects) -> Installed:
     """Make the folder hold the manifest's files. The objects must be in the store."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / MANIFEST_NAME).unlink(missing_ok=True)
+    _retire(folder, manifest)
     linked_files = copied_bytes = 0
     for entry in manifest.entries:
         target = folder / entry.path
@@ -102,11 +113,38 @@ def install(folder: Path, manifest: Manifest, action_record: Mapping[str, Any], 
 def install_hollow(folder: Path, manifest: Manifest, action_record: Mapping[str, Any]) -> None:
     """Put the two records in place without the files; of what lies there, only files that are the manifest's stay."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / MANIFEST_NAME).unlink(missing_ok=True)
+    _retire(folder, manifest)
     for entry in manifest.entries:
         if not is_untouched(folder / entry.path, entry.sha256, entry.size):
             (folder / entry.path).unlink(missing_ok=True)
     _finish(folder, manifest, action_record)
+
+
+def _retire(folder: Path, manifest: Manifest) -> None:
+    """Take the manifest away before files change: the folder's own, and those that say otherwise of the same files.
+
+    A whole artifact and its shards share files; where they come from two configurations only one of them can be there.
+    """
+    (folder / MANIFEST_NAME).unlink(missing_ok=True)
+    if _SHARD.fullmatch(folder.name):
+        whole = read_manifest(folder.parent)
+        if whole is not None and _by_shard(whole).get(folder.name, set()) != set(manifest.entries):
+            (folder.parent / MANIFEST_NAME).unlink(missing_ok=True)
+        return
+    shards = _by_shard(manifest)
+    for path in folder.glob(f"[0-9][0-9][0-9][0-9]/{MANIFEST_NAME}"):
+        shard = read_manifest(path.parent)
+        if shard is None or shards.get(path.parent.name, set()) != set(shard.entries):
+            path.unlink(missing_ok=True)
+
+
+def _by_shard(whole: Manifest) -> dict[str, set[Entry]]:
+    """First folder of the path -> entries as that folder's own manifest lists them."""
+    found: dict[str, set[Entry]] = {}
+    for entry in whole.entries:
+        shard, _, path = entry.path.partition("/")
+        found.setdefault(shard, set()).add(Entry(path, entry.sha256, entry.size))
+    return found
 
 
 def _finish(folder: Path, manifest: Manifest, action_record: Mapping[str, Any]) -> None:
@@ -128,9 +166,7 @@ def _is_same_file(first: Path, second: Path) -> bool:
 
 
 def _write(path: Path, data: bytes) -> None:
-    staged = path.with_name(f".{path.name}.{os.getpid()}")
-    staged.write_bytes(data)
-    os.replace(staged, path)
+    write_whole(path, data, path.with_name(f".{path.name}.{os.getpid()}"))
 
 
 def adopt_installed(folder: Path, manifest: Manifest, objects: Objects) -> list[str]:

@@ -1,14 +1,18 @@
 """One builder per key: a lease with a heartbeat.
 
 In: a key. Out: the right to build it, held while the block runs. A lease of a dead process on this host is taken over
-at once; one of another host after `STALE_SECONDS` without a heartbeat. The lease, not Snakemake's lock, decides who
-may build (ADR 0002): it dies with its holder, so a killed build needs no unlocking.
+at once. A holder elsewhere cannot be looked at: its lease is taken over when it stayed unchanged for `STALE_SECONDS` on
+the waiter's own monotonic clock, so no clock that jumps, and no two clocks that differ, decide. The lease, not
+Snakemake's lock, says who may build (ADR 0002): it dies with its holder, so a killed build needs no unlocking.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import hashlib
 import json
+import math
 import os
 import socket
 import threading
@@ -19,10 +23,28 @@ from pathlib import Path
 
 HEARTBEAT_SECONDS = 5.0
 STALE_SECONDS = 60.0
+ELSEWHERE_SECONDS = 86_400.0
+# what the system says of a file system that is read-only, or is another's
+NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class LeaseTimeout(Exception):
     """Another process holds the lease for longer than one is ready to wait."""
+
+
+class LeaseRefused(Exception):
+    """This process cannot write to the store: nothing can be built into it."""
+
+
+def host() -> str:
+    """Within what a process number means one process: the host's name, its boot, its container.
+
+    The name alone is not enough: machines of one name share stores, and so do containers with the host's network.
+    """
+    facts = socket.gethostname()
+    with suppress(OSError):
+        facts += Path("/proc/sys/kernel/random/boot_id").read_text() + os.readlink("/proc/self/ns/pid")
+    return f"{socket.gethostname()}-{hashlib.sha256(facts.encode()).hexdigest()[:8]}"
 
 
 def _process_facts(pid: int) -> list[str]:
@@ -51,76 +73,146 @@ def is_alive(pid: int, start: str) -> bool:
     return not facts or (facts[0] not in "ZX" and start in ("", facts[19]))
 
 
-def _is_stale(path: Path) -> bool:
+# a lease file at one moment: its bytes, its inode, its time; a heartbeat changes the last
+Look = tuple[bytes, int, int]
+
+
+def _look(path: Path) -> Look | None:
     try:
-        age_seconds = time.time() - path.stat().st_mtime
-        holder = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return False
-    except ValueError:
-        return age_seconds > HEARTBEAT_SECONDS
-    if holder["host"] == socket.gethostname():
-        return not is_alive(holder["pid"], holder["start"])
-    return age_seconds > STALE_SECONDS
+        # opened, because that is what makes a network file system ask for the time anew
+        with path.open("rb") as file:
+            found = os.fstat(file.fileno())
+            return file.read(), found.st_ino, found.st_mtime_ns
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ESTALE):
+            return None
+        raise
 
 
-def _own_holder() -> dict[str, object]:
-    return {"host": socket.gethostname(), "pid": os.getpid(), "start": process_start(os.getpid())}
+def _patience_seconds(look: Look) -> float:
+    """For how long a lease may stay unchanged before its holder counts as gone."""
+    try:
+        holder = json.loads(look[0])
+        if holder["host"] != host():
+            return STALE_SECONDS
+        return math.inf if is_alive(holder["pid"], holder["start"]) else 0.0
+    except (ValueError, KeyError, TypeError):
+        # killed between making the file and writing into it
+        return HEARTBEAT_SECONDS
 
 
-def _try_to_take(path: Path) -> bool:
+def _try_to_take(path: Path) -> int | None:
+    """Descriptor of the lease's file, or None where another holds it."""
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
     except FileExistsError:
-        return False
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(_own_holder(), file)
-    return True
+        return None
+    holder = {"host": host(), "pid": os.getpid(), "start": process_start(os.getpid())}
+    try:
+        os.write(descriptor, json.dumps(holder).encode())
+    except OSError:
+        # a full disk takes a name but no bytes
+        os.close(descriptor)
+        path.unlink(missing_ok=True)
+        raise
+    return descriptor
 
 
-def _remove_stale(path: Path) -> None:
+def _remove(path: Path, stale: Look) -> None:
     # one rival at a time: between the look and the removal nobody may remove it and take it anew
     with (path.parent / "removal.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if _is_stale(path):
+        if _look(path) == stale:
             path.unlink(missing_ok=True)
 
 
-@contextmanager
-def lease(folder: Path, key: str, timeout_seconds: float, log: Callable[[str], None]) -> Iterator[None]:
-    """Hold the lease of `key`. Raises LeaseTimeout, naming the holder, after `timeout_seconds` of waiting."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{key}.json"
+def _take(path: Path, timeout_seconds: float, log: Callable[[str], None]) -> tuple[int, bool]:
     began = time.monotonic()
-    is_waiting_said = False
-    while not _try_to_take(path):
-        if _is_stale(path):
-            _remove_stale(path)
+    seen, since, has_waited = None, began, False
+    while True:
+        descriptor = _try_to_take(path)
+        if descriptor is not None:
+            return descriptor, has_waited
+        look, now = _look(path), time.monotonic()
+        if look is None:
             continue
-        if not is_waiting_said:
+        if look != seen:
+            seen, since = look, now
+        if now - since >= _patience_seconds(look):
+            _remove(path, look)
+            continue
+        if not has_waited:
             log(f"another build holds {path.name[:12]}; waiting up to {timeout_seconds:.0f} s")
-            is_waiting_said = True
-        if time.monotonic() - began > timeout_seconds:
-            holder = path.read_text() if path.exists() else "?"
-            raise LeaseTimeout(f"lease {path} is still held by {holder} after {timeout_seconds:.0f} s")
+            has_waited = True
+        if now - began > timeout_seconds:
+            raise LeaseTimeout(
+                f"lease {path} is still held by {look[0].decode(errors='replace')} after {timeout_seconds:.0f} s; "
+                "wait for that build or end it, then run the same command again"
+            )
         time.sleep(0.2)
+
+
+def live_leases(folder: Path) -> set[str]:
+    """Names of what is being built or fetched now. A holder elsewhere counts for a day: clocks may differ by less."""
+    found = set()
+    for name in os.listdir(folder) if folder.exists() else []:
+        path = folder / name
+        look = _look(path) if path.suffix == ".json" else None
+        if look is None or _patience_seconds(look) == 0.0:
+            continue
+        if _patience_seconds(look) == math.inf or time.time() - look[2] / 1e9 < ELSEWHERE_SECONDS:
+            found.add(path.stem)
+    return found
+
+
+def can_lease(folder: Path) -> bool:
+    """Whether this process may write to the folder; it is made where it is not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno not in NOT_WRITABLE:
+            raise
+        return False
+    return os.access(folder, os.W_OK)
+
+
+@contextmanager
+def lease(folder: Path, key: str, timeout_seconds: float, log: Callable[[str], None]) -> Iterator[bool]:
+    """Hold the lease of `key`; the value says whether another's had to be waited for.
+
+    Raises LeaseTimeout, naming the holder, after `timeout_seconds` of waiting, and LeaseRefused where the store cannot be
+    written.
+    """
+    path = folder / f"{key}.json"
+    try:
+        if not can_lease(folder):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        descriptor, has_waited = _take(path, timeout_seconds, log)
+    except OSError as error:
+        if error.errno not in NOT_WRITABLE:
+            raise
+        raise LeaseRefused(
+            f"the store {folder.parent} cannot be written ({error.strerror}); make it writable, or name another with "
+            "DOMAINLM_STORE"
+        ) from error
     stop = threading.Event()
 
     def beat() -> None:
         while not stop.wait(HEARTBEAT_SECONDS):
-            try:
-                os.utime(path)
-            except FileNotFoundError:
-                return
+            # by descriptor: a lease that another took over meanwhile is not kept alive for it. What fails once (a server
+            # that is away) may work the next time
+            with suppress(OSError):
+                os.utime(descriptor)
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()
     try:
-        yield
+        yield has_waited
     finally:
         stop.set()
         thread.join()
         # taken over by another host that saw no heartbeat: then it is no longer ours to remove
-        with suppress(FileNotFoundError, ValueError):
-            if json.loads(path.read_bytes()) == _own_holder():
+        with suppress(OSError):
+            if os.path.samestat(os.stat(path), os.fstat(descriptor)):
                 path.unlink()
+        os.close(descriptor)

@@ -12,7 +12,6 @@ import fcntl
 import json
 import os
 import shutil
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,9 +20,10 @@ from typing import Any
 
 from domainlm.store.actions import ActionCache
 from domainlm.store.canonical import canonical_json
-from domainlm.store.lease import is_alive, process_start
+from domainlm.store.lease import NOT_WRITABLE, host
 from domainlm.store.manifest import Manifest, scan
 from domainlm.store.objects import Objects
+from domainlm.store.staging import staged_path, sweep, write_whole
 
 COLLECTION_LOCK = "collection.lock"
 
@@ -49,7 +49,7 @@ class Store:
             self.root.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
         except OSError as error:
-            if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            if error.errno not in NOT_WRITABLE:
                 raise
             yield
             return
@@ -71,25 +71,10 @@ class Store:
     @contextmanager
     def temporary(self, name: str) -> Iterator[Path]:
         """An empty folder on the store's file system, removed afterwards, and later if the process is killed."""
-        parent = self.root / "tmp"
-        parent.mkdir(parents=True, exist_ok=True)
-        self._sweep(parent)
-        pid = os.getpid()
-        folder = parent / f"{name}.{socket.gethostname()}.{pid}.{process_start(pid) or 0}"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        try:
+        sweep(self.root)
+        with staged_path(self.root, name) as folder:
+            folder.mkdir()
             yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-    def _sweep(self, parent: Path) -> None:
-        for folder in parent.iterdir():
-            # the host's own name may hold dots
-            front, pid, start = ([*folder.name.rsplit(".", 2), "", ""])[:3]
-            is_ours = front.endswith(f".{socket.gethostname()}") and pid.isdigit()
-            if is_ours and not is_alive(int(pid), "" if start == "0" else start):
-                shutil.rmtree(folder, ignore_errors=True)
 
     def commit(self, out: Path) -> Manifest:
         """Move every file of a finished output into the objects; return the manifest."""
@@ -105,16 +90,23 @@ class Store:
         """Keep one build's row, one file per build, so that builders on several machines never share a file."""
         folder = self.root / "history"
         folder.mkdir(parents=True, exist_ok=True)
-        name = f"{time.time_ns()}.{socket.gethostname()}.{os.getpid()}.json"
-        (folder / name).write_bytes(canonical_json(dict(row)))
+        name = f"{time.time_ns()}.{host()}.{os.getpid()}.json"
+        with staged_path(self.root, "history") as staged:
+            write_whole(folder / name, canonical_json(dict(row)), staged)
 
 
 def append_line(path: Path, row: Mapping[str, Any]) -> None:
     """Append one JSON line in a single write, which the system keeps whole among concurrent writers."""
     path.parent.mkdir(parents=True, exist_ok=True)
     data = json.dumps(dict(row), sort_keys=True, ensure_ascii=False) + "\n"
-    descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o644)
+    line = data.encode("utf-8")
+    descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_RDWR, 0o644)
     try:
-        os.write(descriptor, data.encode("utf-8"))
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            # a full disk cut the last line short: it is not to take this one with it
+            line = b"\n" + line
+        if os.write(descriptor, line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
     finally:
         os.close(descriptor)

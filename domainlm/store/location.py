@@ -2,7 +2,8 @@
 
 In: the project folder and the environment. Out: the store's folder. It must be on the file system of DVC's cache, so
 that both hold one copy of the bytes; and `dvc exp run --temp` works in another folder whose `.dvc/config.local` names
-the cache absolutely, so a store that is found through the cache is found there too. `DOMAINLM_STORE` overrides. DVC
+the cache absolutely, so a store that is found through the cache is found there too. `DOMAINLM_STORE` overrides. All of
+DVC's files count, the user's and the machine's too: what the temporary folder is given was merged from all of them. DVC
 itself is not imported (0.5 s).
 """
 
@@ -13,24 +14,42 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import platformdirs
+
 STORE_VARIABLE = "DOMAINLM_STORE"
 STORE_FOLDER = "domainlm-store"
+EXPERIMENTS = (".dvc", "tmp", "exps")
 
 
-def dvc_cache_folder(project: Path) -> Path:
-    """Folder of DVC's cache: `cache.dir` of config.local or config, else `.dvc/cache`."""
-    for name in ("config.local", "config"):
+def experiment_origin(project: Path) -> Path | None:
+    """The project that started the DVC experiment (`--temp`, `--queue`) whose workspace this is. None: an ordinary one."""
+    for parent in project.resolve().parents:
+        if parent.parts[-3:] == EXPERIMENTS:
+            return parent.parents[2]
+    return None
+
+
+def dvc_configuration_files(project: Path, environment: Mapping[str, str] = os.environ) -> list[Path]:
+    """Where DVC looks, what counts most first: this clone, the project, the user, the machine."""
+    user = environment.get("DVC_GLOBAL_CONFIG_DIR") or platformdirs.user_config_dir("dvc", "iterative")
+    machine = environment.get("DVC_SYSTEM_CONFIG_DIR") or platformdirs.site_config_dir("dvc", "iterative")
+    return [project / ".dvc/config.local", project / ".dvc/config", Path(user, "config"), Path(machine, "config")]
+
+
+def dvc_cache_folder(project: Path, environment: Mapping[str, str] = os.environ) -> Path:
+    """Folder of DVC's cache: `cache.dir`, relative to the file that has it, else `.dvc/cache`."""
+    for file in dvc_configuration_files(project, environment):
         parser = configparser.ConfigParser(interpolation=None)
-        file = project / ".dvc" / name
         if file.is_file():
             parser.read(file, encoding="utf-8")
             if parser.has_option("cache", "dir"):
-                return (project / ".dvc" / parser.get("cache", "dir")).resolve()
+                named = parser.get("cache", "dir").strip("\"'")
+                return (file.parent / os.path.expanduser(named)).resolve()
     return (project / ".dvc" / "cache").resolve()
 
 
 def store_folder(project: Path, environment: Mapping[str, str] = os.environ) -> Path:
     override = environment.get(STORE_VARIABLE)
     if override:
-        return (project / override).resolve()
-    return dvc_cache_folder(project).parent / STORE_FOLDER
+        return ((experiment_origin(project) or project) / override).resolve()
+    return dvc_cache_folder(project, environment).parent / STORE_FOLDER

@@ -9,14 +9,19 @@ shared over network file systems; this cannot go stale.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
+import time
 from contextlib import suppress
 from pathlib import Path
 
 from domainlm.store.canonical import sha256_of_file
+from domainlm.store.staging import staged_path, sync, where_permitted
 
+# another file system, another's file (fs.protected_hardlinks), more links than an inode can have, no links at all
+NO_LINK = (errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 _EPOCH_SECONDS = 1_000_000_000
 _SPAN_SECONDS = 1 << 28
 
@@ -45,6 +50,8 @@ class Objects:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        # what this process put aside; its other names are damaged as well, and somebody has to say so
+        self.quarantined: list[Path] = []
 
     def path(self, sha256: str) -> Path:
         return self.root / "objects" / sha256[:2] / sha256[2:]
@@ -60,17 +67,20 @@ class Objects:
         file.chmod(0o444)
         moment = expected_mtime_ns(sha256)
         os.utime(file, ns=(moment, moment))
+        sync(file)
         os.replace(file, target)
         # rename(2) does nothing when both names are links to one inode already
         file.unlink(missing_ok=True)
 
     def adopt(self, file: Path, sha256: str) -> None:
         """Give the store a link to (or a copy of) an installed file whose bytes were checked."""
-        target = self.path(sha256)
-        staged = target.with_name(target.name + f".{os.getpid()}")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        link_or_copy(file, staged)
-        self.put(staged, sha256)
+        with staged_path(self.root, sha256[:16]) as staged:
+            if os.geteuid() in (0, file.stat().st_uid):
+                link_or_copy(file, staged)
+            else:
+                # another's file may be linked, but its mode and time are not ours to set
+                copy_whole(file, staged)
+            self.put(staged, sha256)
 
     def has(self, sha256: str, size: int) -> bool:
         """Whether a sound object is here. One whose time differs is hashed: touched is not damaged."""
@@ -80,42 +90,87 @@ class Objects:
         try:
             if target.stat().st_size == size and sha256_of_file(target) == sha256:
                 moment = expected_mtime_ns(sha256)
-                os.utime(target, ns=(moment, moment))
+                with where_permitted():
+                    os.utime(target, ns=(moment, moment))
                 return True
         except FileNotFoundError:
             return False
-        self.quarantine(sha256)
+        with where_permitted():
+            self.quarantine(sha256)
         return False
+
+    def is_written_to(self, sha256: str) -> bool:
+        """Whether the object is here with another time than its digest demands. Reads no bytes."""
+        try:
+            return self.path(sha256).stat().st_mtime_ns != expected_mtime_ns(sha256)
+        except FileNotFoundError:
+            return False
 
     def quarantine(self, sha256: str) -> None:
         """Take a damaged object out of service, keeping its bytes for a look."""
-        folder = self.root / "quarantine"
-        folder.mkdir(parents=True, exist_ok=True)
         # another build may have taken it away already
         with suppress(FileNotFoundError):
-            os.replace(self.path(sha256), folder / f"{sha256}.{os.getpid()}")
+            self.put_aside(self.path(sha256), sha256)
+
+    def put_aside(self, file: Path, sha256: str) -> Path | None:
+        """Keep the bytes of a damaged file in quarantine; where it is the object itself, that name goes.
+
+        Every other name of the file is damaged at the same moment. Where its time still says "untouched", the time is set to
+        now: each of them shows the damage from here on, and the next build there heals it. Returns its place in quarantine, None
+        for a file of another file system, which stays where it is. Raises FileNotFoundError.
+        """
+        if file.stat().st_mtime_ns == expected_mtime_ns(sha256):
+            os.utime(file)
+        kept = self.root / "quarantine" / f"{sha256}.{time.time_ns()}"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        own = self.path(sha256)
+        if own.exists() and os.path.samefile(file, own):
+            os.replace(own, kept)
+        else:
+            try:
+                os.link(file, kept)
+            except OSError as error:
+                if error.errno not in NO_LINK:
+                    raise
+                return None
+        self.quarantined.append(kept)
+        return kept
 
     def install(self, sha256: str, target: Path) -> int:
         """Put a link to an object at `target`, atomically. Returns the bytes that had to be copied (0 for a link)."""
         target.parent.mkdir(parents=True, exist_ok=True)
         staged = target.with_name(f".{target.name}.{os.getpid()}")
         staged.unlink(missing_ok=True)
-        copied = link_or_copy(self.path(sha256), staged)
-        if copied:
+        try:
+            copied = link_or_copy(self.path(sha256), staged)
             moment = expected_mtime_ns(sha256)
-            os.utime(staged, ns=(moment, moment))
-        os.replace(staged, target)
-        # rename(2) does nothing when both names are links to one inode already
-        staged.unlink(missing_ok=True)
-        return copied
+            if copied is None and staged.stat().st_mtime_ns != moment:
+                # touched, and not ours to set right
+                staged.unlink()
+                copied = copy_whole(self.path(sha256), staged)
+            if copied is not None:
+                os.utime(staged, ns=(moment, moment))
+            os.replace(staged, target)
+        finally:
+            # rename(2) does nothing when both names are links to one inode already; and a full disk cuts a copy short
+            staged.unlink(missing_ok=True)
+        return copied or 0
 
 
-def link_or_copy(source: Path, target: Path) -> int:
-    """Hardlink; where the file system or its owner forbids it, copy. Returns the bytes copied."""
+def link_or_copy(source: Path, target: Path) -> int | None:
+    """Hardlink; where the file systems or the owner forbid it, copy. Returns the bytes copied, None for a link."""
     try:
         os.link(source, target)
-        return 0
-    except OSError:
-        shutil.copyfile(source, target)
-        target.chmod(0o444)
-        return target.stat().st_size
+        return None
+    except OSError as error:
+        if error.errno not in NO_LINK:
+            raise
+    return copy_whole(source, target)
+
+
+def copy_whole(source: Path, target: Path) -> int:
+    """Copy a file to a name that is not there yet, its data on the disk; returns its bytes."""
+    shutil.copyfile(source, target)
+    target.chmod(0o444)
+    sync(target)
+    return target.stat().st_size

@@ -18,6 +18,7 @@ CHAT_TEMPLATE = (
     "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n'}}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
+PIPELINE_FILE = "domains/tiny/dvc.yaml"
 TINY = """\
 sources:
   tiny_corpus: {role: corpus, local: data/tiny/corpus, licence: CC0-1.0}
@@ -157,6 +158,11 @@ class Tree:
         """Bytes of the manifest of every whole artifact."""
         return {p.parent.name: p.read_text() for p in sorted((self.path / "artifacts/tiny").glob("*/manifest.json"))}
 
+    def commit(self, message: str) -> None:
+        """Commit everything that git does not ignore."""
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "-m", message)
+
     def edit(self, name: str, old: str, new: str) -> None:
         path = self.path / name
         text = path.read_text(encoding="utf-8")
@@ -201,7 +207,9 @@ def fresh_folder(
                 (folder / "data/tiny" / role / f"{number}.txt").write_text(text, encoding="utf-8")
         write_model(folder / "data/tiny/model", words("tokenizer", 4000))
         tree = Tree(folder, tree_environment)
-        tree.run("git", "init", "-q")
+        tree.run("git", "init", "-q", "-b", "main")
+        tree.run("git", "config", "user.name", "Tiny")
+        tree.run("git", "config", "user.email", "tiny@example.org")
         tree.run("python", "-m", "domainlm.dvc", "tiny")
 
     return shared_folder("fresh", make)
@@ -218,6 +226,21 @@ def built_folder(
         Tree(folder, tree_environment).snakemake()
 
     return shared_folder("built", make)
+
+
+@pytest.fixture(scope="session")
+def versioned_folder(
+    shared_folder: Callable[..., Path], built_folder: Path, tree_environment: Callable[..., dict[str, str]]
+) -> Path:
+    """The built tree after one `dvc repro`, committed."""
+
+    def make(folder: Path) -> None:
+        copy_whole(built_folder, folder)
+        tree = Tree(folder, tree_environment)
+        tree.run("dvc", "repro", "--quiet", PIPELINE_FILE)
+        tree.commit("Versioned")
+
+    return shared_folder("versioned", make)
 
 
 def copy_whole(source: Path, target: Path) -> None:
@@ -248,6 +271,13 @@ def built_tree(built_folder: Path, tmp_path: Path, tree_environment: Callable[..
     """A copy of the built tree, the test's own."""
     copy_whole(built_folder, tmp_path / "built")
     return Tree(tmp_path / "built", tree_environment)
+
+
+@pytest.fixture
+def versioned_tree(versioned_folder: Path, tmp_path: Path, tree_environment: Callable[..., dict[str, str]]) -> Tree:
+    """A copy of the versioned tree, the test's own."""
+    copy_whole(versioned_folder, tmp_path / "versioned")
+    return Tree(tmp_path / "versioned", tree_environment)
 
 
 @pytest.fixture

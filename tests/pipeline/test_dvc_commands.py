@@ -16,23 +16,9 @@ FILE = "domains/tiny/dvc.yaml"
 CLEAN = "Data and pipelines are up to date."
 
 
-@pytest.fixture(scope="session")
-def versioned_folder(
-    shared_folder: Callable[..., Path], built_folder: Path, tree_type: Callable[[Path], Any], copy: Callable[..., None]
-) -> Path:
-    """The built tree after one `dvc repro`."""
-
-    def make(folder: Path) -> None:
-        copy(built_folder, folder)
-        tree_type(folder).run("dvc", "repro", "--quiet", FILE)
-
-    return shared_folder("versioned", make)
-
-
 @pytest.fixture
-def tree(versioned_folder: Path, tmp_path: Path, tree_type: Callable[[Path], Any], copy: Callable[..., None]) -> Any:
-    copy(versioned_folder, tmp_path / "versioned")
-    return tree_type(tmp_path / "versioned")
+def tree(versioned_tree: Any) -> Any:
+    return versioned_tree
 
 
 def test_repro_builds_nothing_and_is_then_clean(tree: Any, built_tree: Any) -> None:
@@ -81,16 +67,49 @@ def test_checkout_brings_everything_back(tree: Any) -> None:
     assert done == {}
 
 
-def test_a_checkout_on_a_machine_with_an_empty_store_is_learnt(tree: Any) -> None:
-    shutil.rmtree(tree.path / ".dvc/domainlm-store")
-    shutil.rmtree(tree.path / ".domainlm")
-    shutil.rmtree(tree.path / ".snakemake")
-    shutil.rmtree(tree.artifact(""))
-    tree.run("dvc", "checkout", "--quiet", FILE)
-    with tree.outcomes() as done:
-        tree.snakemake()
-        tree.snakemake("--forceall", "corpus_split")
+def test_what_is_pulled_into_a_fresh_clone_is_learnt_by_its_empty_store(
+    tree: Any, tmp_path: Path, tree_type: Callable[[Path], Any]
+) -> None:
+    tree.run("dvc", "remote", "add", "--default", "share", str(tmp_path / "share"))
+    tree.commit("A remote")
+    tree.run("dvc", "push", "--quiet", FILE)
+    tree.run("git", "clone", "--quiet", str(tree.path), str(tmp_path / "clone"))
+    clone = tree_type(tmp_path / "clone")
+    clone.run("dvc", "pull", "--quiet", FILE)
+    assert clone.digests() == tree.digests()
+    assert clone.run("dvc", "status", FILE).strip() == CLEAN
+    with clone.outcomes() as done:
+        clone.snakemake()
+        clone.snakemake("--forceall", "corpus_split")
     assert set(done) <= {"up_to_date", "restored"}
+
+
+def test_an_older_commit_comes_back_whole(tree: Any) -> None:
+    before = tree.digests()
+    tree.edit("config/domains/tiny.yaml", "max_documents: 12", "max_documents: 11")
+    tree.run("dvc", "repro", "--quiet", "-s", f"{FILE}:sft_dataset")
+    tree.commit("Fewer documents")
+    after = tree.digests()
+    assert after["sft_dataset"] != before["sft_dataset"]
+    for commit, digests in (("HEAD~1", before), ("main", after)):
+        tree.run("git", "checkout", "--quiet", commit)
+        tree.run("dvc", "checkout", "--quiet", FILE)
+        assert tree.digests() == digests
+        with tree.outcomes() as done:
+            tree.snakemake("sft_dataset")
+        assert set(done) <= {"up_to_date"}
+
+
+def test_a_section_that_a_file_did_not_have_is_not_passed_over(tree: Any) -> None:
+    path = tree.path / "config/domains/tiny.yaml"
+    path.write_text(path.read_text(encoding="utf-8") + "clean_shards: {min_chars: 80}\n", encoding="utf-8")
+    # DVC would skip every stage: its list knows no clean_shards in this file
+    assert tree.run("dvc", "status", FILE).strip() != CLEAN
+    assert "python -m domainlm.dvc tiny" in tree.run("dvc", "repro", f"{FILE}:clean_shards", expect=255)
+    tree.run("python", "-m", "domainlm.dvc", "tiny")
+    with tree.outcomes() as done:
+        tree.run("dvc", "repro", "--quiet", f"{FILE}:clean_shards")
+    assert done["built"] == {"clean_shards"}
 
 
 def test_another_version_s_checkout_is_not_taken_for_this_one(tree: Any) -> None:
@@ -132,8 +151,9 @@ def test_metrics_and_plots_are_shown(tree: Any, tmp_path: Path) -> None:
     assert "sft_adapter: training loss" in page
 
 
-def test_params_diff_names_the_knob(tree: Any) -> None:
+def test_status_names_the_stages_of_a_knob(tree: Any) -> None:
     tree.edit("config/domains/tiny.yaml", "max_documents: 12", "max_documents: 11")
     status = tree.run("dvc", "status", FILE)
     changed = [line.strip() for line in status.splitlines() if line.strip().startswith(FILE)]
-    assert changed == [f"{FILE}:sft_dataset:"]
+    # the first two depend on the whole file of a domain, whatever they are restored by
+    assert changed == [f"{FILE}:{name}:" for name in ("raw_corpus", "base_model", "sft_dataset")]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def test_where_links_are_forbidden_the_copy_counts_as_untouched(
     objects: Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
-        raise PermissionError
+        raise PermissionError(errno.EPERM, "links are forbidden")
 
     monkeypatch.setattr(os, "link", refuse)
     assert objects.install(DIGEST, tmp_path / "file") == len(TEXT)

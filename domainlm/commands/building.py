@@ -1,0 +1,81 @@
+"""`domainlm build`: what the rules call."""
+
+from __future__ import annotations
+
+import json
+import traceback
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from domainlm.commands.shared import named_errors
+from domainlm.process import die_with_parent, end_tidily_on_sigterm
+
+
+def build(
+    artifact: Annotated[str, typer.Argument(help="Artifact to build, as in artifacts/<domain>/<artifact>.")],
+    domain: Annotated[str, typer.Option(help="Domain whose stamps were written.")] = "medical",
+    shard: Annotated[str | None, typer.Option(help="Shard number (four digits) of a sharded artifact.")] = None,
+    stamp: Annotated[Path | None, typer.Option(help="Stamp file (default: the one that snakemake wrote).")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads to use.")] = 1,
+    micro_batch_rows: Annotated[int, typer.Option(min=1, help="Rows in one forward pass.")] = 1,
+    checkpoint_seconds: Annotated[float, typer.Option(help="Seconds between checkpoints in training.")] = 60.0,
+    log_file: Annotated[Path | None, typer.Option("--log", help="File that gets the log lines too.")] = None,
+    as_needed: Annotated[
+        bool, typer.Option(help="Leave bytes in the remote unless the run was asked for this artifact (the rules).")
+    ] = False,
+    parent: Annotated[
+        int | None, typer.Option(help="Process to end with (default: the one that started this one).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+) -> None:
+    """Build one artifact whose inputs are built. Restores it where its action is known; safe to call by hand."""
+    from domainlm.build import read_stamp, recorded_build
+    from domainlm.hollow import is_requested
+    from domainlm.pipeline import BY_NAME
+    from domainlm.progress import Reporter
+    from domainlm.stage import Resources, StageError
+    from domainlm.stamps import check_package, stamp_path
+    from domainlm.store.lease import LeaseRefused, LeaseTimeout
+    from domainlm.store.remote import RemoteError
+
+    if artifact not in BY_NAME:
+        typer.echo(f"no artifact {artifact!r}; expected one of {', '.join(BY_NAME)}", err=True)
+        raise typer.Exit(2)
+    end_tidily_on_sigterm()
+    die_with_parent(parent)
+    # libraries announce changes of their own that no user of ours can act on
+    warnings.simplefilter("ignore", FutureWarning)
+    project = Path.cwd()
+    with named_errors():
+        check_package(project)
+    name = artifact if shard is None else f"{artifact}/{shard}"
+    with Reporter(name, log_file) as reporter:
+        resources = Resources(
+            threads=threads,
+            micro_batch_rows=micro_batch_rows,
+            checkpoint_seconds=checkpoint_seconds,
+            progress=reporter.progress,
+            log=reporter.log,
+        )
+        try:
+            wanted = read_stamp(stamp or project / stamp_path(domain, artifact, shard))
+            is_wanted = not as_needed or (shard is None and is_requested(project, domain, artifact))
+            outcome = recorded_build(project, wanted, resources, is_wanted)
+        except (StageError, LeaseTimeout, LeaseRefused, RemoteError, OSError) as error:
+            reporter.log(f"failed: {error}")
+            raise typer.Exit(3) from error
+        except Exception:
+            # a defect, not bad input: the whole trace belongs in the log file too
+            reporter.log(f"failed by a defect in domainlm:\n{traceback.format_exc()}")
+            raise typer.Exit(3) from None
+        figures = ", ".join(
+            f"{key} {value}" for key, value in outcome.stats.items() if isinstance(value, int | float | str)
+        )
+        reporter.log(f"{outcome.outcome}: {outcome.why}{'; ' if figures else ''}{figures}")
+    if as_json:
+        row = {"outcome": outcome.outcome, "why": outcome.why, "key": outcome.key, "tree_digest": outcome.tree_digest}
+        sizes = {"bytes": outcome.size_bytes, "bytes_moved": outcome.moved_bytes}
+        typer.echo(json.dumps({**row, **sizes}, sort_keys=True))

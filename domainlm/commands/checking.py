@@ -1,0 +1,122 @@
+"""`verify`, `check` and `doctor`: are the bytes right, does a rebuild give them again, is this machine fit."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from domainlm.commands.shared import (
+    DomainOption,
+    JsonOption,
+    SetOption,
+    ThreadsOption,
+    check_artifact,
+    named_errors,
+    present_stamps,
+    show,
+)
+
+
+def verify(
+    artifact: Annotated[
+        str | None, typer.Argument(help="Installed artifact whose files are read (default: every object and record).")
+    ] = None,
+    domain: DomainOption = None,
+    threads: ThreadsOption = None,
+    again: Annotated[bool, typer.Option("--again", help="Do not go on with an interrupted run; start anew.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Read the bytes: are they what their digests say? What is damaged is put aside, and the next build heals it."""
+    from domainlm.progress import Reporter
+    from domainlm.resolve import default_domain
+    from domainlm.store.verify import VerifyRunning
+    from domainlm.upkeep.verify import damage_table, summary
+    from domainlm.upkeep.verify import verify as verify_bytes
+
+    if artifact is not None:
+        check_artifact(artifact)
+    project = Path.cwd()
+    try:
+        with named_errors(), Reporter("verify", None) as reporter:
+            chosen = domain or default_domain(project)
+            report = verify_bytes(project, chosen, artifact, threads or os.cpu_count() or 1, again, reporter.progress)
+    except VerifyRunning as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(3) from None
+    if as_json:
+        show(report.as_json())
+    else:
+        for line in summary(report):
+            typer.echo(line)
+        if not report.is_sound:
+            show(damage_table(report, project))
+    if not report.is_sound:
+        raise typer.Exit(1)
+
+
+def check(
+    artifact: Annotated[str, typer.Argument(help="Built artifact.")],
+    shard: Annotated[str | None, typer.Option(help="Only this shard (four digits) of a sharded artifact.")] = None,
+    domain: DomainOption = None,
+    settings: SetOption = None,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Build an artifact once more, without the cache, and compare: same bytes, or what differs first, and why."""
+    from domainlm.progress import Reporter
+    from domainlm.stage import Resources
+    from domainlm.upkeep.check import as_json as check_json
+    from domainlm.upkeep.check import check as check_again
+    from domainlm.upkeep.check import render, stamps_to_check
+
+    check_artifact(artifact)
+    warnings.simplefilter("ignore", FutureWarning)
+    with named_errors(), Reporter(f"check {artifact}", None) as reporter:
+        stamps = stamps_to_check(present_stamps(domain, settings or []), artifact, shard)
+        cores = threads or os.cpu_count() or 1
+        resources = Resources(threads=cores, progress=reporter.progress, log=reporter.log)
+        checked = check_again(Path.cwd(), stamps, resources, reporter.log)
+    show(check_json(checked) if as_json else render(checked))
+    if any(found.alternative is not None for found in checked):
+        raise typer.Exit(1)
+
+
+def doctor(
+    hollow: Annotated[
+        bool, typer.Option("--hollow", help="Only look for hollow artifacts that a dvc.lock records (the git hooks).")
+    ] = False,
+    hook: Annotated[
+        str | None, typer.Option(help="With --hollow: the git hook that asks, pre-commit or pre-push.", hidden=True)
+    ] = None,
+    install_hooks: Annotated[
+        bool, typer.Option("--install-hooks", help="Install git hooks that refuse to commit or push one.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Is this machine fit for a build, and what is missing? Exits with 1 where something is."""
+    from domainlm.upkeep.doctor import examine
+    from domainlm.upkeep.hooks import install_hooks as install
+    from domainlm.upkeep.hooks import recorded_hollow, versions_of_hook
+
+    project = Path.cwd()
+    with named_errors():
+        if install_hooks:
+            for path in install(project):
+                typer.echo(f"installed {path}", err=True)
+            return
+        if hook is not None:
+            checks = recorded_hollow(project, versions_of_hook(hook, sys.stdin.read()))
+        else:
+            checks = recorded_hollow(project) if hollow else examine(project)
+    if as_json:
+        show({"checks": [check.as_json() for check in checks]})
+    else:
+        for check in checks:
+            typer.echo(check.line())
+    if not all(check.is_ok for check in checks):
+        raise typer.Exit(1)

@@ -1,0 +1,66 @@
+"""`plan`, `why` and `lineage`: what a run would do, what changed, what an artifact was made from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from domainlm.commands.shared import (
+    DomainOption,
+    JsonOption,
+    SetOption,
+    check_artifact,
+    named_errors,
+    present_stamps,
+    show,
+)
+
+
+def plan(
+    artifact: Annotated[str, typer.Argument(help="Artifact that a run would be asked for.")] = "eval_report",
+    domain: DomainOption = None,
+    settings: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What a run would restore, fetch and build; why; and what it costs by measured history. Changes nothing."""
+    from domainlm.explain.plan import make_plan, render
+
+    check_artifact(artifact)
+    with named_errors():
+        stamps = present_stamps(domain, settings or [])
+        found = make_plan(Path.cwd(), stamps[0].domain, stamps, artifact)
+    show(found.as_json() if as_json else render(found))
+
+
+def why(
+    artifact: Annotated[str, typer.Argument(help="Artifact to explain.")],
+    domain: DomainOption = None,
+    settings: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What differs between an artifact now and its last build: knobs, functions, files, versions. Changes nothing."""
+    from domainlm.explain.why import make_why, render
+
+    check_artifact(artifact)
+    with named_errors():
+        stamps = present_stamps(domain, settings or [])
+        found = make_why(Path.cwd(), stamps[0].domain, stamps, artifact)
+    show(found.as_json() if as_json else render(found))
+
+
+def lineage(
+    artifact: Annotated[str, typer.Argument(help="Installed artifact.")],
+    domain: DomainOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Everything an artifact was made from: raw files and licences, base model, code, versions, platform."""
+    from domainlm.explain.lineage import make_lineage, render
+    from domainlm.resolve import default_domain
+
+    check_artifact(artifact)
+    project = Path.cwd()
+    with named_errors():
+        found = make_lineage(project, domain or default_domain(project), artifact)
+    show(found.as_json() if as_json else render(found))

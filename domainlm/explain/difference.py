@@ -1,0 +1,257 @@
+"""What differs between two actions of an artifact, field by field.
+
+In: former and present actions (of a whole artifact, or of all its shards), and lookups for what their digests stand for. Out:
+a list of `Difference`s that name knobs, functions, files and versions, never digests. Property kept: equal actions give no
+difference, and different ones at least one, though it may only say that the former record is not known. A text diff of two
+action.json files would show that a digest changed, which is what the reader knows already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from domainlm.store.canonical import canonical_json
+from domainlm.store.code import ORDER, OTHER_STATEMENTS, WHOLE_FILE
+from domainlm.store.manifest import Manifest
+from domainlm.wording import bytes_in_words, value_in_words
+
+Action = Mapping[str, Any]
+# shard (None: the whole) -> former action (None: there is none), present action (None: the shard is no more)
+Pairs = Mapping[str | None, tuple[Action | None, Action | None]]
+Definitions = Mapping[str, Mapping[str, str]]
+LABELS = ("role", "licence", "authority", "stance", "format")
+ORIGIN = ("package", "version", "kind", "member", "include", "exclude", "repository", "revision", "sha256")
+# keys of a slice that are another section's knob, and those that hold rows of sources
+OTHER_SECTIONS = {
+    "relay": "sft_adapter.relay",
+    "system_prompt": "sft_tokens.system_prompt",
+    "shards": "raw_corpus.shards",
+    "segment_bytes": "raw_corpus.segment_bytes",
+}
+SOURCE_KEYS = ("files", "fetched", "hub", "source", "shard")
+SHOWN_PARTS = 5
+PLAIN_NAMES = {OTHER_STATEMENTS: "imports or other statements", ORDER: "order of definitions", WHOLE_FILE: "the file"}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One reason.
+
+    kind: config, source, raw_file, code, distribution, input, schema, new (no former action), unknown (former action not kept), files
+    (the installed files are missing or not as built). change: changed, added, removed, relabelled, pending (an input that is
+    built first). parts: (change, name) of definitions or files. shards: those it holds for; empty for a whole artifact.
+    """
+
+    kind: str
+    name: str
+    change: str
+    old: Any = None
+    new: Any = None
+    parts: tuple[tuple[str, str], ...] = ()
+    shards: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        parts = [{"change": change, "name": name} for change, name in self.parts]
+        row = {"kind": self.kind, "name": self.name, "change": self.change, "old": self.old, "new": self.new}
+        return {**row, "parts": parts, "shards": list(self.shards), "text": in_words(self)}
+
+
+@dataclass(frozen=True)
+class Lookups:
+    """What digests stand for: definitions by code digest, manifests by tree digest; None where it was not kept."""
+
+    code: Callable[[str], Definitions | None]
+    tree: Callable[[str], Manifest | None]
+
+
+def _parts_in_words(parts: tuple[tuple[str, str], ...]) -> str:
+    shown = [f"{PLAIN_NAMES.get(name, name)} {change}" for change, name in parts[:SHOWN_PARTS]]
+    more = len(parts) - len(shown)
+    return ", ".join([*shown, *([f"{more} more"] if more else [])])
+
+
+def in_words(difference: Difference) -> str:
+    """One line."""
+    kind, name, change = difference.kind, difference.name, difference.change
+    old, new = value_in_words(difference.old), value_in_words(difference.new)
+    values = {"added": f"{new} (not there before)", "removed": f"{old} (no longer there)"}.get(change, f"{old} → {new}")
+    parts = _parts_in_words(difference.parts)
+    if kind == "input":
+        text = {
+            "pending": f"{name} is built first and may come out different",
+            "added": f"{name} is an input now",
+            "removed": f"{name} is no longer an input",
+        }.get(change, f"{name} changed{f' ({parts})' if parts else ' (its former files are not known)'}")
+        return f"input {text}"
+    if kind == "code":
+        return f"code {name}{f': {parts}' if parts else f' {change}'}"
+    if kind == "source" and difference.parts:
+        return f"{name} {values} ({len(difference.parts)} file{'s' if len(difference.parts) > 1 else ''}: {parts})"
+    if kind == "raw_file":
+        sizes = [bytes_in_words(size) for size in (difference.old, difference.new) if size is not None]
+        was = "same size" if len(set(sizes)) == 1 else " → ".join(sizes)
+        return f"raw file {name} {change}" + (f" ({was})" if change == "changed" else "")
+    return {
+        "new": "not built here yet",
+        "unknown": f"the former record of {name} is not kept here",
+        "files": "its files are missing, or were written to",
+        "schema": f"the form of action keys {values}",
+    }.get(kind, f"{kind} {name} {values}" if kind != "source" else f"{name} {values}")
+
+
+def _compared(kind: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Difference]:
+    for name in dict.fromkeys([*old, *new]):
+        if name not in new:
+            yield Difference(kind, name, "removed", old=old[name])
+        elif name not in old:
+            yield Difference(kind, name, "added", new=new[name])
+        elif old[name] != new[name]:
+            yield Difference(kind, name, "changed", old[name], new[name])
+
+
+def _flattened(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _flattened(f"{prefix}.{key}", item)
+    else:
+        yield prefix, value
+
+
+def knobs(action: Action) -> dict[str, Any]:
+    """Configuration of an action by dotted path, as it is written in config.yaml."""
+    artifact = action["artifact"].removesuffix("_shard")
+    found: dict[str, Any] = {}
+    for key, value in action["config"].items():
+        if key not in SOURCE_KEYS:
+            found.update(_flattened(artifact if key == "section" else OTHER_SECTIONS.get(key, key), value))
+    return found
+
+
+def changed_names(old: Mapping[str, object], new: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    """(change, name) of what two mappings of digests do not share."""
+    return tuple((difference.change, difference.name) for difference in _compared("", old, new))
+
+
+def code_differences(artifact: str, old: Definitions | None, new: Definitions | None) -> Iterator[Difference]:
+    """One difference per file whose definitions changed."""
+    if old is None or new is None:
+        yield Difference("code", f"of {artifact} or of what it imports", "changed (the former code was not recorded)")
+        return
+    for file in sorted({*old, *new}):
+        if file not in old or file not in new:
+            yield Difference("code", file, "added" if file in new else "removed")
+            continue
+        parts = changed_names(old[file], new[file])
+        # the order shows by itself only where nothing else does
+        named = tuple(part for part in parts if part[1] != ORDER)
+        if parts:
+            yield Difference("code", file, "changed", parts=named or parts)
+
+
+def input_differences(old: Mapping[str, str], new: Mapping[str, str | None], lookups: Lookups) -> Iterator[Difference]:
+    """new: input -> tree digest, or None for one that is built first."""
+    for difference in _compared("input", old, new):
+        parts: tuple[tuple[str, str], ...] = ()
+        change = difference.change
+        if change == "changed" and difference.new is None:
+            change = "pending"
+        elif change == "changed":
+            before, after = lookups.tree(difference.old), lookups.tree(difference.new)
+            if before is not None and after is not None:
+                parts = changed_names(
+                    {entry.path: entry.sha256 for entry in before.entries},
+                    {entry.path: entry.sha256 for entry in after.entries},
+                )
+        yield Difference("input", difference.name, change, parts=parts)
+
+
+def _source_rows(actions: Iterable[Action]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Local raw files by 'source/path', and what fetched sources declare by source."""
+    files: dict[str, Any] = {}
+    origins: dict[str, Any] = {}
+    for action in actions:
+        config = action["config"]
+        for row in [*config.get("files", []), *config.get("fetched", [])]:
+            if row["origin"] == "local":
+                files[f"{row['source']}/{row['path']}"] = row
+            else:
+                origins[row["source"]] = row
+        if config.get("hub"):
+            origins[config["hub"]["source"]] = {**config["source"], **config["hub"]}
+    return files, origins
+
+
+def source_differences(old: Iterable[Action], new: Iterable[Action]) -> Iterator[Difference]:
+    """Raw files added, removed, changed or relabelled, and fetched sources that declare something else."""
+    (old_files, old_origins), (new_files, new_origins) = _source_rows(old), _source_rows(new)
+    relabelled: dict[bytes, Difference] = {}
+    for name in sorted({*old_files, *new_files}):
+        before, after = old_files.get(name), new_files.get(name)
+        if before is None or after is None:
+            yield Difference("raw_file", name, "added" if before is None else "removed")
+            continue
+        if before["sha256"] != after["sha256"]:
+            yield Difference("raw_file", name, "changed", before["size"], after["size"])
+        for label in LABELS:
+            if before.get(label) != after.get(label):
+                key = canonical_json([after["source"], label, before.get(label), after.get(label)])
+                found = relabelled.get(key) or Difference(
+                    "source", f"sources.{after['source']}.{label}", "relabelled", before.get(label), after.get(label)
+                )
+                relabelled[key] = replace(found, parts=(*found.parts, ("relabelled", name)))
+    yield from relabelled.values()
+    for name in sorted({*old_origins, *new_origins}):
+        before, after = old_origins.get(name), new_origins.get(name)
+        if before is None or after is None:
+            row = before if before is not None else new_origins[name]
+            what = f"{row.get('package') or row.get('repository')} {row.get('version') or row.get('revision')}"
+            change = "added" if before is None else "removed"
+            yield Difference("source", f"sources.{name}", change, *((None, what) if before is None else (what, None)))
+            continue
+        for field in (*ORIGIN, *LABELS):
+            if before.get(field) != after.get(field):
+                values = (before.get(field), after.get(field))
+                values = ("the declared digest", "another one") if field == "sha256" else values
+                yield Difference("source", f"sources.{name}.{field}", "changed", *values)
+
+
+def _action_differences(old: Action, new: Action, lookups: Lookups) -> Iterator[Difference]:
+    artifact = new["artifact"].removesuffix("_shard")
+    yield from _compared("schema", {"schema": old.get("schema")}, {"schema": new.get("schema")})
+    yield from _compared("config", knobs(old), knobs(new))
+    if old["code"] != new["code"]:
+        yield from code_differences(artifact, lookups.code(old["code"]), lookups.code(new["code"]))
+    yield from _compared("distribution", old["distributions"], new["distributions"])
+    # a gather's inputs are the shards of the same artifact, which speak for themselves
+    is_own_shard = str.isdigit
+    yield from input_differences(
+        {name: digest for name, digest in old["inputs"].items() if not is_own_shard(name)},
+        {name: digest for name, digest in new["inputs"].items() if not is_own_shard(name)},
+        lookups,
+    )
+
+
+def artifact_differences(pairs: Pairs, lookups: Lookups, missing: str = "new") -> list[Difference]:
+    """What differs for an artifact. missing: kind of the difference where there is no former action (new, unknown)."""
+    merged: dict[bytes, Difference] = {}
+    shards: dict[bytes, list[str]] = {}
+    for shard, (old, new) in pairs.items():
+        if new is None:
+            continue
+        name = new["artifact"].removesuffix("_shard")
+        found = [Difference(missing, name, "added")] if old is None else _action_differences(old, new, lookups)
+        for difference in found:
+            key = canonical_json([difference.kind, difference.name, difference.change, difference.old, difference.new])
+            parts = difference.parts
+            if difference.kind == "input" and shard is not None:
+                parts = tuple((change, f"{shard}/{part}") for change, part in parts)
+            known = merged.get(key)
+            parts = tuple(dict.fromkeys((*known.parts, *parts))) if known is not None else parts
+            merged[key] = replace(difference, parts=parts)
+            shards.setdefault(key, []).extend([shard] if shard is not None else [])
+    former = [old for old, _ in pairs.values() if old is not None]
+    present = [new for _, new in pairs.values() if new is not None]
+    sources = list(source_differences(former, present)) if former else []
+    return sources + [replace(difference, shards=tuple(shards[key])) for key, difference in merged.items()]

@@ -1,0 +1,86 @@
+"""Former versions of artifacts: their records, found by what they gave.
+
+In: the workspace, the store, builds.jsonl. Out: manifest and action record of an artifact's version by its tree digest, and the
+action of the build before. A tree digest alone does not lead to the action that gave it (several may), so the rows of
+builds.jsonl say which key this workspace got it from.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from domainlm.build import BUILDS_FILE
+from domainlm.hollow import is_hollow
+from domainlm.stamps import artifact_folder
+from domainlm.store.install import read_record
+from domainlm.store.local import Store
+from domainlm.store.manifest import Manifest, read_manifest
+from domainlm.store.trees import read_tree
+
+
+@dataclass(frozen=True)
+class Version:
+    """What is known of one version of an artifact or of one shard (None: the whole)."""
+
+    shard: str | None
+    manifest: Manifest | None
+    record: Mapping[str, Any] | None
+    is_hollow: bool = False
+
+    @property
+    def action(self) -> Mapping[str, Any] | None:
+        return self.record["action"] if self.record is not None else None
+
+
+def read_builds(project: Path) -> list[dict[str, Any]]:
+    """Rows of builds.jsonl, oldest first; a torn line is left out."""
+    path = project / BUILDS_FILE
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            continue
+    return rows
+
+
+class Former:
+    """Records of what is installed, and of what this workspace built or restored before."""
+
+    def __init__(self, project: Path, store: Store) -> None:
+        self.project = project
+        self.store = store
+        self.rows = read_builds(project)
+        self._keys = {
+            (row["domain"], row["artifact"], row["shard"], row["tree_digest"]): row["key"]
+            for row in self.rows
+            if "tree_digest" in row
+        }
+
+    def find(self, domain: str, artifact: str, shard: str | None, tree_digest: str | None) -> Version:
+        """The version with this content (None: what is installed); without a record where none is kept."""
+        folder = artifact_folder(domain, artifact, shard)
+        manifest, record = read_manifest(self.project / folder), read_record(self.project / folder)
+        if manifest is not None and record is not None and tree_digest in (None, manifest.tree_digest):
+            return Version(shard, manifest, record, is_hollow(self.project, folder, record["key"]))
+        if tree_digest is None:
+            return Version(shard, None, None)
+        key = self._keys.get((domain, artifact, shard, tree_digest))
+        hit = self.store.actions.get(key) if key is not None else None
+        if hit is None or hit[0].tree_digest != tree_digest:
+            return Version(shard, read_tree(self.store.root, tree_digest), None)
+        return Version(shard, *hit)
+
+    def before(self, domain: str, artifact: str, shard: str | None, key: str) -> Mapping[str, Any] | None:
+        """The action of the last build of another key, or None where there was none or its record is not kept."""
+        for row in reversed(self.rows):
+            if (row["domain"], row["artifact"], row["shard"]) == (domain, artifact, shard) and row.get(
+                "key", key
+            ) != key:
+                hit = self.store.actions.get(row["key"])
+                return hit[1]["action"] if hit is not None else None
+        return None

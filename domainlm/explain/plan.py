@@ -1,0 +1,270 @@
+"""`domainlm plan`: what a run would do, why, and what it costs by measured history.
+
+In: stamps, workspace, store, remote. Out: a `Plan`: one row per artifact in pipeline order, shards folded, and totals. Nothing
+is written. A cost is the median of what the store's history holds for the artifact in this domain, on the device and with the
+threads of the newest row; it is not scaled to another configuration, because a cost that was never measured is a guess. What
+has no history is named as unknown.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from domainlm.explain.difference import Definitions, Difference, Lookups, artifact_differences, in_words
+from domainlm.explain.outlook import Outlook, State, former_pairs, missing_entries, predict
+from domainlm.stamps import Stamp, code_definitions
+from domainlm.store.local import Store
+from domainlm.store.location import store_folder
+from domainlm.store.remote import open_remote
+from domainlm.store.trees import read_code, read_tree
+from domainlm.wording import bytes_in_words, seconds_in_words
+
+# newest rows of the store's history that are read: enough for every artifact, and quick in an old store
+HISTORY_ROWS = 2000
+ORDER: tuple[State, ...] = ("up_to_date", "restore", "fetch", "build")
+STYLES = {"up_to_date": "dim", "restore": "green", "fetch": "cyan", "build": "yellow"}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Medians of one artifact's builds; builds: how many were measured."""
+
+    seconds: float
+    peak_memory_mb: int
+    device: str
+    threads: int
+    builds: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One artifact. shards: state -> how many. seconds: of all that may be built one after another, None where unknown.
+
+    fill_bytes: bytes to fetch because a build below reads this artifact and only its records are here.
+    """
+
+    artifact: str
+    state: State
+    unless: tuple[str, ...]
+    otherwise: State
+    why: tuple[Difference, ...]
+    shards: Mapping[str, int]
+    seconds: float | None
+    cost: Cost | None
+    fetch_bytes: int
+    fill_bytes: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    domain: str
+    target: str
+    rows: tuple[Row, ...]
+
+    @property
+    def builds(self) -> list[Row]:
+        return [row for row in self.rows if row.state == "build"]
+
+    def totals(self) -> dict[str, Any]:
+        """Seconds: of the builds that are certain, and of all that may come. Unknown costs are named, not counted."""
+        certain = [row for row in self.builds if not row.unless]
+        peaks = [row.cost.peak_memory_mb for row in self.builds if row.cost is not None]
+        return {
+            "build": [row.artifact for row in certain],
+            "build_unless": [row.artifact for row in self.builds if row.unless],
+            "seconds_at_least": round(sum(row.seconds or 0.0 for row in certain), 3),
+            "seconds_at_most": round(sum(row.seconds or 0.0 for row in self.builds), 3),
+            "unknown_cost": [row.artifact for row in self.builds if row.seconds is None],
+            "peak_memory_mb": max(peaks, default=None),
+            "devices": sorted({row.cost.device for row in self.builds if row.cost is not None}),
+            "fetch_bytes": sum(row.fetch_bytes + row.fill_bytes for row in self.rows),
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        rows = []
+        for row in self.rows:
+            why = [difference.as_json() for difference in row.why]
+            cost = asdict(row.cost) if row.cost is not None else None
+            rows.append({**asdict(row), "unless": list(row.unless), "why": why, "cost": cost})
+        return {"domain": self.domain, "target": self.target, "artifacts": rows, "totals": self.totals()}
+
+
+def make_lookups(project: Path, store: Store, outlooks: Iterable[Outlook]) -> Lookups:
+    """What digests stand for: the code as it is now, the contents as they are now, and what the store kept of former ones."""
+    present = list(outlooks)
+    owners = {outlook.stamp.code_digest: outlook.stamp.artifact for outlook in present}
+    manifests = {o.manifest.tree_digest: o.manifest for o in present if o.manifest is not None}
+
+    @cache
+    def code(digest: str) -> Definitions | None:
+        kept = read_code(store.root, digest)
+        if kept is None and digest in owners:
+            found, definitions = code_definitions(project, owners[digest])
+            kept = definitions if found == digest else None
+        return kept
+
+    return Lookups(code, lambda digest: manifests.get(digest) or read_tree(store.root, digest))
+
+
+def read_history(store: Store, domain: str) -> Iterator[dict[str, Any]]:
+    """Rows of the newest builds of a domain in the store, newest first."""
+    folder = store.root / "history"
+    names = sorted((path.name for path in folder.glob("*.json")), reverse=True) if folder.is_dir() else []
+    for name in names[:HISTORY_ROWS]:
+        try:
+            row = json.loads((folder / name).read_bytes())
+        except (OSError, ValueError):
+            continue
+        if isinstance(row, dict) and row.get("domain") == domain:
+            yield row
+
+
+def measured_costs(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, bool], Cost]:
+    """(artifact, whether of one shard) -> cost. rows: newest first; only rows on the newest one's device and threads count."""
+    groups: dict[tuple[str, bool], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        group = groups.setdefault((row["artifact"], row["shard"] is not None), [])
+        if not group or (row["device"], row["threads"]) == (group[0]["device"], group[0]["threads"]):
+            group.append(row)
+    return {
+        name: Cost(
+            median(row["seconds"] for row in group),
+            int(median(row["peak_memory_mb"] for row in group)),
+            group[0]["device"],
+            group[0]["threads"],
+            len(group),
+        )
+        for name, group in groups.items()
+    }
+
+
+def make_plan(project: Path, domain: str, stamps: list[Stamp], target: str) -> Plan:
+    """What a run for a target would do. Raises ConfigurationError and RemoteError."""
+    store = Store(store_folder(project))
+    outlooks = predict(project, stamps, target, store, open_remote(project))
+    lookups = make_lookups(project, store, outlooks)
+    costs = measured_costs(read_history(store, domain)) if any(o.state == "build" for o in outlooks) else {}
+    filled = bytes_to_fill(outlooks, store)
+    by_artifact: dict[str, list[Outlook]] = {}
+    for outlook in outlooks:
+        by_artifact.setdefault(outlook.stamp.artifact, []).append(outlook)
+    rows = [_row(project, name, found, costs, filled, lookups) for name, found in by_artifact.items()]
+    return Plan(domain, target, tuple(rows))
+
+
+def bytes_to_fill(outlooks: Iterable[Outlook], store: Store) -> dict[str, int]:
+    """Folder -> bytes that must be fetched before a build can read it: hollow artifacts that are inputs of a build."""
+    by_folder = {outlook.stamp.folder: outlook for outlook in outlooks}
+    read = {folder for o in by_folder.values() if o.state == "build" for folder in o.stamp.inputs.values()}
+    hollow = [o for folder, o in by_folder.items() if folder in read and o.is_hollow and o.manifest is not None]
+    return {o.stamp.folder: sum(e.size for e in missing_entries(o.manifest, store)) for o in hollow if o.manifest}
+
+
+def reasons(project: Path, outlooks: Iterable[Outlook], lookups: Lookups) -> tuple[Difference, ...]:
+    """Why an artifact is not up to date, from its own fields only."""
+    changing = [outlook for outlook in outlooks if outlook.state != "up_to_date"]
+    found = artifact_differences(former_pairs(project, changing), lookups)
+    # a gather follows its shards and has no reason of its own
+    if changing and not found and any(not o.stamp.is_gather or o.state != "build" for o in changing):
+        found = [Difference("files", changing[0].stamp.artifact, "changed")]
+    return tuple(found)
+
+
+def _row(
+    project: Path,
+    artifact: str,
+    outlooks: list[Outlook],
+    costs: Mapping[tuple[str, bool], Cost],
+    filled: Mapping[str, int],
+    lookups: Lookups,
+) -> Row:
+    shards = Counter[str](outlook.state for outlook in outlooks if outlook.stamp.shard is not None)
+    state = max((outlook.state for outlook in outlooks), key=ORDER.index)
+    built = [outlook for outlook in outlooks if outlook.state == "build"]
+    # the gather waits for its own shards, which says nothing about the artifact
+    certain = [outlook for outlook in built if not outlook.unless]
+    unless = () if certain else tuple(dict.fromkeys(name for outlook in built for name in outlook.unless))
+    found = [costs.get((artifact, outlook.stamp.shard is not None)) for outlook in built]
+    known = [cost for cost in found if cost is not None]
+    is_known = bool(built) and len(known) == len(found)
+    otherwise = max((outlook.otherwise for outlook in built), key=ORDER.index, default=state)
+    return Row(
+        artifact=artifact,
+        state=state,
+        unless=unless,
+        otherwise=otherwise if unless else state,
+        why=reasons(project, outlooks, lookups),
+        shards=dict(shards),
+        seconds=round(sum(cost.seconds for cost in known), 3) if is_known else None,
+        cost=max(known, key=lambda cost: cost.peak_memory_mb, default=None),
+        fetch_bytes=sum(outlook.fetch_bytes for outlook in outlooks),
+        fill_bytes=sum(filled.get(outlook.stamp.folder, 0) for outlook in outlooks),
+    )
+
+
+def _what(row: Row) -> str:
+    words = row.state.replace("_", " ")
+    if row.unless:
+        words += f", unless {' and '.join(row.unless)} come{'s' if len(row.unless) == 1 else ''} out the same"
+        words += f" (then {row.otherwise})" if row.otherwise != "up_to_date" else ""
+    counts = [f"{row.shards[state]} {state.replace('_', ' ')}" for state in ORDER if row.shards.get(state)]
+    if len(counts) > 1:
+        words += f" ({', '.join(counts)} of {sum(row.shards.values())} shards)"
+    elif row.shards.get("build", 0) > 1:
+        words += f" ({row.shards['build']} shards)"
+    moved = row.fetch_bytes + row.fill_bytes
+    return words + (f", {bytes_in_words(moved)} to fetch" if moved else "")
+
+
+def _why(row: Row) -> str:
+    # what an early cutoff may spare is said in the column before
+    shown = [d for d in row.why if not (row.unless and d.change == "pending")]
+    more = f"; {len(shown) - 1} more: domainlm why {row.artifact}" if len(shown) > 1 else ""
+    return f"{in_words(shown[0])}{more}" if shown else ""
+
+
+def _cost(row: Row) -> str:
+    if row.state != "build":
+        return ""
+    return f"{seconds_in_words(row.seconds)}" if row.seconds is not None else "unknown"
+
+
+def totals_in_words(plan: Plan) -> str:
+    """One line."""
+    totals = plan.totals()
+    if not plan.builds:
+        moved = f"; {bytes_in_words(totals['fetch_bytes'])} to fetch" if totals["fetch_bytes"] else ""
+        return f"nothing is built{moved}"
+    least, most = (seconds_in_words(totals[name]) for name in ("seconds_at_least", "seconds_at_most"))
+    parts = [f"about {most}" if not totals["build_unless"] else f"about {least} for certain, {most} at most"]
+    if totals["peak_memory_mb"] is not None:
+        peak = bytes_in_words(totals["peak_memory_mb"] * 2**20)
+        parts.append(f"peak {peak} on {', '.join(totals['devices'])}")
+    if len(totals["unknown_cost"]) == len(plan.builds):
+        parts = []
+    if totals["unknown_cost"]:
+        parts.append(f"unknown cost of {', '.join(totals['unknown_cost'])} (never built in this domain)")
+    if totals["fetch_bytes"]:
+        parts.append(f"{bytes_in_words(totals['fetch_bytes'])} to fetch")
+    return "; ".join(parts)
+
+
+def render(plan: Plan) -> RenderableType:
+    table = Table(box=None, header_style="bold", pad_edge=False, collapse_padding=True)
+    for name in ("artifact", "what", "why"):
+        table.add_column(name, overflow="fold")
+    table.add_column("cost", justify="right", no_wrap=True)
+    for row in plan.rows:
+        table.add_row(row.artifact, Text(_what(row), STYLES[row.state]), Text(_why(row)), _cost(row))
+    return Group(table, Text(f"\n{plan.target} of {plan.domain}: {totals_in_words(plan)}"))

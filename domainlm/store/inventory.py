@@ -1,0 +1,108 @@
+"""What a store holds: records with what they name, objects with their sizes, and what builds cost.
+
+In: a store. Out: values that a collection judges by, read from the files themselves: there is no index that could
+disagree with them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from domainlm.store.local import Store
+from domainlm.store.manifest import parse_manifest
+from domainlm.store.roots import listed
+
+_RECORD = re.compile(r"^([0-9a-f]{64})(?:\.alternative\.[0-9a-f]{16})?\.json$")
+_DIGEST = re.compile(r"^[0-9a-f]{64}$")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One object: size in bytes, links, and when a link was last made or taken away (seconds)."""
+
+    size: int
+    links: int
+    changed: float
+
+
+@dataclass(frozen=True)
+class Record:
+    """One key's records: the files, and when the artifact was last built or installed (seconds).
+
+    outputs, inputs: tree digests. digests: everything that the records name: objects, trees, code.
+    """
+
+    key: str
+    artifact: str
+    files: tuple[Path, ...]
+    outputs: frozenset[str]
+    inputs: frozenset[str]
+    digests: frozenset[str]
+    used: float
+
+
+def read_records(store: Store, declared: Callable[[Mapping[str, Any]], Iterable[str]]) -> dict[str, Record]:
+    """Every key that the action cache has, alternatives with their key. A torn record names nothing."""
+    files: dict[str, list[Path]] = {}
+    for path in (path for folder in listed(store.root / "actions") for path in listed(folder)):
+        name = _RECORD.match(path.name)
+        if name:
+            files.setdefault(name[1], []).append(path)
+    return {key: _read_record(store, key, paths, declared) for key, paths in files.items()}
+
+
+def _read_record(
+    store: Store, key: str, files: list[Path], declared: Callable[[Mapping[str, Any]], Iterable[str]]
+) -> Record:
+    # the record itself goes before its alternatives
+    files.sort(key=lambda path: (path != store.actions.path(key), path))
+    artifact = "?"
+    outputs: set[str] = set()
+    inputs: set[str] = set()
+    others: set[str] = set()
+    for path in files:
+        try:
+            row = json.loads(path.read_bytes())
+            manifest, action = parse_manifest(json.dumps(row["manifest"]).encode()), row["action_record"]["action"]
+            artifact = action["artifact"]
+            outputs.add(manifest.tree_digest)
+            inputs.update(action["inputs"].values())
+            others.update([action["code"], *declared(action), *(entry.sha256 for entry in manifest.entries)])
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            continue
+    used = max((path.stat().st_mtime for path in files[:1] if path.exists()), default=0.0)
+    digests = frozenset(outputs | inputs | others)
+    return Record(key, artifact, tuple(files), frozenset(outputs), frozenset(inputs), digests, used)
+
+
+def read_objects(store: Store) -> dict[str, Stored]:
+    """Digest -> facts of every object. One look at each file, none of its bytes."""
+    found = {}
+    for folder in listed(store.root / "objects"):
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                digest = folder.name + entry.name
+                if _DIGEST.match(digest):
+                    # a damaged one may be put aside meanwhile
+                    with suppress(FileNotFoundError):
+                        facts = entry.stat(follow_symlinks=False)
+                        found[digest] = Stored(facts.st_size, facts.st_nlink, facts.st_ctime)
+    return found
+
+
+def read_history(store: Store) -> Iterator[dict[str, Any]]:
+    """The rows of every build that was run, oldest first. A torn one is left out."""
+    for path in listed(store.root / "history"):
+        try:
+            row = json.loads(path.read_bytes())
+        except ValueError:
+            continue
+        if isinstance(row, dict):
+            yield row

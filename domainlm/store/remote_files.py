@@ -1,0 +1,213 @@
+"""Files at a remote, by relative name: read, fetched, sent, each tried again while the network is bad.
+
+In: a location. Out: bytes and files. A name either holds a whole file or nothing: uploads go to a temporary name first
+where the protocol shows half a file. What fails for good is a `RemoteError` that says what to do and holds no secret.
+fsspec is imported at the first use, not before: a build that finds everything here never loads it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from domainlm.store.remote_location import (
+    CONNECT_SECONDS,
+    NO_REMOTE,
+    READ_SECONDS,
+    REMOTE_VARIABLE,
+    RemoteError,
+    RemoteLocation,
+)
+
+Result = TypeVar("Result")
+# the wait before each further attempt
+RETRY_SECONDS = (0.5, 2.0, 5.0)
+# a shorter value is no secret, and would be found in every word
+SHORTEST_SECRET = 6
+EXTRAS = {"s3": "s3", "ssh": "ssh"}
+_LOCAL_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+def without_secrets(text: str, environment: Mapping[str, str] = os.environ) -> str:
+    """A message in which no user information of a URL and no secret of the environment is left."""
+    text = _USER_INFO.sub("", text)
+    for name, value in environment.items():
+        if len(value) >= SHORTEST_SECRET and re.search("SECRET|TOKEN|PASSWORD|ACCESS_KEY", name):
+            text = text.replace(value, "***")
+    return text
+
+
+class RemoteFiles:
+    """The files below one location."""
+
+    def __init__(self, location: RemoteLocation) -> None:
+        self.location = location
+        self._lock = threading.Lock()
+        self._opened: Any = None
+        self._is_anchor_seen = False
+        self._is_root_made = False
+
+    def expect_nothing(self) -> None:
+        """From now on a remote that does not exist yet counts as an empty one: the first push creates it."""
+        self._is_anchor_seen = True
+
+    def read(self, name: str) -> bytes | None:
+        """The bytes of a small file, or None where there is none. Raises RemoteError."""
+        found: bytes | None = self._find(lambda system, path: system.cat_file(path), name)
+        return found
+
+    def fetch(self, name: str, target: Path) -> bool:
+        """Write a remote file to `target`; False where there is none. Raises RemoteError."""
+        return self._find(lambda system, path: (system.get_file(path, str(target)), True)[1], name) is not None
+
+    def size(self, name: str) -> int | None:
+        """Size in bytes, or None where there is no such file. Raises RemoteError."""
+        found: int | None = self._find(lambda system, path: system.info(path)["size"], name)
+        return found
+
+    def send(self, file: Path, name: str) -> None:
+        """Upload a file. Raises RemoteError."""
+        self._put(lambda system, path: system.put_file(str(file), path), name)
+
+    def write(self, name: str, data: bytes) -> None:
+        """Upload bytes. Raises RemoteError."""
+        self._put(lambda system, path: system.pipe_file(path, data), name)
+
+    def _path(self, name: str) -> str:
+        return f"{self.location.root}/{name}"
+
+    def _find(self, do: Callable[[Any, str], Result], name: str) -> Result | None:
+        try:
+            return self._attempt(lambda system: do(system, self._path(name)))
+        except FileNotFoundError as error:
+            self._check_root(error)
+            return None
+
+    def _check_root(self, error: FileNotFoundError) -> None:
+        """Raise RemoteError where not a file is missing but all of the remote: a wrong bucket, an unmounted share."""
+        if self._is_anchor_seen or self.location.protocol == "http":
+            return
+        if self.location.protocol == "s3":
+            response = getattr(error.__cause__, "response", None) or {}
+            is_there = response.get("Error", {}).get("Code") != "NoSuchBucket"
+        else:
+            is_there = self._attempt(lambda system: bool(system.exists(self.location.anchor)))
+        if not is_there:
+            raise RemoteError(
+                f"remote {self.location}: {self.location.anchor} does not exist; mount or create it, "
+                f"or set {REMOTE_VARIABLE}={NO_REMOTE} to work without a remote"
+            )
+        self._is_anchor_seen = True
+
+    def _put(self, do: Callable[[Any, str], object], name: str) -> None:
+        path = self._path(name)
+
+        def put(system: Any) -> None:
+            if self.location.protocol == "s3":
+                # an object appears when its upload is complete
+                do(system, path)
+                return
+            # no fixed name: two uploads of one file must not write into each other's
+            staged = f"{path}.{uuid.uuid4().hex}.part"
+            try:
+                do(system, staged)
+                system.mv(staged, path)
+            except Exception:
+                with suppress(Exception):
+                    system.rm_file(staged)
+                raise
+
+        if self.location.protocol == "http":
+            raise RemoteError(f"remote {self.location} is read-only; push to the folder, bucket or host that it serves")
+        self._make_root()
+        try:
+            self._attempt(put)
+        except FileNotFoundError as error:
+            raise RemoteError(f"remote {self.location}: {_said(error)}; create it first") from error
+
+    def _make_root(self) -> None:
+        """Create the top folder for its owner alone. One that exists keeps its rights."""
+        with self._lock:
+            if self._is_root_made or self.location.protocol == "s3":
+                return
+            self._is_root_made = True
+        root = self.location.root
+        if self.location.protocol == "file":
+            Path(root).mkdir(mode=0o700, parents=True, exist_ok=True)
+        elif not self._attempt(lambda system: system.exists(root)):
+            self._attempt(lambda system: system.makedirs(root, exist_ok=True, permissions=0o700))
+
+    def _system(self) -> Any:
+        with self._lock:
+            if self._opened is None:
+                self._opened = _open(self.location)
+            return self._opened
+
+    def _attempt(self, do: Callable[[Any], Result]) -> Result:
+        """Run `do(file system)`, again after network trouble. Raises FileNotFoundError, RemoteError."""
+        for wait_seconds in (*RETRY_SECONDS, None):
+            try:
+                return do(self._system())
+            except FileNotFoundError:
+                raise
+            except ImportError as error:
+                extra = EXTRAS.get(self.location.protocol, "")
+                raise RemoteError(
+                    f"remote {self.location} needs the extra {extra!r}: pip install 'domainlm[{extra}]' (locked: "
+                    f"envs/cpu.lock), or set {REMOTE_VARIABLE}={NO_REMOTE} to work without a remote"
+                ) from error
+            except Exception as error:
+                if isinstance(error, OSError) and error.errno in _LOCAL_TROUBLE:
+                    raise
+                if wait_seconds is None or _is_refusal(error):
+                    raise self._failure(error) from error
+                time.sleep(wait_seconds)
+        raise AssertionError("not reached")
+
+    def _failure(self, error: Exception) -> RemoteError:
+        ignored = f"; ignored: {', '.join(self.location.ignored)}" if self.location.ignored else ""
+        return RemoteError(
+            f"remote {self.location}: {_said(error)}; credentials come from the environment alone (AWS_*, SSH agent "
+            f"and keys){ignored}; check them and the network, or set "
+            f"{REMOTE_VARIABLE}={NO_REMOTE} to work without a remote"
+        )
+
+
+def _open(location: RemoteLocation) -> Any:
+    import fsspec
+
+    options = dict(location.options)
+    if location.protocol == "http":
+        import aiohttp
+
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS)
+        # trust_env: proxies, and the logins of ~/.netrc
+        client: dict[str, Any] = {"trust_env": True, "timeout": timeout}
+        if "user" in options:
+            client["auth"] = aiohttp.BasicAuth(options["user"], options["password"])
+        options = {"client_kwargs": client}
+    system = fsspec.filesystem(location.protocol, skip_instance_cache=True, **options)
+    if location.protocol == "s3":
+        # `_attempt` tries again
+        system.retries = 1
+    return system
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether trying again is no use: access denied, no credentials, an unknown host key."""
+    refusals = ("NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "HostKeyNotVerifiable")
+    is_denied = isinstance(error, PermissionError) or getattr(error, "status", 0) in (401, 403)
+    return is_denied or type(error).__name__ in (*refusals, "PermissionDenied")
+
+
+def _said(error: Exception) -> str:
+    return without_secrets(f"{type(error).__name__}: {error}")

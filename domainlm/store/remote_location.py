@@ -1,0 +1,182 @@
+"""Where the remote cache is: `DOMAINLM_REMOTE`, else the folder `domainlm` at DVC's default remote.
+
+In: the project folder and the environment. Out: a location that a file system of fsspec can open, or None. Who has a
+DVC remote configures nothing twice. Secrets come from the environment alone (AWS_*, SSH agent and keys): those that
+DVC's files hold are named as ignored and never read further, so no record, log or message can carry one. DVC itself is
+not imported (0.5 s).
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from domainlm.store.location import dvc_configuration_files, experiment_origin
+
+REMOTE_VARIABLE = "DOMAINLM_REMOTE"
+NO_REMOTE = "none"
+FOLDER_AT_DVC_REMOTE = "domainlm"
+PROTOCOLS = {
+    "": "file",
+    "file": "file",
+    "s3": "s3",
+    "ssh": "ssh",
+    "sftp": "ssh",
+    "http": "http",
+    "https": "http",
+}
+# options of DVC remotes that hold a secret or lead to one
+SECRET_OPTIONS = (
+    *("access_key_id", "secret_access_key", "session_token", "credentialpath"),
+    *("password", "passphrase", "custom_auth_header"),
+)
+CONNECT_SECONDS = 20
+READ_SECONDS = 60
+
+
+class RemoteError(Exception):
+    """The remote cannot be reached, or holds what cannot be trusted: the message names it and the way round it."""
+
+
+@dataclass(frozen=True)
+class RemoteLocation:
+    """One remote. address: what is shown, without user and password. origin: what named it.
+
+    root: its top folder, as the file system calls it. anchor: what must exist before anything was pushed (a share that
+    is not mounted is no empty cache). options: for its file system. ignored: options of DVC's files that were not used,
+    as "option (file)".
+    """
+
+    protocol: str
+    address: str
+    origin: str
+    root: str
+    anchor: str
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    ignored: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.address} ({self.origin})"
+
+
+def remote_location(project: Path, environment: Mapping[str, str] = os.environ) -> RemoteLocation | None:
+    """The configured remote. Raises RemoteError for an address that cannot be used."""
+    override = environment.get(REMOTE_VARIABLE, "")
+    if override == NO_REMOTE:
+        return None
+    if override:
+        return _location(override, "", {}, project, REMOTE_VARIABLE, ())
+    found = _dvc_default_remote(project, environment)
+    if found is None:
+        return None
+    name, options, folder, ignored = found
+    url = options.get("url", "")
+    if not url:
+        raise RemoteError(f"DVC's default remote {name!r} has no url; run: dvc remote add --force {name} URL")
+    password = urlsplit(url).password
+    if password is not None:
+        url = url.replace(f":{password}@", "@", 1)
+        ignored = (*ignored, "the password in url")
+    return _location(url, FOLDER_AT_DVC_REMOTE, options, folder, f"DVC remote {name!r}", ignored)
+
+
+def _dvc_default_remote(
+    project: Path, environment: Mapping[str, str]
+) -> tuple[str, dict[str, str], Path, tuple[str, ...]] | None:
+    """DVC's default remote: name, options, the folder that its url is relative to, and the secrets left out."""
+    merged: dict[str, dict[str, str]] = {}
+    ignored: dict[str, list[str]] = {}
+    folders: dict[str, Path] = {}
+    for file in reversed(dvc_configuration_files(project, environment)):
+        parser = configparser.ConfigParser(interpolation=None, strict=False)
+        parser.read(file, encoding="utf-8")
+        for section in parser.sections():
+            for option, value in parser.items(section):
+                if option in SECRET_OPTIONS:
+                    ignored.setdefault(section, []).append(f"{option} ({file})")
+                    continue
+                merged.setdefault(section, {})[option] = value.strip("\"'")
+                if option == "url":
+                    folders[section] = file.parent
+    default = merged.get("core", {}).get("remote")
+    if not default:
+        return None
+    section = f"'remote \"{default}\"'"
+    folder = folders.get(section, project / ".dvc")
+    origin = experiment_origin(project)
+    if origin is not None and folder == project / ".dvc":
+        # DVC copies the file into the experiment's folder as it is
+        folder = origin / ".dvc"
+    return default, merged.get(section, {}), folder, tuple(ignored.get(section, ()))
+
+
+def _location(
+    url: str, folder: str, options: Mapping[str, str], base: Path, origin: str, ignored: tuple[str, ...]
+) -> RemoteLocation:
+    """The location of `folder` below a url, with DVC's options for it."""
+    parts = urlsplit(url)
+    protocol = PROTOCOLS.get(parts.scheme)
+    if protocol is None:
+        raise RemoteError(
+            f"{origin} is a {parts.scheme} address; expected a folder, s3://, ssh:// or https://; "
+            f"set {REMOTE_VARIABLE} to one, or {REMOTE_VARIABLE}={NO_REMOTE} to work without a remote"
+        )
+    if protocol == "file":
+        anchor = str((base / Path(parts.path if parts.scheme else url).expanduser()).resolve())
+        root = str(Path(anchor) / folder)
+        return RemoteLocation("file", root, origin, root, anchor, {"auto_mkdir": True}, ignored)
+    host = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
+    path = parts.path.rstrip("/")
+    below = f"{path}/{folder}" if folder else path
+    address = f"{parts.scheme}://{parts.netloc if protocol == 's3' else host}{below}"
+    if protocol == "s3":
+        bucket = parts.netloc
+        return RemoteLocation("s3", address, origin, bucket + below, bucket, _s3_options(options), ignored)
+    if protocol == "ssh":
+        return RemoteLocation("ssh", address, origin, below, path or "/", _ssh_options(parts, options), ignored)
+    login = {"user": unquote(parts.username), "password": unquote(parts.password or "")} if parts.username else {}
+    return RemoteLocation("http", address, origin, address, address, login, ignored)
+
+
+def _s3_options(options: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "config_kwargs": {
+            "connect_timeout": CONNECT_SECONDS,
+            "read_timeout": READ_SECONDS,
+            # tried again here, with a message
+            "retries": {"max_attempts": 1},
+        }
+    }
+    if "endpointurl" in options:
+        found["endpoint_url"] = options["endpointurl"]
+    if "region" in options:
+        found["client_kwargs"] = {"region_name": options["region"]}
+    if "profile" in options:
+        found["profile"] = options["profile"]
+    return found
+
+
+def _ssh_options(parts: SplitResult, options: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "host": parts.hostname or "",
+        # sshfs checks no host key unless told; () is asyncssh's default: ~/.ssh/known_hosts
+        "known_hosts": (),
+        "connect_timeout": CONNECT_SECONDS,
+        "keepalive_interval": CONNECT_SECONDS,
+    }
+    user = parts.username or options.get("user")
+    port = parts.port or options.get("port")
+    if user:
+        found["username"] = unquote(user)
+    if port:
+        found["port"] = int(port)
+    if parts.password:
+        found["password"] = unquote(parts.password)
+    if "keyfile" in options:
+        found["client_keys"] = [str(Path(options["keyfile"]).expanduser())]
+    return found

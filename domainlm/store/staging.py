@@ -1,0 +1,91 @@
+"""Unfinished files: where they lie, whose they are, and how they become whole.
+
+In: bytes or a finished file. Out: a name that shows either nothing or all of it, after a kill as after a power cut. What
+is unfinished lies in the store's `tmp/` under its process's name, so that a later process can tell that its maker is
+gone and remove it. The data reach the disk before the name does (fsync, then rename): a size and a time alone would call
+an object whole whose bytes were still in memory when the power went. The folder itself is not synced: a lost name is a
+miss, not a lie, and the file systems in use keep renames in order.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from domainlm.store.lease import NOT_WRITABLE, host, is_alive, process_start
+
+_numbers = itertools.count()
+
+
+def sync(path: Path) -> None:
+    """Have a file's data on the disk. Next to nothing where they are there already."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_whole(path: Path, data: bytes, staged: Path) -> None:
+    """Put bytes at `path` by way of `staged`, a name on the same file system."""
+    try:
+        with staged.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(staged, path)
+    except OSError:
+        staged.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def staged_path(root: Path, name: str) -> Iterator[Path]:
+    """A free name in the store's `tmp/` for this process and thread; what is left there is removed afterwards."""
+    parent = root / "tmp"
+    parent.mkdir(parents=True, exist_ok=True)
+    pid = os.getpid()
+    path = parent / f"{name}-{next(_numbers)}.{host()}.{pid}.{process_start(pid) or 0}"
+    _remove(path)
+    try:
+        yield path
+    finally:
+        _remove(path)
+
+
+def sweep(root: Path) -> None:
+    """Remove what ended processes of this host left in `tmp/`."""
+    parent = root / "tmp"
+    parent.mkdir(parents=True, exist_ok=True)
+    for path in parent.iterdir():
+        if is_abandoned(path):
+            _remove(path)
+
+
+def is_abandoned(path: Path) -> bool:
+    """Whether the process that named a path in `tmp/` was of this host and is gone."""
+    # the host's own name may hold dots
+    front, pid, start = ([*path.name.rsplit(".", 2), "", ""])[:3]
+    is_ours = front.endswith(f".{host()}") and pid.isdigit()
+    return is_ours and not is_alive(int(pid), "" if start == "0" else start)
+
+
+@contextmanager
+def where_permitted() -> Iterator[None]:
+    """Leave out what a read-only store, or another owner of its files, does not allow."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NOT_WRITABLE:
+            raise
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,123 @@
+"""`domainlm check`: does a rebuild give the recorded bytes?
+
+In: an artifact that was built. Out: for it and each of its shards, whether running the stage once more, without the
+cache, in a temporary folder, gives the same manifest; else what differs first, and whether the platform explains it. The
+installed artifact is not touched. Another output is recorded beside the first one, as a build would record it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from domainlm.alternatives import Alternative, compare_outputs
+from domainlm.build import input_digests
+from domainlm.execute import record_output, run_into
+from domainlm.resolve import ConfigurationError
+from domainlm.stage import Resources, StageError
+from domainlm.stamps import Stamp, action_of
+from domainlm.store.actions import action_key
+from domainlm.store.local import Store
+from domainlm.store.location import store_folder
+from domainlm.wording import seconds_in_words
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One rebuild. alternative: what differs from the recorded output; None where nothing does."""
+
+    artifact: str
+    shard: str | None
+    key: str
+    tree_digest: str
+    seconds: float
+    alternative: Alternative | None
+
+    @property
+    def name(self) -> str:
+        return self.artifact if self.shard is None else f"{self.artifact}/{self.shard}"
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "artifact": self.artifact,
+            "shard": self.shard,
+            "key": self.key,
+            "tree_digest": self.tree_digest,
+            "seconds": round(self.seconds, 3),
+            "is_equal": self.alternative is None,
+            "alternative": self.alternative.as_json() if self.alternative is not None else None,
+        }
+
+
+def stamps_to_check(stamps: Iterable[Stamp], artifact: str, shard: str | None) -> list[Stamp]:
+    """The artifact's shards and the artifact itself, or one shard. Raises ConfigurationError where there is none of this number."""
+    found = [stamp for stamp in stamps if stamp.artifact == artifact]
+    if shard is None:
+        return found
+    chosen = [stamp for stamp in found if stamp.shard == shard]
+    if not chosen:
+        known = (
+            ", ".join(stamp.shard for stamp in found if stamp.shard is not None) or f"none, {artifact} is not sharded"
+        )
+        raise ConfigurationError(f"no shard {shard!r} of {artifact}; expected one of: {known}")
+    return chosen
+
+
+def check(project: Path, stamps: Iterable[Stamp], resources: Resources, log: Callable[[str], None]) -> list[Checked]:
+    """Rebuild each and compare. Raises StageError where one was not built as its stamp asks for."""
+    checked = []
+    for stamp in stamps:
+        found = check_one(project, stamp, resources)
+        checked.append(found)
+        log(f"{found.name}: {'equal' if found.alternative is None else found.alternative.in_words()}")
+    return checked
+
+
+def check_one(project: Path, stamp: Stamp, resources: Resources) -> Checked:
+    store = Store(store_folder(project))
+    action = action_of(stamp, input_digests(project, stamp))
+    key = action_key(action)
+    recorded = store.actions.get(key)
+    if recorded is None:
+        raise StageError(
+            f"{stamp.folder} is not built as the configuration and the code are now (no record of key {key[:12]} in "
+            f"{store.root}); build it first: snakemake --cores all {stamp.artifact}"
+        )
+    # a resource that changes the last bits: taken as it was
+    rows = recorded[1].get("built", {}).get("micro_batch_rows", resources.micro_batch_rows)
+    resources = replace(resources, micro_batch_rows=rows)
+    began = time.monotonic()
+    with store.temporary(f"check-{key[:16]}") as folder:
+        # not the key's own scratch: from its checkpoints the stage would only go on
+        out, scratch = folder / "out", folder / "scratch"
+        out.mkdir()
+        scratch.mkdir()
+        run_into(project, stamp, action, store, resources, out, scratch)
+        with store.guard():
+            first, second = record_output(project, stamp, key, action, store, resources, out)
+            alternative = compare_outputs(store, first, second)
+    seconds = time.monotonic() - began
+    return Checked(stamp.artifact, stamp.shard, key, second[0].tree_digest, seconds, alternative)
+
+
+def as_json(checked: list[Checked]) -> dict[str, Any]:
+    return {"is_equal": all(found.alternative is None for found in checked), "checked": [c.as_json() for c in checked]}
+
+
+def render(checked: list[Checked]) -> Table:
+    """Name, time, result, first difference."""
+    table = Table("rebuilt", "took", "result", "first difference")
+    for found in checked:
+        result, where = "equal", ""
+        if found.alternative is not None:
+            result = str(found.alternative.as_json()["kind"])
+            facts: Mapping[str, tuple[Any, Any]] = found.alternative.platforms
+            result += "".join(f"\n{name}: {first} -> {second}" for name, (first, second) in sorted(facts.items()))
+            where = f"{found.alternative.file}: {found.alternative.change}"
+        table.add_row(found.name, seconds_in_words(found.seconds), result, where)
+    return table

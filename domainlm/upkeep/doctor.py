@@ -1,0 +1,168 @@
+"""`domainlm doctor`: is this machine fit for a build, and what is missing?
+
+In: the project folder and the machine. Out: one `Check` per question, each with its fix. Nothing is changed; two small
+files are written and removed to see whether links work. What a build would say after an hour is said here in a second.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+from domainlm.hollow import hollow_folders
+from domainlm.pipeline import STAGES
+from domainlm.stamps import locked_versions
+from domainlm.store.location import dvc_cache_folder, dvc_configuration_files, store_folder
+from domainlm.store.remote import RemoteError, open_remote
+from domainlm.upkeep.hooks import Check, git, missing_hooks, recorded_hollow
+from domainlm.wording import bytes_in_words
+
+LOWEST_PYTHON = (3, 11)
+# what the default domain leaves in a fresh store, twice
+FREE_BYTES = 5_000_000_000
+NO_ACTION = "0" * 64
+
+
+def examine(project: Path) -> list[Check]:
+    """Every check, in the order in which they should be mended."""
+    checks = [_python(), *_packages(project), _torch(), _cores(), _memory(), _disk(project)]
+    checks += [*_links(project), _dvc_links_first(project), _remote(project), _hooks(project)]
+    return checks + recorded_hollow(project)
+
+
+def _python() -> Check:
+    version = sys.version.split()[0]
+    wanted = ".".join(map(str, LOWEST_PYTHON))
+    if sys.version_info < LOWEST_PYTHON:
+        return Check("Python", False, version, f"{wanted} or newer is needed: make setup PYTHON=python{wanted}")
+    return Check("Python", True, version)
+
+
+def _packages(project: Path) -> Iterator[Check]:
+    """The stages' libraries against the lock files: their versions are part of every key."""
+    locked = locked_versions(project)
+    wrong = []
+    for name in sorted({name for stage in STAGES for name in stage.distributions}):
+        try:
+            found = metadata.version(name).split("+")[0]
+        except metadata.PackageNotFoundError:
+            found = "nothing"
+        if found != locked.get(name):
+            wrong.append(f"{name} {found} instead of {locked.get(name)}")
+    if wrong:
+        yield Check("libraries", False, ", ".join(wrong), "install the locked ones: make setup")
+    else:
+        yield Check("libraries", True, "as in the lock files")
+
+
+def _torch() -> Check:
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        return Check("torch", False, str(error), "see docs/how-to/cpu-build.md")
+    name = torch.__version__
+    if torch.cuda.is_available():
+        return Check("torch", True, f"{name}, {torch.cuda.device_count()} × {torch.cuda.get_device_name(0)}")
+    if shutil.which("nvidia-smi"):
+        return Check("torch", False, f"{name} sees no GPU, nvidia-smi is here", "see docs/how-to/gpu-build.md")
+    return Check("torch", True, f"{name}, CPU {torch.backends.cpu.get_cpu_capability()}")
+
+
+def _cores() -> Check:
+    return Check(
+        "cores", True, str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+    )
+
+
+def _memory() -> Check:
+    needed = max(stage.memory_mb for stage in STAGES) * 1_000_000
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return Check("memory", True, "the system does not say")
+    found = f"{bytes_in_words(total)}, the default domain's largest stage asks for {bytes_in_words(needed)}"
+    return Check("memory", total >= needed, found, "" if total >= needed else "use a larger machine or a smaller model")
+
+
+def _existing(path: Path) -> Path:
+    """The folder, or the one that it will be made in."""
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def _disk(project: Path) -> Check:
+    store = store_folder(project)
+    free = shutil.disk_usage(_existing(store)).free
+    found = f"{bytes_in_words(free)} free at the store {store}"
+    fix = f"a build wants {bytes_in_words(FREE_BYTES)}: domainlm gc, or move the store (docs/how-to/share-the-store.md)"
+    return Check("disk", free >= FREE_BYTES, found, "" if free >= FREE_BYTES else fix)
+
+
+def _links(project: Path) -> Iterator[Check]:
+    """Whether store, workspace and DVC's cache can share one copy of the bytes."""
+    store = _existing(store_folder(project))
+    for name, folder in (("workspace", project), ("DVC's cache", _existing(dvc_cache_folder(project)))):
+        try:
+            with tempfile.NamedTemporaryFile(dir=store) as file, tempfile.TemporaryDirectory(dir=folder) as other:
+                os.link(file.name, Path(other) / "link")
+            yield Check("links", True, f"store and {name} share one copy of the bytes")
+        except OSError as error:
+            yield Check(
+                "links",
+                False,
+                f"no hardlink from the store {store} to {name} {folder} ({error.strerror})",
+                "every artifact is copied; put both on one file system: dvc cache dir --local FOLDER",
+            )
+
+
+def _dvc_links_first(project: Path) -> Check:
+    for file in dvc_configuration_files(project):
+        parser = configparser.ConfigParser(interpolation=None, strict=False)
+        parser.read(file, encoding="utf-8")
+        if parser.has_option("cache", "type"):
+            kinds = parser.get("cache", "type").strip("\"'")
+            if kinds.split(",")[0].strip() == "hardlink":
+                return Check("DVC", True, f"cache.type = {kinds}")
+            return Check("DVC", False, f"cache.type = {kinds} ({file})", "run: dvc config cache.type hardlink,copy")
+    return Check("DVC", False, "cache.type is not set, so DVC copies", "run: dvc config cache.type hardlink,copy")
+
+
+def _remote(project: Path) -> Check:
+    try:
+        remote = open_remote(project)
+        if remote is None:
+            return Check("remote", True, "none (docs/how-to/remote-cache.md)")
+        remote.files.read(f"actions/{NO_ACTION[:2]}/{NO_ACTION}.json")
+    except RemoteError as error:
+        return Check("remote", False, str(error))
+    if remote.location.ignored:
+        what = ", ".join(remote.location.ignored)
+        return Check(
+            "remote", True, f"{remote.location} answers; not used, as credentials come from the environment: {what}"
+        )
+    return Check("remote", True, f"{remote.location} answers")
+
+
+def _hooks(project: Path) -> Check:
+    missing = missing_hooks(project)
+    if not missing:
+        in_git = git(project, "rev-parse", "--git-dir") is not None
+        return Check("git hooks", True, "installed" if in_git else "not needed: no git repository")
+    if not _has_remote(project) and not hollow_folders(project):
+        return Check("git hooks", True, "not needed: without a remote nothing is hollow")
+    found = f"{' and '.join(missing)} missing; nothing keeps a hollow artifact out of a version"
+    return Check("git hooks", False, found, "run: domainlm doctor --install-hooks")
+
+
+def _has_remote(project: Path) -> bool:
+    try:
+        return open_remote(project) is not None
+    except RemoteError:
+        return True

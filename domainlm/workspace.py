@@ -1,0 +1,133 @@
+"""A workspace that several processes and several hosts use at once.
+
+In: a project folder. Out: one installer at a time; files that another host wrote, waited for; inputs that are checked to
+be the same after a stage as before it; what is to be said once per run. A lease is per action key, so it does not keep
+two builds of one artifact from two configurations apart: these meet here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from domainlm.stage import StageError
+from domainlm.stamps import Stamp
+from domainlm.store.canonical import sha256_of_file
+from domainlm.store.install import adopt_installed
+from domainlm.store.manifest import MANIFEST_NAME, Manifest, read_manifest
+from domainlm.store.objects import Objects, is_untouched
+from domainlm.store.space import explain_full_disk
+
+# a network file system may show a file to this host later than another host wrote it
+LATE_SECONDS = 5.0
+INSTALL_LOCK = ".domainlm/install.lock"
+COPIES_SAID = ".domainlm/copies_said"
+
+
+class FullDisk(StageError):
+    """A file system has no room left: the message names it and the way on."""
+
+
+@contextmanager
+def naming_full_disk(project: Path, store: Path) -> Iterator[None]:
+    """Raise FullDisk for every error whose cause is a file system without room."""
+    try:
+        yield
+    except FullDisk:
+        raise
+    except Exception as error:
+        words = explain_full_disk(error, (store, project), isinstance(error, StageError))
+        if words is None:
+            raise
+        raise FullDisk(words) from error
+
+
+@contextmanager
+def installing(project: Path) -> Iterator[None]:
+    """Alone in changing what is installed: two installs in one folder would leave the one's manifest on the other's files.
+
+    Taken after the store's guard where both are held. It goes with the process that holds it.
+    """
+    path = project / INSTALL_LOCK
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def adopt(folder: Path, manifest: Manifest, objects: Objects, project: Path) -> list[str]:
+    """`adopt_installed`, alone; the paths that are wrong, all of them where another manifest is installed by now."""
+    with installing(project):
+        # without its manifest: that was taken because something is damaged, and the rest may still be sound
+        if read_manifest(folder) not in (None, manifest):
+            return [entry.path for entry in manifest.entries] or [MANIFEST_NAME]
+        return adopt_installed(folder, manifest, objects)
+
+
+def read_late(path: Path, seconds: float | None = None) -> bytes | None:
+    """A file's bytes; where it is not there, wait up to `seconds` (default LATE_SECONDS) for it. None after that."""
+    end = time.monotonic() + (LATE_SECONDS if seconds is None else seconds)
+    while True:
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            if time.monotonic() >= end:
+                return None
+        time.sleep(0.2)
+        refresh(path.parent.parent)
+        refresh(path.parent)
+
+
+def refresh(folder: Path) -> None:
+    """Make a network file system look whether what it remembers of a folder still holds: opening it does."""
+    if folder.is_dir():
+        os.listdir(folder)
+
+
+def check_unchanged(project: Path, stamp: Stamp, digests: Mapping[str, str]) -> None:
+    """What a stage has read must be what its key names. Raises StageError naming the input that is another one by now."""
+    for name, folder in stamp.inputs.items():
+        manifest = read_manifest(project / folder)
+        if manifest is None or manifest.tree_digest != digests[name] or not _has_files(project / folder, manifest):
+            raise changed(folder, stamp)
+
+
+def changed(folder: str, stamp: Stamp) -> StageError:
+    return StageError(
+        f"input {folder} changed while {stamp.artifact} was built from it (another run in this folder, or an edit), so the "
+        "result is dropped; run the same command again when nothing else builds here"
+    )
+
+
+def _has_files(folder: Path, manifest: Manifest) -> bool:
+    try:
+        return all(
+            is_untouched(folder / entry.path, entry.sha256, entry.size)
+            or sha256_of_file(folder / entry.path) == entry.sha256
+            for entry in manifest.entries
+        )
+    except OSError:
+        return False
+
+
+def say_copies(project: Path, store: Path, copied_bytes: int, log: Callable[[str], None]) -> None:
+    """Say that files are copied, not linked; once per run (`forget_said` begins one)."""
+    path = project / COPIES_SAID
+    if not copied_bytes:
+        return
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
+    except FileExistsError:
+        return
+    log(
+        f"{copied_bytes} bytes were copied, not linked: {project} and the store {store} are on two file systems, or the "
+        "store's files have another owner; this holds for every artifact of this run (docs/how-to/share-the-store.md)"
+    )
+
+
+def forget_said(project: Path) -> None:
+    (project / COPIES_SAID).unlink(missing_ok=True)
