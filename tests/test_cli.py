@@ -72,6 +72,24 @@ def test_an_unknown_artifact_exits_2_and_names_the_known_ones() -> None:
     assert all(stage.name in done.stderr for stage in STAGES)
 
 
+def test_a_project_s_own_package_is_not_passed_over_by_the_installed_script(
+    tmp_path: Path, tree_environment: Callable[..., Mapping[str, str]]
+) -> None:
+    (tmp_path / "domainlm").mkdir()
+    (tmp_path / "domainlm/stamps.py").touch()
+    command = [
+        str(Path(sys.executable).parent / "domainlm"),
+        "build",
+        "clean_shards",
+        "--stamp",
+        str(write_stamp(tmp_path)),
+    ]
+    environment = tree_environment(PACKAGE_ROOT)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "python -m domainlm" in done.stderr
+
+
 def test_without_a_stamp_exits_3_and_says_who_writes_it(run: Run, tmp_path: Path) -> None:
     done = run("build", "documents", "--shard", "0001")
     assert done.returncode == 3

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import errno
 import json
 import os
 import subprocess
@@ -211,6 +212,31 @@ class TestLocalIndex:
         path.write_text("B")
         os.utime(path, ns=(moment, moment))
         assert LocalIndex(project).digest(path) == (sha256_of(b"B"), 1)
+
+    def test_of_many_files_only_the_changed_ones_are_read(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        paths = [project / f"texts/{number}.txt" for number in range(40)]
+        for number, path in enumerate(paths):
+            path.write_text(f"text {number}")
+            os.utime(path, (1_000_000_000, 1_000_000_000))
+        index = LocalIndex(project)
+        assert index.digests(paths) == [(sha256_of(path.read_bytes()), path.stat().st_size) for path in paths]
+        index.save()
+        paths[7].write_text("another text")
+        read: list[Path] = []
+        monkeypatch.setattr("domainlm.sources.sha256_of_file", lambda path: (read.append(path), "digest")[1])
+        found = LocalIndex(project).digests(paths)
+        assert read == [paths[7]]
+        assert found[7] == ("digest", len("another text"))
+        assert found[6] == (sha256_of(b"text 6"), len("text 6"))
+
+    def test_a_read_that_fails_names_its_file(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(path: Path) -> str:
+            raise OSError(errno.EIO, "Input/output error")
+
+        monkeypatch.setattr("domainlm.sources.sha256_of_file", fail)
+        settings = config(x={"role": "corpus", "local": "texts/a.md"})
+        with pytest.raises(ConfigurationError, match=r"cannot read texts/a\.md: Input/output error"):
+            text_slices(project, settings, LocalIndex(project))
 
     def test_a_torn_index_is_forgotten(self, project: Path) -> None:
         (project / ".domainlm").mkdir()

@@ -109,6 +109,19 @@ def test_only_what_changed_is_written(project: Path) -> None:
     assert json.loads((folder / "clean_shards.0000.json").read_text())["config"]["section"]["min_chars"] == 7
 
 
+def test_a_stamp_that_only_looks_equal_is_written(project: Path) -> None:
+    write_stamps(project, make_stamps(project, config(clean_shards={"min_chars": 7})))
+    path = project / stamp_path("tiny", "clean_shards", "0000")
+    data = path.read_bytes()
+    # equal as numbers, another action key
+    path.write_bytes(data.replace(b'"min_chars": 7', b'"min_chars": 7.0'))
+    write_stamps(project, make_stamps(project, config(clean_shards={"min_chars": 7})))
+    assert path.read_bytes() == data
+    path.write_bytes(data[:-9])
+    write_stamps(project, make_stamps(project, config(clean_shards={"min_chars": 7})))
+    assert path.read_bytes() == data
+
+
 def test_stamps_of_shards_that_are_no_more_are_removed(project: Path) -> None:
     write_stamps(project, make_stamps(project, config(raw_corpus={"shards": 3})))
     assert (project / stamp_path("tiny", "documents", "0002")).exists()

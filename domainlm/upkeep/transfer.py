@@ -23,11 +23,11 @@ from domainlm.pipeline import BY_NAME, STAGES
 from domainlm.resolve import ConfigurationError
 from domainlm.stage import Resources, StageError
 from domainlm.stamps import artifact_folder
-from domainlm.store.install import read_record
+from domainlm.store.install import read_installed
 from domainlm.store.lease import lease
 from domainlm.store.local import Store
 from domainlm.store.location import store_folder
-from domainlm.store.manifest import Manifest, read_manifest
+from domainlm.store.manifest import Manifest
 from domainlm.store.remote import Parcel, Remote, Sent, open_remote
 from domainlm.wording import bytes_in_words
 from domainlm.workflow import prepare
@@ -101,9 +101,10 @@ def push(project: Path, domain: str, artifacts: Iterable[str], log: Log, is_dry_
             continue
         parcels = []
         for folder in _folders(project, domain, stage.name):
-            manifest, record = read_manifest(project / folder), read_record(project / folder)
-            if manifest is None or record is None:
+            installed = read_installed(project / folder)
+            if installed is None:
                 continue
+            manifest, record = installed
             if is_hollow(project, folder, record["key"]):
                 hollow.append(folder)
             else:
@@ -157,10 +158,12 @@ def pull_hollow(project: Path, domain: str, log: Log, is_dry_run: bool = False) 
     store = Store(store_folder(project))
     filled, missing = {}, {}
     for folder in hollow_folders(project, domain):
-        manifest, record = read_manifest(project / folder), read_record(project / folder)
+        installed = read_installed(project / folder)
         # a shard is filled with the whole artifact that it is part of
-        is_part = folder.rpartition("/")[0] in filled
-        if manifest is None or record is None or is_part or not is_hollow(project, folder, record["key"]):
+        if installed is None or folder.rpartition("/")[0] in filled:
+            continue
+        manifest, record = installed
+        if not is_hollow(project, folder, record["key"]):
             continue
         if is_dry_run:
             filled[folder] = sum(entry.size for entry in missing_entries(manifest, store))

@@ -141,6 +141,11 @@ def test_records_of_shards_belong_to_the_whole(store: Store, make: Make, tmp_pat
     install(folder, whole, {}, store.objects)
     assert is_installed(folder, whole)
     assert (folder / "0001/manifest.json").exists()
+    for stray in ("0002/manifest.json", "0001/other", "0001/deep/x"):
+        (folder / stray).parent.mkdir(exist_ok=True)
+        (folder / stray).write_text("")
+        assert not is_installed(folder, whole)
+        (folder / stray).unlink()
     fewer = make({"0000/x": "1", "stats.json": "{}"})
     assert not is_installed(folder, fewer)
     install(folder, fewer, {}, store.objects)
