@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import itertools
 import errno
+import itertools
 import json
 import os
 import subprocess
@@ -223,7 +223,12 @@ class TestLocalIndex:
         index.save()
         paths[7].write_text("another text")
         read: list[Path] = []
-        monkeypatch.setattr("domainlm.sources.sha256_of_file", lambda path: (read.append(path), "digest")[1])
+
+        def reading(path: Path) -> str:
+            read.append(path)
+            return "digest"
+
+        monkeypatch.setattr("domainlm.sources.sha256_of_file", reading)
         found = LocalIndex(project).digests(paths)
         assert read == [paths[7]]
         assert found[7] == ("digest", len("another text"))

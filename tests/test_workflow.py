@@ -185,6 +185,14 @@ def test_only_the_main_process_writes(project: Path) -> None:
     assert (project / workflow.stamp("sft_dataset")).read_text() == "{}"
 
 
+def test_a_job_goes_by_what_was_resolved_when_it_was_submitted(project: Path) -> None:
+    submitted = prepare({"sft_adapter": {"relay": "merge"}}, project)
+    job = prepare({"sft_adapter": {"relay": "none"}}, project, is_main_process=False)
+    for name in ("sft_adapter", "eval_results", "raw_corpus"):
+        assert sorted(job.inputs(name)) == sorted(submitted.inputs(name))
+    assert "artifacts/tiny/merged_model/manifest.json" in job.inputs("sft_adapter")
+
+
 def test_a_missing_source_is_an_error_before_any_stamp(project: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"sources\.x\.local: nowhere does not exist"):
         prepare({"sources": {"x": {"local": "nowhere"}}}, project)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("pipeline")
+pytestmark = pytest.mark.xdist_group("determinism")
 
 
 def test_two_trees_agree_on_every_artifact(built_tree: Any, make_tree: Callable[[str], Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("pipeline")
+pytestmark = pytest.mark.xdist_group("dvc_experiments")
 FILE = "domains/tiny/dvc.yaml"
 DOMAIN = "config/domains/tiny.yaml"
 METRICS = "artifacts/tiny/eval_report/metrics.json"
@@ -99,6 +99,7 @@ def test_an_applied_experiment_is_what_was_run(
 
 
 def test_a_queue_builds_what_its_experiments_share_once(fresh_tree: Any) -> None:
+    fresh_tree.edit(DOMAIN, "raw_corpus: {", "raw_corpus: {shards: 1, ")
     knobs = fresh_tree.path / DOMAIN
     knobs.write_text(knobs.read_text(encoding="utf-8") + "clean_shards: {min_chars: 40}\n", encoding="utf-8")
     fresh_tree.run("python", "-m", "domainlm.dvc", "tiny")

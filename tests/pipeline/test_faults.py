@@ -25,7 +25,7 @@ from domainlm.store.local import Store
 from domainlm.store.manifest import read_manifest
 from domainlm.workspace import FullDisk
 
-pytestmark = pytest.mark.xdist_group("pipeline")
+pytestmark = pytest.mark.xdist_group("faults")
 SmallDisk = Callable[[int], Path]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from domainlm.store.manifest import read_manifest
 
-pytestmark = pytest.mark.xdist_group("pipeline")
+pytestmark = pytest.mark.xdist_group("integrity")
 
 
 def flip(path: Path, is_time_kept: bool) -> None:

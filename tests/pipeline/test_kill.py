@@ -16,7 +16,7 @@ import pytest
 
 from domainlm.store.lease import is_alive
 
-pytestmark = pytest.mark.xdist_group("pipeline")
+pytestmark = pytest.mark.xdist_group("kill")
 
 
 def wait_for(condition: Callable[[], Any], seconds: float) -> Any:

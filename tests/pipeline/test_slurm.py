@@ -255,7 +255,7 @@ def test_a_training_that_is_cancelled_resumes_on_the_other_node_and_ends_in_the_
     copy: Callable[[Path, Path], None],
     tree_type: Callable[[Path], Any],
 ) -> None:
-    config = ("pt_adapter={epochs: 12}", "sft_dataset={max_questions_per_document: 1}")
+    config = ("pt_adapter={epochs: 8}", "sft_dataset={max_questions_per_document: 1}")
     copy(built_folder, tmp_path / "undisturbed")
     undisturbed = tree_type(tmp_path / "undisturbed")
     prepare_profile(built_tree, 4)

@@ -9,7 +9,7 @@ import pytest
 
 from domainlm.pipeline import STAGES
 
-pytestmark = pytest.mark.xdist_group("pipeline")
+pytestmark = pytest.mark.xdist_group("whole_way")
 TRAINED = {"pt_adapter", "merged_model", "sft_adapter"}
 
 
