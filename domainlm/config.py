@@ -176,7 +176,7 @@ class SftTokens(Strict):
 
 
 class SftAdapter(Training):
-    learning_rate: float = Field(4e-3, gt=0, description="peak learning rate of AdamW")
+    learning_rate: float = Field(2e-3, gt=0, description="peak learning rate of AdamW")
     relay: Literal["merge", "continue", "none"] = Field(
         "merge", description="start from the merged model, continue the PT adapter, or start from the bare base"
     )
