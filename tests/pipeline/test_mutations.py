@@ -279,7 +279,7 @@ BROKEN: dict[str, tuple[Change, list[str]]] = {
         ["local build tag: torch for CPU", "local build tag: numpy"],
     ),
     "raw files count by their time": (
-        edit("domainlm/sources.py", r"(digest, size = index.digest\(file\))", r"\1; digest = str(file.stat().st_mtime_ns)"),
+        edit("domainlm/sources.py", r"\(self\._rows\[name\]\[4\], ", "(str(found.st_mtime_ns), "),
         ["time of a raw file", "byte, with time and size kept, in place"],
     ),
     "an index trusts the time that a file shows": (
