@@ -14,7 +14,7 @@ READY := $(VENV)/.ready-$(TORCH)
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: all sft_adapter extras test lint format locks docs dvc.yaml setup clean
+.PHONY: all sft_adapter extras test test_long lint format locks docs dvc.yaml setup clean
 
 sft_adapter: $(READY)
 	snakemake --cores $(CORES) sft_adapter
@@ -45,7 +45,11 @@ extras: $(READY)
 
 test: $(READY)
 	python tests/fetch_qwen_tokenizer.py
-	OMP_NUM_THREADS=1 pytest -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadgroup -m "not long"
+
+# real DVC, real clusters (where SLURM is installed and `make extras` was run), real rebuilds
+test_long: $(READY)
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadgroup -m long
 
 lint: $(READY)
 	ruff check .
