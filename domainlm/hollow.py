@@ -19,6 +19,7 @@ from domainlm.store.canonical import canonical_json
 from domainlm.store.install import read_record
 from domainlm.store.lease import is_alive, process_start
 from domainlm.store.manifest import read_manifest
+from domainlm.store.staging import replace_file
 
 MARKERS = ".domainlm/hollow"
 REQUESTED = ".domainlm/requested"
@@ -56,11 +57,7 @@ def is_lost(project: Path, folder: str, key: str) -> bool:
 
 
 def mark_hollow(project: Path, folder: str, key: str, is_lost: bool = False) -> None:
-    path = marker_path(project, folder)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_name(f"{path.name}.{os.getpid()}")
-    staged.write_bytes(canonical_json({"key": key, "is_lost": is_lost}))
-    os.replace(staged, path)
+    replace_file(marker_path(project, folder), canonical_json({"key": key, "is_lost": is_lost}))
 
 
 def mark_filled(project: Path, folder: str) -> None:

@@ -25,6 +25,7 @@ from domainlm.config import DomainConfig, Source
 from domainlm.resolve import ConfigurationError
 from domainlm.store.canonical import canonical_json, sha256_of_file
 from domainlm.store.location import experiment_origin
+from domainlm.store.staging import replace_file
 from domainlm.text.segments import byte_ranges, format_of, is_included, shard_of
 
 YOUNG_NS = 2_000_000_000
@@ -85,10 +86,7 @@ class LocalIndex:
 
     def save(self) -> None:
         if self._is_changed:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            staged = self._file.with_name(f"{self._file.name}.{os.getpid()}")
-            staged.write_bytes(canonical_json(self._rows))
-            os.replace(staged, self._file)
+            replace_file(self._file, canonical_json(self._rows))
 
 
 def labels(name: str, source: Source) -> dict[str, Any]:

@@ -9,7 +9,6 @@ cluster jobs find it on the shared file system.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,6 +32,7 @@ from domainlm.sources import LocalIndex, base_model_slice, check_left_behind, te
 from domainlm.store.actions import make_action
 from domainlm.store.canonical import canonical_json, pretty_json
 from domainlm.store.code import CodeIndex
+from domainlm.store.staging import replace_file
 
 LOCK_FILES = ("envs/cpu.lock", "envs/torch.lock")
 CODE_INDEX_FILE = ".domainlm/code_index.json"
@@ -199,10 +199,7 @@ def write_stamps(project: Path, stamps: list[Stamp]) -> None:
         wanted.add(path)
         values = vars(stamp)
         if not _says(path, values):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            staged = path.with_name(f"{path.name}.{os.getpid()}")
-            staged.write_bytes(pretty_json(values))
-            os.replace(staged, path)
+            replace_file(path, pretty_json(values))
     for folder in {path.parent for path in wanted}:
         for path in set(folder.glob("*.json")) - wanted:
             path.unlink(missing_ok=True)

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import time
 from collections.abc import Iterable, Iterator
 from copy import copy
 from pathlib import Path
 
 from domainlm.store.canonical import canonical_json, sha256_of, sha256_of_file
+from domainlm.store.staging import replace_file
 
 # a file written less than this before it was read is read again: its next write could leave the time as it is
 YOUNG_NS = 2_000_000_000
@@ -209,7 +209,4 @@ class CodeIndex:
         if self.cache_file is None or not self._is_changed:
             return
         modules = {name: known for name, known in self._known.items() if name not in self._young}
-        self.cache_file.parent.mkdir(parents=True, exist_ok=True)
-        staged = self.cache_file.with_name(f"{self.cache_file.name}.{os.getpid()}")
-        staged.write_bytes(canonical_json({"form": self._form, "modules": modules}))
-        os.replace(staged, self.cache_file)
+        replace_file(self.cache_file, canonical_json({"form": self._form, "modules": modules}))

@@ -43,6 +43,14 @@ def write_whole(path: Path, data: bytes, staged: Path) -> None:
         raise
 
 
+def replace_file(path: Path, data: bytes) -> None:
+    """Put bytes at `path` at once. Without fsync: for what is only remembered, and made again where it is lost."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staged = path.with_name(f"{path.name}.{os.getpid()}")
+    staged.write_bytes(data)
+    os.replace(staged, path)
+
+
 @contextmanager
 def staged_path(root: Path, name: str) -> Iterator[Path]:
     """A free name in the store's `tmp/` for this process and thread; what is left there is removed afterwards."""

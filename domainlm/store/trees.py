@@ -8,12 +8,12 @@ explained, once the former output is gone from the workspace.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from domainlm.store.canonical import canonical_json
 from domainlm.store.manifest import Manifest, parse_manifest
+from domainlm.store.staging import replace_file
 
 TREES, CODE = "trees", "code"
 
@@ -23,12 +23,8 @@ def _path(root: Path, folder: str, digest: str) -> Path:
 
 
 def _write_once(path: Path, data: bytes) -> None:
-    if path.exists():
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_name(f"{path.name}.{os.getpid()}")
-    staged.write_bytes(data)
-    os.replace(staged, path)
+    if not path.exists():
+        replace_file(path, data)
 
 
 def write_tree(root: Path, manifest: Manifest) -> None:
