@@ -45,11 +45,11 @@ extras: $(READY)
 
 test: $(READY)
 	python tests/fetch_qwen_tokenizer.py
-	OMP_NUM_THREADS=1 pytest -n 2 --dist loadgroup -m "not long"
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile -m "not long"
 
 # real DVC, real clusters (where SLURM is installed and `make extras` was run), real rebuilds
 test_long: $(READY)
-	OMP_NUM_THREADS=1 pytest -n 2 --dist loadgroup -m long
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile -m long
 
 lint: $(READY)
 	ruff check .

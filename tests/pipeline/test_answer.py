@@ -6,10 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import pytest
 
-
-@pytest.mark.xdist_group("answer")
 def test_the_tutorials_script_answers(built_tree: Any, repository: Path) -> None:
     shutil.copyfile(repository / "docs/examples/answer.py", built_tree.path / "answer.py")
     # the script names the default domain's folders

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("bad_input")
 NAME = "config/domains/tiny.yaml"
 
 

@@ -9,13 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from domainlm.store.canonical import sha256_of_file
 from domainlm.store.collect import Collection
 from domainlm.upkeep.collect import collect_garbage
 
-pytestmark = pytest.mark.xdist_group("collect")
 PIPELINE = "domains/tiny/dvc.yaml"
 STORE = ".dvc/domainlm-store"
 

@@ -7,10 +7,6 @@ import subprocess
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
-pytestmark = pytest.mark.xdist_group("determinism")
-
 
 def test_two_trees_agree_on_every_artifact(built_tree: Any, make_tree: Callable[[str], Any]) -> None:
     other = make_tree("another folder, 另一个")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("dvc_commands")]
+pytestmark = pytest.mark.long
 FILE = "domains/tiny/dvc.yaml"
 CLEAN = "Data and pipelines are up to date."
 

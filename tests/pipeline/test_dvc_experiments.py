@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("dvc_experiments")]
+pytestmark = pytest.mark.long
 FILE = "domains/tiny/dvc.yaml"
 DOMAIN = "config/domains/tiny.yaml"
 METRICS = "artifacts/tiny/eval_report/metrics.json"

@@ -25,7 +25,6 @@ from domainlm.store.local import Store
 from domainlm.store.manifest import read_manifest
 from domainlm.workspace import FullDisk
 
-pytestmark = pytest.mark.xdist_group("faults")
 SmallDisk = Callable[[int], Path]
 
 

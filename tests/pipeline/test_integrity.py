@@ -7,11 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from domainlm.store.manifest import read_manifest
-
-pytestmark = pytest.mark.xdist_group("integrity")
 
 
 def flip(path: Path, is_time_kept: bool) -> None:

@@ -16,8 +16,6 @@ import pytest
 
 from domainlm.store.lease import is_alive
 
-pytestmark = pytest.mark.xdist_group("kill")
-
 
 def wait_for(condition: Callable[[], Any], seconds: float) -> Any:
     end = time.monotonic() + seconds

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("clusters")]
+pytestmark = pytest.mark.long
 
 
 class Cluster(ThreadingHTTPServer):

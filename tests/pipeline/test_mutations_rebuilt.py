@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from mutations import ROWS, Row, built_again
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("mutations_rebuilt")]
+pytestmark = pytest.mark.long
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.rebuilt is not None], ids=lambda row: row.name)

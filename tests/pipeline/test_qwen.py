@@ -50,7 +50,6 @@ def write_qwen(folder: Path, tokenizer: Path) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
 
 
-@pytest.mark.xdist_group("qwen")
 def test_qwen_goes_the_whole_way(fresh_tree: Any, tokenizer_folder: Path) -> None:
     model = fresh_tree.path / "data/tiny/model"
     shutil.rmtree(model)

@@ -14,7 +14,6 @@ from servers import BUCKET, s3_server
 
 from domainlm.hollow import hollow_folders
 
-pytestmark = pytest.mark.xdist_group("remote")
 DVC_FILE = "domains/tiny/dvc.yaml"
 
 

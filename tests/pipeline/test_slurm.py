@@ -26,7 +26,7 @@ from safetensors import safe_open
 
 from domainlm.store.lease import STALE_SECONDS, is_alive, process_start
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("clusters")]
+pytestmark = pytest.mark.long
 # the one place where the plugin's jobs look: it drops SLURM_CONF from their environment
 CONFIGURATION = Path("/etc/slurm/slurm.conf")
 MARK = "# written by domainlm's tests, process"

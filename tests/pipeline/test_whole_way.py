@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from domainlm.pipeline import STAGES
 
-pytestmark = pytest.mark.xdist_group("whole_way")
 TRAINED = {"pt_adapter", "merged_model", "sft_adapter"}
 
 
