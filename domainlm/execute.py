@@ -28,7 +28,7 @@ from domainlm.store.local import Store
 from domainlm.store.manifest import MANIFEST_NAME, Entry, Manifest, make_manifest, read_manifest
 from domainlm.store.remote import open_remote
 from domainlm.store.trees import write_code
-from domainlm.workspace import adopt, changed, check_unchanged, installing, naming_full_disk, say_copies
+from domainlm.workspace import adopt, changed, check_unchanged, installations, installing, naming_full_disk, say_copies
 
 Log = Callable[[str], None]
 Output = tuple[Manifest, Mapping[str, Any]]
@@ -172,6 +172,7 @@ def run_into(
     check_distributions(stamp)
     hub_files = fetch_declared(action, store, resources.log)
     check_inputs(project, stamp, store, resources.log)
+    before = installations(project, stamp)
     module = load_code(project, stamp, store)
     function = module.run_shard if stamp.shard is not None else module.run
     folders = {name: project / folder for name, folder in stamp.inputs.items()}
@@ -182,7 +183,7 @@ def run_into(
             stats: Mapping[str, Any] = function(inputs, json.loads(canonical_json(config)), out, scratch, resources)
         finally:
             # whatever a stage says of an input that was taken away under it, this is the cause
-            check_unchanged(project, stamp, action["inputs"])
+            check_unchanged(project, stamp, action["inputs"], before)
     return stats
 
 

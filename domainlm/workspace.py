@@ -11,14 +11,14 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from domainlm.stage import StageError
 from domainlm.stamps import Stamp
 from domainlm.store.canonical import sha256_of_file
 from domainlm.store.install import adopt_installed
-from domainlm.store.manifest import MANIFEST_NAME, Manifest, read_manifest
+from domainlm.store.manifest import ACTION_NAME, MANIFEST_NAME, Manifest, read_manifest
 from domainlm.store.objects import Objects, is_untouched
 from domainlm.store.space import explain_full_disk
 
@@ -88,11 +88,34 @@ def refresh(folder: Path) -> None:
         os.listdir(folder)
 
 
-def check_unchanged(project: Path, stamp: Stamp, digests: Mapping[str, str]) -> None:
-    """What a stage has read must be what its key names. Raises StageError naming the input that is another one by now."""
+def installations(project: Path, stamp: Stamp) -> dict[str, tuple[int, int]]:
+    """By input, inode and time of its record, which every install writes anew and nothing else touches."""
+    found = {}
+    for name, folder in stamp.inputs.items():
+        # opened, because that is what makes a network file system ask for it anew
+        with suppress(FileNotFoundError), (project / folder / ACTION_NAME).open("rb") as file:
+            record = os.fstat(file.fileno())
+            found[name] = (record.st_ino, record.st_mtime_ns)
+    return found
+
+
+def check_unchanged(
+    project: Path, stamp: Stamp, digests: Mapping[str, str], before: Mapping[str, tuple[int, int]]
+) -> None:
+    """What a stage has read must be what its key names. Raises StageError naming the input that is another one by now.
+
+    before: `installations` before it was read. An input may have been another one meanwhile and be itself again, with the
+    same digest and, since these are links, the same files.
+    """
+    after = installations(project, stamp)
     for name, folder in stamp.inputs.items():
         manifest = read_manifest(project / folder)
-        if manifest is None or manifest.tree_digest != digests[name] or not _has_files(project / folder, manifest):
+        if (
+            manifest is None
+            or manifest.tree_digest != digests[name]
+            or before.get(name) != after.get(name)
+            or not _has_files(project / folder, manifest)
+        ):
             raise changed(folder, stamp)
 
 
