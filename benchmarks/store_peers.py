@@ -114,7 +114,7 @@ import yaml
 
 from domainlm.config import DomainConfig
 from domainlm.stage import Inputs, Resources
-from domainlm.text.segments import shard_of
+from domainlm.text.reading.segments import shard_of
 
 RAW, SHARDS = Path("data/raw"), {shards}
 ARTIFACTS = ["documents", "clean_shards", "unique_shards"]

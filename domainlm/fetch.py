@@ -21,7 +21,7 @@ from domainlm.store.canonical import canonical_json, pretty_json, sha256_of, sha
 from domainlm.store.lease import lease
 from domainlm.store.local import Store
 from domainlm.store.staging import write_whole
-from domainlm.text.archives import read_member
+from domainlm.text.reading.archives import read_member
 
 FETCH_TIMEOUT_SECONDS = 1800.0
 BACKENDS = ("mesonpy", "setuptools/build_meta", "hatchling/build", "flit_core/buildapi", "poetry/core/masonry/api")

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from domainlm.stage import StageError
 from domainlm.stamps import Stamp
 from domainlm.store.local import Store
-from domainlm.text.archives import read_member
+from domainlm.text.reading.archives import read_member
 
 
 def raw_opener(project: Path, stamp: Stamp, store: Store) -> Callable[[Mapping[str, Any]], BinaryIO]:

@@ -26,7 +26,7 @@ from domainlm.resolve import ConfigurationError
 from domainlm.store.canonical import canonical_json, sha256_of_file
 from domainlm.store.location import experiment_origin
 from domainlm.store.staging import replace_file
-from domainlm.text.segments import byte_ranges, format_of, is_included, shard_of
+from domainlm.text.reading.segments import byte_ranges, format_of, is_included, shard_of
 
 YOUNG_NS = 2_000_000_000
 INDEX_FILE = ".domainlm/local_index.json"

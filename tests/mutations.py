@@ -113,7 +113,7 @@ def built_again(row: Row) -> set[str]:
 STYLE = "data/instruction/style.jsonl"
 CORPUS = "data/tiny/corpus"
 MODEL = "data/tiny/model"
-SEGMENTS = "domainlm/text/segments.py"
+SEGMENTS = "domainlm/text/reading/segments.py"
 EXTRA = "EXTRA = 1\n"
 # a module that torchrun would start by its name, declared in the stage table
 LAUNCHED = both(
@@ -147,7 +147,9 @@ CODE = [
         overwritten(SEGMENTS, b"size <= segment_bytes", b"size >= segment_bytes", is_in_place=True),
         given=known,
     ),
-    Row("default of an argument", "documents", edit("domainlm/text/charset.py", r"bool = False", "bool = True")),
+    Row(
+        "default of an argument", "documents", edit("domainlm/text/reading/charset.py", r"bool = False", "bool = True")
+    ),
     Row(
         "renamed local variable",
         "raw_corpus",
@@ -164,7 +166,7 @@ CODE = [
     Row(
         "import of another module",
         "pt_tokens",
-        append("domainlm/stages/pt_tokens.py", "import domainlm.text.html\n"),
+        append("domainlm/stages/pt_tokens.py", "import domainlm.text.reading.html\n"),
         domain="tiny",
         rebuilt=Rebuilt(target="pt_adapter"),
     ),
@@ -239,7 +241,7 @@ WORDING = [
     Row(
         "constant written otherwise",
         NOTHING,
-        edit("domainlm/text/archives.py", r"2_000_000_000", "2000000000"),
+        edit("domainlm/text/reading/archives.py", r"2_000_000_000", "2000000000"),
     ),
     Row(
         "version in pyproject.toml",

@@ -13,7 +13,7 @@ from typing import Any
 
 from domainlm.config import CleanShards
 from domainlm.stage import Inputs, Resources, StageError, Stats
-from domainlm.text.clean import failure_of, normalised_document
+from domainlm.text.cleaning.clean import failure_of, normalised_document
 from domainlm.text.document import Document, read_documents, write_documents
 from domainlm.text.json_files import open_rows, read_json, summed, write_json, write_row
 

@@ -17,8 +17,8 @@ from domainlm.config import Documents
 from domainlm.stage import Inputs, Resources, StageError, Stats
 from domainlm.text.document import Document, write_documents
 from domainlm.text.json_files import open_rows, read_json, summed, write_json, write_row
-from domainlm.text.pieces import Rejection
-from domainlm.text.readers import read_documents_of
+from domainlm.text.reading.pieces import Rejection
+from domainlm.text.reading.readers import read_documents_of
 
 
 def inventory_of(path: Path) -> list[dict[str, Any]]:

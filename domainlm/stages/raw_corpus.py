@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from domainlm.stage import Inputs, Resources, StageError, Stats
-from domainlm.text.archives import iter_members
-from domainlm.text.segments import byte_ranges, format_of, is_included, shard_of
+from domainlm.text.reading.archives import iter_members
+from domainlm.text.reading.segments import byte_ranges, format_of, is_included, shard_of
 
 
 def expand_archive(row: Mapping[str, Any], inputs: Inputs) -> Iterator[dict[str, Any]]:

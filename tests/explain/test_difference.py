@@ -16,11 +16,11 @@ NEW_TREE = make_manifest(
 )
 CODE = {
     OLD_CODE: {
-        "domainlm/text/clean.py": {"tidy": "1", "LIMIT": "1", "<order>": "1"},
+        "domainlm/text/cleaning/clean.py": {"tidy": "1", "LIMIT": "1", "<order>": "1"},
         "domainlm/text/old.py": {"f": "1"},
     },
     NEW_CODE: {
-        "domainlm/text/clean.py": {"tidy": "2", "strip": "1", "<order>": "2"},
+        "domainlm/text/cleaning/clean.py": {"tidy": "2", "strip": "1", "<order>": "2"},
         "domainlm/text/new.py": {"f": "1"},
     },
 }
@@ -84,12 +84,12 @@ def test_another_section_s_knob_has_that_section_s_name() -> None:
 def test_functions_are_named_with_their_file() -> None:
     found = differences(action(), action(code=NEW_CODE))
     assert [(d.kind, d.name, d.change) for d in found] == [
-        ("code", "domainlm/text/clean.py", "changed"),
+        ("code", "domainlm/text/cleaning/clean.py", "changed"),
         ("code", "domainlm/text/new.py", "added"),
         ("code", "domainlm/text/old.py", "removed"),
     ]
     assert found[0].parts == (("changed", "tidy"), ("removed", "LIMIT"), ("added", "strip"))
-    assert in_words(found[0]) == "code domainlm/text/clean.py: tidy changed, LIMIT removed, strip added"
+    assert in_words(found[0]) == "code domainlm/text/cleaning/clean.py: tidy changed, LIMIT removed, strip added"
 
 
 def test_the_order_is_named_only_where_it_is_all() -> None:

@@ -108,7 +108,7 @@ def test_a_queue_builds_what_its_experiments_share_once(fresh_tree: Any) -> None
     for chars in ("60", "80"):
         fresh_tree.run(*queued, f"chars{chars}", "-S", f"{DOMAIN}:clean_shards.min_chars={chars}")
     # the third is an edit of the code, which the workspace takes back before the queue runs
-    code = "domainlm/text/clean.py"
+    code = "domainlm/text/cleaning/clean.py"
     kept = (fresh_tree.path / code).read_text(encoding="utf-8")
     (fresh_tree.path / code).write_text(f"{kept}\n\nEDITED = True\n", encoding="utf-8")
     fresh_tree.run(*queued, "code")

@@ -24,7 +24,7 @@ from mutations import ALL, ARTIFACTS, INPUTS, KINDS, NOTHING, ROWS, Row, followi
 from mutations_table import PAGE, page
 from tree_changes import Change, append, both, edit, nothing
 
-from domainlm.text.segments import shard_of
+from domainlm.text.reading.segments import shard_of
 
 DAY_NS = 86_400_000_000_000
 # reads projects and domains, prints what each one's stamps ask for; what is slow to import is imported once

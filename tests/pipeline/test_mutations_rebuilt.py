@@ -32,7 +32,7 @@ def test_code_edited_while_a_build_runs_is_not_recorded_under_the_old_key(fresh_
     fresh_tree.snakemake("--dry-run", "raw_corpus")
     stamp = ".domainlm/stamps/tiny/raw_corpus.0000.json"
     assert (fresh_tree.path / stamp).exists()
-    with (fresh_tree.path / "domainlm/text/segments.py").open("a", encoding="utf-8") as file:
+    with (fresh_tree.path / "domainlm/text/reading/segments.py").open("a", encoding="utf-8") as file:
         file.write("EXTRA = 1\n")
     build = ["python", "-m", "domainlm", "build", "raw_corpus", "--shard", "0000", "--domain", "tiny", "--stamp", stamp]
     assert "edited since this run began" in fresh_tree.run(*build, expect=3)

@@ -12,7 +12,7 @@ from domainlm.config import Documents
 from domainlm.stage import Inputs, Resources, StageError
 from domainlm.stages import documents
 from domainlm.text.document import read_documents
-from domainlm.text.segments import byte_ranges, shard_of
+from domainlm.text.reading.segments import byte_ranges, shard_of
 
 ONTOLOGY = "".join(
     f'[Term]\nid: T:{n}\nname: Term {n}\ndef: "Definition number {n} of the lung." []\n'

@@ -12,7 +12,7 @@ import pytest
 
 from domainlm.stage import Inputs, Resources, StageError
 from domainlm.stages import raw_corpus
-from domainlm.text.segments import shard_of
+from domainlm.text.reading.segments import shard_of
 
 QUIET = Resources(log=lambda line: None)
 LABELS = {"role": "corpus", "licence": "MIT", "authority": "official", "stance": "x"}

@@ -37,7 +37,7 @@ def test_a_tree_that_is_not_what_its_name_says_is_none(tmp_path: Path, data: byt
 
 
 def test_definitions_come_back_by_code_digest(tmp_path: Path) -> None:
-    definitions = {"domainlm/text/clean.py": {"tidy": "0" * 64}}
+    definitions = {"domainlm/text/cleaning/clean.py": {"tidy": "0" * 64}}
     assert read_code(tmp_path, "3" * 64) is None
     write_code(tmp_path, "3" * 64, definitions)
     assert read_code(tmp_path, "3" * 64) == definitions

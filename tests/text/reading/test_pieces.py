@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from domainlm.text.pieces import Section, cut_at_breaks, pieces_of_sections, titled_parts
+from domainlm.text.reading.pieces import Section, cut_at_breaks, pieces_of_sections, titled_parts
 
 
 def test_cuts_fall_at_paragraphs_then_sentences() -> None:

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from domainlm.text.obo import read_obo
-from domainlm.text.pieces import Piece, Rejection
+from domainlm.text.reading.obo import read_obo
+from domainlm.text.reading.pieces import Piece, Rejection
 
 ONTOLOGY = r"""format-version: 1.2
 ontology: test

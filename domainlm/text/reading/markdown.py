@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 
 from domainlm.text.characters import single_line
-from domainlm.text.headings import Heading, numbered_lines, sections_of
-from domainlm.text.pieces import Section
+from domainlm.text.reading.headings import Heading, numbered_lines, sections_of
+from domainlm.text.reading.pieces import Section
 
 _ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))??(?:[ \t]+#+)?[ \t]*\Z")
 _SETEXT = re.compile(r" {0,3}(=+|-+)[ \t]*\Z")

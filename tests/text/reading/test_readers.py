@@ -9,8 +9,8 @@ import pytest
 
 from domainlm.config import Documents
 from domainlm.text.document import Document
-from domainlm.text.pieces import Rejection
-from domainlm.text.readers import read_documents_of
+from domainlm.text.reading.pieces import Rejection
+from domainlm.text.reading.readers import read_documents_of
 
 CHINESE = "# 肺炎\n\n肺炎是由病原微生物等因素引起的肺部炎症，患者常有发热、咳嗽。\n\n# 治疗\n\n治疗以抗感染为主。\n"
 

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from domainlm.text.segments import RECORD_FORMATS, byte_ranges, format_of, is_included, shard_of
+from domainlm.text.reading.segments import RECORD_FORMATS, byte_ranges, format_of, is_included, shard_of
 
 
 @pytest.mark.parametrize(

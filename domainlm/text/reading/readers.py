@@ -15,17 +15,17 @@ from dataclasses import replace
 from typing import Any, BinaryIO
 
 from domainlm.config import Documents
-from domainlm.text.charset import Decoded, UndecodableError, decode
 from domainlm.text.document import Document
-from domainlm.text.html import read_html
-from domainlm.text.jsonlines import read_jsonl
-from domainlm.text.markdown import read_markdown
-from domainlm.text.mediawiki import read_mediawiki
-from domainlm.text.obo import read_obo
 from domainlm.text.order import canonical_key
-from domainlm.text.pieces import Piece, Rejection, Section, pieces_of_sections
-from domainlm.text.plain import read_plain
-from domainlm.text.restructured import read_restructured
+from domainlm.text.reading.charset import Decoded, UndecodableError, decode
+from domainlm.text.reading.html import read_html
+from domainlm.text.reading.jsonlines import read_jsonl
+from domainlm.text.reading.markdown import read_markdown
+from domainlm.text.reading.mediawiki import read_mediawiki
+from domainlm.text.reading.obo import read_obo
+from domainlm.text.reading.pieces import Piece, Rejection, Section, pieces_of_sections
+from domainlm.text.reading.plain import read_plain
+from domainlm.text.reading.restructured import read_restructured
 
 SECTION_READERS: dict[str, Callable[[str], list[Section]]] = {
     "txt": read_plain,

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from domainlm.config import Documents
-from domainlm.text.jsonlines import read_jsonl
-from domainlm.text.pieces import Piece, Rejection
+from domainlm.text.reading.jsonlines import read_jsonl
+from domainlm.text.reading.pieces import Piece, Rejection
 
 CONVERSATION = [{"role": "user", "content": "肺炎？"}, {"role": "assistant", "content": "A lung disease."}]
 LINES = (

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from domainlm.text.wikitext import prose_of
+from domainlm.text.reading.wikitext import prose_of
 
 
 def test_markup_becomes_prose() -> None:

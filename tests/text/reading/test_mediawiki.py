@@ -3,8 +3,8 @@ from __future__ import annotations
 import bz2
 import io
 
-from domainlm.text.mediawiki import read_mediawiki
-from domainlm.text.pieces import Piece, Rejection
+from domainlm.text.reading.mediawiki import read_mediawiki
+from domainlm.text.reading.pieces import Piece, Rejection
 
 
 def page(title: str, markup: str, namespace: int = 0, redirect: str = "") -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from domainlm.text.characters import single_line, without_surrogates
-from domainlm.text.pieces import Piece, Rejection
+from domainlm.text.reading.pieces import Piece, Rejection
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"\s*([A-Z]*)')
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)

@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from domainlm.text.characters import single_line
-from domainlm.text.pieces import Section
+from domainlm.text.reading.pieces import Section
 
 # fmt: off
 _DROPPED = frozenset((

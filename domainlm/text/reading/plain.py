@@ -7,7 +7,7 @@ articles, contracts and chapters are usually stored; the file's name is not, bec
 from __future__ import annotations
 
 from domainlm.text.characters import single_line
-from domainlm.text.pieces import Section
+from domainlm.text.reading.pieces import Section
 
 MAX_TITLE_CHARS = 120
 _SENTENCE_ENDS = (".", ",", ";", ":", "!", "?", "。", "，", "；", "：", "！", "？")

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from domainlm.text.html import read_html
+from domainlm.text.reading.html import read_html
 
 PAGE = """<!doctype html><html><head><title>Page &amp; title</title><script>var x</script></head><body>
 <nav>menu</nav><p>Before.</p>

@@ -11,7 +11,7 @@ import pytest
 
 from domainlm.stage import StageError
 from domainlm.text import archives
-from domainlm.text.archives import iter_members, read_member
+from domainlm.text.reading.archives import iter_members, read_member
 
 FILES = {"top/a.txt": b"alpha", "top/deep/b.bin": bytes(range(256)) * 40, "top/empty": b""}
 

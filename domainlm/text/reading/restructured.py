@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 
 from domainlm.text.characters import single_line
-from domainlm.text.headings import Heading, numbered_lines, sections_of
-from domainlm.text.pieces import Section
+from domainlm.text.reading.headings import Heading, numbered_lines, sections_of
+from domainlm.text.reading.pieces import Section
 
 _RULE = re.compile(r"([!-/:-@\[-`{-~])\1+[ \t]*\Z")
 _DIRECTIVE = re.compile(r"([ \t]*)\.\. (?:\|[^|]+\| )?([A-Za-z][\w:+.-]*?)::(?:[ \t]+(.*))?\Z", re.ASCII)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from domainlm.text.markdown import read_markdown
+from domainlm.text.reading.markdown import read_markdown
 
 TEXT = """---
 title: ignored

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from domainlm.config import Documents
 from domainlm.text.characters import single_line, without_surrogates
-from domainlm.text.pieces import Piece, Rejection, titled_parts
+from domainlm.text.reading.pieces import Piece, Rejection, titled_parts
 
 MESSAGE_ROLES = ("system", "user", "assistant")
 

@@ -14,8 +14,8 @@ from typing import BinaryIO
 from xml.parsers import expat
 
 from domainlm.text.characters import single_line
-from domainlm.text.pieces import Piece, Rejection, titled_parts
-from domainlm.text.wikitext import prose_of
+from domainlm.text.reading.pieces import Piece, Rejection, titled_parts
+from domainlm.text.reading.wikitext import prose_of
 
 CHUNK_BYTES = 1 << 16
 # a packed chunk may hold a gigabyte of blanks

@@ -4,7 +4,7 @@ import codecs
 
 import pytest
 
-from domainlm.text.charset import UndecodableError, decode
+from domainlm.text.reading.charset import UndecodableError, decode
 
 CHINESE = "肺炎是由病原微生物等因素引起的肺部炎症。患者常有发热、咳嗽、咳痰，严重者呼吸困难。治疗以抗感染为主。" * 4
 FRENCH = "L'hypertension artérielle pulmonaire est une maladie rare où la pression est élevée, même à l'effort. " * 4

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from domainlm.text.pieces import Section
+from domainlm.text.reading.pieces import Section
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from domainlm.config import CleanShards
-from domainlm.text.clean import failure_of, normalised_document, repeated_line_share, top_word_share
+from domainlm.text.cleaning.clean import failure_of, normalised_document, repeated_line_share, top_word_share
 from domainlm.text.document import Document
 
 PROSE = "The lung is an organ of the chest. It takes up oxygen from the air and gives off carbon dioxide."

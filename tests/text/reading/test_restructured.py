@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from domainlm.text.restructured import plain_body, plain_inline, read_restructured
+from domainlm.text.reading.restructured import plain_body, plain_inline, read_restructured
 
 TEXT = """.. _label:
 

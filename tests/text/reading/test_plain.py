@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from domainlm.text.plain import read_plain
+from domainlm.text.reading.plain import read_plain
 
 
 def test_a_first_line_alone_is_the_title() -> None:

@@ -1,0 +1,1 @@
+"""Cleaning: from documents to clean ones, every refusal with its rule."""

@@ -1,0 +1,1 @@
+"""Formats: from the bytes of a raw file to pieces of text."""
