@@ -1,8 +1,9 @@
 """documents: text extracted from raw files, with provenance and labels.
 
 In: a shard's inventory; raw files are opened by it. Out: `documents.parquet` in canonical order, `rejected.jsonl` with
-every file or record that gave no document, `stats.json`. Property kept: the documents of all shards together are the
-same whatever the number of shards, because a record belongs to the byte range in which it begins.
+every file or record that gave no document, `stats.json`; of all shards together also `examples.jsonl`, a few rejected ones
+of every kind. Properties kept: the documents of all shards together are the same whatever the number of shards, because a
+record belongs to the byte range in which it begins; and no file is lost, as one that gives nothing at all is rejected, too.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from domainlm.config import Documents
+from domainlm.config.text import Documents
 from domainlm.stage import Inputs, Resources, StageError, Stats
 from domainlm.text.document import Document, write_documents
+from domainlm.text.examples import examples_of, rows_of
 from domainlm.text.json_files import open_rows, read_json, summed, write_json, write_row
 from domainlm.text.reading.pieces import Rejection
-from domainlm.text.reading.readers import read_documents_of
+from domainlm.text.reading.readers import read_documents_of, reader_process
 
 
 def inventory_of(path: Path) -> list[dict[str, Any]]:
@@ -33,21 +35,33 @@ def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Pat
     section = Documents.model_validate(config["section"])
     rows = inventory_of(inputs.path("raw_corpus") / "inventory.jsonl")
     rejected: Counter[str] = Counter()
+    rejected_by_source: dict[str, Counter[str]] = {}
     chars_by_source: Counter[str] = Counter()
-    with open_rows(out / "rejected.jsonl") as rejected_file:
+    with open_rows(out / "rejected.jsonl") as rejected_file, reader_process(section) as process:
+
+        def reject(row: Mapping[str, Any], found: Rejection) -> None:
+            rejected[found.reason] += 1
+            rejected_by_source.setdefault(row["source"], Counter())[found.reason] += 1
+            place = {"source": row["source"], "path": row["path"], "section": ""}
+            rule = {"reason": found.reason, "value": None, "threshold": None, "detail": found.detail}
+            write_row(rejected_file, {**place, **rule, "excerpt": ""})
 
         def documents() -> Iterator[Document]:
             for done, row in enumerate(rows):
                 resources.progress(done, len(rows), {})
+                is_silent = row["start"] == 0 and row["end"] == row["size"]
                 with open_raw(row) as file:
-                    for found in read_documents_of(row, file, section):
+                    for found in read_documents_of(row, file, section, process):
+                        is_silent = False
                         if isinstance(found, Rejection):
-                            rejected[found.reason] += 1
-                            place = {"source": row["source"], "path": row["path"]}
-                            write_row(rejected_file, {**place, "reason": found.reason, "detail": found.detail})
+                            reject(row, found)
                         else:
                             chars_by_source[found.source] += len(found.text)
                             yield found
+                if is_silent:
+                    reject(
+                        row, Rejection("no_document", f"no record was found in {row['size']} bytes of {row['format']}")
+                    )
             resources.progress(len(rows), len(rows), {})
 
         count = write_documents(out / "documents.parquet", documents())
@@ -55,7 +69,9 @@ def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Pat
         # a file that is cut counts where it begins
         "files": sum(row["start"] == 0 for row in rows),
         "documents": count,
+        "files_by_format": Counter(row["format"] or "unknown" for row in rows if row["start"] == 0),
         "rejected": rejected,
+        "rejected_by_source": rejected_by_source,
         "chars": sum(chars_by_source.values()),
         "chars_by_source": chars_by_source,
     }
@@ -64,11 +80,15 @@ def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Pat
 
 
 def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
-    stats = summed(read_json(folder / "stats.json") for _, folder in sorted(inputs.folders.items()))
+    folders = [folder for _, folder in sorted(inputs.folders.items())]
+    stats = summed(read_json(folder / "stats.json") for folder in folders)
     if not stats["documents"]:
         raise StageError(
             f"no document was found in {stats['files']} files (rejected: {stats['rejected'] or 'none'}); expected at "
             "least one; see documents/*/rejected.jsonl, and check sources.*.include and sources.*.format"
         )
     write_json(out / "stats.json", stats)
+    with open_rows(out / "examples.jsonl") as file:
+        for row in examples_of(row for folder in folders for row in rows_of(folder / "rejected.jsonl")):
+            write_row(file, row)
     return {"documents": stats["documents"], "rejected": sum(stats["rejected"].values())}

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from domainlm.config import Documents
+from domainlm.config.text import Documents
 from domainlm.stage import Inputs, Resources, StageError
 from domainlm.stages import documents
 from domainlm.text.document import read_documents
@@ -21,6 +21,7 @@ ONTOLOGY = "".join(
 ).encode()
 FILES = {
     ("onto", "hp.obo", "obo", "corpus"): ONTOLOGY,
+    ("onto", "none.obo", "obo", "corpus"): b"format-version: 1.2\n",
     ("web", "b.html", "html", "corpus"): "<h1>肺炎</h1><p>肺炎是疾病。</p>".encode(),
     ("web", "a.md", "md", "corpus"): b"# Lung\nIt breathes.\n# Heart\nIt beats.\n",
     ("web", "bad.txt", "txt", "corpus"): b"\x00\x01\x02",
@@ -76,11 +77,16 @@ def test_documents_and_rejections_of_one_shard(tmp_path: Path) -> None:
     assert [d.text for d in found if d.path == "b.html"] == ["肺炎\n\n肺炎是疾病。"]
     assert stats["documents"] == len(found) == 64
     assert stats["files"] == len(FILES)
-    assert stats["rejected"] == {"binary": 1, "empty": 1, "invalid_json": 1}
+    assert stats["rejected"] == {"binary": 1, "empty": 1, "invalid_json": 1, "no_document": 1}
+    assert stats["rejected_by_source"] == {
+        "chat": {"invalid_json": 1}, "onto": {"no_document": 1}, "web": {"binary": 1, "empty": 1}
+    }  # fmt: skip
+    assert stats["files_by_format"] == {"obo": 2, "html": 1, "md": 1, "txt": 2, "jsonl": 1}
     assert stats["chars"] == sum(len(d.text) for d in found) == sum(stats["chars_by_source"].values())
     lines = (tmp_path / "0000" / "rejected.jsonl").read_text(encoding="utf-8").splitlines()
     assert [(json.loads(line)["path"], json.loads(line)["reason"]) for line in lines] == [
         ("x.jsonl", "invalid_json"),
+        ("none.obo", "no_document"),
         ("bad.txt", "binary"),
         ("empty.txt", "empty"),
     ]
@@ -90,7 +96,8 @@ def test_documents_and_rejections_of_one_shard(tmp_path: Path) -> None:
 def test_the_number_of_shards_changes_nothing(tmp_path: Path, shards: int) -> None:
     one = build(tmp_path / "one", 1)
     many = build(tmp_path / "many", shards)
-    assert (many / "stats.json").read_bytes() == (one / "stats.json").read_bytes()
+    for name in ("stats.json", "examples.jsonl"):
+        assert (many / name).read_bytes() == (one / name).read_bytes()
     found = [d for n in range(shards) for d in read_documents(tmp_path / "many" / f"{n:04d}" / "documents.parquet")]
     whole = list(read_documents(tmp_path / "one" / "0000" / "documents.parquet"))
     assert sorted(found, key=lambda d: d.id) == sorted(whole, key=lambda d: d.id)

@@ -1,80 +1,326 @@
-"""Reading members out of archives without unpacking them, so no member can name a path on this machine.
+"""Archives: listing members and opening them, without unpacking anything to a name.
 
-In: an open zip, wheel or tar file. Out: names and sizes of its regular files, or the bytes of one. Links, devices and
-members above `MAX_MEMBER_BYTES` (a guard against archive bombs) are refused.
+In: an open file that is a zip, a tar (also packed by gzip, bzip2, xz or zstd), or one packed file. Out: its regular files, each
+with a name that stays below the archive, and an open file for one of them. Refused, by name and reason, while the rest goes on:
+names that leave the archive, links and devices, encrypted and damaged members, and what unpacks to more than the limits allow.
+
+Packed bytes are unpacked once, to an unnamed temporary file: a compressed tar can only be read from its beginning, so
+opening its members one by one would unpack it once for each. Members of a zip are unpacked one at a time.
 """
 
 from __future__ import annotations
 
+import bz2
+import errno
 import gzip
+import io
+import lzma
 import tarfile
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, BinaryIO, cast
 
-from domainlm.stage import StageError
+from domainlm.text.reading.file_names import is_inside, readable_name
+from domainlm.text.reading.media_type import PACKED, TAR, ZIP, media_type_of
 
-MAX_MEMBER_BYTES = 2_000_000_000
-# what the standard library raises for a cut or altered archive, beside its own error types
-DAMAGES = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile)
+CHUNK_BYTES = 1 << 20
+# below this much unpacked, no ratio is a bomb
+MIN_BOMB_BYTES = 10_000_000
+# held in memory, above it on disk
+SPOOLED_BYTES = 8_000_000
+ARCHIVES = frozenset({ZIP, TAR, *PACKED})
+# what the standard library and pyarrow raise for cut or altered bytes, beside OSError
+_DAMAGES = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, OSError)
+_ERRORS_OF_THE_MACHINE = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE),
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ESTALE),
+)
+# an unknown method of compression is a NotImplementedError, a missing password a RuntimeError
+_FAULTS = (*_DAMAGES, NotImplementedError, RuntimeError)
+PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".bgz")
+_ENCRYPTED_FLAG, _UTF8_FLAG = 0x1, 0x800
 
 
-def _damaged(error: Exception) -> StageError:
-    return StageError(f"not a readable zip or tar archive: {error}; expected a wheel or an sdist")
+class ArchiveFault(Exception):
+    """An archive or a member that is not taken. reason: lower_snake; value and threshold where a limit decided."""
+
+    def __init__(self, reason: str, detail: str, value: float | None = None, threshold: float | None = None) -> None:
+        super().__init__(detail)
+        self.reason, self.detail, self.value, self.threshold = reason, detail, value, threshold
 
 
-def _read_limited(name: str, size: int, stream: BinaryIO) -> bytes:
-    if size > MAX_MEMBER_BYTES:
-        raise StageError(
-            f"archive member {name} has {size} bytes; the limit is {MAX_MEMBER_BYTES}; take it out of include"
-        )
-    data = stream.read(size + 1)
-    if len(data) != size:
-        raise StageError(f"archive member {name} declares {size} bytes but holds {len(data)} or more; fetch it again")
-    return data
+@dataclass(frozen=True)
+class Limits:
+    """max_ratio: unpacked to packed bytes (from MIN_BOMB_BYTES on). max_bytes: unpacked bytes of one archive altogether."""
+
+    max_ratio: float
+    max_bytes: int
+    max_depth: int = 1
 
 
-def iter_members(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
-    """Yield (name, bytes) of every regular file, in the archive's order. Raises StageError for what is no archive."""
-    if zipfile.is_zipfile(file):
-        file.seek(0)
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A regular file in an archive, or what is refused of it. key: which entry it is, for `Archive.open`."""
+
+    name: str
+    size: int
+    key: Any
+    fault: ArchiveFault | None = None
+
+
+def _unpacked(file: BinaryIO, kind: str) -> IO[bytes]:
+    if kind == "gz":
+        return cast(IO[bytes], gzip.GzipFile(fileobj=file, mode="rb"))
+    if kind == "bz2":
+        return bz2.BZ2File(file)
+    if kind == "xz":
+        return lzma.LZMAFile(file)
+    import pyarrow as pa
+
+    # a cut stream is an OSError here; zstandard, the other library, takes its end for the end of the text
+    return cast(IO[bytes], pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd"))
+
+
+class Archive:
+    """One open archive. name: of the archive's own file, from which a single packed file gets its name."""
+
+    def __init__(self, file: BinaryIO, name: str, scratch: Path, limits: Limits) -> None:
+        """Raises ArchiveFault: not_an_archive, damaged_archive, archive_bomb, archive_too_large."""
+        self._file, self._scratch, self._limits = file, scratch, limits
+        self._packed_bytes = max(1, file.seek(0, io.SEEK_END))
+        self._zip: zipfile.ZipFile | None = None
+        self._tar: tarfile.TarFile | None = None
+        self._temporary: BinaryIO | None = None
+        self.is_single = False
+        kind = media_type_of(file)
         try:
-            with zipfile.ZipFile(file) as archive:
-                for info in archive.infolist():
-                    if not info.is_dir():
-                        with archive.open(info) as stream:
-                            yield info.filename, _read_limited(info.filename, info.file_size, stream)  # type: ignore[arg-type]
-        except DAMAGES as error:
+            if kind in PACKED:
+                with _unpacked(file, PACKED[kind]) as stream:
+                    self._file = self._temporary = self._spooled(stream, None)
+                kind = TAR if media_type_of(self._file) == TAR else ""
+                self.is_single = kind == ""
+            if kind == TAR:
+                self._tar = tarfile.open(fileobj=self._file, mode="r:", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115
+            elif kind == ZIP:
+                self._zip = zipfile.ZipFile(file)
+            elif kind:
+                raise ArchiveFault("not_an_archive", f"{kind}; expected zip, tar, gzip, bzip2, xz or zstd")
+        except _FAULTS as error:
+            self.close()
             raise _damaged(error) from error
-        return
-    file.seek(0)
-    try:
-        with tarfile.open(fileobj=file, mode="r:*") as tar:
-            for member in tar:
-                content = tar.extractfile(member) if member.isreg() else None
-                if content is not None:
-                    yield member.name, _read_limited(member.name, member.size, content)  # type: ignore[arg-type]
-    except DAMAGES as error:
-        raise _damaged(error) from error
+        except ArchiveFault:
+            self.close()
+            raise
+        self._single = _without_suffix(name)
+
+    def close(self) -> None:
+        for opened in (self._zip, self._tar, self._temporary):
+            if opened is not None:
+                opened.close()
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def members(self) -> Iterator[Member]:
+        """Regular files in the archive's order, and what is refused. Of two with one name the last counts, as in unpacking."""
+        found = list(self._entries())
+        last = {member.name: number for number, member in enumerate(found) if member.fault is None}
+        for number, member in enumerate(found):
+            if member.fault is not None or last[member.name] == number:
+                yield member
+
+    def _entries(self) -> Iterator[Member]:
+        if self._zip is not None:
+            entries = [entry for entry in self._zip.infolist() if not entry.filename.endswith("/")]
+            members = [self._without_bomb(entry) for entry in entries]
+            try:
+                self._check_size(sum(member.size for member in members if member.fault is None))
+            except ArchiveFault as fault:
+                members = [Member("", 0, None, fault)]
+            yield from members
+        elif self._tar is not None:
+            size = self._file.seek(0, io.SEEK_END)
+            try:
+                while (info := self._tar.next()) is not None:
+                    # the library keeps every header, a kilobyte each
+                    self._tar.members.clear()  # type: ignore[attr-defined]
+                    if not info.isdir():
+                        yield _tar_member(info, size)
+                self._file.seek(self._tar.offset)
+                if self._file.read(512).strip(b"\0"):
+                    raise tarfile.ReadError("no header where one is due")
+            except _DAMAGES as error:
+                # the members before the damage are good
+                yield Member("", 0, None, _damaged(error))
+        else:
+            yield Member(self._single, self._file.seek(0, io.SEEK_END), None)
+
+    def head(self, member: Member, size: int) -> bytes:
+        """The first bytes of a member. Raises ArchiveFault."""
+        with self._opened(member) as stream:
+            try:
+                return stream.read(size)
+            except _FAULTS as error:
+                raise _damaged_member(error) from error
+
+    def open(self, member: Member) -> BinaryIO:
+        """A member, seekable, good until the archive is closed. Raises ArchiveFault: damaged_member, encrypted."""
+        stream = self._opened(member)
+        if self._zip is None:
+            return cast(BinaryIO, stream)
+        try:
+            with stream:
+                return self._spooled(stream, member.size)
+        except _FAULTS as error:
+            raise _damaged_member(error) from error
+
+    def _opened(self, member: Member) -> IO[bytes]:
+        if member.fault is not None:
+            raise member.fault
+        if self._zip is None:
+            start, size = member.key or (0, member.size)
+            return cast(IO[bytes], io.BufferedReader(_Slice(self._file, start, size)))
+        try:
+            return self._zip.open(member.key)
+        except _FAULTS as error:
+            raise _damaged_member(error) from error
+
+    def _spooled(self, stream: IO[bytes], size: int | None) -> BinaryIO:
+        """What a stream holds, in a temporary file. Raises ArchiveFault above the limits, before more is unpacked."""
+        found = tempfile.SpooledTemporaryFile(SPOOLED_BYTES, dir=str(self._scratch))  # noqa: SIM115 - its user closes it
+        unpacked = 0
+        try:
+            while data := stream.read(CHUNK_BYTES):
+                unpacked += len(data)
+                if size is None:
+                    self._check_size(unpacked)
+                elif unpacked > size:
+                    raise ArchiveFault("damaged_member", f"declares {size} bytes and holds more", unpacked, size)
+                found.write(data)
+            if size is not None and unpacked < size:
+                raise ArchiveFault("damaged_member", f"declares {size} bytes and holds fewer", unpacked, size)
+        except BaseException:
+            found.close()
+            raise
+        found.seek(0)
+        return cast(BinaryIO, found)
+
+    def _check_size(self, unpacked: int) -> None:
+        """Raises ArchiveFault where this many bytes are too many for the archive's size, or for anything."""
+        limits = self._limits
+        if unpacked > limits.max_bytes:
+            detail = f"unpacks to more than {limits.max_bytes} bytes (raw_corpus.max_archive_bytes)"
+            raise ArchiveFault("archive_too_large", detail, unpacked, limits.max_bytes)
+        if unpacked > MIN_BOMB_BYTES and unpacked > limits.max_ratio * self._packed_bytes:
+            raise _bomb(unpacked / self._packed_bytes, limits)
+
+    def _without_bomb(self, entry: zipfile.ZipInfo) -> Member:
+        """A zip's member, refused where it alone is a bomb; the others are taken then."""
+        ratio = entry.file_size / max(1, entry.compress_size)
+        if entry.file_size > MIN_BOMB_BYTES and ratio > self._limits.max_ratio:
+            return Member(_zip_member(entry).name, 0, None, _bomb(ratio, self._limits))
+        return _zip_member(entry)
 
 
-def read_member(file: BinaryIO, name: str) -> bytes:
-    """Bytes of one member. Raises StageError where it is absent."""
-    if zipfile.is_zipfile(file):
-        file.seek(0)
-        with zipfile.ZipFile(file) as archive:
-            try:
-                info = archive.getinfo(name)
-            except KeyError:
-                raise StageError(f"the archive has no member {name!r}; check `member` against its listing") from None
-            try:
-                with archive.open(info) as stream:
-                    return _read_limited(name, info.file_size, stream)  # type: ignore[arg-type]
-            except DAMAGES as error:
-                raise _damaged(error) from error
-    file.seek(0)
-    for member, data in iter_members(file):
-        if member == name:
-            return data
-    raise StageError(f"the archive has no member {name!r}; check `member` against its listing")
+def _bomb(ratio: float, limits: Limits) -> ArchiveFault:
+    detail = f"unpacks to more than {limits.max_ratio:g} times its size (raw_corpus.max_archive_ratio)"
+    return ArchiveFault("archive_bomb", detail, round(ratio, 1), limits.max_ratio)
+
+
+class _Slice(io.RawIOBase):
+    """Bytes [start, start + size) of a file. Closing it leaves the file open."""
+
+    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
+        self._file, self._start, self._size, self._at = file, start, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence])
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = max(0, min(len(buffer), self._size - self._at))
+        self._file.seek(self._start + self._at)
+        data = self._file.read(wanted)
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+
+def _damaged(error: Exception) -> ArchiveFault:
+    return _damage(error, "damaged_archive", "cut short or altered")
+
+
+def _damaged_member(error: Exception) -> ArchiveFault:
+    if "password" in str(error):
+        return ArchiveFault("encrypted", "the member is encrypted")
+    return _damage(error, "damaged_member", "the member cannot be unpacked")
+
+
+def _damage(error: Exception, reason: str, detail: str) -> ArchiveFault:
+    """The fault that an error of a library stands for. An error of this machine (a full disk) is raised again.
+
+    A damaged listing leads to places before the file's beginning, which is an error of the system's, too (EINVAL).
+    """
+    if isinstance(error, OSError) and error.errno in _ERRORS_OF_THE_MACHINE:
+        raise error
+    # without the library's own message, which differs between versions
+    return ArchiveFault(reason, f"{type(error).__name__}: {detail}")
+
+
+def _without_suffix(name: str) -> str:
+    path = PurePosixPath(name)
+    return path.stem if path.suffix.lower() in PACKED_SUFFIXES else path.name
+
+
+def _checked(name: str, size: int, key: Any) -> Member:
+    if not is_inside(name):
+        return Member(name, size, None, ArchiveFault("path_escape", "the name is none, or leads out of the archive"))
+    # one spelling for ./a and a
+    return Member("/".join(part for part in name.split("/") if part not in ("", ".")), size, key)
+
+
+def _zip_member(entry: zipfile.ZipInfo) -> Member:
+    name = entry.filename
+    if not entry.flag_bits & _UTF8_FLAG:
+        # zipfile reads what is not marked as UTF-8 as code page 437, in which every byte is a character
+        name = readable_name(name.encode("cp437", "replace"))
+    member = _checked(name, entry.file_size, entry)
+    if entry.flag_bits & _ENCRYPTED_FLAG:
+        return Member(name, entry.file_size, None, ArchiveFault("encrypted", "the member is encrypted"))
+    if (entry.external_attr >> 16) & 0o170000 == 0o120000:
+        return Member(name, entry.file_size, None, ArchiveFault("not_a_file", "a symbolic link"))
+    return member
+
+
+def _tar_member(info: tarfile.TarInfo, archive_size: int) -> Member:
+    name = readable_name(info.name.encode("utf-8", "surrogateescape"))
+    if not info.isreg():
+        kind = "a link" if info.issym() or info.islnk() else "a device"
+        return Member(
+            name, 0, None, ArchiveFault("not_a_file", f"{kind}; its target is read where it is a member itself")
+        )
+    if info.issparse():
+        return Member(
+            name, 0, None, ArchiveFault("unsupported_member", "a sparse file; its size is not bounded by its bytes")
+        )
+    if info.offset_data + info.size > archive_size:
+        return Member(
+            name, 0, None, ArchiveFault("damaged_member", f"the archive ends before its {info.size} bytes do")
+        )
+    return _checked(name, info.size, (info.offset_data, info.size))

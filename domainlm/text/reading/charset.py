@@ -1,9 +1,10 @@
 """From bytes to text: which character set, and how sure.
 
-In: the bytes of a text file. Out: text, character set, score (1 = certain). UTF-8 is tried first, because bytes that are
-valid UTF-8 by accident are rare; then a byte order mark, then what an HTML file declares, then charset-normalizer's guess
-among the sets that texts in use are written in. All sets would be a worse guess: some decode anything at all. Old
-Japanese and Korean files may be taken for each other: save those as UTF-8. What was guessed is in a document's `meta`.
+In: the bytes of a text file; optionally the set that its source declares. Out: text, character set, score (1 = certain). A
+byte order mark decides, then UTF-8, because bytes that are valid UTF-8 by accident are rare. What else is left is decoded
+by every candidate, and the likeliest text wins (`charset_scores.py`); what a source or a page declares counts as so many
+bits of evidence, not as the truth: in a folder of exports one file is always different. What was guessed is in a
+document's `meta`.
 """
 
 from __future__ import annotations
@@ -12,8 +13,34 @@ import codecs
 import re
 from dataclasses import dataclass
 
-# the first of these wins where two fit equally well, as cp1252 and cp1250 do for French
-GUESSED_SETS = ["gb18030", "big5", "cp1252", "cp1251", "cp1250", "shift_jis", "euc_jp", "cp949"]
+from domainlm.text.reading.charset_scores import bits
+from domainlm.text.reading.pieces import Unreadable
+
+# character set -> language that it is used for; the first wins where two texts are the same
+CANDIDATES = {
+    "gb18030": "simplified",
+    "big5": "traditional",
+    "big5hkscs": "traditional",
+    "shift_jis": "japanese",
+    "cp932": "japanese",
+    "euc_jp": "japanese",
+    "cp949": "korean",
+    "cp1252": "western",
+    "cp1251": "cyrillic",
+    "cp1250": "central",
+}
+_WIDE = ("utf-16-le", "utf-16-be")
+_WIDE_LANGUAGES = ("simplified", "traditional", "japanese", "western")
+# names by which sources and pages call sets, and the larger set that is read (WHATWG Encoding Standard)
+_SAME_AS = {
+    **dict.fromkeys(("gb2312", "gbk", "x-gbk", "cp936", "gb_2312-80", "hz-gb-2312", "euc-cn"), "gb18030"),
+    **dict.fromkeys(("iso-8859-1", "iso8859-1", "latin1", "latin-1", "ascii", "us-ascii", "windows-1252"), "cp1252"),
+    **dict.fromkeys(("big5-hkscs", "cp950", "big5-tw"), "big5"),
+    **dict.fromkeys(("sjis", "shift-jis", "x-sjis", "windows-31j", "ms932"), "shift_jis"),
+    **dict.fromkeys(("euc-jp", "eucjp"), "euc_jp"),
+    **dict.fromkeys(("euc-kr", "ks_c_5601-1987", "uhc"), "cp949"),
+    **{f"windows-{number}": f"cp{number}" for number in (1250, 1251)},
+}
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -23,16 +50,17 @@ _BYTE_ORDER_MARKS = (
 )
 _DECLARED = re.compile(rb"""<(?:meta|\?xml)[^>]{0,200}?(?:charset|encoding)\s*=\s*["']?([A-Za-z0-9_.:-]{2,40})""", re.I)
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r\x0b\x0c\x1b")
+_ASCII_LINE = re.compile(rb"[\x00-\x7f]*(?:\n|\Z)")
 MAX_CONTROL_SHARE = 0.01
-
-
-class UndecodableError(ValueError):
-    """The bytes are no text in a known character set: `reason` is `binary`, `undecodable` or `charset_uncertain`."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
+# lines with other bytes than ASCII, of which the guess is made: more does not change it
+SAMPLE_BYTES = 8_000
+# what a declared set is worth: about 2 common Chinese characters against 2 rare ones
+DECLARED_BITS = 16.0
+# bits a byte of text as it should be, and of bytes that are text in no set
+PLAIN_BITS, RANDOM_BITS = 5.5, 8.5
+# bits by which the second likeliest text must be worse for a score of one half
+EVEN_BITS = 2.0
+UndecodableError = Unreadable
 
 
 @dataclass(frozen=True)
@@ -46,46 +74,130 @@ class Decoded:
     is_exact: bool
 
 
-def _guessed(data: bytes, min_score: float) -> Decoded:
-    from charset_normalizer import from_bytes
+def wide_charset(data: bytes) -> str | None:
+    """UTF-16 or UTF-32 by its byte order mark, or None."""
+    return next((name for mark, name in _BYTE_ORDER_MARKS[1:] if data.startswith(mark)), None)
 
-    matches = list(from_bytes(data, cp_isolation=GUESSED_SETS))
-    if not matches:
-        raise UndecodableError("undecodable", "no character set fits; save the file as UTF-8")
-    best = min(matches, key=lambda match: (match.chaos, -match.coherence, GUESSED_SETS.index(match.encoding)))
-    score = round(1.0 - best.chaos, 4)
-    if score < min_score:
-        raise UndecodableError("charset_uncertain", f"{best.encoding} with score {score}, below {min_score}")
+
+def known_charset(name: str) -> str | None:
+    """Python's name of the set that files under this name are in, or None where there is none."""
+    name = name.strip().lower()
     try:
-        text = data.decode(best.encoding)
-    except UnicodeDecodeError as error:
-        raise UndecodableError("undecodable", f"not {best.encoding} at byte {error.start}") from error
-    return Decoded(text, best.encoding, score, 0, text.encode(best.encoding, "replace") == data)
+        found = codecs.lookup(_SAME_AS.get(name, name)).name
+        # codecs that are no character sets (hex, rot13) have names too
+        b"a".decode(found)
+    except (LookupError, UnicodeError, ValueError):
+        return None
+    return {"iso8859-1": "cp1252", "big5hkscs": "big5"}.get(found, found)
 
 
-def decode(data: bytes, min_score: float, is_html: bool = False) -> Decoded:
-    """Text of a file's bytes. Raises UndecodableError."""
+def _sample(data: bytes) -> bytes:
+    """Lines that are not ASCII, up to SAMPLE_BYTES; other lines are the same in every set."""
+    found: list[bytes] = []
+    size = at = 0
+    while at < len(data) and size < SAMPLE_BYTES:
+        match = _ASCII_LINE.match(data, at)
+        if match is not None and match.end() > at:
+            at = match.end()
+            continue
+        end = data.find(b"\n", at) + 1 or len(data)
+        found.append(data[at:end])
+        size += end - at
+        at = end
+    return b"".join(found)
+
+
+def _text(data: bytes, charset: str) -> str | None:
+    try:
+        return data.decode(charset)
+    except UnicodeDecodeError:
+        return None
+
+
+def _scored(sample: bytes, candidates: list[tuple[str, str]], expected: str | None) -> list[tuple[float, str, str]]:
+    """(bits, character set, text) of a sample by each candidate that decodes it, the likeliest first."""
+    found: list[tuple[float, str, str]] = []
+    for charset, language in candidates:
+        # a long line is cut in the middle of a character: its end proves nothing
+        text = sample[:SAMPLE_BYTES].decode(charset, "replace").rstrip("\ufffd") if len(sample) > SAMPLE_BYTES else None
+        text = _text(sample, charset) if text is None else text
+        if text is not None and "\ufffd" not in text:
+            found.append((bits(text, language) - (DECLARED_BITS if charset == expected else 0.0), charset, text))
+    return sorted(found, key=lambda item: item[0])
+
+
+def _score(found: list[tuple[float, str, str]], size: int) -> float:
+    """Between 0 and 1: how much likelier the first is than the next text, and how much like text it is at all."""
+    cost, _, text = found[0]
+    other = next((bits_of_other for bits_of_other, _, other in found if other != text), None)
+    lead = 1.0 if other is None else 1.0 - 0.5 ** (1.0 + (other - cost) / EVEN_BITS)
+    plain = (RANDOM_BITS - max(cost, 0.0) / size) / (RANDOM_BITS - PLAIN_BITS)
+    return round(max(0.0, min(1.0, lead, plain)), 4)
+
+
+def _guessed(data: bytes, candidates: list[tuple[str, str]], min_score: float, expected: str | None) -> Decoded:
+    sample = _sample(data) if candidates[0][0] not in _WIDE else data[: SAMPLE_BYTES // 2 * 2]
+    found = _scored(sample, candidates, expected)
+    at = 0
+    while found:
+        _, charset, _ = found[0]
+        text = _text(data, charset)
+        if text is not None:
+            score = _score(found, max(len(sample[:SAMPLE_BYTES]), 1))
+            if score < min_score:
+                raise Unreadable("charset_uncertain", f"{charset} with score {score}, below {min_score}")
+            return Decoded(text, charset, score, 0, text.encode(charset, "replace") == data)
+        # the sample fits this set and the rest of the file does not
+        found = found[1:]
+        at += 1
+    raise Unreadable("undecodable", "no character set fits all of it; save the file as UTF-8")
+
+
+def _without_mark(data: bytes, min_score: float, expected: str | None) -> Decoded | None:
+    """UTF-16 without a byte order mark, or None: zero bytes give it away in English, control bytes in Chinese."""
+    if len(data) % 2:
+        return None
+    candidates = [(charset, language) for charset in _WIDE for language in _WIDE_LANGUAGES]
+    try:
+        found = _guessed(data, candidates, max(min_score, 0.5), expected)
+    except Unreadable:
+        return None
+    return found
+
+
+def decode(data: bytes, min_score: float, is_html: bool = False, expected: str | None = None) -> Decoded:
+    """Text of a file's bytes. expected: the set that the source declares. Raises Unreadable."""
     for mark, charset in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
             try:
                 return Decoded(data[len(mark) :].decode(charset), charset, 1.0, len(mark), True)
             except UnicodeDecodeError as error:
                 detail = f"{charset} by its byte order mark, but not so at byte {error.start}"
-                raise UndecodableError("undecodable", detail) from error
+                raise Unreadable("undecodable", detail) from error
+    expected = known_charset(expected) if expected else None
     controls = len(data) - len(data.translate(None, _CONTROLS))
     if b"\0" in data or controls > MAX_CONTROL_SHARE * len(data):
-        raise UndecodableError("binary", f"{controls} control bytes among {len(data)}")
+        if (found := _without_mark(data, min_score, expected)) is not None:
+            return found
+        raise Unreadable("binary", f"{controls} control bytes among {len(data)}")
     try:
         return Decoded(data.decode("utf-8"), "utf-8", 1.0, 0, True)
     except UnicodeDecodeError:
         pass
     declared = _DECLARED.search(data[:4096]) if is_html else None
     if declared is not None:
-        # browsers read these two names as the larger set (WHATWG Encoding Standard)
-        name = {"gb2312": "gb18030", "iso-8859-1": "cp1252"}.get(declared[1].decode().lower(), declared[1].decode())
-        try:
-            text = data.decode(name)
-            return Decoded(text, name, 1.0, 0, text.encode(name, "replace") == data)
-        except (LookupError, UnicodeError):
-            pass
-    return _guessed(data, min_score)
+        expected = known_charset(declared[1].decode()) or expected
+    candidates = list(CANDIDATES.items())
+    if expected is not None and expected not in CANDIDATES:
+        candidates.append((expected, "western"))
+    return _guessed(data, candidates, min_score, expected)
+
+
+def charset_of_beginning(data: bytes) -> str | None:
+    """Character set of the first bytes of a file, or None where they are UTF-8 or fit none."""
+    cut = data[: data.rfind(b"\n") + 1] or data
+    try:
+        charset = decode(cut, 0.5).charset
+    except Unreadable:
+        return None
+    return None if charset == "utf-8" else charset

@@ -1,93 +1,84 @@
-"""Records of a JSON lines file.
+"""Records of a JSON lines file, and of a JSON file.
 
-In: an open file and a byte range. Out: pieces of the lines whose first byte lies in the range. A record has a text (and a
-title), or is a conversation: `messages`, a list of {role, content}, kept whole in `meta`. One bad line is one rejection;
-the others go on. Memory: one line.
+In: an open file and a byte range. Out: pieces of the lines whose first byte lies in the range. One bad line is one
+rejection; the others go on; a line in another character set than UTF-8 is decoded by itself. Memory: one line. A JSON file
+is read whole: an array of records, one record, or lines of JSON under the wrong name. Not a streaming JSON parser: an array
+that is too large for memory should be lines, which can be cut into shards.
 """
 
 from __future__ import annotations
 
-import json
+import io
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from domainlm.config import Documents
-from domainlm.text.characters import single_line, without_surrogates
-from domainlm.text.reading.pieces import Piece, Rejection, titled_parts
+from domainlm.config.text import Documents
+from domainlm.text.reading.charset import charset_of_beginning, decode, wide_charset
+from domainlm.text.reading.pieces import Piece, Rejection, Unreadable
+from domainlm.text.reading.records import Place, parsed_json, pieces_of_record
 
-MESSAGE_ROLES = ("system", "user", "assistant")
+BEGINNING_BYTES = 65_536
+CHUNK_BYTES = 1_000_000
 
 
 def lines_of(file: BinaryIO, start: int, end: int, max_bytes: int) -> Iterator[tuple[int, bytes | None]]:
-    """(offset, line) of each line that begins in [start, end); None for one of more than max_bytes."""
+    """(offset, line) of each line that begins in [start, end); None for one of more than max_bytes.
+
+    Nothing is read beyond `end` but the line that begins before it, so that the ranges of a file that is one line together
+    read it once.
+    """
     offset = max(start - 1, 0)
     file.seek(offset)
-    is_wanted = start == 0
-    while offset < end:
-        line = file.readline(max_bytes + 1)
-        if not line:
-            return
-        # what does not end here is read on only to find where the next line begins
+    # the line that began before the range is read only to find its end
+    is_at_line = start == 0
+    while not is_at_line and offset < end and (rest := file.readline(CHUNK_BYTES)):
+        offset += len(rest)
+        is_at_line = rest.endswith(b"\n")
+    while is_at_line and offset < end and (line := file.readline(max_bytes + 1)):
         length, rest = len(line), line
-        while not rest.endswith(b"\n") and (rest := file.readline(max_bytes + 1)):
+        while len(line) > max_bytes and not rest.endswith(b"\n") and offset + length < end:
+            if not (rest := file.readline(CHUNK_BYTES)):
+                break
             length += len(rest)
-        if is_wanted:
-            yield offset, line if length == len(line) <= max_bytes else None
-        # before the range, only the end of the line that began earlier is read
-        is_wanted = True
+        yield offset, line if len(line) <= max_bytes else None
         offset += length
+        is_at_line = rest.endswith(b"\n")
 
 
-def messages_of(record: dict[str, Any]) -> list[dict[str, str]] | None:
-    """The conversation of a record, or None where it is none."""
-    messages = record.get("messages")
-    if not isinstance(messages, list) or not messages:
-        return None
-    found = []
-    for message in messages:
-        if not isinstance(message, dict) or message.get("role") not in MESSAGE_ROLES:
-            return None
-        content = message.get("content")
-        if not isinstance(content, str):
-            return None
-        found.append({"role": message["role"], "content": without_surrogates(content)})
-    return found if any(message["role"] == "assistant" for message in found) else None
+def beginning_of(file: BinaryIO, config: Documents, expected: str | None) -> tuple[BinaryIO | None, str | None]:
+    """What the beginning of a file of lines tells about all of it: (UTF-16 or UTF-32 as UTF-8 in memory or None, character
+    set to expect of lines that are no UTF-8). Raises Unreadable."""
+    file.seek(0)
+    beginning = file.read(BEGINNING_BYTES)
+    if wide_charset(beginning) is None:
+        return None, expected or charset_of_beginning(beginning)
+    file.seek(0)
+    data = file.read(config.max_file_bytes + 1)
+    if len(data) > config.max_file_bytes:
+        limit = f"{config.max_file_bytes} bytes (documents.max_file_bytes)"
+        raise Unreadable("too_large", f"UTF-16 or UTF-32 of more than {limit}; save the file as UTF-8")
+    return io.BytesIO(decode(data, config.min_charset_score).text.encode("utf-8", "surrogatepass")), expected
 
 
-def _pieces(record: Any, offset: int, end: int, role: str, path: str, config: Documents) -> Iterator[Piece | Rejection]:
-    place = f"byte {offset}"
-    if not isinstance(record, dict):
-        yield Rejection("invalid_record", f"{place}: a JSON {type(record).__name__}; expected an object")
-        return
-    named = record.get(config.title_field)
-    title = single_line(without_surrogates(named)) if isinstance(named, str) else ""
-    # records with one title are parts of one work: they stay on one side of the split
-    group = f"{path}#{title}" if title else f"{path}#{offset}"
-    if role == "instruction" or "messages" in record:
-        messages = messages_of(record)
-        if messages is None:
-            yield Rejection(
-                "no_messages", f"{place}: expected messages: [{{role, content}}, ...] with an assistant turn"
-            )
-            return
-        meta = json.dumps({"messages": messages}, sort_keys=True, ensure_ascii=False)
-        text = "\n\n".join(message["content"] for message in messages)
-        yield Piece(place, "0", offset, end, title, text, group, (), meta)
-        return
-    found = record.get(config.text_field)
-    if not isinstance(found, str) or not found.strip():
-        yield Rejection("no_text", f"{place}: no text in field {config.text_field!r} (documents.text_field)")
-        return
-    text = without_surrogates(found)
-    body = text.lstrip().removeprefix(title) if title else text
-    for part, piece in enumerate(titled_parts(title, body or text, config.max_section_chars)):
-        yield Piece(place, str(part), offset, end, title, piece, group)
+def decoded_line(line: bytes, config: Documents, expected: str | None) -> tuple[str, dict[str, Any]]:
+    """Text of a line and, where its character set was guessed, what goes into `meta`. Raises Unreadable."""
+    try:
+        return line.decode("utf-8"), {}
+    except UnicodeDecodeError:
+        decoded = decode(line, config.min_charset_score, expected=expected)
+        return decoded.text, {"charset": decoded.charset, "charset_score": decoded.score}
 
 
 def read_jsonl(
-    file: BinaryIO, start: int, end: int, role: str, path: str, config: Documents
+    file: BinaryIO, start: int, end: int, role: str, path: str, config: Documents, expected: str | None = None
 ) -> Iterator[Piece | Rejection]:
-    """Pieces of the records that begin in bytes [start, end) of the file."""
+    """Pieces of the records that begin in bytes [start, end) of the file. expected: character set by the source.
+    Raises Unreadable."""
+    wide, expected = beginning_of(file, config, expected)
+    if wide is not None:
+        if start != 0:
+            return
+        file, end = wide, wide.seek(0, io.SEEK_END)
     for offset, line in lines_of(file, start, end, config.max_file_bytes):
         if line is None:
             limit = f"{config.max_file_bytes} bytes (documents.max_file_bytes)"
@@ -96,12 +87,36 @@ def read_jsonl(
         if not line.strip():
             continue
         try:
-            record = json.loads(line.decode("utf-8-sig" if offset == 0 else "utf-8"))
-        except UnicodeDecodeError as error:
-            yield Rejection("undecodable", f"byte {offset}: not UTF-8 at byte {offset + error.start}")
+            text, charset = decoded_line(line, config, expected)
+            record = parsed_json(text.removeprefix("\ufeff") if offset == 0 else text)
+        except Unreadable as error:
+            yield Rejection(error.reason, f"byte {offset}: {error.detail}")
             continue
-        # the parser's own message differs between Python versions
-        except (ValueError, RecursionError):
-            yield Rejection("invalid_json", f"byte {offset}: not a JSON value that can be read")
-            continue
-        yield from _pieces(record, offset, offset + len(line), role, path, config)
+        if wide is None:
+            place = Place(f"byte {offset}", str(offset), offset, offset + len(line))
+        else:
+            # offsets of the copy are none of the file; padded, because names in order must be records in order
+            place = Place(f"byte {offset:012d}", str(offset), -1, -1)
+        yield from pieces_of_record(record, place, role, path, config, charset)
+
+
+def read_json(
+    data: bytes, role: str, path: str, config: Documents, expected: str | None = None
+) -> Iterator[Piece | Rejection]:
+    """Pieces of the records of a JSON file: of each element of an array, or of the one object. Raises Unreadable."""
+    decoded = decode(data, config.min_charset_score, expected=expected)
+    try:
+        found = parsed_json(decoded.text)
+    except Unreadable:
+        # what is no JSON value but begins with a line that is one is a file of lines
+        parsed_json(decoded.text.lstrip().partition("\n")[0])
+        yield from read_jsonl(io.BytesIO(data), 0, len(data), role, path, config, expected)
+        return
+    guessed = decoded.charset not in ("utf-8", "ascii")
+    charset = {"charset": decoded.charset, "charset_score": decoded.score} if guessed else {}
+    if not isinstance(found, list):
+        yield from pieces_of_record(found, Place("item 000000001", "1", -1, -1), role, path, config, charset)
+        return
+    for number, record in enumerate(found, 1):
+        place = Place(f"item {number:09d}", str(number), -1, -1)
+        yield from pieces_of_record(record, place, role, path, config, charset)

@@ -1,16 +1,32 @@
-"""What a reader yields: pieces of text and rejections; and how long text is cut.
+"""What a reader yields: sections or pieces of text and rejections; and how long text is cut.
 
 In: sections of a file. Out: pieces of at most a given length, each with its section's title in front, so that every
-document says by itself what it is about. Cuts fall at paragraphs, then lines, sentences, words: not at a fixed length,
-which would end documents in the middle of a word and teach the model to stop there.
+document says by itself what it is about, and with the pages it lies on where the file has pages. Cuts fall at
+paragraphs, then lines, sentences, words: not at a fixed length, which would end documents in the middle of a word and
+teach the model to stop there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 _BREAKS = ("\n\n", "\n", "。", ". ", " ")
+
+
+class Unreadable(ValueError):
+    """A file of which a reader can make no text: `reason` is a lower_snake noun (truncated, encrypted, ...), counted by."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return self.detail
 
 
 @dataclass(frozen=True)
@@ -42,17 +58,23 @@ class Piece:
 
 @dataclass(frozen=True)
 class Section:
-    """Part of a file under one heading: the headings above it, its own heading, its text, its place in the file."""
+    """Part of a file under one heading: the headings above it, its own heading, its text, its place in the file.
+
+    start, end: characters of the file's text, or bytes where the reader was given bytes (end -1: unknown). pages: where
+    the file has pages, (character of the body, number) of each page that begins in it, the first at character 0.
+    """
 
     path: tuple[str, ...]
     title: str
     body: str
     start: int
     end: int
+    pages: tuple[tuple[int, int], ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict)
 
 
-def cut_at_breaks(text: str, max_chars: int) -> Iterator[str]:
-    """Parts of at most max_chars characters; no part but the last is shorter than half of that."""
+def cut_spans(text: str, max_chars: int) -> Iterator[tuple[int, int]]:
+    """(start, end) of parts of at most max_chars characters; no part but the last is shorter than half of that."""
     at = 0
     while len(text) - at > max_chars:
         for mark in _BREAKS:
@@ -62,27 +84,51 @@ def cut_at_breaks(text: str, max_chars: int) -> Iterator[str]:
                 break
         else:
             end = at + max_chars
-        part = text[at:end].strip()
+        yield at, end
+        at = end
+    yield at, len(text)
+
+
+def cut_at_breaks(text: str, max_chars: int) -> Iterator[str]:
+    """The parts that are not blank."""
+    for start, end in cut_spans(text, max_chars):
+        part = text[start:end].strip()
         if part:
             yield part
-        at = end
-    rest = text[at:].strip()
-    if rest:
-        yield rest
+
+
+def _prefix(title: str, max_chars: int) -> str:
+    return f"{title}\n\n" if title and len(title) < max_chars // 2 else ""
 
 
 def titled_parts(title: str, body: str, max_chars: int) -> Iterator[str]:
     """Texts of one section: each the title, a blank line, and a part of the body. Nothing where the body is blank."""
-    prefix = f"{title}\n\n" if title and len(title) < max_chars // 2 else ""
+    prefix = _prefix(title, max_chars)
     for part in cut_at_breaks(body, max_chars - len(prefix)):
         yield prefix + part
 
 
-def pieces_of_sections(sections: list[Section], max_chars: int) -> Iterator[Piece]:
+def pages_of(section: Section, start: int, end: int) -> list[int]:
+    """First and last page of characters [start, end) of a section's body."""
+    places = [place for place, _ in section.pages]
+    return [section.pages[max(bisect_right(places, at) - 1, 0)][1] for at in (start, max(start, end - 1))]
+
+
+def pieces_of_sections(sections: Iterable[Section], max_chars: int) -> Iterator[Piece]:
     """Pieces of the sections of one file; sections without a body of their own give none."""
     seen: dict[str, int] = {}
     for section in sections:
         name = " > ".join(section.path)
-        for text in titled_parts(section.title, section.body, max_chars):
+        prefix = _prefix(section.title, max_chars)
+        for start, end in cut_spans(section.body, max_chars - len(prefix)):
+            body = section.body[start:end]
+            text = body.strip()
+            if not text:
+                continue
             part = seen[name] = seen.get(name, -1) + 1
-            yield Piece(name, str(part), section.start, section.end, section.title, text)
+            meta = dict(section.meta)
+            if section.pages:
+                first = start + len(body) - len(body.lstrip())
+                meta["pages"] = pages_of(section, first, first + len(text))
+            packed = json.dumps(meta, sort_keys=True, ensure_ascii=False)
+            yield Piece(name, str(part), section.start, section.end, section.title, prefix + text, meta=packed)

@@ -1,8 +1,9 @@
 """From an inventory row to documents, whatever the format.
 
-In: a row of the raw corpus and a function that opens its file. Out: documents in canonical order, and rejections. One bad
-file or record is a rejection with a reason; only a file that is not what the inventory lists stops the build. Record
-formats (obo, jsonl, mediawiki) are streamed; the others are read whole, up to `documents.max_file_bytes`.
+In: a row of the raw corpus and its open file. Out: documents in canonical order, and rejections. One bad file or record is
+a rejection with a reason; only a file that is not what the inventory lists stops the build. Record formats are streamed;
+the others are read whole, up to `documents.max_file_bytes`, and those whose parsers may hang or crash on a bad file
+(`ISOLATED`) in a process of their own. The tables below are the one place where a format's name meets its reader.
 """
 
 from __future__ import annotations
@@ -10,29 +11,44 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, BinaryIO
 
-from domainlm.config import Documents
+from domainlm.config.text import Documents
 from domainlm.text.document import Document
 from domainlm.text.order import canonical_key
-from domainlm.text.reading.charset import Decoded, UndecodableError, decode
+from domainlm.text.reading.charset import Decoded, decode
+from domainlm.text.reading.docx import read_docx
+from domainlm.text.reading.epub import read_epub
 from domainlm.text.reading.html import read_html
-from domainlm.text.reading.jsonlines import read_jsonl
+from domainlm.text.reading.isolation import ReaderProcess
 from domainlm.text.reading.markdown import read_markdown
 from domainlm.text.reading.mediawiki import read_mediawiki
 from domainlm.text.reading.obo import read_obo
-from domainlm.text.reading.pieces import Piece, Rejection, Section, pieces_of_sections
+from domainlm.text.reading.pdf import read_pdf
+from domainlm.text.reading.pieces import Piece, Rejection, Section, Unreadable, pieces_of_sections
 from domainlm.text.reading.plain import read_plain
 from domainlm.text.reading.restructured import read_restructured
+from domainlm.text.reading.tables import RECORD_READERS, read_records
 
-SECTION_READERS: dict[str, Callable[[str], list[Section]]] = {
+Found = Sequence[Section | Rejection]
+# given the decoded text; their sections count characters of it (end -1: unknown)
+TEXT_READERS: dict[str, Callable[[str], Found]] = {
     "txt": read_plain,
     "md": read_markdown,
     "rst": read_restructured,
     "html": read_html,
 }
+# given the file's bytes; their sections count bytes (end -1: unknown)
+BYTE_READERS: dict[str, Callable[[bytes], Found]] = {
+    "pdf": read_pdf,
+    "docx": read_docx,
+    "epub": read_epub,
+}
+SECTION_READERS = frozenset((*TEXT_READERS, *BYTE_READERS))
+# parsers that are not ours, on files from anywhere
+ISOLATED = frozenset((*BYTE_READERS, "html"))
 
 
 def _with_byte_offsets(sections: list[Section], decoded: Decoded, size: int) -> list[Section]:
@@ -51,7 +67,31 @@ def _with_byte_offsets(sections: list[Section], decoded: Decoded, size: int) -> 
     return placed
 
 
-def _read_whole(row: Mapping[str, Any], file: BinaryIO, config: Documents) -> Iterator[Piece | Rejection]:
+def read_sections(
+    document_format: str, data: bytes, config: Documents, expected: str | None = None
+) -> list[Section | Rejection]:
+    """Sections of a file that is read whole, placed in its bytes, and what could not be read of it. Raises Unreadable.
+
+    expected: the character set that its source is mostly in.
+    """
+    if document_format in BYTE_READERS:
+        found = BYTE_READERS[document_format](data)
+        return [
+            replace(each, start=0, end=len(data)) if isinstance(each, Section) and each.end < 0 else each
+            for each in found
+        ]
+    decoded = decode(data, config.min_charset_score, is_html=document_format == "html", expected=expected)
+    read = TEXT_READERS[document_format](decoded.text)
+    sections = [each for each in read if isinstance(each, Section)]
+    charset = {} if decoded.charset == "utf-8" else {"charset": decoded.charset, "charset_score": decoded.score}
+    placed = _with_byte_offsets(sections, decoded, len(data))
+    rejections = [each for each in read if isinstance(each, Rejection)]
+    return [*rejections, *(replace(each, meta={**each.meta, **charset}) for each in placed)]
+
+
+def _read_whole(
+    row: Mapping[str, Any], file: BinaryIO, config: Documents, process: ReaderProcess | None
+) -> Iterator[Piece | Rejection]:
     if row["size"] > config.max_file_bytes:
         limit = f"{config.max_file_bytes} bytes (documents.max_file_bytes)"
         yield Rejection("too_large", f"{row['size']} bytes; expected at most {limit}")
@@ -60,33 +100,37 @@ def _read_whole(row: Mapping[str, Any], file: BinaryIO, config: Documents) -> It
     if not data.strip():
         yield Rejection("empty", f"{len(data)} bytes, none of them text")
         return
+    arguments = row["format"], data, config, row.get("charset")
     try:
-        decoded = decode(data, config.min_charset_score, is_html=row["format"] == "html")
-    except UndecodableError as error:
+        read = process.read if process is not None and row["format"] in ISOLATED else read_sections
+        found = read(*arguments)
+    except Unreadable as error:
         yield Rejection(error.reason, error.detail)
         return
-    sections = _with_byte_offsets(SECTION_READERS[row["format"]](decoded.text), decoded, row["size"])
-    charset = {} if decoded.charset == "utf-8" else {"charset": decoded.charset, "charset_score": decoded.score}
-    meta = json.dumps(charset, sort_keys=True)
-    pieces = [replace(piece, meta=meta) for piece in pieces_of_sections(sections, config.max_section_chars)]
-    if not pieces:
+    rejections = [each for each in found if isinstance(each, Rejection)]
+    sections = [each for each in found if isinstance(each, Section)]
+    pieces = list(pieces_of_sections(sections, config.max_section_chars))
+    if not pieces and not rejections:
         yield Rejection("no_text", "no section of the file has a text")
+    yield from rejections
     yield from pieces
 
 
-def read_pieces(row: Mapping[str, Any], file: BinaryIO, config: Documents) -> Iterator[Piece | Rejection]:
+def read_pieces(
+    row: Mapping[str, Any], file: BinaryIO, config: Documents, process: ReaderProcess | None = None
+) -> Iterator[Piece | Rejection]:
     """Pieces and rejections of the part of a raw file that a row names."""
     start, end = row["start"], row["end"]
     if row["size"] == 0:
         yield Rejection("empty", "0 bytes")
     elif row["format"] == "obo":
         yield from read_obo(file, start, end, config.group_depth)
-    elif row["format"] == "jsonl":
-        yield from read_jsonl(file, start, end, row["role"], row["path"], config)
+    elif row["format"] in RECORD_READERS:
+        yield from read_records(row, file, config)
     elif row["format"] == "mediawiki":
         yield from read_mediawiki(file, config.max_section_chars)
     elif row["format"] in SECTION_READERS:
-        yield from _read_whole(row, file, config)
+        yield from _read_whole(row, file, config, process)
     else:
         yield Rejection("unknown_format", "the extension names no known format; set sources.*.format or exclude it")
 
@@ -113,14 +157,27 @@ def document_of(row: Mapping[str, Any], piece: Piece) -> Document:
     )
 
 
-def read_documents_of(row: Mapping[str, Any], file: BinaryIO, config: Documents) -> Iterator[Document | Rejection]:
-    """Documents of a row in canonical order, each rejection before the documents that follow it."""
+def reader_process(config: Documents) -> ReaderProcess:
+    """The process that files of the `ISOLATED` formats are read in: one for all files of a shard. Use it as a context."""
+    return ReaderProcess(read_sections, config.max_seconds, config.max_memory_mb)
+
+
+def read_documents_of(
+    row: Mapping[str, Any], file: BinaryIO, config: Documents, process: ReaderProcess | None = None
+) -> Iterator[Document | Rejection]:
+    """Documents of a row in canonical order, each rejection before the documents that follow it.
+
+    process: of `reader_process`; None reads every format in this process, where a hang hangs and a crash crashes it.
+    """
 
     def place(found: Piece | Rejection) -> int | str:
-        return found.start if isinstance(found, Piece) else "rejected"
+        if isinstance(found, Rejection):
+            return "rejected"
+        # records without a place in bytes come by name; sections without one are put in order all together
+        return found.section if found.start < 0 and row["format"] in RECORD_READERS else found.start
 
     # pieces come by place already; only those of one place (one record, or one page) are put in order
-    for _, found in itertools.groupby(read_pieces(row, file, config), key=place):
+    for _, found in itertools.groupby(read_pieces(row, file, config, process), key=place):
         together = list(found)
         yield from (each for each in together if isinstance(each, Rejection))
         documents = [document_of(row, each) for each in together if isinstance(each, Piece)]

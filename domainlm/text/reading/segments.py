@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
+from functools import cache
 from itertools import pairwise
-from pathlib import PurePosixPath
 
 FORMAT_BY_SUFFIX = {
     ".obo": "obo",
@@ -24,13 +25,24 @@ FORMAT_BY_SUFFIX = {
     ".xhtml": "html",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".pdf": "pdf",
+    ".docx": "docx",
+    ".epub": "epub",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+    ".arrow": "arrow",
 }
-RECORD_FORMATS = frozenset({"obo", "jsonl"})
+# those whose records can be found from the middle of a file: by line, by stanza, by row group
+RECORD_FORMATS = frozenset({"obo", "jsonl", "parquet"})
 
 
 def format_of(path: str) -> str | None:
     """Document format by a path's extension, or None."""
-    return FORMAT_BY_SUFFIX.get(PurePosixPath(path).suffix.lower())
+    name = path[path.rfind("/") + 1 :]
+    stem, dot, suffix = name.rpartition(".")
+    return FORMAT_BY_SUFFIX.get(f".{suffix.lower()}") if stem and dot else None
 
 
 def byte_ranges(size: int, document_format: str | None, segment_bytes: int) -> list[tuple[int, int]]:
@@ -47,6 +59,7 @@ def shard_of(source: str, path: str, start: int, shards: int) -> int:
     return int.from_bytes(digest[:8], "big") % shards
 
 
+@cache
 def glob_pattern(pattern: str) -> re.Pattern[str]:
     """Regular expression of a glob over posix paths: ** spans folders, * and ? do not."""
     parts = []
@@ -55,5 +68,5 @@ def glob_pattern(pattern: str) -> re.Pattern[str]:
     return re.compile("".join(parts) + r"\Z", re.DOTALL)
 
 
-def is_included(path: str, include: list[str], exclude: list[str]) -> bool:
+def is_included(path: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
     return any(glob_pattern(p).match(path) for p in include) and not any(glob_pattern(p).match(path) for p in exclude)

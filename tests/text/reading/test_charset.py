@@ -58,3 +58,56 @@ def test_an_unsure_guess_is_refused() -> None:
     with pytest.raises(UndecodableError) as caught:
         decode(FRENCH.encode("cp1252"), 1.0 + 1e-9)
     assert caught.value.reason == "charset_uncertain"
+
+
+TRADITIONAL = "肺炎是由病原微生物等因素引起的肺部炎症。患者常有發熱、咳嗽，嚴重者呼吸困難。治療以抗感染為主。"
+JAPANESE = "肺炎は細菌やウイルスなどの病原体による肺の炎症です。発熱や咳などの症状があり、治療が必要です。"
+ENGLISH = "The café is near the lung clinic, and its résumé of 1990 says so. "
+
+
+@pytest.mark.parametrize(
+    ("text", "charset"),
+    [
+        (CHINESE, "gb18030"),
+        (TRADITIONAL, "big5"),
+        (JAPANESE, "shift_jis"),
+        (JAPANESE, "euc_jp"),
+        (ENGLISH, "latin-1"),
+        (CHINESE, "utf-16-le"),
+        (TRADITIONAL, "utf-16-be"),
+        (ENGLISH, "utf-16-le"),
+    ],
+)
+def test_sixty_characters_are_enough(text: str, charset: str) -> None:
+    assert decode(text[:60].encode(charset), 0.5).text == text[:60]
+
+
+def test_what_the_source_declares_decides_where_the_bytes_do_not() -> None:
+    # two readings: 5 letters of Greek, and 2 rare characters
+    data = "λ.".encode("big5")
+    assert decode(data, 0.0).text != "λ."
+    assert decode(data, 0.0, expected="Big5-HKSCS").text == "λ."
+
+
+@pytest.mark.parametrize("expected", ["big5", "shift_jis", "windows-1252", "no such set", "rot13", ""])
+def test_a_wrong_declaration_does_not_win(expected: str) -> None:
+    assert decode(CHINESE[:60].encode("gb18030"), 0.5, expected=expected).text == CHINESE[:60]
+
+
+def test_a_page_that_names_the_wrong_set_is_read_by_its_bytes() -> None:
+    data = b'<html><head><meta charset="iso-8859-1"></head><body>' + CHINESE.encode("gb18030")
+    assert decode(data, 0.5, is_html=True).text.endswith(CHINESE)
+
+
+def test_a_guess_looks_past_the_ascii_lines() -> None:
+    data = b"plain words\n" * 50_000 + CHINESE.encode("big5", "ignore") + TRADITIONAL.encode("big5")
+    assert decode(data, 0.5).text.endswith(TRADITIONAL)
+
+
+def test_the_score_tells_text_from_noise() -> None:
+    import random
+
+    noise = bytes(byte for byte in random.Random(3).randbytes(3000) if byte >= 0xA1)
+    with pytest.raises(UndecodableError):
+        decode(noise, 0.5)
+    assert decode(CHINESE.encode("gb18030"), 0.5).score > 0.9

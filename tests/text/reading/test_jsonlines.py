@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from domainlm.config import Documents
+from domainlm.config.text import Documents
 from domainlm.text.reading.jsonlines import read_jsonl
 from domainlm.text.reading.pieces import Piece, Rejection
 
@@ -64,7 +64,7 @@ def test_ranges_together_are_the_file() -> None:
 
 
 def test_undecodable_and_too_long_lines() -> None:
-    data = b'{"text": "\xff"}\n{"text": "' + b"x" * 500 + b'"}\n{"text": "fine"}\n'
+    data = b'{"text": "\x98\x81\xff"}\n{"text": "' + b"x" * 500 + b'"}\n{"text": "fine"}\n'
     found = read(data, max_file_bytes=100)
     assert [f.reason for f in found if isinstance(f, Rejection)] == ["undecodable", "too_large"]
     assert [f.text for f in found if isinstance(f, Piece)] == ["fine"]

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import codecs
+import ctypes
 import io
 import json
 from typing import Any
 
 import pytest
 
-from domainlm.config import Documents
+from domainlm.config.text import Documents
 from domainlm.text.document import Document
-from domainlm.text.reading.pieces import Rejection
-from domainlm.text.reading.readers import read_documents_of
+from domainlm.text.reading import readers
+from domainlm.text.reading.pieces import Rejection, Section
+from domainlm.text.reading.readers import read_documents_of, reader_process
 
 CHINESE = "# 肺炎\n\n肺炎是由病原微生物等因素引起的肺部炎症，患者常有发热、咳嗽。\n\n# 治疗\n\n治疗以抗感染为主。\n"
 
@@ -74,3 +76,31 @@ def test_identity_is_stable_and_unique() -> None:
     ]
     assert read(text.encode(), "md", source="other")[0] != found[0]
     assert len(found[0].id) == 24
+
+
+def test_a_parser_that_crashes_or_hangs_costs_its_file_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    def parse(data: bytes) -> list[Section]:
+        if data == b"crash":
+            ctypes.string_at(0)
+        while data == b"hang":
+            pass
+        return [Section((), "", data.decode(), 0, -1)]
+
+    monkeypatch.setitem(readers.BYTE_READERS, "pdf", parse)
+    config = Documents(max_seconds=0.2)
+    found = []
+    with reader_process(config) as process:
+        for data in (b"first", b"crash", b"second", b"hang", b"third"):
+            row = {
+                "source": "s",
+                "role": "corpus",
+                "path": "a",
+                "licence": "",
+                "authority": "",
+                "stance": "",
+                "start": 0,
+            }
+            row |= {"size": len(data), "end": len(data), "format": "pdf"}
+            (each,) = read_documents_of(row, io.BytesIO(data), config, process)
+            found.append(each.text if isinstance(each, Document) else each.reason)
+    assert found == ["first", "crashed", "second", "time_limit", "third"]

@@ -1,0 +1,216 @@
+"""Fuzz every reader: `python benchmarks/fuzz_readers.py [--minutes 10] [--formats pdf docx ...] [--seed 1]`.
+
+In: small valid files of each format, made by `tests/torture.py`. They are mutated (bits, bytes, blocks, lengths, splices with
+another seed; the parts of zip files before they are packed again) and read by the reader of their format. Out: for each format
+how many files were read, how they ended, and the finds: an exception that is no `Unreadable`, a process that died, more than
+`SECONDS` of processor time, or more memory than the limit. Each find is written to `--finds` with its seed. Not hypothesis:
+its shrinking is made for values of Python; bytes inside of compressed parts want mutations of their own. atheris does not
+build here. Runs in a child that is forked anew after a death, so a crash of C code is a find and not the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import io
+import os
+import random
+import resource
+import signal
+import sys
+import time
+import traceback
+import zipfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from domainlm.config.text import Documents
+from domainlm.text.reading.pieces import Rejection, Unreadable
+from domainlm.text.reading.readers import read_documents_of
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+from torture import charsets, sound
+
+SECONDS = 20
+MEMORY_BYTES = 1_500_000_000
+FORMATS = [
+    "txt",
+    "md",
+    "rst",
+    "html",
+    "jsonl",
+    "json",
+    "csv",
+    "tsv",
+    "parquet",
+    "arrow",
+    "docx",
+    "epub",
+    "pdf",
+    "obo",
+    "mediawiki",
+]
+INTERESTING = (
+    b"\0",
+    b"\xff",
+    b"\n",
+    b"\r",
+    b'"',
+    b"<",
+    b">",
+    b"{",
+    b"[",
+    b"\xff\xff\xff\xff",
+    b"\x7f\xff\xff\xff",
+    b"%n",
+    b"-1",
+)
+
+
+def seeds_of(document_format: str) -> list[bytes]:
+    suffixes = {"md": ("md", "markdown"), "html": ("html", "htm", "xhtml")}.get(document_format, (document_format,))
+    found = [
+        data for name, (data, _) in {**sound(), **charsets()}.items() if name.rpartition(".")[2].lower() in suffixes
+    ]
+    if document_format == "mediawiki":
+        page = "<page><title>Lung</title><ns>0</ns><id>1</id><revision><text>'''Lung''' is [[organ|an]] {{x|y}}</text></revision></page>"
+        found = [f"<mediawiki>{page * 3}</mediawiki>".encode()]
+    return found
+
+
+def mutated_bytes(data: bytes, source: random.Random, others: list[bytes]) -> bytes:
+    """One to eight small changes."""
+    changed = bytearray(data)
+    for _ in range(source.choice((1, 1, 2, 3, 8))):
+        at = source.randrange(len(changed) + 1)
+        end = min(len(changed), at + source.choice((1, 2, 4, 16, 200)))
+        kind = source.randrange(8)
+        if kind == 0 and at < len(changed):
+            changed[at] ^= 1 << source.randrange(8)
+        elif kind == 1:
+            changed[at:end] = source.randbytes(end - at)
+        elif kind == 2:
+            del changed[at:end]
+        elif kind == 3:
+            changed[at:at] = changed[at:end] * source.choice((1, 2, 50))
+        elif kind == 4:
+            changed[at:at] = source.choice(INTERESTING)
+        elif kind == 5:
+            changed[at : at + 4] = source.choice(INTERESTING)
+        elif kind == 6 and others:
+            other = source.choice(others)
+            begin = source.randrange(len(other) + 1)
+            changed[at:end] = other[begin : begin + source.choice((4, 50, 1000))]
+        elif kind == 7 and source.random() < 0.3:
+            del changed[at:]
+    return bytes(changed)
+
+
+def mutated(data: bytes, source: random.Random, others: list[bytes]) -> bytes:
+    """A changed file; of a zip file mostly a changed part, packed again."""
+    if not data.startswith(b"PK") or source.random() < 0.2:
+        return mutated_bytes(data, source, others)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    name = source.choice(list(parts))
+    parts[name] = mutated_bytes(parts[name], source, list(parts.values()))
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for each, content in parts.items():
+            archive.writestr(each, content)
+    return file.getvalue()
+
+
+def outcome_of(document_format: str, data: bytes) -> str:
+    """text, or the first reason why there is none; no_document where there is none, which the stage says."""
+    row: dict[str, Any] = {
+        "source": "s",
+        "role": "corpus",
+        "path": "a",
+        "licence": "",
+        "authority": "",
+        "stance": "",
+        "start": 0,
+    }
+    row |= {"format": document_format, "size": len(data), "end": len(data), "charset": None}
+    found = list(read_documents_of(row, io.BytesIO(data), Documents()))
+    if not found:
+        return "no_document"
+    for each in found:
+        if not isinstance(each, Rejection):
+            each.text.encode("utf-8")
+            each.meta.encode("utf-8")
+    reasons = [each.reason for each in found if isinstance(each, Rejection)]
+    return "text" if len(reasons) < len(found) else reasons[0]
+
+
+def child(document_format: str, first: int, until: float, seeds: list[bytes], folder: Path, writer: int) -> None:
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
+    faulthandler.enable()
+    number = first
+    while time.monotonic() < until:
+        source = random.Random(f"{document_format} {number}")
+        data = mutated(source.choice(seeds), source, seeds)
+        (folder / f"{document_format}.current").write_bytes(data)
+        os.write(writer, f"begin {number}\n".encode())
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
+        try:
+            outcome = outcome_of(document_format, data)
+        except Unreadable as error:
+            outcome = f"FIND: {error.reason} left the reader"
+        except Exception as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            outcome = f"FIND: {type(error).__name__} at {Path(place.filename).name}:{place.lineno} {str(error)[:80]!r}"
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        if outcome.startswith("FIND"):
+            (folder / f"{document_format}.{number}").write_bytes(data)
+        os.write(writer, f"end {outcome}\n".encode())
+        number += 1
+
+
+def fuzz(document_format: str, minutes: float, first: int, folder: Path) -> None:
+    seeds = seeds_of(document_format)
+    until = time.monotonic() + minutes * 60
+    outcomes: Counter[str] = Counter()
+    number = first
+    while time.monotonic() < until:
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(reader)
+            child(document_format, number, until, seeds, folder, writer)
+            os._exit(0)
+        os.close(writer)
+        is_open = False
+        with os.fdopen(reader) as lines:
+            for line in lines:
+                what, _, value = line.rstrip("\n").partition(" ")
+                is_open = what == "begin"
+                if is_open:
+                    number = int(value) + 1
+                else:
+                    outcomes[value] += 1
+        _, status = os.waitpid(pid, 0)
+        if is_open:
+            outcomes[f"FIND: died with status {status}"] += 1
+            (folder / f"{document_format}.current").rename(folder / f"{document_format}.{number - 1}.died")
+    print(f"{document_format}: {sum(outcomes.values())} files from seed {first} in {minutes} minutes", flush=True)
+    for outcome, count in sorted(outcomes.items(), key=lambda item: (not item[0].startswith("FIND"), -item[1])):
+        print(f"  {count:>8}  {outcome}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS)
+    parser.add_argument("--seed", type=int, default=0, help="number of the first mutation")
+    parser.add_argument("--finds", type=Path, default=Path(".cache/benchmarks/fuzz"))
+    arguments = parser.parse_args()
+    arguments.finds.mkdir(parents=True, exist_ok=True)
+    for document_format in arguments.formats:
+        fuzz(document_format, arguments.minutes, arguments.seed, arguments.finds)
+
+
+if __name__ == "__main__":
+    main()

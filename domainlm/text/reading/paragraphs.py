@@ -1,0 +1,215 @@
+"""From the lines of pages in reading order to one flowing text.
+
+In: the lines of each page. Out: one text: lines joined to paragraphs, also over a column's or a page's end, words put
+together that a line's end had cut, the leaders of contents pages gone; and where in it each page and each line begins.
+Property kept: no line is lost. A line's end was meant where the next word would have fitted, which holds for prose, lists
+and code alike; distances and indents are judged by what is usual on the page, not by fixed numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import pairwise
+
+from domainlm.text.reading.page_layout import SAME_ROW, Line, column_gap
+
+# edges nearer than this to each other, in font sizes, are one
+SAME_EDGE = 0.8
+# lines further apart than this many times the usual distance begin a paragraph
+PARAGRAPH_STEP = 1.25
+# how often a page must have its own distance between lines, as a contents page has, to go by it
+MIN_PAGE_STEPS = 5
+SIZE_CHANGE = 1.12
+MAX_TITLE_SIZE = 1.3
+SAMPLED_CHARS = 50_000
+
+_CJK = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
+_CJK_MARK = re.compile(
+    "[\u3000-\u303f\ufe30-\ufe4f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65\u2018-\u201d\u2026]"
+)
+_BOUNDARY = re.compile("[\u3400-\u9fff]( ?)[A-Za-z0-9]")
+_IS_CJK = re.compile(f"[{_CJK}]")
+_FIRST_WORD = re.compile(f"[^ {_CJK}]+|.")
+_LEADERS = re.compile(r"(?:[ ]?[.\u2026\u00b7]){5,} ?")
+_BULLETS = "\u2022\u25e6\u25aa\u25cf\u25cb\u25a0\u25a1\u2023\uf0b7"
+_NUMBER = "[(（]?(?:[0-9]{1,3}|[a-zA-Z]|[一二三四五六七八九十]{1,3})[.)）、]"
+# a dash or a number may also stand in a sentence, and so at a line's begin
+_ITEM = re.compile(f"(?:[{_BULLETS}\u00b7\u2013*-]|{_NUMBER}) ?")
+_ENDS_SENTENCE = ".!?:;。！？：；…"
+_CUT_WORD = re.compile("([A-Za-z\u00c0-\u024f]+)-\\Z")
+_WORD_START = re.compile("[a-z\u00df-\u024f]+")
+_WITH_HYPHEN = re.compile("[a-z\u00df-\u024f]+-[a-z\u00df-\u024f]+")
+
+
+@dataclass
+class Flow:
+    """Text of all pages. pages: (character, page number) where each begins. lines: (character, end, text) by page number."""
+
+    text: str = ""
+    pages: list[tuple[int, int]] = field(default_factory=list)
+    lines: dict[int, list[tuple[int, int, str]]] = field(default_factory=dict)
+
+
+def _steps(page: Sequence[Line]) -> Counter[tuple[int, int]]:
+    """How often one line follows another of its size (rounded) at a distance (in half points)."""
+    return Counter(
+        [
+            (round(line.size), round(2 * (above.bottom - line.bottom)))
+            for above, line in pairwise(page)
+            if -0.5 < above.size - line.size < 0.5 and SAME_ROW * line.size < above.bottom - line.bottom < 3 * line.size
+        ]
+    )
+
+
+def _usual_steps(counts: Counter[tuple[int, int]], least: int) -> dict[int, float]:
+    """The most frequent distance between lines by size, where it is found that often."""
+    found: dict[int, float] = {}
+    for (size, step), count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        if count >= least:
+            found.setdefault(size, step / 2)
+    return found
+
+
+def _column_edges(page: Sequence[Line]) -> Iterator[tuple[float, float]]:
+    """(usual left edge, furthest right edge) of the column that each line of a page is in."""
+    gap = column_gap(page)
+    # by left edge, size and column: a page has few of them, and many lines
+    keys = [
+        (round(line.left), round(line.size), 0 if gap is None or line.left <= gap < line.right else 1) for line in page
+    ]
+    groups: dict[tuple[int, int, int], tuple[int, float]] = {}
+    for key, line in zip(keys, page, strict=True):
+        count, right = groups.get(key, (0, line.right))
+        groups[key] = count + 1, max(right, line.right)
+    edges: dict[tuple[int, int, int], tuple[float, float]] = {}
+    for left, size, column in groups:
+        lefts: dict[int, int] = {}
+        furthest = 0.0
+        for (its_left, its_size, its_column), (count, right) in groups.items():
+            if its_column == column and abs(its_left - left) <= 4 * size:
+                lefts[its_left] = lefts.get(its_left, 0) + count
+                # titles may be wider than the column
+                if right > furthest and its_size < MAX_TITLE_SIZE * size:
+                    furthest = right
+        edges[left, size, column] = min(lefts, key=lambda at: (-lefts[at], at)), furthest
+    for key in keys:
+        yield edges[key]
+
+
+def _ends_early(line: Line, following: str, right: float) -> bool:
+    """Whether the next line's first word would have fitted into this line: then its end was meant."""
+    room = right - line.right - 0.5 * line.size
+    if room <= 0:
+        return False
+    word = _FIRST_WORD.match(following)
+    if word is None or _IS_CJK.match(following):
+        # a closing mark takes the character before it along to the next line
+        return room > 2 * line.size
+    return room > (len(word[0]) + 2) * (line.right - line.left) / len(line.text)
+
+
+def _has_leaders(text: str) -> bool:
+    """Whether a line may be one of a contents page: its title, dots, its page."""
+    return ". ." in text or ".." in text
+
+
+def _joint(line: Line, following: Line, left: float, right: float, usual_step: float, is_new_page: bool) -> str:
+    """What goes between two lines in reading order: a blank within a paragraph, else one line end or two."""
+    size = line.size
+    if size > SIZE_CHANGE * following.size or following.size > SIZE_CHANGE * size:
+        return "\n\n"
+    step = line.bottom - following.bottom
+    is_turn = is_new_page or step < -SAME_ROW * size
+    if not is_turn:
+        if step < SAME_ROW * size:
+            return " " if following.left >= line.right - size else "\n"
+        if step > PARAGRAPH_STEP * usual_step:
+            return "\n\n"
+    if line.is_row or following.is_row:
+        return "\n"
+    if _ends_early(line, following.text, right):
+        return "\n\n" if is_turn else "\n"
+    if is_turn:
+        # whether a paragraph ends with its page cannot be seen
+        return "\n" if line.text[-1] in _ENDS_SENTENCE else " "
+    shift = following.left - line.left
+    is_shifted = abs(shift) > SAME_EDGE * size and abs(following.left - left) > SAME_EDGE * size
+    # a paragraph's first line is indented, or all others of an item are
+    if is_shifted and (shift < 0 or not _ITEM.match(line.text)):
+        return "\n"
+    if _ITEM.match(following.text) and (line.text[-1] in _ENDS_SENTENCE or _ITEM.match(line.text)):
+        return "\n"
+    return "\n" if following.text[0] in _BULLETS or _has_leaders(line.text) else " "
+
+
+def _is_spaced(text: str) -> bool:
+    """Whether Han and Latin letters mostly have a blank between them."""
+    found = Counter(_BOUNDARY.findall(text, 0, SAMPLED_CHARS))
+    return found[" "] > found[""]
+
+
+def _words_with_hyphen(pages: Sequence[Sequence[Line]]) -> frozenset[str]:
+    lines = [line.text for page in pages for line in page if "-" in line.text[:-1]]
+    return frozenset(_WITH_HYPHEN.findall("\n".join(lines).lower()))
+
+
+def _blank(line: str, following: str, is_spaced: Callable[[], bool]) -> str:
+    """What goes between two lines of a paragraph."""
+    count = bool(_IS_CJK.match(line[-1])) + bool(_IS_CJK.match(following))
+    is_mark = _CJK_MARK.match(line[-1]) or _CJK_MARK.match(following)
+    return " " if not count or (count == 1 and not is_mark and is_spaced()) else ""
+
+
+def _joined(text: str, following: str, words: Callable[[], frozenset[str]]) -> str | None:
+    """A line with the word whole that its end cut, or None where it cut none. The document decides what has a hyphen."""
+    if not text.endswith("-"):
+        return None
+    cut, rest = _CUT_WORD.search(text), _WORD_START.match(following)
+    if cut is None or rest is None:
+        return text if cut is not None and following[:1].isascii() and following[:1].isupper() else None
+    return text if f"{cut[1]}-{rest[0]}".lower() in words() else text[:-1]
+
+
+def flow_of(pages: Sequence[Sequence[Line]]) -> Flow:
+    """The text of all pages, given their lines in reading order."""
+    steps_by_page = [_steps(page) for page in pages]
+    all_steps: Counter[tuple[int, int]] = Counter()
+    for page_steps in steps_by_page:
+        all_steps.update(page_steps)
+    document_steps = _usual_steps(all_steps, 1)
+    # most documents cut no word, or have no Han
+    words = cache(lambda: _words_with_hyphen(pages))
+    is_spaced = cache(lambda: _is_spaced("\n".join([line.text for page in pages for line in page])))
+    flow = Flow()
+    parts: list[str] = []
+    length = 0
+    last: tuple[Line, float, float, int] | None = None
+    for number, page in enumerate(pages, 1):
+        placed = flow.lines[number] = []
+        steps = document_steps | _usual_steps(steps_by_page[number - 1], MIN_PAGE_STEPS)
+        for line, (left, right) in zip(page, _column_edges(page), strict=True):
+            if last is not None:
+                above, its_left, its_right, its_page = last
+                usual = steps.get(round(above.size), 1.3 * above.size)
+                joint = _joint(above, line, its_left, its_right, usual, its_page != number)
+                whole = _joined(parts[-1], line.text, words) if above.is_cut or "\n" not in joint else None
+                if whole is not None:
+                    length += len(whole) - len(parts[-1])
+                    parts[-1], joint = whole, ""
+                elif joint == " ":
+                    joint = _blank(above.text, line.text, is_spaced)
+                parts.append(joint)
+                length += len(joint)
+            if last is None or last[3] != number:
+                flow.pages.append((length, number))
+            text = _LEADERS.sub(" ", line.text) if _has_leaders(line.text) else line.text
+            parts.append(text)
+            placed.append((length, length + len(text), text))
+            length += len(text)
+            last = line, left, right, number
+    flow.text = "".join(parts)
+    return flow

@@ -1,0 +1,137 @@
+"""From one record of a table or a JSON file to pieces.
+
+In: a record (an object by field name), its place. Out: pieces of its text, or its conversation as one piece, or a
+rejection. The fields are configuration (`documents.text_field`, `title_field`, `meta_fields`): a name, or names joined by
+dots for an object within an object. A field whose own name has dots wins, because exports flatten objects that way.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from domainlm.config.text import Documents
+from domainlm.text.characters import single_line, without_surrogates
+from domainlm.text.reading.pieces import Piece, Rejection, Unreadable, titled_parts
+
+MESSAGE_ROLES = ("system", "user", "assistant")
+# how deep the parser goes before it gives up differs between Python versions (about 1,000 in 3.11, more in 3.12)
+MAX_JSON_DEPTH = 200
+_JSON_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"|([\[{])|([\]}])', re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Place:
+    """name: where the record stands, for people. key: its own part of the group. start, end: bytes (-1: unknown)."""
+
+    name: str
+    key: str
+    start: int
+    end: int
+
+
+def json_depth(text: str) -> int:
+    """Deepest nesting of arrays and objects."""
+    depth = deepest = 0
+    for match in _JSON_BRACKETS.finditer(text):
+        depth += (match[1] is not None) - (match[2] is not None)
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def parsed_json(text: str) -> Any:
+    """A JSON value. Raises Unreadable."""
+    if text.count("[") + text.count("{") > MAX_JSON_DEPTH and json_depth(text) > MAX_JSON_DEPTH:
+        raise Unreadable("invalid_json", f"nested deeper than {MAX_JSON_DEPTH} arrays and objects")
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        # the parser's own message differs between Python versions
+        raise Unreadable("invalid_json", "not a JSON value that can be read") from error
+
+
+def field_of(record: dict[str, Any], name: str) -> Any:
+    """Value of a field by its name or dotted path; None where there is none."""
+    if name in record or "." not in name:
+        return record.get(name)
+    found: Any = record
+    for part in name.split("."):
+        if not isinstance(found, dict) or part not in found:
+            return None
+        found = found[part]
+    return found
+
+
+def messages_of(record: dict[str, Any]) -> list[dict[str, str]] | None:
+    """The conversation of a record, or None where it is none."""
+    messages = record.get("messages")
+    if not isinstance(messages, list) or not messages:
+        return None
+    found = []
+    for message in messages:
+        if not isinstance(message, dict) or message.get("role") not in MESSAGE_ROLES:
+            return None
+        content = message.get("content")
+        if not isinstance(content, str):
+            return None
+        found.append({"role": message["role"], "content": without_surrogates(content)})
+    return found if any(message["role"] == "assistant" for message in found) else None
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON can hold it: dates, numbers of databases and bytes by their own words."""
+    if isinstance(value, str):
+        return without_surrogates(value)
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, dict):
+        return {without_surrogates(str(key)): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    # JSON has no NaN; repr of a float is the same on every Python
+    return value if isinstance(value, float) and value - value == 0 else without_surrogates(str(value))
+
+
+def _meta(record: dict[str, Any], config: Documents) -> dict[str, Any]:
+    found = {name: _plain(field_of(record, name)) for name in config.meta_fields}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _json(meta: dict[str, Any]) -> str:
+    return json.dumps(meta, sort_keys=True, ensure_ascii=False)
+
+
+def pieces_of_record(
+    record: Any, place: Place, role: str, path: str, config: Documents, extra: Mapping[str, Any] = MappingProxyType({})
+) -> Iterator[Piece | Rejection]:
+    """Pieces of one record, or its rejection. extra: what the reader adds to `meta` (a guessed character set)."""
+    if not isinstance(record, dict):
+        yield Rejection("invalid_record", f"{place.name}: a JSON {type(record).__name__}; expected an object")
+        return
+    named = field_of(record, config.title_field)
+    title = single_line(without_surrogates(named)) if isinstance(named, str) else ""
+    # records with one title are parts of one work: they stay on one side of the split
+    group = f"{path}#{title or place.key}"
+    meta = {**_meta(record, config), **extra}
+    if role == "instruction" or "messages" in record:
+        messages = messages_of(record)
+        if messages is None:
+            expected = "expected messages: [{role, content}, ...] with an assistant turn"
+            yield Rejection("no_messages", f"{place.name}: {expected}")
+            return
+        text = "\n\n".join(message["content"] for message in messages)
+        meta = {**meta, "messages": messages}
+        yield Piece(place.name, "0", place.start, place.end, title, text, group, (), _json(meta))
+        return
+    found = field_of(record, config.text_field)
+    if not isinstance(found, str) or not found.strip():
+        yield Rejection("no_text", f"{place.name}: no text in field {config.text_field!r} (documents.text_field)")
+        return
+    text = without_surrogates(found)
+    body = text.lstrip().removeprefix(title) if title else text
+    for part, piece in enumerate(titled_parts(title, body or text, config.max_section_chars)):
+        yield Piece(place.name, str(part), place.start, place.end, title, piece, group, (), _json(meta))

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from domainlm.text.reading.page_layout import Line
+from domainlm.text.reading.paragraphs import flow_of
+
+
+def lines(texts: list[str], left: float = 50, top: float = 700, step: float = 12, width: float = 5) -> list[Line]:
+    """A column of lines of 10 points, each character as wide as `width`."""
+    return [Line(text, left, left + width * len(text), top - step * index, 10) for index, text in enumerate(texts)]
+
+
+def flowing(*pages: list[Line]) -> str:
+    return flow_of(pages).text
+
+
+FULL = "the patient has had a dry cough for at least three"
+
+
+def test_lines_of_a_paragraph_are_joined_and_paragraphs_are_not() -> None:
+    page = [*lines([FULL, FULL, "days."]), *lines([FULL, "weeks."], top=640)]
+    assert flowing(page) == f"{FULL} {FULL} days.\n\n{FULL} weeks."
+
+
+def test_a_line_that_ends_early_ends_a_line() -> None:
+    page = lines([FULL, "as follows:", "$ ls", "$ cat notes.txt", FULL])
+    assert flowing(page) == f"{FULL} as follows:\n$ ls\n$ cat notes.txt\n{FULL}"
+
+
+def test_an_indented_line_begins_a_paragraph_and_an_item_s_second_line_none() -> None:
+    page = [*lines([FULL, FULL]), *lines([FULL[:46]], left=70, top=676), *lines([FULL], top=664)]
+    assert flowing(page) == f"{FULL} {FULL}\n{FULL[:46]} {FULL}"
+    item = [*lines([f"• {FULL[:48]}"]), *lines([FULL[:44]], left=75, top=688), *lines([f"• {FULL[:48]}"], top=676)]
+    assert flowing(item).count("\n") == 1
+
+
+def test_a_page_s_end_ends_no_paragraph() -> None:
+    flow = flow_of([lines([FULL, FULL]), lines(["days of rest.", FULL])])
+    assert flow.text == f"{FULL} {FULL} days of rest.\n{FULL}"
+    assert flow.pages == [(0, 1), (2 * len(FULL) + 2, 2)]
+    assert flow.text[flow.pages[1][0] :].startswith("days of rest.")
+
+
+def test_chinese_lines_are_joined_without_a_blank() -> None:
+    full = "肺炎是由病原微生物等因素引起的肺部炎症，患者常有发热咳嗽"
+    assert flowing(lines([full, full, "等。"], width=10)) == f"{full}{full}等。"
+
+
+def test_between_han_and_latin_letters_the_document_s_habit_counts() -> None:
+    full = "这个命令在所有的系统上都可以运行，它是一个很有用的程序"
+    for habit, blank in (("使用 shell 运行", " "), ("使用shell运行", "")):
+        page = [*lines([full, f"GNU 的工具{habit}" if blank else f"GNU的工具{habit}"], width=10)]
+        assert flowing(page).startswith(f"{full}{blank}GNU")
+
+
+def test_a_cut_word_is_put_together_as_the_document_writes_it() -> None:
+    first = "pneumonia is treated with antibiotics and with oxy-"
+    assert "with oxygen at home" in flowing(lines([first, "gen at home, says every book that has been written"]))
+    known = [*lines(["a well-known and well-known drug"]), *lines([f"{FULL[:45]} well-", "known drug"], top=600)]
+    assert "well-known drug" in flowing(known).split("\n")[-1]
+    # a capital letter follows a hyphen that belongs there
+    assert "MS-DOS" in flowing(lines([f"{FULL[:46]} MS-", "DOS and others"]))
+
+
+def test_leaders_of_a_contents_page_go() -> None:
+    assert flowing(lines(["1 Lungs . . . . . . . . 3", "2 Heart ........ 9"])) == "1 Lungs 3\n2 Heart 9"
