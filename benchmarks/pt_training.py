@@ -92,7 +92,7 @@ def run_contender(options: argparse.Namespace) -> float:
 
 def run_domainlm(options: argparse.Namespace, folder: Path, ends: list[float]) -> int:
     """The stage's own update loop; validation and saving are outside the timing, as they are for the others."""
-    from domainlm.config import PtAdapter
+    from domainlm.config.models import PtAdapter
     from domainlm.models.load import load_model
     from domainlm.models.lora import new_adapter
     from domainlm.models.train import update_adapter

@@ -112,7 +112,7 @@ from pathlib import Path
 
 import yaml
 
-from domainlm.config import DomainConfig
+from domainlm.config.domain import DomainConfig
 from domainlm.stage import Inputs, Resources
 from domainlm.text.reading.segments import shard_of
 

@@ -334,8 +334,9 @@ def write_large(path: Path, mebibytes: int) -> None:
 
 def hashing(root: Path, mebibytes: int) -> str:
     """First look at raw files of this size altogether, and the second look."""
-    from domainlm.config import Source
-    from domainlm.sources import LocalIndex, local_rows
+    from domainlm.config.sources import Source
+    from domainlm.local_index import LocalIndex
+    from domainlm.sources import local_rows
     from domainlm.store.canonical import sha256_of_file
 
     folder = root / "data/scale/large"

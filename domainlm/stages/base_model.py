@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from domainlm.config import BaseModelConfig
+from domainlm.config.models import BaseModelConfig
 from domainlm.models.convert import collect_files, convert
 from domainlm.models.parallel import use_one_thread
 from domainlm.stage import Inputs, Resources, StageError, Stats

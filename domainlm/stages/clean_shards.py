@@ -1,64 +1,110 @@
-"""clean_shards: documents normalised, and the unreadable ones rejected by counted rules.
+"""clean_shards: documents normalised, those that the policy or a rule keeps out rejected and counted.
 
-In: a shard of `documents`. Out: `documents.parquet` in the same order, `rejected.jsonl` with rule, value and threshold,
-`stats.json`. Instruction and evaluation texts are normalised only. Memory: one row group.
+In: a shard of `documents`. Out: `documents.parquet` in the same order, with language and use; `rejected.jsonl` with rule,
+value and threshold; `stats.json`; of all shards together also `examples.jsonl`, a few rejected ones of every kind. The
+policy is asked before anything else, so that text which may be used for nothing costs nothing. Where it has no verdict on a
+document, the build stops once every shard is counted, so that the message lists all that is missing. Memory: one row group.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from domainlm.config import CleanShards
+from domainlm.config.cleaning import CleanShards
+from domainlm.config.sources import PolicyRule
 from domainlm.stage import Inputs, Resources, StageError, Stats
-from domainlm.text.cleaning.clean import failure_of, normalised_document
+from domainlm.text.cleaning.clean import Failure
+from domainlm.text.cleaning.document import cleaned, rules_of
+from domainlm.text.cleaning.excerpt import masked_excerpt
 from domainlm.text.document import Document, read_documents, write_documents
+from domainlm.text.examples import examples_of, rows_of
 from domainlm.text.json_files import open_rows, read_json, summed, write_json, write_row
+from domainlm.text.policy import LABELS, Policy, rule_in_words
+from domainlm.text.tally import Tally
+
+NO_VERDICT = "no_verdict"
+SHOWN_COMBINATIONS = 20
 
 
 def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
     section = CleanShards.model_validate(config["section"])
+    policy_rules = [PolicyRule.model_validate(rule) for rule in config["policy"]]
+    policy, rules, tally = Policy(policy_rules), rules_of(section), Tally()
     source_folder = inputs.path("documents")
     total = read_json(source_folder / "stats.json")["documents"]
-    rejected: Counter[str] = Counter()
-    counts: dict[str, Counter[str]] = {
-        name: Counter() for name in ("input_by_source", "documents_by_source", "documents_by_role", "chars_by_source")
-    }
+    without_verdict: dict[str, int] = {}
     with open_rows(out / "rejected.jsonl") as rejected_file:
+
+        def reject(document: Document, reason: str, **found: Any) -> None:
+            tally.add_rejected(document, reason)
+            place = {"id": document.id, "source": document.source, "path": document.path, "section": document.section}
+            write_row(rejected_file, {**place, "reason": reason, **found, "excerpt": masked_excerpt(document.text)})
 
         def kept() -> Iterator[Document]:
             for done, read in enumerate(read_documents(source_folder / "documents.parquet")):
                 if done % 1000 == 0:
                     resources.progress(done, total, {})
-                document = normalised_document(read)
-                counts["input_by_source"][document.source] += 1
-                failure = failure_of(document, section)
-                if failure is not None:
-                    rejected[failure.reason] += 1
-                    row = {"id": document.id, "source": document.source, "path": document.path}
-                    rule = {"reason": failure.reason, "value": failure.value, "threshold": failure.threshold}
-                    write_row(rejected_file, {**row, "section": document.section, **rule})
+                tally.add_input(read)
+                labels = tuple(getattr(read, name) for name in LABELS)
+                verdict = policy.verdict(labels)
+                if verdict is None:
+                    name = json.dumps(labels, ensure_ascii=False)
+                    without_verdict[name] = without_verdict.get(name, 0) + 1
+                    reject(read, NO_VERDICT, value=None, threshold=None)
                     continue
-                counts["documents_by_source"][document.source] += 1
-                counts["documents_by_role"][document.role] += 1
-                counts["chars_by_source"][document.source] += len(document.text)
+                if not verdict.uses:
+                    said = rule_in_words(verdict.rule, policy_rules[verdict.rule - 1])
+                    reject(read, "policy", value=verdict.rule, threshold=None, detail=said)
+                    continue
+                found = cleaned(read, rules)
+                if isinstance(found, Failure):
+                    reject(read, found.reason, value=found.value, threshold=found.threshold)
+                    continue
+                document = replace(found.document, language=found.language, use=verdict.use)
+                tally.add_kept(document, found.han_share, found.counts)
                 yield document
 
         count = write_documents(out / "documents.parquet", kept())
-    stats = {"input": count + sum(rejected.values()), "documents": count, "rejected": rejected, **counts}
+    stats = {**tally.as_stats(), "without_verdict": without_verdict}
     write_json(out / "stats.json", stats)
     return {"input": stats["input"], "documents": count}
 
 
+def check_verdicts(without_verdict: Mapping[str, int]) -> None:
+    """Raises StageError that lists the combinations of labels on which the policy has no verdict, most documents first."""
+    if not without_verdict:
+        return
+    most = sorted(without_verdict.items(), key=lambda item: (-item[1], item[0]))
+    lines = [
+        f"  {count} documents: " + ", ".join(f"{k} {v!r}" for k, v in zip(LABELS, json.loads(name), strict=True))
+        for name, count in most[:SHOWN_COMBINATIONS]
+    ]
+    if len(most) > SHOWN_COMBINATIONS:
+        lines.append(f"  and {len(most) - SHOWN_COMBINATIONS} more combinations")
+    raise StageError(
+        f"no rule of `policy` says what {sum(without_verdict.values())} documents may be used for:\n"
+        + "\n".join(lines)
+        + "\nadd a rule for each to the domain's `policy`, for example "
+        "`- {where: {source: NAME}, use: [pt, sft]}`, or `use: []` to keep them out"
+    )
+
+
 def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
-    stats = summed(read_json(folder / "stats.json") for _, folder in sorted(inputs.folders.items()))
+    folders = [folder for _, folder in sorted(inputs.folders.items())]
+    stats = summed(read_json(folder / "stats.json") for folder in folders)
+    check_verdicts(stats.pop("without_verdict"))
     if not stats["documents_by_role"].get("corpus"):
         raise StageError(
             f"no corpus document of {stats['input']} documents is left after cleaning; rejected by rule: "
             f"{stats['rejected'] or 'none'}; see clean_shards/*/rejected.jsonl and relax the rule that rejects most, "
-            f"for example clean_shards.min_chars (now {config['section']['min_chars']})"
+            f"for example clean_shards.min_chars (now {config['section']['min_chars']}), or the domain's policy"
         )
     write_json(out / "stats.json", stats)
+    with open_rows(out / "examples.jsonl") as file:
+        for row in examples_of(row for folder in folders for row in rows_of(folder / "rejected.jsonl")):
+            write_row(file, row)
     return {"input": stats["input"], "documents": stats["documents"]}

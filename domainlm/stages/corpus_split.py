@@ -1,25 +1,28 @@
 """corpus_split: what is trained on, what is chosen by, what is reported on.
 
 In: `unique_shards`, and the tokenizer of `base_model`. Out: train (corpus within its token budget, and replay up to its
-share of tokens, in the order of a stable hash), validation, test, general_held_out (replay articles, whole), evaluation
-and instruction, each as Parquet, and `stats.json`. Property kept: no group lies in two of train, validation and test, no
-training document shares a link with a held-out one, and no validation document with a test one. Tokens and not documents
-are counted for the replay share, because a share of documents would let long articles drown short terms.
+share of tokens, in the order of a stable hash), validation, test, general_held_out (replay articles, whole), evaluation,
+instruction, and train_sft_only (what the policy lets into instruction data and not into PT), each as Parquet;
+`left_out.jsonl` with a reason for every document in none of them; `stats.json`. Property kept: no group lies in two of
+train, validation and test, no training document shares a link with a held-out one, and no validation document with a test
+one. Tokens and not documents are counted for the replay share: a share of documents would let long articles drown terms.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from domainlm.config import CorpusSplit
+from domainlm.config.text import CorpusSplit
 from domainlm.stage import Inputs, Resources, StageError, Stats
 from domainlm.text.document import Document, read_documents, write_documents
-from domainlm.text.json_files import write_json
+from domainlm.text.json_files import open_rows, write_json, write_row
 from domainlm.text.order import in_hash_order
+from domainlm.text.policy import acting_role
 from domainlm.text.split import (
     MIN_GROUPS,
     Budget,
@@ -32,24 +35,31 @@ from domainlm.text.split import (
 )
 from domainlm.text.token_counts import counted, load_tokenizer
 
-SPLITS = ("train", "validation", "test", "general_held_out", "evaluation", "instruction")
+SPLITS = ("train", "validation", "test", "general_held_out", "evaluation", "instruction", "train_sft_only")
+ROLES = ("corpus", "replay", "evaluation", "instruction", "classifier")
 
 
 def entries_by_role(path: Path) -> dict[str, list[Entry]]:
-    """What the split needs to know of every document, without its text."""
+    """What the split needs to know of every document, without its text, by the role that the document plays."""
     import pyarrow.parquet as pq
 
-    found: dict[str, list[Entry]] = {role: [] for role in ("corpus", "replay", "evaluation", "instruction")}
+    found: dict[str, list[Entry]] = {role: [] for role in ROLES}
     with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(columns=["id", "source", "role", "group", "links"]):
+        for batch in file.iter_batches(columns=["id", "source", "role", "group", "links", "use"]):
             for row in batch.to_pylist():
                 links = tuple(json.loads(row["links"]))
-                found[row["role"]].append(Entry(row["id"], row["source"], row["group"], links))
+                entry = Entry(row["id"], row["source"], row["group"], links, "pt" in row["use"].split(","))
+                found[acting_role(row["role"], row["use"])].append(entry)
     return found
 
 
-def split_corpus(corpus: list[Entry], section: CorpusSplit, seed: int) -> tuple[dict[str, str], Counter[str]]:
-    """Split by document id (`train` stands for what may be trained on), and how many are left out, by reason."""
+def split_corpus(
+    corpus: list[Entry], evaluated: list[Entry], section: CorpusSplit, seed: int
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Split by document id (`train` stands for what may be trained on), and the reason of each that is left out.
+
+    evaluated: documents of the same sources that the policy lets be judged by only: nothing beside them is trained on.
+    """
     sizes = group_sizes(corpus)
     if len(corpus) < section.min_documents or len(sizes) < MIN_GROUPS:
         raise StageError(
@@ -66,18 +76,28 @@ def split_corpus(corpus: list[Entry], section: CorpusSplit, seed: int) -> tuple[
     near_test = linked_ids(parts["validation"], test_links)
     near_held_out = linked_ids(parts["train"], test_links | all_links(parts["validation"]))
     split = {entry.id: name for name, part in parts.items() for entry in part}
-    for identifier in near_test | near_held_out:
+    evaluated_groups = {(entry.source, entry.group) for entry in evaluated}
+    near_evaluated = linked_ids(corpus, all_links(evaluated)) | {
+        entry.id for entry in corpus if (entry.source, entry.group) in evaluated_groups
+    }
+    left_out = dict.fromkeys(sorted(near_evaluated), "sibling_of_evaluation")
+    left_out |= dict.fromkeys(sorted(near_held_out), "sibling_of_held_out")
+    left_out |= dict.fromkeys(sorted(near_test), "validation_sibling_of_test")
+    for identifier in left_out:
         del split[identifier]
-    left_out = Counter({"sibling_of_held_out": len(near_held_out), "validation_sibling_of_test": len(near_test)})
     counts = Counter(split.values())
     missing = [name for name in ("train", *(n for n, share in shares.items() if share > 0)) if not counts[name]]
     if missing:
         raise StageError(
-            f"the split left no document for {', '.join(missing)}: {dict(sorted(left_out.items()))} of {len(corpus)} "
+            f"the split left no document for {', '.join(missing)}: {left_out_counts(left_out)} of {len(corpus)} "
             f"documents in {len(sizes)} groups; raise documents.group_depth (finer groups) or lower "
             "corpus_split.validation_share and corpus_split.test_share"
         )
     return split, left_out
+
+
+def left_out_counts(left_out: Mapping[str, str]) -> dict[str, int]:
+    return dict(sorted(Counter(left_out.values()).items()))
 
 
 def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
@@ -86,12 +106,23 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
     path = inputs.path("unique_shards") / "documents.parquet"
     tokenizer = load_tokenizer(inputs.path("base_model") / "tokenizer.json")
     entries = entries_by_role(path)
-    split, left_out = split_corpus(entries["corpus"], section, seed)
+    corpus_sources = {entry.source for entry in entries["corpus"]}
+    evaluated = [entry for entry in entries["evaluation"] if entry.source in corpus_sources]
+    split, left_out = split_corpus(entries["corpus"], evaluated, section, seed)
+    for entry in entries["corpus"]:
+        if not entry.is_for_pt and split.get(entry.id) == "train":
+            split[entry.id] = "train_sft_only"
+    if "train" not in split.values():
+        raise StageError(
+            f"no training document of {len(entries['corpus'])} corpus documents may be used for pt; expected one at least: "
+            "add pt to a rule's `use` in the domain's policy"
+        )
     general = general_held_out_groups(group_sizes(entries["replay"]), section.general_held_out_share, seed)
     for entry in entries["replay"]:
         split[entry.id] = "general_held_out" if entry.group in general else "replay"
     for role in ("evaluation", "instruction"):
         split.update((entry.id, role) for entry in entries[role])
+    left_out.update((entry.id, "classifier_only") for entry in entries["classifier"])
 
     def chosen(part: str, budget: Budget, reason: str) -> set[str]:
         """Documents of one part, in hash order, that its budget takes."""
@@ -99,7 +130,7 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
         taken: set[str] = set()
         # an empty budget spares the work of counting
         if budget.is_full:
-            left_out[reason] += len(candidates)
+            left_out.update(dict.fromkeys(candidates, reason))
             return taken
         for document, tokens in counted(in_hash_order(path, candidates, seed), tokenizer):
             if budget.takes(tokens):
@@ -107,7 +138,7 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
             resources.progress(len(taken), len(candidates), {})
             if budget.is_full:
                 break
-        left_out[reason] += len(candidates) - len(taken)
+        left_out.update(dict.fromkeys(candidates - taken, reason))
         return taken
 
     replay_share = section.replay_share if entries["replay"] else 0.0
@@ -126,27 +157,42 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
             f"{section.replay_share}; the sources of role replay have no more that fits"
         )
 
+    filled = set(split.values())
+
     def documents_of(name: str) -> Iterator[Document]:
         if name == "train":
             return in_hash_order(path, train_ids | replay_ids, seed)
+        # a split of nothing spares the work of reading everything
+        if name not in filled:
+            return iter(())
         return (document for document in read_documents(path) if split.get(document.id) == name)
 
     stats: dict[str, Any] = {}
     for name in SPLITS:
+        documents_by_source: Counter[str] = Counter()
         tokens_by_source: Counter[str] = Counter()
         tokens_by_role: Counter[str] = Counter()
 
         def tallied(
-            name: str = name, by_source: Counter[str] = tokens_by_source, by_role: Counter[str] = tokens_by_role
+            name: str = name,
+            documents: Counter[str] = documents_by_source,
+            by_source: Counter[str] = tokens_by_source,
+            by_role: Counter[str] = tokens_by_role,
         ) -> Iterator[Document]:
             for document, tokens in counted(documents_of(name), tokenizer):
+                documents[document.source] += 1
                 by_source[document.source] += tokens
                 by_role[document.role] += tokens
                 yield document
 
         count = write_documents(out / f"{name}.parquet", tallied())
         tokens = sum(tokens_by_source.values())
-        stats[name] = {"documents": count, "tokens": tokens, "tokens_by_source": tokens_by_source}
+        stats[name] = {
+            "documents": count,
+            "tokens": tokens,
+            "documents_by_source": documents_by_source,
+            "tokens_by_source": tokens_by_source,
+        }
         if name == "train":
             replay_tokens = tokens_by_role["replay"]
             stats[name] |= {
@@ -157,7 +203,7 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
     by_split: dict[str, set[str]] = {"train": set(), "validation": set(), "test": set()}
     for entry in entries["corpus"]:
         side = split.get(entry.id)
-        if side is not None and (side != "train" or entry.id in train_ids):
+        if side in by_split and (side != "train" or entry.id in train_ids):
             by_split[side].add(entry.group)
     sizes = group_sizes(entries["corpus"])
     stats["groups"] = {name: len(groups) for name, groups in by_split.items()} | {
@@ -166,7 +212,17 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
         "general": len(group_sizes(entries["replay"])),
         "general_held_out": len(general),
     }
-    stats["left_out"] = left_out
+    with open_rows(out / "left_out.jsonl") as file:
+        for identifier, reason in sorted(left_out.items()):
+            write_row(file, {"id": identifier, "reason": reason})
+    by_source: dict[str, Counter[str]] = {}
+    for entry in itertools.chain.from_iterable(entries.values()):
+        if entry.id in left_out:
+            by_source.setdefault(entry.source, Counter())[left_out[entry.id]] += 1
+    # the reasons that every split has, also where there are none
+    none = dict.fromkeys(("sibling_of_held_out", "validation_sibling_of_test", "over_budget", "replay_not_needed"), 0)
+    stats["left_out"] = none | left_out_counts(left_out)
+    stats["left_out_by_source"] = by_source
     write_json(out / "stats.json", stats)
     return {f"{name}_documents": stats[name]["documents"] for name in SPLITS} | {
         "train_tokens": stats["train"]["tokens"]

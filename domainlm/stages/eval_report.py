@@ -1,7 +1,8 @@
 """Artifact `eval_report`: what was trained on, and what it changed, as a page and as metrics.
 
-In: figures of every artifact up to `eval_results`. Out: report.html (self-contained) and metrics.json (for DVC).
-Nothing is measured here: the same artifacts give the same bytes, without torch and without the texts themselves.
+In: figures of every artifact up to `eval_results`. Out: report.html (self-contained) and metrics.json (for DVC);
+data_card.html and data_card.json, what became of every document. Nothing is measured here: the same artifacts give the same
+bytes, without torch and without the texts themselves.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from domainlm.config import EvalReport
+from domainlm.config.models import EvalReport
+from domainlm.report.card import data_card
+from domainlm.report.card_page import card_page
 from domainlm.report.facts import gather
 from domainlm.report.metrics import metrics
 from domainlm.report.page import page
@@ -24,4 +27,7 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
     (out / "report.html").write_text(page(facts), encoding="utf-8", newline="\n")
     found = metrics(facts)
     write_json(out / "metrics.json", found)
+    card = data_card(inputs, config["domain"], section.title)
+    write_json(out / "data_card.json", card)
+    (out / "data_card.html").write_text(card_page(card), encoding="utf-8", newline="\n")
     return {"models": len(facts.models), "perplexity": found["perplexity"].get("definitions", {})}

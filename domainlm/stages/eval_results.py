@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from domainlm.config import EvalResults
+from domainlm.config.models import EvalResults
 from domainlm.models.comparison import comparison, summary
 from domainlm.models.evaluate import Sample, evaluate_set, language_model, load_evaluated
 from domainlm.models.held_out import (

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from domainlm.config import MergedModel
+from domainlm.config.models import MergedModel
 from domainlm.models.merge import certify, merge
 from domainlm.models.parallel import use_one_thread
 from domainlm.stage import Inputs, Resources, Stats

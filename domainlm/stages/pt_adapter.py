@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from domainlm.config import PtAdapter
+from domainlm.config.models import PtAdapter
 from domainlm.models.train import Start, train_adapter
 from domainlm.stage import Inputs, Resources, Stats
 

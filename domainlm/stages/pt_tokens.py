@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from domainlm.config import PtTokens
+from domainlm.config.models import PtTokens
 from domainlm.stage import Inputs, Resources, Stats
 from domainlm.text.document import read_documents
 from domainlm.tokens.files import SPLITS, write_meta, write_split

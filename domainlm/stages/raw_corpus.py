@@ -1,100 +1,233 @@
 """raw_corpus: the inventory of the pinned raw files.
 
-In: the rows that the resolver gave this shard: local files (path, digest, byte range) and fetched files or archives
-(digest). Out: `inventory.jsonl`, one row per byte range of a raw file, with source, digest and labels. The bytes stay
-where they are: local files in the project, fetched ones in the store. The network is used before `run_shard`, by the
-builder, and nowhere later.
+In: the rows that the resolver gave this shard: local files (path, digest, byte range), local archives, and what is fetched
+(digest). Out: `inventory.jsonl`, one row per byte range of a file to read, with source, digest, media type and labels;
+`rejected.jsonl`, what of archives is not taken and why. The bytes stay where they are: local files in the project, fetched ones
+in the store; those of a source with `copy` are put into `files/`, so the store keeps them. The network is used before
+`run_shard`, by the builder, and nowhere later.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
+import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from domainlm.stage import Inputs, Resources, StageError, Stats
-from domainlm.text.reading.archives import iter_members
-from domainlm.text.reading.segments import byte_ranges, format_of, is_included, shard_of
-
-
-def expand_archive(row: Mapping[str, Any], inputs: Inputs) -> Iterator[dict[str, Any]]:
-    """One row per included member of a fetched archive; paths are relative to its single top folder, if it has one."""
-    assert inputs.open_raw is not None
-    with inputs.open_raw(row) as file:
-        for name, data in iter_members(file):
-            parts = PurePosixPath(name).parts
-            path = "/".join(parts[1:]) if row["kind"] == "sdist" else name
-            if path and is_included(path, row["include"], row["exclude"]):
-                digest = hashlib.sha256(data).hexdigest()
-                yield {
-                    **row,
-                    "path": path,
-                    "member": name,
-                    "archive": row["sha256"],
-                    "sha256": digest,
-                    "size": len(data),
-                }
-
-
-def fetched_rows(row: Mapping[str, Any], inputs: Inputs, config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Byte ranges of a fetched file or archive that belong to this shard."""
-    assert inputs.open_raw is not None
-    if row["member"] is None:
-        files = list(expand_archive(row, inputs))
-        if not files:
-            raise StageError(f"source {row['source']}: no member of the archive matches include {row['include']}")
-    else:
-        with inputs.open_raw(row) as file:
-            size = file.seek(0, 2)
-        files = [{**row, "path": row["member"], "size": size, "archive": None, "member": None}]
-    for found in files:
-        found["format"] = found["format"] or format_of(found["path"])
-        for start, end in byte_ranges(found["size"], found["format"], config["segment_bytes"]):
-            if shard_of(found["source"], found["path"], start, config["shards"]) == config["shard"]:
-                yield {**found, "start": start, "end": end}
-
+from domainlm.text.json_files import open_rows, write_json, write_row
+from domainlm.text.reading.archives import ArchiveFault, Limits
+from domainlm.text.reading.expansion import Found, Refused, digest_of, expand, facts_of
+from domainlm.text.reading.labels import LABELS, labelled
+from domainlm.text.reading.segments import byte_ranges, shard_of
 
 KEPT = (
-    *("source", "role", "path", "sha256", "size", "start", "end", "format", "member", "archive"),
-    *("origin", "licence", "authority", "stance", "package", "version"),
+    *(
+        "source",
+        "role",
+        "path",
+        "file_name",
+        "sha256",
+        "size",
+        "start",
+        "end",
+        "format",
+        "media_type",
+        "extension_format",
+    ),
+    *("charset", "archive", "archive_path", "members", "is_copied", "origin", "licence", "authority", "stance"),
+    *("package", "version", "url", "repository", "revision"),
 )
+SOURCE_FACTS = (
+    "role",
+    "licence",
+    "authority",
+    "stance",
+    "origin",
+    "package",
+    "version",
+    "url",
+    "repository",
+    "revision",
+)
+Row = dict[str, Any]
+
+
+def limits_of(config: Mapping[str, Any]) -> Limits:
+    return Limits(config["max_archive_ratio"], config["max_archive_bytes"], config["max_archive_depth"])
+
+
+def is_whole_in_shard(row: Mapping[str, Any], segment_bytes: int) -> bool:
+    """Whether all of a local archive belongs to one shard: a small one, so that a change of it concerns one shard only."""
+    return bool(row["origin"] == "local" and row["size"] <= segment_bytes)
+
+
+def rows_of_archive(
+    row: Mapping[str, Any], inputs: Inputs, config: Mapping[str, Any], scratch: Path
+) -> Iterator[Row | Refused]:
+    """Byte ranges of the files in a fetched file or an archive that belong to this shard, and what is refused of it."""
+    assert inputs.open_raw is not None
+    source, own, shards = row["source"], config["shard"], config["shards"]
+    is_whole = is_whole_in_shard(row, config["segment_bytes"])
+
+    def is_own(path: str, start: int) -> bool:
+        return is_whole or shard_of(source, path, start, shards) == own
+
+    unmatched, is_empty, first = set(row["label_table"]), True, ""
+    with inputs.open_raw(row) as file:
+        for found in expand(file, row, scratch, limits_of(config)):
+            if isinstance(found, Refused):
+                first = first or f" ({found.path}: {found.fault.detail})"
+                if is_own(found.path, 0):
+                    yield found
+                continue
+            is_empty = False
+            unmatched.discard(found.path)
+            # a small file has one range, whatever its format: what is another shard's is not opened
+            if found.size > config["segment_bytes"] or is_own(found.path, 0):
+                try:
+                    ranges = _ranges(row, found, config["segment_bytes"])
+                except ArchiveFault as fault:
+                    if is_own(found.path, 0):
+                        yield Refused(found.path, fault)
+                    continue
+                yield from (each for each in ranges if is_own(each["path"], each["start"]))
+    if is_empty and not first and row["origin"] == "local" and is_own(row["path"], 0):
+        yield Refused(row["path"], ArchiveFault("empty", "an archive without a file that is included"))
+    if is_empty and row["origin"] != "local":
+        raise StageError(f"source {source}: no member of the archive matches include {row['include']}{first}")
+    if unmatched:
+        raise StageError(
+            f"sources.{source}.label_table: {min(unmatched)} is no file of the source ({len(unmatched)} such paths); "
+            "expected paths as raw_corpus/*/inventory.jsonl lists them"
+        )
+
+
+def _ranges(row: Mapping[str, Any], found: Found, segment_bytes: int) -> list[Row]:
+    name = found.members[-1] if found.members else found.path
+    with found.opened() as file:
+        facts = facts_of(name, file, row["format"])
+        digest = digest_of(file) if found.members else row["sha256"]
+    labels = labelled(found.path, row, row["labels"], row["label_table"])
+    place = {"path": found.path, "sha256": digest, "size": found.size}
+    inner: Row = {}
+    if found.members:
+        location = (row.get("file_name") or row["path"]) if row["origin"] == "local" else None
+        inner = {"members": list(found.members), "archive": row["sha256"], "archive_path": location, "file_name": None}
+    ranges = byte_ranges(found.size, facts["format"], segment_bytes)
+    return [{**row, **facts, **labels, **place, **inner, "start": start, "end": end} for start, end in ranges]
+
+
+def hub_rows(config: Mapping[str, Any]) -> Iterator[Row]:
+    """One row for each file of the hub repositories, as the builder fetched them."""
+    for hub in config["hubs"]:
+        table = dict(hub["label_table"])
+        for file in config["hub_files"][hub["source"]]:
+            own = {path: table.pop(path) for path in list(table) if f"{path}/".startswith(f"{file['path']}/")}
+            place = {"prefix": f"{file['path']}/", "include": ["**"], "label_table": own, "origin": hub["origin"]}
+            yield {**hub, **file, **place}
+        if table:
+            raise StageError(
+                f"sources.{hub['source']}.label_table: {min(table)} is no file that is taken of the repository"
+            )
 
 
 def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
     assert inputs.open_raw is not None
-    rows = []
-    for row in config["files"]:
-        # opening checks the digest: a file that changed since it was listed stops the build here
-        with inputs.open_raw(row):
-            rows.append(row)
-    for row in config["fetched"]:
-        rows.extend(fetched_rows(row, inputs, config))
+    rows: list[Row] = []
+    refused: list[tuple[str, Refused]] = []
+    declared = [*config["files"], *config["fetched"], *hub_rows(config)]
+    for done, row in enumerate(declared):
+        resources.progress(done, len(declared), {})
+        if row.get("is_archive", True):
+            for found in rows_of_archive(row, inputs, config, scratch):
+                if isinstance(found, Refused):
+                    refused.append((row["source"], found))
+                else:
+                    rows.append(found)
+        else:
+            # opening checks the digest: a file that changed since it was listed stops the build here
+            with inputs.open_raw(row):
+                rows.append(row)
     rows.sort(key=lambda row: (row["source"], row["path"], row["start"]))
+    copied = _copy_bytes(rows, inputs, out / "files")
     with (out / "inventory.jsonl").open("w", encoding="utf-8", newline="\n") as file:
         for row in rows:
             kept = {name: row.get(name) for name in KEPT}
             file.write(json.dumps(kept, sort_keys=True) + "\n")
-    return {"ranges": len(rows), "bytes": sum(row["end"] - row["start"] for row in rows)}
+    refused.sort(key=lambda found: (found[0], found[1].path, found[1].fault.reason))
+    with open_rows(out / "rejected.jsonl") as rejected_file:
+        for source, found in refused:
+            fault = found.fault
+            place = {"source": source, "path": found.path, "section": "", "excerpt": "", "detail": fault.detail}
+            verdict = {"reason": fault.reason, "value": fault.value, "threshold": fault.threshold}
+            write_row(rejected_file, {**place, **verdict})
+    return {"ranges": len(rows), "bytes": sum(row["end"] - row["start"] for row in rows), "copied_bytes": copied}
+
+
+def _copy_bytes(rows: list[Row], inputs: Inputs, folder: Path) -> int:
+    """Put the raw files of sources with `copy` into a folder, named by digest; returns their bytes."""
+    assert inputs.open_raw is not None
+    copied = 0
+    for row in rows:
+        digest = row.get("archive") or row["sha256"]
+        target = folder / digest[:2] / digest[2:]
+        if row.get("is_copied") and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with inputs.open_raw({**row, "members": None}) as file, target.open("wb") as copy:
+                shutil.copyfileobj(file, copy)
+                copied += copy.tell()
+    return copied
 
 
 def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
-    sources: dict[str, dict[str, Any]] = {}
+    sources: dict[str, Row] = {}
     files: set[tuple[str, str]] = set()
+    kinds: Counter[str] = Counter()
+    rejected: Counter[str] = Counter()
+    disagreeing = 0
     for folder in inputs.folders.values():
-        for line in (folder / "inventory.jsonl").read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            kept = ("role", "licence", "authority", "stance", "origin", "package", "version")
-            source = sources.setdefault(row["source"], {**{k: row[k] for k in kept}, "files": 0, "bytes": 0})
+        for row in _rows(folder / "inventory.jsonl"):
+            source = sources.setdefault(
+                row["source"],
+                {
+                    **{k: row[k] for k in SOURCE_FACTS},
+                    "files": 0,
+                    "bytes": 0,
+                    "files_by_label": {k: {} for k in LABELS},
+                },
+            )
             source["bytes"] += row["end"] - row["start"]
             if (row["source"], row["path"]) not in files:
                 files.add((row["source"], row["path"]))
                 source["files"] += 1
+                kinds[row["media_type"]] += 1
+                disagreeing += row["extension_format"] is not None
+                for label in LABELS:
+                    counts = source["files_by_label"][label]
+                    counts[row[label]] = counts.get(row[label], 0) + 1
+        rejected.update(row["reason"] for row in _rows(folder / "rejected.jsonl"))
+    for source in sources.values():
+        # files of one source may have different labels
+        source.update({label: "; ".join(sorted(source["files_by_label"][label])) for label in LABELS})
     if not any(source["role"] == "corpus" for source in sources.values()):
         raise StageError("no file of role corpus was found; check sources.*.include against the folder")
-    stats = {"sources": sources, "files": len(files), "bytes": sum(s["bytes"] for s in sources.values())}
-    (out / "stats.json").write_text(
-        json.dumps(stats, sort_keys=True, ensure_ascii=False, indent=1) + "\n", encoding="utf-8", newline="\n"
-    )
+    stats = {
+        "sources": sources,
+        "files": len(files),
+        "bytes": sum(source["bytes"] for source in sources.values()),
+        "media_types": kinds,
+        # files whose content is of another format than their extension says
+        "disagreeing": disagreeing,
+        "rejected": rejected,
+    }
+    write_json(out / "stats.json", stats)
     return {"files": stats["files"], "bytes": stats["bytes"]}
+
+
+def _rows(path: Path) -> Iterator[Row]:
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            yield json.loads(line)

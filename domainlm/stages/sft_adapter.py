@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from domainlm.config import SftAdapter
+from domainlm.config.models import SftAdapter
 from domainlm.models.train import Start, train_adapter
 from domainlm.stage import Inputs, Resources, Stats
 

@@ -2,26 +2,28 @@
 
 In: `corpus_split`. Out: train.jsonl, validation.jsonl, test.jsonl (id, kind, split, messages, source, path, section,
 document, group, title) and stats.json. A document's questions stay in its split, so no held-out answer is trained on;
-hand-written conversations teach style and go to train only. Lines are in the order of a stable hash: reading the first
-n of them is a fair sample.
+hand-written conversations teach style and go to train only. Only documents that the policy lets into SFT are asked about.
+Lines are in the order of a stable hash: reading the first n of them is a fair sample.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from domainlm.config import SftDataset
+from domainlm.config.models import SftDataset
 from domainlm.stage import Inputs, Resources, StageError, Stats
 from domainlm.text.document import Document, read_documents
 from domainlm.text.json_files import open_rows, write_json, write_row
 from domainlm.text.questions import Asking, Question, questions_of
 from domainlm.text.split import stable_hash
 
-SPLITS = ("train", "validation", "test")
+# files of corpus_split that a split's questions are about
+FILES = {"train": ("train", "train_sft_only"), "validation": ("validation",), "test": ("test",)}
 
 
 def row_of(document: Document, split: str, kind: str, messages: list[dict[str, str]]) -> dict[str, Any]:
@@ -43,16 +45,22 @@ def messages_of(question: Question) -> list[dict[str, str]]:
     return [{"role": "user", "content": question.question}, {"role": "assistant", "content": question.answer}]
 
 
-def chosen_documents(path: Path, max_documents: int | None, seed: int) -> frozenset[str]:
-    """Ids of the corpus documents to ask about: the first ones by a stable hash."""
-    ids = (document.id for document in read_documents(path) if document.role == "corpus")
+def read_all(paths: Iterable[Path]) -> Iterator[Document]:
+    return itertools.chain.from_iterable(read_documents(path) for path in paths)
+
+
+def chosen_documents(paths: list[Path], max_documents: int | None, seed: int) -> frozenset[str]:
+    """Ids of the corpus documents to ask about, of those that SFT may use: the first ones by a stable hash."""
+    ids = (d.id for d in read_all(paths) if d.role == "corpus" and "sft" in d.use.split(","))
     return frozenset(sorted(ids, key=lambda name: stable_hash(seed, name))[:max_documents])
 
 
-def question_rows(path: Path, split: str, wanted: frozenset[str], asking: Asking) -> Iterator[list[dict[str, Any]]]:
+def question_rows(
+    paths: list[Path], split: str, wanted: frozenset[str], asking: Asking
+) -> Iterator[list[dict[str, Any]]]:
     """Rows of each wanted document. Parts of one section ask the same, so only one of them is asked about."""
     asked: set[tuple[str, str, str]] = set()
-    for document in read_documents(path):
+    for document in read_all(paths):
         if document.id not in wanted:
             continue
         place = (document.source, document.path, document.section)
@@ -73,16 +81,16 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
     asking = Asking(seed, config["language"], section.max_questions_per_document, section.max_answer_chars)
     folder = inputs.path("corpus_split")
     stats: dict[str, Any] = {"documents": {}, "without_question": {}, "rows": {}, "kinds": {}, "rows_by_source": {}}
-    for done, split in enumerate(SPLITS):
-        resources.progress(done, len(SPLITS), {})
-        path = folder / f"{split}.parquet"
-        wanted = chosen_documents(path, section.max_documents if split == "train" else None, seed)
-        by_document = list(question_rows(path, split, wanted, asking))
+    for done, (split, names) in enumerate(FILES.items()):
+        resources.progress(done, len(FILES), {})
+        paths = [folder / f"{name}.parquet" for name in names]
+        wanted = chosen_documents(paths, section.max_documents if split == "train" else None, seed)
+        by_document = list(question_rows(paths, split, wanted, asking))
         rows = [row for found in by_document for row in found]
         if not rows:
             raise StageError(
                 f"no question could be derived from the {len(by_document)} documents of the {split} split; expected"
-                " terms with definitions or sections with headings and whole sentences: raise"
+                " terms with definitions or sections with headings and whole sentences, which the policy lets into sft: raise"
                 f" sft_dataset.max_answer_chars ({section.max_answer_chars}) or use text with headings"
             )
         if split == "train":

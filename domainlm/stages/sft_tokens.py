@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from domainlm.config import SftTokens
+from domainlm.config.models import SftTokens
 from domainlm.stage import Inputs, Resources, StageError, Stats
 from domainlm.tokens.chat import ConversationError, encode_conversation, template_renderer
 from domainlm.tokens.files import SPLITS, write_meta, write_split

@@ -20,6 +20,17 @@ _DIGITS = "0-9\uff10-\uff19"
 # scripts written without spaces between words, one character about as telling as half a word
 _CJK = "\u3005-\u3007\u3040-\u312f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _WORD = re.compile(f"[{_CJK}]|[^{_PUNCTUATION}{_CJK}]+")
+_ANY_CJK = re.compile(f"[{_CJK}]")
+# names and numbers within do not end a run: 使用 apt 安装
+_CJK_RUN = re.compile(f"[{_CJK}]++(?: ?[A-Za-z0-9][A-Za-z0-9_.+/-]*+ ?[{_CJK}]++)*+")
+_IN_WORD = f"[^{_PUNCTUATION}{_CJK}]"
+# one word: numbers with points and commas, names with points and underscores; an ending behind an apostrophe
+_TOKEN = re.compile(
+    rf"[{_CJK}]|{_IN_WORD}++(?:(?:(?<=[0-9]),(?=[0-9])|\.(?=[0-9a-z])|_){_IN_WORD}++)*+"
+    rf"|['’](?:[stmd]|re|ve|ll)(?!{_IN_WORD})|\.\.\.|……|\S"
+)
+_LETTER = re.compile(f"[^{_PUNCTUATION}{_DIGITS}]")
+_IS_WORD = re.compile(f"[^{_PUNCTUATION}]")
 _NOT_LETTER = re.compile(f"[{_PUNCTUATION}{_DIGITS}]+")
 _SPACE = re.compile(r"[\x00-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f\u2060\u3000\ufeff]+")
 
@@ -72,7 +83,38 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
+def tokens(text: str) -> list[str]:
+    """Words and marks in order, case kept; each CJK character and each mark is one, an ellipsis too."""
+    return _TOKEN.findall(text)
+
+
+def is_word(token: str) -> bool:
+    """Whether one of `tokens` is a word or number, and not a mark."""
+    return _IS_WORD.search(token) is not None
+
+
+def has_letter(token: str) -> bool:
+    """Whether one of `tokens` holds a letter."""
+    return _LETTER.search(token) is not None
+
+
+def cjk_count(text: str) -> int:
+    """How many characters are CJK: of a script without spaces between words."""
+    return len(_ANY_CJK.findall(text))
+
+
+def mean_cjk_run(text: str) -> float:
+    """Mean number of CJK characters between marks, line ends and spaces that part them; 0 where there are none."""
+    runs = len(_CJK_RUN.findall(text))
+    return cjk_count(text) / runs if runs else 0.0
+
+
+def letter_count(text: str) -> int:
+    """How many characters are letters."""
+    return len(_NOT_LETTER.sub("", text))
+
+
 def letter_share(text: str) -> float:
     """Share of letters among the visible characters; 0 where there are none."""
     visible = len(_SPACE.sub("", text))
-    return len(_NOT_LETTER.sub("", text)) / visible if visible else 0.0
+    return letter_count(text) / visible if visible else 0.0

@@ -7,7 +7,7 @@ compression; no time). Parquet and not JSON lines, because shards are read colum
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 ROWS_PER_GROUP = 2000
@@ -20,6 +20,8 @@ class Document:
     id: stable digest of source, path, section and part. start, end: byte offsets in the raw file (-1: unknown).
     group: unit that a split never cuts; links: further keys it must not share with a held-out document (JSON list).
     meta: JSON object, sorted keys, of what the format adds (obo: definition, synonyms, parents; instruction: messages).
+    language: ISO 639-1 or und; empty until the document is cleaned. use: what it may be used for, sorted and joined by commas
+    (classifier, evaluation, pt, sft); empty until the policy has been asked.
     """
 
     id: str
@@ -37,6 +39,8 @@ class Document:
     licence: str
     authority: str
     stance: str
+    language: str = ""
+    use: str = ""
 
 
 def write_documents(path: Path, documents: Iterable[Document]) -> int:
@@ -55,7 +59,8 @@ def write_documents(path: Path, documents: Iterable[Document]) -> int:
                 batch.clear()
 
         for document in documents:
-            batch.append(asdict(document))
+            # not `asdict`, which copies every value: a seventh of the time of cleaning
+            batch.append(vars(document))
             count += 1
             if len(batch) >= ROWS_PER_GROUP:
                 flush()

@@ -17,14 +17,15 @@ MIN_GROUPS = 3
 FULL_SHARE = 0.99
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """What the split needs to know of a document."""
+    """What the split needs to know of a document. is_for_pt: whether PT may see it."""
 
     id: str
     source: str
     group: str
     links: tuple[str, ...]
+    is_for_pt: bool = True
 
 
 def stable_hash(seed: int, name: str) -> bytes:

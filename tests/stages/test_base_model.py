@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from domainlm.config import BaseModelConfig
+from domainlm.config.models import BaseModelConfig
 from domainlm.stage import Inputs, Resources, StageError
 from domainlm.stages import base_model
 

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from domainlm.config import CleanShards
+from domainlm.config.cleaning import CleanShards
+from domainlm.config.sources import PolicyRule
 from domainlm.stage import Inputs, Resources, StageError
 from domainlm.stages import clean_shards
 from domainlm.text.document import Document, read_documents, write_documents
@@ -15,18 +19,33 @@ CONFIG = {"section": CleanShards().model_dump(mode="json")}
 PROSE = "The lung is an organ of the chest;\u00a0it takes up oxygen from the air.  \r\n\r\n\r\nIt has lobes."
 
 
-def document(number: int, text: str, role: str = "corpus", source: str = "s") -> Document:
-    return Document(str(number), source, role, "p", f"s{number}", number, 1, "g", "[]", "", text, "{}", "", "", "")
+def document(
+    number: int, text: str, role: str = "corpus", source: str = "s", stance: str = "neutral", licence: str = "MIT"
+) -> Document:
+    labels = (licence, "media", stance)
+    return Document(str(number), source, role, "p", f"s{number}", number, 1, "g", "[]", "", text, "{}", *labels)
 
 
-def build(folder: Path, documents: list[Document]) -> Path:
+def build(folder: Path, documents: list[Document], policy: Sequence[dict[str, Any]] = ()) -> Path:
     upstream, out = folder / "documents", folder / "0000"
     upstream.mkdir(parents=True)
     out.mkdir()
     write_documents(upstream / "documents.parquet", documents)
     (upstream / "stats.json").write_text(json.dumps({"documents": len(documents)}), encoding="utf-8")
-    clean_shards.run_shard(Inputs({"documents": upstream}), CONFIG, out, folder, QUIET)
+    rules = [PolicyRule.model_validate(rule).model_dump(mode="json") for rule in policy]
+    clean_shards.run_shard(Inputs({"documents": upstream}), {**CONFIG, "policy": rules}, out, folder, QUIET)
     return out
+
+
+def gather(folder: Path, *shards: Path) -> Path:
+    out = folder / "gathered"
+    out.mkdir()
+    clean_shards.run(Inputs({f"{n:04d}": shard for n, shard in enumerate(shards)}), CONFIG, out, folder, QUIET)
+    return out
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def test_normalised_kept_and_rejected(tmp_path: Path) -> None:
@@ -41,31 +60,113 @@ def test_normalised_kept_and_rejected(tmp_path: Path) -> None:
     )
     found = list(read_documents(out / "documents.parquet"))
     assert [d.id for d in found] == ["1", "3", "4"]
+    assert [d.use for d in found] == ["pt,sft", "sft", "evaluation"]
+    assert all(d.language for d in found)
     assert found[0].text == "The lung is an organ of the chest; it takes up oxygen from the air.\n\nIt has lobes."
-    assert json.loads((out / "rejected.jsonl").read_text(encoding="utf-8")) == {
-        "id": "2", "source": "s", "path": "p", "section": "s2", "reason": "min_chars", "value": 5, "threshold": 40
-    }  # fmt: skip
-    assert json.loads((out / "stats.json").read_text(encoding="utf-8")) == {
-        "input": 4,
-        "documents": 3,
-        "rejected": {"min_chars": 1},
-        "input_by_source": {"s": 3, "i": 1},
-        "documents_by_source": {"s": 2, "i": 1},
-        "documents_by_role": {"corpus": 1, "instruction": 1, "evaluation": 1},
-        "chars_by_source": {"s": len(found[0].text) + 3, "i": 4},
-    }
+    assert rows(out / "rejected.jsonl") == [
+        {
+            **{"id": "2", "source": "s", "path": "p", "section": "s2", "reason": "min_chars", "value": 5},
+            **{"threshold": 40, "excerpt": "short"},
+        }
+    ]
+    stats = json.loads((out / "stats.json").read_text(encoding="utf-8"))
+    languages = Counter(d.language for d in found)
+    assert stats["documents_by_language"] == languages
+    assert sum(stats["chars_by_language"].values()) == sum(stats["chars_by_source"].values())
+    assert sum(stats["documents_by_han_share"].values()) == 3
+    assert (
+        stats.items()
+        >= {
+            "input": 4,
+            "documents": 3,
+            "rejected": {"min_chars": 1},
+            "rejected_by_source": {"s": {"min_chars": 1}},
+            "input_by_source": {"s": 3, "i": 1},
+            "documents_by_source": {"s": 2, "i": 1},
+            "documents_by_role": {"corpus": 1, "instruction": 1, "evaluation": 1},
+            "documents_by_use": {"pt,sft": 1, "sft": 1, "evaluation": 1},
+            "documents_by_label": {"licence": {"MIT": 3}, "authority": {"media": 3}, "stance": {"neutral": 3}},
+            "documents_by_length": {"2": 1, "4": 1, "64": 1},
+            "chars_by_source": {"s": len(found[0].text) + 3, "i": 4},
+            "without_verdict": {},
+        }.items()
+    )
+
+
+def test_excerpts_show_no_personal_data(tmp_path: Path) -> None:
+    out = build(tmp_path, [document(1, "Ask jane.doe@clinic-of-the-valley.net"), document(2, PROSE)])
+    [row] = rows(out / "rejected.jsonl")
+    assert row["reason"] == "min_chars"
+    assert row["excerpt"].startswith("Ask ")
+    assert "jane" not in row["excerpt"]
 
 
 def test_shards_are_summed(tmp_path: Path) -> None:
-    folders = {f"{n:04d}": build(tmp_path / str(n), [document(1, PROSE), document(2, "x" * n)]) for n in range(2)}
-    out = tmp_path / "gathered"
-    out.mkdir()
-    clean_shards.run(Inputs(folders), CONFIG, out, tmp_path, QUIET)
-    stats = json.loads((out / "stats.json").read_text(encoding="utf-8"))
+    shards = [build(tmp_path / str(n), [document(1, PROSE), document(2, "x" * n)]) for n in range(2)]
+    stats = json.loads((gather(tmp_path, *shards) / "stats.json").read_text(encoding="utf-8"))
     assert (stats["input"], stats["documents"], stats["rejected"]) == (4, 2, {"empty": 1, "min_chars": 1})
+    assert "without_verdict" not in stats
+
+
+def test_examples_do_not_depend_on_the_shards(tmp_path: Path) -> None:
+    documents = [document(n, "short" if n % 2 else "", source="ab"[n % 3 // 2]) for n in range(40)]
+    good = document(99, PROSE)
+    one = gather(tmp_path / "one", build(tmp_path / "one/0", [*documents, good]))
+    two = gather(
+        tmp_path / "two",
+        build(tmp_path / "two/0", documents[::2]),
+        build(tmp_path / "two/1", [*documents[1::2], good]),
+    )
+    assert (one / "examples.jsonl").read_bytes() == (two / "examples.jsonl").read_bytes()
+    assert (one / "stats.json").read_bytes() == (two / "stats.json").read_bytes()
+    kinds = Counter((row["source"], row["reason"]) for row in rows(one / "examples.jsonl"))
+    assert kinds == {(source, reason): 3 for source in "ab" for reason in ("empty", "min_chars")}
 
 
 def test_an_empty_corpus_stops_the_build(tmp_path: Path) -> None:
     folder = build(tmp_path, [document(1, "short"), document(2, "Yes.", "instruction")])
     with pytest.raises(StageError, match=r"clean_shards\.min_chars \(now 40\)"):
-        clean_shards.run(Inputs({"0000": folder}), CONFIG, tmp_path, tmp_path, QUIET)
+        gather(tmp_path, folder)
+
+
+POLICY = [
+    {"where": {"stance": "adversarial"}, "use": ["evaluation", "classifier"]},
+    {"where": {"licence": ["unstated", "all rights*"]}, "use": []},
+    {"where": {"role": ["corpus", "replay"], "source": "s"}, "use": ["pt", "sft"]},
+]
+
+
+def test_the_policy_gives_every_document_its_use(tmp_path: Path) -> None:
+    documents = [
+        document(1, PROSE),
+        document(2, PROSE, stance="adversarial"),
+        document(3, PROSE, licence="all rights reserved"),
+        document(4, PROSE, role="replay"),
+    ]
+    out = gather(tmp_path, build(tmp_path, documents, POLICY))
+    found = {d.id: d.use for d in read_documents(tmp_path / "0000/documents.parquet")}
+    assert found == {"1": "pt,sft", "2": "classifier,evaluation", "4": "pt"}
+    [row] = rows(tmp_path / "0000/rejected.jsonl")
+    assert (row["id"], row["reason"], row["value"]) == ("3", "policy", 2)
+    assert row["detail"] == "rule 2: where licence is unstated or all rights*: use nothing"
+    stats = json.loads((out / "stats.json").read_text(encoding="utf-8"))
+    # what is left to evaluation plays that role from here on
+    assert stats["documents_by_role"] == {"corpus": 1, "evaluation": 1, "replay": 1}
+    assert stats["rejected_by_source"] == {"s": {"policy": 1}}
+
+
+def test_documents_without_a_verdict_stop_the_build_with_every_combination(tmp_path: Path) -> None:
+    shards = [
+        build(tmp_path / "0", [document(1, PROSE), document(2, PROSE, source="t")], POLICY),
+        build(tmp_path / "1", [document(n, PROSE, source="t", stance="odd") for n in (3, 4)], POLICY),
+    ]
+    with pytest.raises(StageError) as caught:
+        gather(tmp_path, *shards)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "no rule of `policy` says what 3 documents may be used for:"
+    label = "licence 'MIT', authority 'media', stance"
+    assert lines[1:3] == [
+        f"  2 documents: source 't', role 'corpus', {label} 'odd'",
+        f"  1 documents: source 't', role 'corpus', {label} 'neutral'",
+    ]
+    assert not (tmp_path / "gathered/stats.json").exists()

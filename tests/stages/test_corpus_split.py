@@ -1,25 +1,30 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from domainlm.config import CorpusSplit
+from domainlm.config.text import CorpusSplit
 from domainlm.stage import Inputs, Resources, StageError
 from domainlm.stages import corpus_split
 from domainlm.text.document import Document, read_documents, write_documents
 from domainlm.text.order import canonical_key
 
 QUIET = Resources(log=lambda line: None)
-SPLITS = ("train", "validation", "test", "general_held_out", "evaluation", "instruction")
+SPLITS = ("train", "validation", "test", "general_held_out", "evaluation", "instruction", "train_sft_only")
+USES = {"corpus": "pt,sft", "replay": "pt", "evaluation": "evaluation", "instruction": "sft"}
 
 
-def document(number: int, role: str, group: str, words: int = 9, links: tuple[str, ...] = ()) -> Document:
+def document(
+    number: int, role: str, group: str, words: int = 9, links: tuple[str, ...] = (), use: str = ""
+) -> Document:
     text = " ".join(["lung"] * words)
     name = f"{role}{number:03d}"
-    return Document(name, role, role, "p", name, number, 1, group, json.dumps(links), "", text, "{}", "", "", "")
+    labels = ("", "", "", "", use or USES[role])
+    return Document(name, role, role, "p", name, number, 1, group, json.dumps(links), "", text, "{}", *labels)
 
 
 def corpus() -> list[Document]:
@@ -130,3 +135,48 @@ def test_too_small_to_split(
 ) -> None:
     with pytest.raises(StageError, match=message):
         build(tmp_path, base_model, documents, **section)
+
+
+def rows(path: Path) -> dict[str, str]:
+    found = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return {row["id"]: row["reason"] for row in found}
+
+
+def test_every_document_is_in_a_split_or_left_out_with_a_reason(tmp_path: Path, base_model: Path) -> None:
+    documents = corpus()
+    out = build(tmp_path, base_model, documents, max_train_tokens=400)
+    stats = json.loads((out / "stats.json").read_text(encoding="utf-8"))
+    left_out = rows(out / "left_out.jsonl")
+    inside = {d.id for found in read(out).values() for d in found}
+    assert not inside & set(left_out)
+    assert inside | set(left_out) == {d.id for d in documents}
+    counts = Counter(left_out.values())
+    assert {name: count for name, count in stats["left_out"].items() if count} == counts
+    assert set(counts) >= {"over_budget", "sibling_of_held_out", "replay_not_needed"}
+    assert stats["left_out_by_source"]["replay"] == {"replay_not_needed": counts["replay_not_needed"]}
+
+
+def test_the_policy_s_uses_decide(tmp_path: Path, base_model: Path) -> None:
+    terms = [document(n, "corpus", f"g{n // 4}") for n in range(100)]
+    only_sft = [document(n, "corpus", f"s{n // 4}", use="sft") for n in range(100, 140)]
+    only_evaluation = [document(n, "corpus", "judged", links=("hidden",), use="evaluation") for n in range(140, 145)]
+    beside = [document(145, "corpus", "other", links=("hidden",)), document(146, "corpus", "judged")]
+    other = [document(147, "corpus", "c", use="classifier,evaluation"), document(148, "corpus", "d", use="classifier")]
+    out = build(tmp_path, base_model, [*terms, *only_sft, *only_evaluation, *beside, *other], replay_share=0.0)
+    found = {name: {d.id for d in documents} for name, documents in read(out).items()}
+    assert found["train_sft_only"]
+    assert found["train_sft_only"] <= {d.id for d in only_sft}
+    assert found["train"] < {d.id for d in terms}
+    held_out = found["validation"] | found["test"]
+    assert {d.id for d in [*terms, *only_sft]} == found["train"] | found["train_sft_only"] | held_out
+    assert found["evaluation"] == {d.id for d in only_evaluation} | {"corpus147"}
+    left_out = rows(out / "left_out.jsonl")
+    assert left_out == {
+        "corpus145": "sibling_of_evaluation", "corpus146": "sibling_of_evaluation", "corpus148": "classifier_only"
+    }  # fmt: skip
+
+
+def test_a_corpus_of_which_pt_may_see_nothing_is_an_error(tmp_path: Path, base_model: Path) -> None:
+    documents = [document(n, "corpus", f"g{n // 4}", use="sft") for n in range(100)]
+    with pytest.raises(StageError, match=r"no training document of 100 corpus documents may be used for pt"):
+        build(tmp_path, base_model, documents)

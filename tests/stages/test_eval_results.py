@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from domainlm.config import EvalResults
+from domainlm.config.models import EvalResults
 from domainlm.stage import Inputs, Resources, StageError
 from domainlm.stages.eval_results import model_folders, run
 from domainlm.text.document import Document, write_documents

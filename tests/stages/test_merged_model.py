@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from domainlm.config import MergedModel, PtAdapter
+from domainlm.config.models import MergedModel, PtAdapter
 from domainlm.stage import Inputs, Resources, StageError
 from domainlm.stages import merged_model, pt_adapter
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from domainlm.config import PtAdapter
+from domainlm.config.models import PtAdapter
 from domainlm.stage import Inputs, Resources
 from domainlm.stages import pt_adapter
 

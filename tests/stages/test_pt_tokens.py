@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from domainlm.config import PtTokens
+from domainlm.config.models import PtTokens
 from domainlm.stage import Inputs, Resources, StageError
 from domainlm.stages import pt_tokens
 from domainlm.text.document import Document, write_documents

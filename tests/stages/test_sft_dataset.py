@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
-from domainlm.config import SftDataset
+from domainlm.config.models import SftDataset
 from domainlm.stage import Inputs, Resources, StageError
 from domainlm.stages.sft_dataset import run
 from domainlm.text.document import Document, write_documents
 
 
-def document(identifier: str, role: str, title: str, meta: dict[str, Any], text: str = "") -> Document:
+def document(
+    identifier: str, role: str, title: str, meta: dict[str, Any], text: str = "", use: str = "pt,sft"
+) -> Document:
     labels = {"licence": "L", "authority": "unlabelled", "stance": "unlabelled"}
     place = {
         "source": role,
@@ -23,12 +25,12 @@ def document(identifier: str, role: str, title: str, meta: dict[str, Any], text:
         "group": f"group {identifier}",
     }
     values = {"title": title, "text": text or title, "meta": json.dumps(meta), "links": "[]"}
-    return Document(id=identifier, role=role, **place, **values, **labels)
+    return Document(id=identifier, role=role, **place, **values, **labels, use=use)
 
 
-def term(identifier: str) -> Document:
+def term(identifier: str, use: str = "pt,sft") -> Document:
     meta = {"definition": f"The thing numbered {identifier}.", "synonyms": ["Other"], "parents": ["Thing"]}
-    return document(identifier, "corpus", f"Name {identifier}", meta)
+    return document(identifier, "corpus", f"Name {identifier}", meta, use=use)
 
 
 @pytest.fixture
@@ -38,6 +40,7 @@ def split(tmp_path: Path) -> Path:
     replay = document("r", "replay", "Article", {}, "Article\n\nA general article is not asked about.")
     messages = [{"role": "user", "content": "Hello?"}, {"role": "assistant", "content": "Hello."}]
     write_documents(folder / "train.parquet", [*(term(f"t{index}") for index in range(12)), replay])
+    write_documents(folder / "train_sft_only.parquet", [])
     write_documents(folder / "validation.parquet", [term("v0"), term("v1")])
     write_documents(folder / "test.parquet", [term("x0"), document("x1", "corpus", "Bare", {}, "Bare")])
     write_documents(folder / "instruction.parquet", [document("s0", "instruction", "", {"messages": messages})])
@@ -96,3 +99,12 @@ def test_a_split_without_any_question_is_an_error(split: Path, tmp_path: Path) -
     write_documents(split / "test.parquet", [document("x1", "corpus", "Bare", {}, "Bare")])
     with pytest.raises(StageError, match=r"test split.*sft_dataset\.max_answer_chars"):
         build(split, tmp_path / "out")
+
+
+def test_only_documents_of_use_sft_are_asked_about(split: Path, tmp_path: Path) -> None:
+    write_documents(split / "train.parquet", [term("t0"), term("t1", use="pt")])
+    write_documents(split / "train_sft_only.parquet", [term("t2", use="sft"), term("t3", use="evaluation,sft")])
+    write_documents(split / "test.parquet", [term("x0"), term("x1", use="pt")])
+    rows = build(split, tmp_path / "out")
+    assert {row["document"] for row in rows["train"] if row["kind"] != "style"} == {"t0", "t2", "t3"}
+    assert {row["document"] for row in rows["test"]} == {"x0"}

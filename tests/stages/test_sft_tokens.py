@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from tokenizers import Tokenizer
 
-from domainlm.config import SftTokens
+from domainlm.config.models import SftTokens
 from domainlm.stage import Inputs, Resources, StageError
 from domainlm.stages import sft_tokens
 from domainlm.tokens.files import read_split

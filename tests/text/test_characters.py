@@ -4,7 +4,19 @@ import unicodedata
 
 import pytest
 
-from domainlm.text.characters import composed, letter_share, normalised, single_line, without_surrogates, words
+from domainlm.text.characters import (
+    cjk_count,
+    composed,
+    has_letter,
+    is_word,
+    letter_share,
+    mean_cjk_run,
+    normalised,
+    single_line,
+    tokens,
+    without_surrogates,
+    words,
+)
 
 
 def test_words_are_lower_case_and_cjk_characters_stand_alone() -> None:
@@ -54,3 +66,38 @@ def test_titles_and_surrogates() -> None:
 def test_long_runs_of_blanks_take_linear_time() -> None:
     # a quadratic regular expression would take minutes here
     assert normalised("a" + " \t" * 500_000 + "b\n" + " " * 1_000_000).endswith("b")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("It's 1,000.5 of np.array_2d.", ["It", "'s", "1,000.5", "of", "np.array_2d", "."]),
+        ("end.Next, 3,b", ["end", ".", "Next", ",", "3", ",", "b"]),
+        ("well-known... (a)", ["well", "-", "known", "...", "(", "a", ")"]),
+        ("用apt装……好！", ["用", "apt", "装", "……", "好", "！"]),
+        ("don’t 'sun' \n\u3000x", ["don", "’t", "'", "sun", "'", "x"]),
+    ],
+)
+def test_tokens(text: str, expected: list[str]) -> None:
+    assert tokens(text) == expected
+    assert [token for token in expected if is_word(token)] == [t for t in expected if t[-1].isalnum()]
+
+
+def test_letters_of_tokens() -> None:
+    assert [has_letter(token) for token in ("a", "肺", "2d", "1,000", "!", "'s", "é")] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+        True,
+        True,
+    ]
+
+
+def test_runs_of_cjk() -> None:
+    assert cjk_count("用 apt 安装，3 个") == 4
+    # 用 apt 安装 | 个
+    assert mean_cjk_run("用 apt 安装，3 个") == 2.0
+    assert mean_cjk_run("肺 炎 是") == 1.0
+    assert mean_cjk_run("no") == 0.0

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from domainlm.config import CleanShards
+from domainlm.config.cleaning import CleanShards
 from domainlm.text.characters import letter_share, normalised, words
 from domainlm.text.document import Document
 
@@ -26,26 +27,31 @@ class Failure:
     """The rule that a document fails: it is named after the section's key, but for `empty`."""
 
     reason: str
-    value: float
-    threshold: float
+    value: float | str
+    threshold: float | str
 
 
-def _normalised_values(value: Any) -> Any:
+def _changed(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, str):
-        return normalised(value)
+        return change(value)
     if isinstance(value, list):
-        return [_normalised_values(item) for item in value]
+        return [_changed(item, change) for item in value]
     if isinstance(value, dict):
-        return {key: _normalised_values(item) for key, item in value.items()}
+        return {key: _changed(item, change) for key, item in value.items()}
     return value
 
 
-def normalised_document(document: Document) -> Document:
-    """The document with text, title and the strings in `meta` normalised alike, so that each is still found in the text."""
+def with_strings(document: Document, change: Callable[[str], str], is_text_done: bool = False) -> Document:
+    """The document with text, title and the strings in `meta` changed alike, so that each is still found in the text."""
     meta = document.meta
     if meta != "{}":
-        meta = json.dumps(_normalised_values(json.loads(meta)), sort_keys=True, ensure_ascii=False)
-    return replace(document, text=normalised(document.text), title=normalised(document.title), meta=meta)
+        meta = json.dumps(_changed(json.loads(meta), change), sort_keys=True, ensure_ascii=False)
+    text = document.text if is_text_done else change(document.text)
+    return replace(document, text=text, title=change(document.title), meta=meta)
+
+
+def normalised_document(document: Document) -> Document:
+    return with_strings(document, normalised)
 
 
 def repeated_line_share(text: str) -> float:
@@ -62,8 +68,8 @@ def top_word_share(text: str) -> float:
     return max(Counter(found).values()) / len(found)
 
 
-def failure_of(document: Document, config: CleanShards) -> Failure | None:
-    """The first rule that a normalised document fails; None where it is kept."""
+def length_failure(document: Document, config: CleanShards) -> Failure | None:
+    """The limit of length that a normalised document is beyond; of instruction and evaluation texts only emptiness."""
     text = document.text
     if not text:
         return Failure("empty", 0, 1)
@@ -73,6 +79,15 @@ def failure_of(document: Document, config: CleanShards) -> Failure | None:
         return Failure("min_chars", len(text), config.min_chars)
     if len(text) > config.max_chars:
         return Failure("max_chars", len(text), config.max_chars)
+    return None
+
+
+def failure_of(document: Document, config: CleanShards) -> Failure | None:
+    """The first rule that a normalised document fails; None where it is kept."""
+    failure = length_failure(document, config)
+    if failure is not None or document.role in UNFILTERED_ROLES:
+        return failure
+    text = document.text
     if (share := letter_share(text)) < config.min_letter_share:
         return Failure("min_letter_share", round(share, 4), config.min_letter_share)
     if (share := repeated_line_share(text)) > config.max_repeated_line_share:

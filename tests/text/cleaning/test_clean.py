@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from domainlm.config import CleanShards
+from domainlm.config.cleaning import CleanShards
 from domainlm.text.cleaning.clean import failure_of, normalised_document, repeated_line_share, top_word_share
 from domainlm.text.document import Document
 

@@ -1,0 +1,44 @@
+"""What gives spam, scan noise and lists away in Chinese, beyond the published rules, which were made for English.
+
+In: a text as `Parts`. Out: rule by rule its name and measured value. All are shares, so a short passage is judged like a
+long one. Characters of function words (的, 了, 是) are in every sentence and in no list of keywords; a bad scan puts blanks
+between characters and specks of dirt among them; an advert shouts. Thresholds are ours, chosen on the half of
+benchmarks/chinese_passages.jsonl that is not reported; benchmarks/chinese_quality.py measures them on the other half. Not a
+language model, which would catch more: it takes a thousand times as long.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from domainlm.text.characters import is_word
+from domainlm.text.cleaning.parts import Parts
+
+_HAN = "\u3400-\u4dbf\u4e00-\u9fff"
+_HAN_CHARACTER = re.compile(f"[{_HAN}]")
+_SPACED = re.compile(f"(?<=[{_HAN}])[ \u3000\n](?=[{_HAN}])")
+# both scripts
+FUNCTION_CHARACTERS = (
+    "的了是在和有不這这以對对為为與与中也就而及其我他她它們们一個个上人來来到時时大地着著過过能要會会可都還还從从被把"
+)
+# tokens that are marks; an ellipsis is one
+MARKS_OF_PROSE = frozenset(("...", "……", *"，。！？；：、“”‘’（）《》〈〉【】「」『』…—·,.!?;:'\"()[]-–/%~℃°×＋+&#@*"))
+
+
+def measures(parts: Parts) -> Iterator[tuple[str, float]]:
+    """Nothing for a text without Chinese characters."""
+    counts = parts.counts
+    han = symbols = 0
+    for token, count in counts.items():
+        if _HAN_CHARACTER.match(token):
+            han += count
+        elif token not in MARKS_OF_PROSE and not is_word(token):
+            symbols += count
+    if not han:
+        return
+    function = sum(counts[character] for character in FUNCTION_CHARACTERS)
+    yield "chinese_min_function_share", function / han
+    yield "chinese_max_exclamation_share", (counts["！"] + counts["!"]) / len(parts.tokens)
+    yield "chinese_max_symbol_share", symbols / len(parts.tokens)
+    yield "chinese_max_spaced_share", len(_SPACED.findall(parts.text)) / han

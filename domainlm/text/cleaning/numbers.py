@@ -1,0 +1,142 @@
+"""Whether a string of digits is what it looks like: checksums, numbering plans, registered ranges, the words before it.
+
+In: digits, or a text and a place in it. Out: yes or no. Chinese identity numbers by GB 11643-1999 (province, date, ISO 7064
+MOD 11-2); cards by ISO/IEC 7812 (issuer's range, length, Luhn); phones by Google's phonenumbers; IP by the IANA registries,
+written out here, because `ipaddress.is_global` changed its answers between Python versions.
+"""
+
+from __future__ import annotations
+
+import calendar
+import ipaddress
+import re
+from typing import Literal
+
+# 11 to 15, 21 to 23, 31 to 37, 41 to 46, 50 to 54, 61 to 65, and 71, 81 to 83
+_PROVINCE = re.compile("1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]")
+_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_CHECK_DIGITS = "10X98765432"
+# (first digits, lengths): Visa, Mastercard, American Express, Diners Club, Discover, JCB, UnionPay, older Chinese debit cards
+_ISSUERS = tuple(
+    (re.compile(first), lengths)
+    for first, lengths in (
+        ("4", (13, 16, 19)),
+        ("5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720", (16,)),
+        ("3[47]", (15,)),
+        ("30[0-5]|3[689]", (14,)),
+        ("6011|64[4-9]|65", (16, 19)),
+        ("35(?:2[89]|[3-8])", (16,)),
+        ("62", (16, 17, 18, 19)),
+        ("9558|60", (16, 19)),
+    )
+)
+# fmt: off
+_NOT_PUBLIC = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
+        "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3",
+    )
+)
+# fmt: on
+_GLOBAL_IPV6 = ipaddress.ip_network("2000::/3")
+_NOT_GLOBAL_IPV6 = tuple(
+    ipaddress.ip_network(network) for network in ("2001:db8::/32", "2001::/32", "2002::/16", "3fff::/20")
+)
+# area codes of China: 010, 02x and 8 digits; 03xx to 09xx and 7 or 8 digits
+_LANDLINE = re.compile("(?:(?:010|02[0-57-9])[2-9][0-9]{7}|0[3-9][0-9]{2}[2-9][0-9]{6,7})(?![0-9])")
+_DATE = re.compile("(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])$")
+_HAN = re.compile("[\u4e00-\u9fff]")
+CONTEXT_CHARS = 24
+_PERSONAL = (
+    r"\btel(?:ephone)?\b|\bphones?\b|\bmobile\b|\bcell\b|\bcall\b|\bfax\b|\bwhatsapp\b|\bcontact\b|\bcards?\b|\bvisa\b|\bip\b|\bhost\b|"
+    "电话|手机|联系|传真|热线|致电|拨打|微信|電話|银行卡|卡号|身份证|账号|帐号"
+)
+_OTHER = (
+    r"\borders?\b|\binvoice\b|\btracking\b|\bserial\b|\bisbn\b|\bissn\b|\bdoi\b|\bpmid\b|\bparcel\b|\bshipment\b|\bticket\b|\bimei\b|"
+    r"\btimestamp\b|\btransaction\b|\bbarcode\b|\bean\b|\bupc\b|\bsku\b|\boid\b|\bpatent\b|\bitem\b|\bcat\b|\bcatalog(?:ue)?\b|\bref\b|\bid\b|\bpart\b|\bec\b|"
+    "订单|单号|编号|序列号|流水|发票|快递|批号|许可证|信用代码|时间戳|条码|"
+    "商品|专利|书号|学号|工号|案号|型号|交易号"
+)
+_VERSION = r"\bv(?:er(?:sion)?s?)?\b|\brelease\b|\bsections?\b|\bbuild\b|\bchapter\b|\bfirmware\b|\bdriver\b|§|版本|第|章|固件|升级到"
+_CUES = re.compile(f"(?P<person>{_PERSONAL})|(?P<other>{_OTHER})|(?P<version>{_VERSION})")
+Context = Literal["person", "other", "version", ""]
+
+
+def context_of(text: str, start: int) -> Context:
+    """What the last telling word on the line before a number announces: a person's number, something else, a version."""
+    before = text[max(0, start - CONTEXT_CHARS) : start].rpartition("\n")[2].lower()
+    last: Context = ""
+    for match in _CUES.finditer(before):
+        last = match.lastgroup  # type: ignore[assignment]
+    return last
+
+
+def is_beside_han(text: str, start: int, end: int) -> bool:
+    """Whether a Han character stands near on the same line."""
+    before = text[max(0, start - CONTEXT_CHARS) : start].rpartition("\n")[2]
+    after = text[end : end + CONTEXT_CHARS].partition("\n")[0]
+    return bool(_HAN.search(before) or _HAN.search(after))
+
+
+def is_chinese_identity(number: str) -> bool:
+    """18 characters: province, date of birth, check digit (GB 11643-1999)."""
+    if len(number) != 18 or not _PROVINCE.match(number):
+        return False
+    year, month, day = int(number[6:10]), int(number[10:12]), int(number[12:14])
+    if year < 1 or not 1 <= month <= 12 or not 1 <= day <= calendar.monthrange(year, month)[1]:
+        return False
+    total = sum(int(digit) * weight for digit, weight in zip(number[:17], _WEIGHTS, strict=True))
+    return _CHECK_DIGITS[total % 11] == number[17].upper()
+
+
+def passes_luhn(digits: str) -> bool:
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        value = int(digit) * (1 + place % 2)
+        total += value - 9 if value > 9 else value
+    return total % 10 == 0
+
+
+def is_bank_card(digits: str) -> bool:
+    """An issuer's range and length, and the Luhn digit; not one digit over and over, which passes it."""
+    return (
+        any(len(digits) in lengths and first.match(digits) for first, lengths in _ISSUERS)
+        and len(set(digits)) > 1
+        and passes_luhn(digits)
+    )
+
+
+def is_phone(number: str, region: str | None) -> bool:
+    """Whether the numbering plan of its country has the number; region: ISO 3166, None where it begins with + or 00."""
+    import phonenumbers
+
+    try:
+        return bool(
+            phonenumbers.is_valid_number(phonenumbers.parse(number if region else re.sub("^00", "+", number), region))
+        )
+    except phonenumbers.NumberParseException:
+        return False
+
+
+def is_chinese_landline(number: str) -> bool:
+    """Area code and number of the lengths that go together, and no date; an extension may follow."""
+    number = re.sub("[^0-9x转分]", "", number)
+    return bool(_LANDLINE.match(number)) and not _DATE.search(number)
+
+
+def is_public_ipv4(address: str) -> bool:
+    """Whether anybody on the internet may have it: four numbers below 256, not reserved, no leading zero."""
+    parts = address.split(".")
+    if max(map(int, parts)) > 255 or any(len(part) > 1 and part[0] == "0" for part in parts):
+        return False
+    found = ipaddress.ip_address(address)
+    return not any(found in network for network in _NOT_PUBLIC)
+
+
+def is_public_ipv6(address: str) -> bool:
+    try:
+        found = ipaddress.IPv6Address(address)
+    except ValueError:
+        return False
+    return found in _GLOBAL_IPV6 and not any(found in network for network in _NOT_GLOBAL_IPV6)

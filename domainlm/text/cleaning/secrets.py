@@ -1,0 +1,86 @@
+"""Secrets in text: private keys, access keys and tokens by the forms that their issuers publish.
+
+In: text. Out: spans, each of one kind. Most forms begin with a fixed mark ("AKIA", "ghp_", "-----BEGIN"): a text without
+any such mark costs one search per mark, and no pattern runs. Values assigned to a name ("password = ...") count only where
+they look random, by Shannon entropy, since documentation is full of `password="secret"`. Forms after the rules of gitleaks and
+detect-secrets, chosen for those with a mark of their own; no network is asked whether a key works.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from domainlm.text.cleaning.spans import Span, without_overlaps
+
+# bits per character: English words have 2 to 3.3, random letters and digits of this length 3.6 and more
+MIN_ENTROPY_BITS = 3.5
+
+_END = "(?![0-9A-Za-z_])"
+# kind: marks, one of which the text must hold; the pattern, whose group 1 is the secret where it has one
+_FORMS = tuple(
+    (kind, marks, re.compile(pattern))
+    for kind, marks, pattern in (
+        (
+            "private_key",
+            ("PRIVATE KEY",),
+            r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY(?: BLOCK)?-----"
+            r"(?:(?:[^-]|-(?!----)){0,20000}-----END [A-Z ]{0,20}PRIVATE KEY(?: BLOCK)?-----|[\s0-9A-Za-z+/=]*)",
+        ),
+        ("aws_key", ("AKIA", "ASIA", "ABIA", "ACCA"), r"\b(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}" + _END),
+        ("github_token", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), r"\bgh[pousr]_[0-9A-Za-z]{36,255}" + _END),
+        ("github_token", ("github_pat_",), r"\bgithub_pat_[0-9A-Za-z_]{60,255}" + _END),
+        ("gitlab_token", ("glpat-",), r"\bglpat-[0-9A-Za-z_\-]{20,64}" + _END),
+        ("slack_token", ("xox",), r"\bxox[abeoprs]-[0-9A-Za-z\-]{10,255}" + _END),
+        ("slack_webhook", ("hooks.slack.com",), r"hooks\.slack\.com/services/T[0-9A-Z]{6,}/B[0-9A-Z]{6,}/[0-9A-Za-z]{20,}"),
+        ("google_key", ("AIza",), r"\bAIza[0-9A-Za-z_\-]{35}" + _END),
+        ("stripe_key", ("k_live_", "k_test_"), r"\b[rs]k_(?:live|test)_[0-9A-Za-z]{16,255}" + _END),
+        ("model_api_key", ("sk-",), r"\bsk-(?:ant-|proj-|or-)?(?=[A-Za-z_\-]*[0-9])[0-9A-Za-z_\-]{32,255}" + _END),
+        ("hub_token", ("hf_",), r"\bhf_[A-Za-z0-9]{34,64}" + _END),
+        ("npm_token", ("npm_",), r"\bnpm_[0-9A-Za-z]{36}" + _END),
+        ("pypi_token", ("pypi-AgE",), r"\bpypi-AgE[0-9A-Za-z_\-]{50,}"),
+        ("sendgrid_key", ("SG.",), r"\bSG\.[0-9A-Za-z_\-]{22}\.[0-9A-Za-z_\-]{43}" + _END),
+        ("telegram_token", (":AA",), r"\b[0-9]{8,10}:AA[0-9A-Za-z_\-]{33}" + _END),
+        ("alibaba_key", ("LTAI",), r"\bLTAI[0-9A-Za-z]{12,26}" + _END),
+        ("tencent_key", ("AKID",), r"\bAKID[0-9A-Za-z]{32}" + _END),
+        ("json_web_token", ("eyJ",), r"\beyJ[0-9A-Za-z_\-]{10,}\.eyJ[0-9A-Za-z_\-]{10,}\.[0-9A-Za-z_\-]{10,}"),
+        ("url_password", ("://",), r"\b[a-z][a-z0-9+.\-]{1,20}://[^\s/:@<>\[\]{}$]{1,64}:([^\s/@<>\[\]{}$*]{3,128})@[0-9A-Za-z]"),
+    )
+)  # fmt: skip
+_ASSIGNED = re.compile(
+    r"(?:password|passwd|secret|token|api_?key|access_?key|private_?key)[\"']?\s{0,3}(?:[:=]|=>|:=)\s{0,3}[\"']?([0-9A-Za-z_\-+/=.]{16,255})(?![0-9A-Za-z(])",
+    re.IGNORECASE,
+)
+_ASSIGNED_MARKS = ("assword", "ASSWORD", "asswd", "ASSWD", "ecret", "ECRET", "oken", "OKEN", "key", "Key", "KEY")
+_NOT_A_PASSWORD = frozenset(("password", "passwd", "pass", "pwd", "secret", "xxx", "pw"))
+
+
+def entropy_bits(text: str) -> float:
+    """Shannon entropy of the characters, in bits per character."""
+    return -sum(count / len(text) * math.log2(count / len(text)) for count in Counter(text).values())
+
+
+def is_random(value: str) -> bool:
+    """Letters and digits mixed, as words, paths and dotted names are not."""
+    mixed = re.search("[0-9]", value) and re.search("[A-Za-z]", value)
+    return bool(mixed) and value.count(".") < 2 and entropy_bits(value) >= MIN_ENTROPY_BITS
+
+
+def _found(text: str) -> Iterator[Span]:
+    for kind, marks, pattern in _FORMS:
+        if any(mark in text for mark in marks):
+            for match in pattern.finditer(text):
+                group = 1 if pattern.groups else 0
+                if kind != "url_password" or match[1].lower() not in _NOT_A_PASSWORD:
+                    yield Span(kind, *match.span(group))
+    if any(mark in text for mark in _ASSIGNED_MARKS):
+        for match in _ASSIGNED.finditer(text):
+            if is_random(match[1]):
+                yield Span("assigned_secret", *match.span(1))
+
+
+def secrets_in(text: str) -> list[Span]:
+    """Spans in order, without overlaps."""
+    return without_overlaps(_found(text))

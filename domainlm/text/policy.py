@@ -1,0 +1,95 @@
+"""Which label may be used for what.
+
+In: a document's role and labels, the rules of the domain's `policy:`. Out: its uses (`pt`, `sft`, `evaluation`, `classifier`),
+none where the rules keep it out, or no verdict, which stops the build; and the role that it plays by its uses. The first
+rule that matches decides. A document without a verdict is an error and not a default: a label that nobody thought of is the one
+that must not slip into training. A use that a role cannot have (instruction data in PT) is never granted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from domainlm.config.sources import PolicyRule
+
+LABELS = ("source", "role", "licence", "authority", "stance")
+# what a role can be used for; first, what it is used for without a policy
+ROLE_USES = {
+    "corpus": (("pt", "sft"), ("classifier", "evaluation", "pt", "sft")),
+    "replay": (("pt",), ("classifier", "evaluation", "pt")),
+    "evaluation": (("evaluation",), ("evaluation",)),
+    "instruction": (("sft",), ("sft",)),
+    "seed": (("classifier",), ("classifier",)),
+}
+# uses by which a document plays its own role
+OWN_USES = {"corpus": ("pt", "sft"), "replay": ("pt",), "instruction": ("sft",)}
+
+Combination = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """uses: sorted; empty: kept out. rule: number of the rule that decided, from 1; 0: the role alone, as there is no policy."""
+
+    uses: tuple[str, ...]
+    rule: int
+
+    @property
+    def use(self) -> str:
+        return ",".join(self.uses)
+
+
+class Policy:
+    """The rules, and what they said of each combination of labels."""
+
+    def __init__(self, rules: Sequence[PolicyRule]) -> None:
+        self._rules = tuple(rules)
+        self._said: dict[Combination, Verdict | None] = {}
+
+    def verdict(self, labels: Combination) -> Verdict | None:
+        """Of labels in the order of LABELS; None where no rule matches."""
+        if labels not in self._said:
+            self._said[labels] = self._decided(labels)
+        return self._said[labels]
+
+    def _decided(self, labels: Combination) -> Verdict | None:
+        by_default, possible = ROLE_USES[labels[LABELS.index("role")]]
+        if not self._rules:
+            return Verdict(by_default, 0)
+        for number, rule in enumerate(self._rules, 1):
+            if is_matched(rule, labels):
+                return Verdict(tuple(sorted(set(rule.use) & set(possible))), number)
+        return None
+
+
+def is_matched(rule: PolicyRule, labels: Combination) -> bool:
+    """Whether each label that a rule names matches one of its patterns."""
+    for name, value in zip(LABELS, labels, strict=True):
+        patterns = getattr(rule.where, name)
+        if patterns is not None and not any(fnmatchcase(value, pattern) for pattern in patterns):
+            return False
+    return True
+
+
+def rule_in_words(number: int, rule: PolicyRule) -> str:
+    """rule 2: where stance is adversarial: use evaluation"""
+    named = {name: getattr(rule.where, name) for name in LABELS}
+    where = " and ".join(f"{name} is {' or '.join(found)}" for name, found in named.items() if found is not None)
+    return f"rule {number}: where {where or 'anything'}: use {', '.join(rule.use) or 'nothing'}"
+
+
+def acting_role(role: str, use: str) -> str:
+    """corpus, replay, evaluation, instruction, or classifier: what a document does in the stages after the policy.
+
+    Text that may be trained on plays its own role; what may only be judged by is evaluation text whatever its role.
+    Raises ValueError for a document that the policy was not asked about.
+    """
+    uses = use.split(",")
+    if any(own in uses for own in OWN_USES.get(role, ())):
+        return role
+    for name in ("evaluation", "classifier"):
+        if name in uses:
+            return name
+    raise ValueError(f"a document of role {role} has use {use!r}; expected one of pt, sft, evaluation, classifier")

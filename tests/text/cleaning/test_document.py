@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from domainlm.config.cleaning import CleanShards
+from domainlm.text.cleaning.clean import Failure
+from domainlm.text.cleaning.document import Cleaned, cleaned, rules_of
+from domainlm.text.document import Document
+
+ENGLISH = "The lung is an organ of the chest. It takes up oxygen from the air and gives off carbon dioxide."
+CHINESE = (
+    "肺炎是由病原微生物等因素引起的肺部炎症，患者常有发热、咳嗽、咳痰，严重者呼吸困难，治疗以抗感染为主，需要卧床休息。"
+)
+DOCUMENT = Document("1", "s", "corpus", "p", "", 0, 1, "g", "[]", "T", ENGLISH, "{}", "l", "a", "s")
+
+
+def clean(text: str, role: str = "corpus", **section: Any) -> Cleaned | Failure:
+    return cleaned(replace(DOCUMENT, text=text, role=role), rules_of(CleanShards.model_validate(section)))
+
+
+def kept(text: str, role: str = "corpus", **section: Any) -> Cleaned:
+    found = clean(text, role, **section)
+    assert isinstance(found, Cleaned), found
+    return found
+
+
+def failure(text: str, role: str = "corpus", **section: Any) -> tuple[str, float | str, float | str]:
+    found = clean(text, role, **section)
+    assert isinstance(found, Failure), found
+    return found.reason, found.value, found.threshold
+
+
+@pytest.mark.parametrize(("text", "language", "share"), [(ENGLISH, "en", 0.0), (CHINESE, "zh", 1.0)])
+def test_a_good_text_is_kept_as_it_is(text: str, language: str, share: float) -> None:
+    found = kept(text)
+    assert found == Cleaned(replace(DOCUMENT, text=text), language, share, {})
+
+
+def test_with_its_defaults_the_section_counts_personal_data_and_keeps_it() -> None:
+    text = f"{ENGLISH} Write to a@b.cn, b@b.cn or 114.215.30.7, key {'AK' + 'IA'}ABCDEFGHIJKLMNOP."
+    found = kept(text)
+    assert found.document.text == text
+    assert found.counts == {"personal_data_email": 2, "personal_data_ip": 1, "secret_aws_key": 1}
+
+
+def test_text_title_and_meta_go_the_same_way() -> None:
+    broken = "caf\u00c3\u00a9"
+    document = replace(
+        DOCUMENT,
+        title=f"{broken} ＭＲＩ a@b.cn",
+        text=f"{broken} ＭＲＩ a@b.cn\n\n{ENGLISH}",
+        meta=json.dumps({"definition": "ＭＲＩ a@b.cn", "count": 13800138000}),
+    )
+    section = {"has_ascii_width": True, "personal_data": {"email": "mask"}}
+    found = cleaned(document, rules_of(CleanShards.model_validate(section)))
+    assert isinstance(found, Cleaned)
+    assert found.document.title == "café MRI [email]"
+    assert found.document.text == f"café MRI [email]\n\n{ENGLISH}"
+    assert json.loads(found.document.meta) == {"definition": "MRI [email]", "count": 13800138000}
+    assert found.counts == {"repaired_lines": 1, "personal_data_email": 1}
+
+
+@pytest.mark.parametrize("role", ["corpus", "instruction", "evaluation"])
+def test_masks_are_for_every_role(role: str) -> None:
+    secret = "AK" + "IA" + "ABCDEFGHIJKLMNOP"
+    text = f"{ENGLISH} {secret} 联系电话13800138000"
+    found = kept(text, role, secrets="mask", personal_data={"mobile": "mask"})
+    assert found.document.text == f"{ENGLISH} [aws_key] 联系电话[mobile]"
+
+
+@pytest.mark.parametrize(
+    ("section", "reason", "value", "threshold"),
+    [
+        ({"languages": ["zh", "de"]}, "languages", "en", "de,zh"),
+        ({"min_han_share": 0.5}, "min_han_share", 0.0, 0.5),
+        ({"personal_data": {"email": "drop"}}, "personal_data_email", 2, 1),
+        ({"secrets": "drop"}, "secret_aws_key", 1, 1),
+        ({"word_lists": {"organs": {"words": ["lung", "chest"], "min_matches": 2}}}, "word_list_organs", 2, 2),
+        ({"min_chars": 1000}, "min_chars", 153, 1000),
+    ],
+)
+def test_rules_that_refuse(section: dict[str, Any], reason: str, value: float | str, threshold: float | str) -> None:
+    text = f"{ENGLISH} Write to a@b.cn, b@b.cn, key {'AK' + 'IA'}ABCDEFGHIJKLMNOP."
+    text += "." * (153 - len(text))
+    assert failure(text, **section) == (reason, value, threshold)
+    assert kept(text, "evaluation", **section).document.text == text
+
+
+def test_mix_of_languages() -> None:
+    mixed = CHINESE[:30] + " randomised controlled trial"
+    assert failure(mixed, max_han_share=0.2)[0] == "max_han_share"
+    assert failure(mixed, min_han_share=0.8)[0] == "min_han_share"
+    assert 0.4 < kept(mixed, min_han_share=0.2, max_han_share=0.8).han_share < 0.6
+
+
+def test_word_lists_mask_and_count() -> None:
+    lists = {
+        "organs": {"words": ["lung"], "treatment": "mask"},
+        "gases": {"words": ["oxygen", "carbon dioxide"], "treatment": "keep"},
+        "few": {"words": ["air"], "min_matches": 2},
+    }
+    found = kept(ENGLISH, word_lists=lists)
+    assert found.document.text == ENGLISH.replace("lung", "[organs]")
+    assert found.counts == {"word_list_organs": 1, "word_list_gases": 2, "word_list_few": 1}
+
+
+def test_repeated_lines_go_before_the_rules_that_count_them() -> None:
+    text = f"{ENGLISH}\n" * 4
+    assert failure(text)[0] == "max_repeated_line_share"
+    found = kept(text, repeated_lines="drop")
+    assert found.document.text == ENGLISH
+    assert found.counts == {"repeated_lines": 3}
+    assert kept(text, "instruction", repeated_lines="drop").document.text == text.strip()
+
+
+def test_script_is_for_chinese_only() -> None:
+    traditional = "頭髮與皮膚的疾病需要由專科醫師診斷，治療方法取決於病因與嚴重程度，並應定期複診以評估療效與副作用。"
+    japanese = "頭髪と皮膚の病気は、専門の医師による診断が必要であり、治療は原因と重症度によって決まります。定期的な検査も受けます。"
+    found = kept(traditional, script="simplified")
+    assert found.document.text.startswith("头发与皮肤的疾病")
+    assert kept(japanese, script="simplified").document.text == japanese
+
+
+def test_quality_rules_are_asked_of_the_lines_that_stay() -> None:
+    assert failure("Home | About | Contact\n" * 3, quality=["c4"], min_chars=0)[0] != "min_letter_share"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"caf\u00c3\u00a9 ＭＲＩ\u200b a@b.cn\r\n\n\n{ENGLISH}\n{ENGLISH}\n\n頭髮", CHINESE + "\n電話13800138000"],
+)
+def test_cleaning_twice_changes_nothing(text: str) -> None:
+    section = {
+        "has_ascii_width": True,
+        "script": "simplified",
+        "repeated_lines": "drop",
+        "secrets": "mask",
+        "personal_data": dict.fromkeys(("email", "phone", "ip", "chinese_id", "mobile", "bank_card"), "mask"),
+    }
+    once = kept(text, **section).document
+    assert cleaned(once, rules_of(CleanShards.model_validate(section))).document == once  # type: ignore[union-attr]

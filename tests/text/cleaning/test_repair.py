@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import pytest
+
+from domainlm.text.cleaning.repair import repaired
+
+PROSE = "The “naïve” café — 25 °C, façade"
+CHINESE = "肺炎是由病原微生物引起的，患者常有发热。"
+
+
+@pytest.mark.parametrize("charset", ["latin-1", "cp1252", "mac-roman"])
+def test_utf_8_read_as_a_western_character_set(charset: str) -> None:
+    text = "It’s naïve" if charset == "mac-roman" else PROSE
+    broken = text.encode().decode(charset, errors="strict" if charset != "cp1252" else "replace")
+    if "\ufffd" not in broken:
+        assert repaired(broken) == (text, 1)
+
+
+def test_chinese_read_as_latin_1_or_gbk() -> None:
+    assert repaired(CHINESE.encode().decode("latin-1")) == (CHINESE, 1)
+    greeting = "你好，世界的人们"
+    assert repaired(greeting.encode().decode("gbk")) == (greeting, 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plain ASCII",
+        PROSE,
+        CHINESE,
+        "Å, Ä and Ö; Straße; “Ça va ?” – «É…»",
+        "L’École est à côté — ¿Qué? ¡Sí!",
+        "Ω ≈ 3 × 10⁻³ Å, ½ µm",
+        "锛是一种化学元素的旧译名，銆亦然。",
+        "Ångström was born in Lögdö (“Å”).",
+    ],
+)
+def test_text_that_is_right_stays(text: str) -> None:
+    assert repaired(text) == (text, 0)
+
+
+def test_only_broken_lines_are_touched() -> None:
+    broken = "café".encode().decode("latin-1")
+    assert repaired(f"café\n{broken}\n{CHINESE}") == (f"café\ncafé\n{CHINESE}", 1)
+
+
+def test_what_lost_bytes_stays_as_it_is() -> None:
+    broken = CHINESE.encode().decode("gbk", errors="replace")
+    assert repaired(broken) == (broken, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "charset"),
+    [
+        (f"{CHINESE}\nPneumonia\n{CHINESE}治疗以抗感染为主。", "gb18030"),
+        ("肺炎是由病原微生物引起的肺部炎症，患者常有發熱、咳嗽等症狀，嚴重者呼吸困難。", "big5"),
+        ("肺がんは肺に発生する悪性腫瘍です。早期に発見すれば治療できることが多いです。", "shift_jis"),
+        ("肺がんは肺に発生する悪性腫瘍です。早期に発見すれば治療できることが多いです。", "euc_jp"),
+    ],
+)
+def test_east_asian_bytes_read_as_latin_1(text: str, charset: str) -> None:
+    broken = text.encode(charset).decode("latin-1")
+    assert repaired(broken) == (text, sum(not line.isascii() for line in text.split("\n")))
+
+
+@pytest.mark.parametrize("text", ["ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞß", "ÄÖÜäöüß", "¡¢£¤¥¦§¨©ª«¬®¯°±²³´µ¶·¸¹º»¼½¾¿"])
+def test_tables_of_letters_and_signs_stay(text: str) -> None:
+    assert repaired(text) == (text, 0)
