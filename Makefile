@@ -14,7 +14,7 @@ READY := $(VENV)/.ready-$(TORCH)
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: all sft_adapter extras test test_long lint format locks docs dvc.yaml setup clean
+.PHONY: all sft_adapter extras benchmarks test test_long lint format locks docs dvc.yaml setup clean
 
 sft_adapter: $(READY)
 	snakemake --cores $(CORES) sft_adapter
@@ -39,9 +39,13 @@ endif
 	@$(BIN)/python -c 'import torch' || { echo "torch does not load; on Linux without CUDA choose its CPU build: see README, Installing"; exit 1; }
 	@touch $@
 
-# what the extras slurm, kubernetes and benchmarks add
+# what the extras slurm and kubernetes add
 extras: $(READY)
 	$(PIP) install --no-deps --require-hashes -r envs/extras.lock
+
+# the peers that benchmarks/ runs beside
+benchmarks: $(READY)
+	$(PIP) install --no-deps --require-hashes -r envs/benchmarks.lock
 
 test: $(READY)
 	python tests/fetch_qwen_tokenizer.py

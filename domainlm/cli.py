@@ -12,13 +12,13 @@ import typer
 
 from domainlm.commands.building import build
 from domainlm.commands.checking import check, doctor, verify
-from domainlm.commands.explaining import lineage, plan, why
+from domainlm.commands.explaining import lineage, plan, trace, why
 from domainlm.commands.keeping import gc, pull, push
 
 application = typer.Typer(
     name="domainlm", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
 )
-for command in (build, plan, why, lineage, verify, check, gc, push, pull, doctor):
+for command in (build, plan, why, lineage, trace, verify, check, gc, push, pull, doctor):
     application.command()(command)
 
 

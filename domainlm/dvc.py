@@ -21,8 +21,8 @@ from typing import Any
 
 import yaml
 
-from domainlm.config import DomainConfig
-from domainlm.pipeline import EXCLUDED_MODULES, PACKAGE_ROOT, STAGES, Stage, compared_domains, stage_inputs
+from domainlm.config.domain import DomainConfig
+from domainlm.pipeline import EXCLUDED_MODULES, PACKAGE_ROOT, STAGES, Stage, compared_domains, is_part, stage_inputs
 from domainlm.resolve import DEFAULT_FILE, ConfigurationError, Layer, layers_of, load_yaml, read_layer, validate
 from domainlm.stamps import CODE_INDEX_FILE, LOCK_FILES, artifact_folder
 from domainlm.store.code import CodeIndex
@@ -72,6 +72,8 @@ def _stage(
     ]
     dependencies += [path.relative_to(PACKAGE_ROOT).as_posix() for path in code.closure(stage.modules).values()]
     dependencies += [*stage.package_data, *LOCK_FILES]
+    if stage.name == "clean_shards":
+        dependencies += [entry.file for entry in config.clean_shards.word_lists.values() if entry.file is not None]
     if stage.name in ROOTS:
         is_model = stage.name == "base_model"
         sources = [s for s in config.sources.values() if (s.role == "base_model") == is_model]
@@ -103,7 +105,9 @@ def pipeline_document(project: Path, domain: str | None = None) -> tuple[str, di
     # as they are on disk: a layer's own values have the domain's name added
     files = [read_layer(project, layer.name) for layer in layers[:-1]]
     code = CodeIndex(PACKAGE_ROOT, project / CODE_INDEX_FILE, EXCLUDED_MODULES)
-    stages = {stage.name: _stage(stage, config, code, files, default_domain) for stage in STAGES}
+    stages = {
+        stage.name: _stage(stage, config, code, files, default_domain) for stage in STAGES if is_part(stage, config)
+    }
     path = pipeline_file(config.domain, default_domain)
     up = os.path.relpath(".", Path(path).parent)
 
@@ -115,11 +119,7 @@ def pipeline_document(project: Path, domain: str | None = None) -> tuple[str, di
     ]
     folder = artifact_folder(config.domain, "eval_report")
     document = {
-        "stages": {
-            name: stage
-            for name, stage in stages.items()
-            if config.sft_adapter.relay != "none" or not _is_pretraining(name)
-        },
+        "stages": stages,
         "metrics": [placed(f"{folder}/metrics.json")],
         "plots": [
             {
@@ -154,10 +154,6 @@ def check_pipeline_file(project: Path, domain: str) -> None:
                     f"{path}: stage {name}: {kind} lack {missing[0]}, so DVC would miss its changes; the configuration or "
                     f"the code has changed what this stage depends on: run `python -m domainlm.dvc {domain}`, then dvc again"
                 )
-
-
-def _is_pretraining(name: str) -> bool:
-    return name in ("pt_tokens", "pt_adapter", "merged_model")
 
 
 def main() -> None:

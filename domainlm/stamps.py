@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from domainlm.config import DomainConfig
+from domainlm.config.domain import DomainConfig
+from domainlm.local_index import LocalIndex
 from domainlm.pipeline import (
     BY_NAME,
     EXCLUDED_MODULES,
@@ -28,7 +29,7 @@ from domainlm.pipeline import (
     stage_inputs,
 )
 from domainlm.resolve import ConfigurationError
-from domainlm.sources import LocalIndex, base_model_slice, check_left_behind, text_slices
+from domainlm.sources import base_model_slice, check_left_behind, text_slices
 from domainlm.store.actions import make_action
 from domainlm.store.canonical import canonical_json, pretty_json
 from domainlm.store.code import CodeIndex

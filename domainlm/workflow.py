@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from domainlm.config import DomainConfig
+from domainlm.config.domain import DomainConfig
 from domainlm.dvc import check_pipeline_file
 from domainlm.hollow import is_hollow, write_requested
 from domainlm.pipeline import BY_NAME

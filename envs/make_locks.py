@@ -2,8 +2,8 @@
 
 cpu.lock: everything but torch, with hashes, one version of each on every supported Python. torch.lock: torch by
 version alone, because its CPU and CUDA builds have one version and different bytes. gpu.lock: with hashes, what the
-CUDA build of torch and DeepSpeed add. extras.lock: the other extras (slurm, kubernetes, benchmarks); s3 and ssh
-are in cpu.lock, because the tests need them.
+CUDA build of torch and DeepSpeed add. extras.lock: slurm and kubernetes; benchmarks.lock: the peers that benchmarks run
+beside; s3 and ssh are in cpu.lock, because the tests need them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def write(name: str, comment: str, blocks: list[str]) -> None:
 def main() -> None:
     core = compile_blocks("development")
     everything = compile_blocks("development", "gpu")
-    extras = compile_blocks("development", "slurm", "kubernetes", "benchmarks")
+    extras = compile_blocks("development", "slurm", "kubernetes")
+    benchmarks = compile_blocks("development", "benchmarks")
     torch = core.pop("torch").split()[0]
     cpu = {name: block for name, block in core.items() if not CUDA.match(block)}
     write("cpu.lock", "Everything but torch, with hashes.", list(cpu.values()))
@@ -44,8 +45,13 @@ def main() -> None:
     write("gpu.lock", "What CUDA torch and DeepSpeed add.", [b for n, b in everything.items() if n not in cpu])
     write(
         "extras.lock",
-        "What slurm, kubernetes and benchmarks add.",
+        "What slurm and kubernetes add.",
         [b for n, b in extras.items() if n not in core and n != "torch"],
+    )
+    write(
+        "benchmarks.lock",
+        "What benchmarks add.",
+        [b for n, b in benchmarks.items() if n not in core and n != "torch"],
     )
 
 

@@ -69,6 +69,23 @@ rule clean_shards:
         BUILD + "clean_shards"
 
 
+rule relevance_model:
+    input:
+        manifests=DOMAIN.inputs("relevance_model"),
+        stamp=DOMAIN.stamp("relevance_model"),
+    output:
+        update(DOMAIN.manifest("relevance_model")),
+    log:
+        DOMAIN.log("relevance_model"),
+    benchmark:
+        DOMAIN.benchmark("relevance_model")
+    threads: 1
+    resources:
+        mem_mb=DOMAIN.memory_mb("relevance_model"),
+    shell:
+        BUILD + "relevance_model"
+
+
 rule unique_shards:
     input:
         manifests=DOMAIN.inputs("unique_shards"),

@@ -136,6 +136,12 @@ def write_text_project(root: Path) -> TextProject:
     return TextProject(root)
 
 
+@pytest.fixture(scope="session")
+def make_text_project() -> Callable[[Path], TextProject]:
+    """make_text_project(folder): nothing built, in this folder."""
+    return write_text_project
+
+
 @pytest.fixture
 def text_project(tmp_path: Path) -> TextProject:
     """Nothing built."""

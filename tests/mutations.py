@@ -39,6 +39,8 @@ INPUTS = {
     "base_model": "",
     "documents": "raw_corpus",
     "clean_shards": "documents",
+    # in the table, but needed by nothing without a source of role seed
+    "relevance_model": "clean_shards",
     "unique_shards": "clean_shards",
     "corpus_split": "unique_shards base_model",
     "pt_tokens": "corpus_split base_model",
@@ -55,7 +57,7 @@ ARTIFACTS = tuple(INPUTS)
 ALL = " ".join(ARTIFACTS)
 NOTHING = ""
 TORCH = "base_model pt_adapter merged_model sft_adapter eval_results"
-SEEDED = "corpus_split pt_adapter sft_dataset sft_adapter eval_results"
+SEEDED = "relevance_model corpus_split pt_adapter sft_dataset sft_adapter eval_results"
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,16 @@ LAUNCHED = both(
     append("domainlm/models/worker_part.py", '"""What it alone imports."""\n'),
     edit("domainlm/pipeline.py", r'("pt_adapter",\n)', r'\1        launched=("domainlm.models.worker",),\n'),
 )
+LABELS = "data/labels.csv"
+LABEL_TABLE = both(
+    append(LABELS, "path,stance\nstyle.jsonl,neutral\n"),
+    edit(CONFIG, r"^    local: data/instruction", f"    local: data/instruction\n    label_table: {LABELS}"),
+)
+WORDS = "data/words.txt"
+WORD_LIST = both(
+    append(WORDS, "buy now\n"),
+    edit(CONFIG, r"word_lists: \{\}", f"word_lists: {{adverts: {{file: {WORDS}}}}}"),
+)
 HUB = edit(TINY, r"local: data/tiny/model", f"hub: {{repository: a/b, revision: {'a' * 40}}}")
 
 CODE = [
@@ -148,7 +160,9 @@ CODE = [
         given=known,
     ),
     Row(
-        "default of an argument", "documents", edit("domainlm/text/reading/charset.py", r"bool = False", "bool = True")
+        "default of an argument",
+        "documents clean_shards",
+        edit("domainlm/text/reading/charset.py", r"bool = False", "bool = True"),
     ),
     Row(
         "renamed local variable",
@@ -157,7 +171,16 @@ CODE = [
         domain="tiny",
         rebuilt=Rebuilt(target="sft_adapter"),
     ),
-    Row("renamed function", "raw_corpus", edit(SEGMENTS, r"\bglob_pattern\b", "glob_expression", count=0)),
+    Row(
+        "renamed function",
+        "raw_corpus",
+        both(
+            *(
+                edit(f"domainlm/text/reading/{name}.py", r"\bglob_pattern\b", "glob_expression", count=0)
+                for name in ("segments", "labels")
+            )
+        ),
+    ),
     Row(
         "annotation of an argument",
         "raw_corpus",
@@ -241,7 +264,7 @@ WORDING = [
     Row(
         "constant written otherwise",
         NOTHING,
-        edit("domainlm/text/reading/archives.py", r"2_000_000_000", "2000000000"),
+        edit("domainlm/text/reading/archives.py", r"10_000_000", "10000000"),
     ),
     Row(
         "version in pyproject.toml",
@@ -252,7 +275,7 @@ WORDING = [
     Row(
         "description of a knob",
         NOTHING,
-        edit("domainlm/config.py", r'description="LoRA rank"', 'description="rank of LoRA"'),
+        edit("domainlm/config/models.py", r'description="LoRA rank"', 'description="rank of LoRA"'),
     ),
     Row(
         "memory in the stage table",
@@ -272,6 +295,7 @@ CONFIGURATION = [
         domain="tiny",
         rebuilt=Rebuilt(target="unique_shards"),
     ),
+    Row("relevance_model.ngrams", "relevance_model", knob("relevance_model", "ngrams", "3")),
     Row("unique_shards.threshold", "unique_shards", knob("unique_shards", "threshold", "0.7")),
     Row(
         "corpus_split.general_held_out_share",
@@ -313,10 +337,50 @@ CONFIGURATION = [
     Row("seed", SEEDED, edit(CONFIG, r"^seed: 17", "seed: 18")),
     Row("language", "sft_dataset", edit(CONFIG, r"^language: en", "language: zh")),
     Row("name of the domain", "eval_report", edit(CONFIG, r"^domain: medical", "domain: medicine")),
+]
+
+# what is said of the sources, and of what their text may be
+LABELLING = [
+    Row("raw_corpus.max_archive_depth", "raw_corpus", knob("raw_corpus", "max_archive_depth", "2")),
     Row("sources: another name", "raw_corpus", edit(CONFIG, r"^  style:", "  manner:")),
+    Row(
+        "sources.*.labels",
+        "raw_corpus",
+        edit(
+            CONFIG,
+            r"^    local: data/instruction",
+            "    local: data/instruction\n    labels: [{pattern: '**', stance: neutral}]",
+        ),
+    ),
+    Row("sources.*.label_table: a cell", "raw_corpus", edit(LABELS, "neutral", "plain"), given=LABEL_TABLE),
+    Row(
+        "sources.*.copy",
+        "raw_corpus",
+        edit(CONFIG, r"^    local: data/instruction", "    local: data/instruction\n    copy: true"),
+    ),
+    Row(
+        "sources: the first examples for relevance_model, which chooses inputs",
+        "raw_corpus unique_shards eval_report",
+        edit(CONFIG, r"^  style:", "  seeds: {role: seed, local: data/instruction}\n  style:"),
+    ),
+    Row("policy", "clean_shards", edit(CONFIG, r"^policy: \[\]", "policy: [{use: [pt, sft, evaluation]}]")),
+    Row("clean_shards.word_lists: a word in a file", "clean_shards", append(WORDS, "limited offer\n"), given=WORD_LIST),
+    Row("clean_shards.word_lists: a comment in a file", NOTHING, append(WORDS, "# what they say\n"), given=WORD_LIST),
 ]
 
 FORM = [
+    Row(
+        "sources.*.label_table: another column, which is empty",
+        NOTHING,
+        edit(LABELS, r"stance\nstyle.jsonl,neutral", "stance,licence\nstyle.jsonl,neutral,"),
+        given=LABEL_TABLE,
+    ),
+    Row(
+        "policy: a pattern written as a list of one",
+        NOTHING,
+        edit(CONFIG, r"stance: x", "stance: [x]"),
+        given=edit(CONFIG, r"^policy: \[\]", "policy: [{where: {stance: x}, use: []}, {use: [pt, sft, evaluation]}]"),
+    ),
     Row("number written otherwise", NOTHING, knob("pt_adapter", "learning_rate", "1e-3")),
     Row(
         "order of keys, comments, quotes",
@@ -353,23 +417,23 @@ FORM = [
     Row(
         "default in the model that the file states",
         NOTHING,
-        edit("domainlm/config.py", r"rank: int = Field\(16", "rank: int = Field(8"),
+        edit("domainlm/config/models.py", r"rank: int = Field\(16", "rank: int = Field(8"),
     ),
     Row(
         "default in the model that the file leaves out",
         "clean_shards",
-        edit("domainlm/config.py", r"min_chars: int = Field\(40", "min_chars: int = Field(50"),
+        edit("domainlm/config/cleaning.py", r"min_chars: int = Field\(40", "min_chars: int = Field(50"),
         given=edit(CONFIG, r"  min_chars:[^\n]*\n", ""),
     ),
     Row(
         "new knob in the model",
         "clean_shards",
-        edit("domainlm/config.py", r"(class CleanShards\(Strict\):\n)", r"\1    is_new: bool = True\n"),
+        edit("domainlm/config/cleaning.py", r"(class CleanShards\(Strict\):\n)", r"\1    is_new: bool = True\n"),
     ),
     Row(
         "allowed range of a knob",
         NOTHING,
-        edit("domainlm/config.py", r"(max_chars: int = Field\(200_000, ge=)1", r"\g<1>2"),
+        edit("domainlm/config/cleaning.py", r"(max_chars: int = Field\(200_000, ge=)1", r"\g<1>2"),
     ),
 ]
 
@@ -598,6 +662,7 @@ KINDS = {
     "code": CODE,
     "wording": WORDING,
     "configuration": CONFIGURATION,
+    "sources and policy": LABELLING,
     "configuration's form": FORM,
     "inputs": RAW_FILES,
     "base model": BASE_MODEL,

@@ -140,6 +140,7 @@ def test_harmless_damage_is_healed_without_a_run(project: Path, stamp: Get, runs
         "action.json",
         "inventory.jsonl",
         "manifest.json",
+        "rejected.jsonl",
     ]
     assert len(runs) == 1
 
@@ -276,7 +277,7 @@ def test_a_gather_is_its_shards_and_its_own_figures(project: Path, stamp: Get) -
     whole = go(project, stamp(shard=None))
     manifest = read_manifest(project / "artifacts/tiny/raw_corpus")
     assert manifest is not None
-    assert [entry.path for entry in manifest.entries] == ["0000/inventory.jsonl", "stats.json"]
+    assert [entry.path for entry in manifest.entries] == ["0000/inventory.jsonl", "0000/rejected.jsonl", "stats.json"]
     assert whole.outcome == "built"
     assert go(project, stamp()).outcome == go(project, stamp(shard=None)).outcome == "up_to_date"
 

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from domainlm.cli import application
 from domainlm.commands.shared import parse_overrides
+from domainlm.config.text import RawCorpus
 from domainlm.pipeline import PACKAGE_ROOT, STAGES
 from domainlm.resolve import ConfigurationError
 from domainlm.stamps import code_definitions
@@ -123,7 +124,7 @@ def test_a_defect_exits_3_with_its_trace_in_the_log(run: Run, tmp_path: Path) ->
 
 
 def test_what_was_built_is_printed_as_json(run: Run, tmp_path: Path) -> None:
-    config = {"files": [], "fetched": [], "shard": 0, "shards": 1, "segment_bytes": 1000}
+    config = {"files": [], "fetched": [], "hubs": [], "shard": 0, **RawCorpus(shards=1).model_dump()}
     folder = "artifacts/medical/raw_corpus/0000"
     stamp = write_stamp(
         tmp_path, artifact="raw_corpus", shard="0000", is_gather=False, inputs={}, config=config, folder=folder

@@ -48,11 +48,25 @@ def test_the_file_in_the_root_is_what_is_generated(repository: Path) -> None:
 
 def test_one_stage_per_artifact_whose_command_is_snakemake(project: Path) -> None:
     _, document = generated(project)
-    assert list(document["stages"]) == [stage.name for stage in STAGES]
+    assert list(document["stages"]) == [stage.name for stage in STAGES if stage.name != "relevance_model"]
     stage = document["stages"]["pt_adapter"]
     assert stage["cmd"] == "snakemake --cores all pt_adapter"
     assert stage["outs"] == ["artifacts/medical/pt_adapter"]
     assert "wdir" not in stage
+
+
+def test_the_relevance_model_has_a_place_where_there_are_seeds(project: Path) -> None:
+    text = f"{BASE}relevance_model: {{ngrams: 3}}\n".replace(
+        "sources:\n", "sources:\n  seeds: {role: seed, local: data/seeds}\n  wiki: {role: replay, local: data/wiki}\n"
+    )
+    (project / "config/config.yaml").write_text(text)
+    stages = generated(project)[1]["stages"]
+    assert list(stages) == [stage.name for stage in STAGES]
+    assert stages["relevance_model"]["outs"] == ["artifacts/medical/relevance_model"]
+    assert stages["relevance_model"]["params"] == [{"config/config.yaml": ["relevance_model"]}]
+    for reader in ("unique_shards", "eval_report"):
+        assert "artifacts/medical/relevance_model/manifest.json" in stages[reader]["deps"]
+    assert "data/seeds" in stages["raw_corpus"]["deps"]
 
 
 def test_dependencies_are_manifests_sources_and_lock_files(project: Path, repository: Path) -> None:
@@ -60,13 +74,21 @@ def test_dependencies_are_manifests_sources_and_lock_files(project: Path, reposi
     found = set(stages["pt_adapter"]["deps"])
     assert {"artifacts/medical/pt_tokens/manifest.json", "artifacts/medical/base_model/manifest.json"} <= found
     assert {"domainlm/stages/pt_adapter.py", "envs/cpu.lock", "envs/torch.lock"} <= found
-    assert "domainlm/config.py" not in found
+    assert not any(name.startswith("domainlm/config") for name in found)
     assert "data/hpo" in stages["raw_corpus"]["deps"]
     assert "data/hpo" not in stages["base_model"]["deps"]
     assert "data/model" in stages["base_model"]["deps"]
     code = [name for stage in stages.values() for name in stage["deps"] if name.startswith("domainlm/")]
     assert [name for name in code if not (repository / name).exists()] == []
     assert "domainlm/report/report.html.jinja" in stages["eval_report"]["deps"]
+
+
+def test_a_word_list_s_file_is_a_dependency_of_cleaning(project: Path) -> None:
+    path = project / "config/config.yaml"
+    section = "clean_shards: {word_lists: {adverts: {file: data/words.txt}}}\n"
+    path.write_text(path.read_text(encoding="utf-8") + section, encoding="utf-8")
+    stages = generated(project)[1]["stages"]
+    assert [name for name, stage in stages.items() if "data/words.txt" in stage["deps"]] == ["clean_shards"]
 
 
 def test_parameters_are_the_keys_that_the_files_hold(project: Path) -> None:

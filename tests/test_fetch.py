@@ -6,11 +6,12 @@ import hashlib
 import io
 import tarfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from servers import http_server
 
 from domainlm.fetch import declared_digests, fetch, fetch_hub
 from domainlm.stage import StageError
@@ -232,3 +233,154 @@ def test_what_an_action_has_fetched_is_known_by_its_digests(store: Store, downlo
     raw = {"artifact": "raw_corpus_shard", "config": {"files": files, "fetched": [row()]}}
     assert declared_digests(store, raw) == [sha256(TEXT)]
     assert declared_digests(store, {"artifact": "documents_shard", "config": {}}) == []
+
+
+DATASET = {
+    **{"repository": "owner/data", "revision": "a" * 40, "source": "tiny", "kind": "dataset"},
+    **{"patterns": ["**/*.jsonl", "**/*.jsonl.gz"], "exclude": ["old/**"]},
+}
+DATASET_FILES = {
+    "train.jsonl": b'{"text": "x"}\n',
+    "data/two [a].jsonl.gz": b"packed",
+    "old/train.jsonl": b"old",
+    "README.md": b"about",
+}
+
+
+@pytest.fixture
+def dataset_downloads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Files of a dataset that were downloaded, instead of a hub."""
+    import huggingface_hub
+
+    seen: list[str] = []
+
+    def listed(repository: str, revision: str, repo_type: str) -> list[str]:
+        assert (repository, revision, repo_type) == ("owner/data", "a" * 40, "dataset")
+        return list(DATASET_FILES)
+
+    def download(repository: str, name: str, revision: str, repo_type: str, local_dir: Path) -> None:
+        seen.append(name)
+        (local_dir / name).parent.mkdir(parents=True, exist_ok=True)
+        (local_dir / name).write_bytes(DATASET_FILES[name])
+
+    monkeypatch.setattr(huggingface_hub, "list_repo_files", listed)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    return seen
+
+
+def test_of_a_dataset_only_what_is_wanted_is_downloaded_once(store: Store, dataset_downloads: list[str]) -> None:
+    rows = fetch_hub(DATASET, store, silent)
+    assert [(row["path"], row["sha256"]) for row in rows] == [
+        ("data/two [a].jsonl.gz", sha256(b"packed")),
+        ("train.jsonl", sha256(DATASET_FILES["train.jsonl"])),
+    ]
+    assert fetch_hub(DATASET, store, silent) == rows
+    assert dataset_downloads == ["data/two [a].jsonl.gz", "train.jsonl"]
+    # what is kept of it belongs to the shards that ask for it, and to no others
+    raw = {"artifact": "raw_corpus_shard", "config": {"files": [], "fetched": [], "hubs": [DATASET]}}
+    assert declared_digests(store, raw) == [row["sha256"] for row in rows]
+    assert fetch_hub({**DATASET, "exclude": []}, store, silent) != rows
+
+
+def test_a_dataset_without_such_files_names_what_it_holds(store: Store, dataset_downloads: list[str]) -> None:
+    with pytest.raises(
+        StageError, match=r"no file of owner/data .* matches include \['\*\.csv'\]; it holds README\.md"
+    ):
+        fetch_hub({**DATASET, "patterns": ["*.csv"]}, store, silent)
+    assert dataset_downloads == []
+
+
+def test_a_hub_that_refuses_is_named_with_the_token(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    import httpx2
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError
+
+    def listed(*_: Any, **__: Any) -> list[str]:
+        request = httpx2.Request("GET", "https://hub.example/api")
+        raise HfHubHTTPError("401 Unauthorized", response=httpx2.Response(401, request=request))
+
+    monkeypatch.setattr(huggingface_hub, "list_repo_files", listed)
+    with pytest.raises(StageError, match=r"source tiny: cannot download owner/data .*401 Unauthorized.*HF_TOKEN"):
+        fetch_hub(DATASET, store, silent)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, str]]:
+    """A folder and the address at which its files are."""
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path / "site"
+    folder.mkdir()
+    with http_server(folder) as address:
+        yield folder, address
+
+
+def url_row(url: str, data: bytes, **changes: Any) -> dict[str, Any]:
+    return {"source": "tiny", "package": None, "version": None, "kind": "wheel", "member": None, "url": url} | {
+        "sha256": sha256(data),
+        **changes,
+    }
+
+
+def test_a_url_s_file_becomes_an_object(site: tuple[Path, str], store: Store) -> None:
+    folder, address = site
+    (folder / "text.txt").write_bytes(TEXT)
+    said: list[str] = []
+    fetch(url_row(f"{address}/text.txt", TEXT), store, said.append)
+    assert store.objects.path(sha256(TEXT)).read_bytes() == TEXT
+    assert said == [f"fetching {address}/text.txt for source tiny"]
+
+
+def test_one_member_of_what_a_url_gives(site: tuple[Path, str], store: Store) -> None:
+    folder, address = site
+    write_sdist(folder, {})
+    url = f"{address}/tiny_corpus-1.0.tar.gz"
+    fetch(url_row(url, TEXT, member="tiny_corpus-1.0/doc/text.rst"), store, silent)
+    assert store.objects.path(sha256(TEXT)).read_bytes() == TEXT
+    with pytest.raises(StageError, match=r"tar\.gz has no member 'other'; check sources\.tiny\.fetch\.member"):
+        fetch(url_row(url, b"", member="other"), store, silent)
+    (folder / "text.txt").write_bytes(TEXT)
+    with pytest.raises(StageError, match="is not a readable zip or tar archive"):
+        fetch(url_row(f"{address}/text.txt", b"", member="other"), store, silent)
+
+
+def test_a_url_s_wrong_digest_keeps_nothing(site: tuple[Path, str], store: Store) -> None:
+    folder, address = site
+    (folder / "text.txt").write_bytes(b"another text\n")
+    with pytest.raises(StageError, match=rf"text\.txt has sha256 {sha256(b'another text' + bytes([10]))}, but"):
+        fetch(url_row(f"{address}/text.txt", TEXT), store, silent)
+    assert not (store.root / "objects").exists()
+
+
+def test_a_url_that_is_not_there_is_not_asked_for_again(
+    site: tuple[Path, str], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: pytest.fail("asked again"))
+    with pytest.raises(StageError, match=r"cannot download .*/none: the server answered 404; check the address"):
+        fetch(url_row(f"{site[1]}/none", TEXT), store, silent)
+
+
+@pytest.mark.parametrize("fault", ["cut", "refused"])
+def test_what_a_server_cuts_short_is_asked_for_again(fault: str, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    import email.message
+    import urllib.error
+    import urllib.request
+
+    answers = [TEXT[:3], TEXT]
+
+    def opened(url: str, timeout: float) -> Any:
+        data = answers.pop(0)
+        if len(data) < len(TEXT) and fault == "refused":
+            raise urllib.error.URLError("Connection refused")
+        response = io.BytesIO(data)
+        headers = email.message.Message()
+        headers["Content-Length"] = str(len(TEXT))
+        response.headers = headers  # type: ignore[attr-defined]
+        return response
+
+    waited: list[float] = []
+    monkeypatch.setattr(urllib.request, "urlopen", opened)
+    monkeypatch.setattr("time.sleep", waited.append)
+    fetch(url_row("http://example.org/text.txt", TEXT), store, silent)
+    assert store.objects.path(sha256(TEXT)).read_bytes() == TEXT
+    assert waited == [1.0]

@@ -7,7 +7,7 @@ import json
 import jsonschema
 import pytest
 
-from domainlm.config import DomainConfig
+from domainlm.config.domain import DomainConfig
 from domainlm.pipeline import PACKAGE_ROOT, STAGES
 from domainlm.reference import (
     CONFIGURATION_PAGE,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from domainlm.config import DomainConfig
+from domainlm.config.domain import DomainConfig
 from domainlm.resolve import ConfigurationError, load_yaml, resolve
 
 BASE = """\
@@ -127,6 +127,14 @@ def test_merge_keys_of_yaml_work() -> None:
         ("sources: {model: null}", {}, ["exactly one with role base_model", "found 0"]),
         ("sources: {wikipedia: null, more: null}", {}, ["replay_share", "replay_share: 0.0"]),
         ("corpus_split: {validation_share: 0.5, test_share: 0.5}", {}, ["validation_share 0.5", "nothing to train on"]),
+        ("policy: [{where: {stanc: a}, use: [pt]}]", {}, ["d.yaml", "policy.0.where.stanc", "'stance'"]),
+        ("policy: [{use: [train]}]", {}, ["policy.0.use.0", "'train'", "'pt'"]),
+        ("policy: [{where: {stance: a}}]", {}, ["policy.0.use", "required"]),
+        (
+            "policy: [{where: {source: hpoo}, use: [pt]}]",
+            {},
+            ["policy.0.where.source", "'hpoo'", "did you mean 'hpo'?"],
+        ),
         ("extends: d", {}, ["circle", "d -> d"]),
         ("extends: lw", {}, ["no domain 'lw'", "did you mean 'law'"]),
     ],
@@ -158,3 +166,34 @@ def test_the_repository_s_own_domains_resolve(repository: Path) -> None:
     names = [path.stem for path in (repository / "config/domains").glob("*.yaml")]
     for name in ["medical", *names]:
         assert resolve(repository, {"domain": name}).domain == name
+
+
+LISTS = "clean_shards: {word_lists: {adverts: {file: lists/adverts.txt, words: [sale], treatment: mask}}}"
+
+
+def test_the_words_of_a_list_take_the_place_of_its_file(project: Project) -> None:
+    root = project(d=LISTS)
+    (root / "lists").mkdir()
+    (root / "lists/adverts.txt").write_text("\ufeff# ours\nbuy now  # everywhere\n\n优惠\nC#\nsale\n", encoding="utf-8")
+    found = resolve(root, {"domain": "d"}).clean_shards.word_lists["adverts"]
+    assert (found.file, found.words, found.treatment) == (None, ["C#", "buy now", "sale", "优惠"], "mask")
+    (root / "lists/adverts.txt").rename(root / "moved.txt")
+    root.joinpath("config/domains/d.yaml").write_text(LISTS.replace("lists/adverts", "moved"), encoding="utf-8")
+    assert resolve(root, {"domain": "d"}).clean_shards.word_lists["adverts"] == found
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "cannot read lists.txt"), (b"\xff\xfe", "not UTF-8"), (b"# nothing\n", "holds no word")],
+)
+def test_a_list_that_cannot_be_read_is_named(project: Project, content: bytes | None, message: str) -> None:
+    root = project(d="clean_shards: {word_lists: {adverts: {file: lists.txt}}}")
+    if content is not None:
+        (root / "lists.txt").write_bytes(content)
+    with pytest.raises(ConfigurationError, match=rf"clean_shards\.word_lists\.adverts\.file: .*{message}"):
+        resolve(root, {"domain": "d"})
+
+
+def test_a_list_without_words_is_refused(project: Project) -> None:
+    with pytest.raises(ConfigurationError, match=r"word_lists\.adverts: neither words nor a file"):
+        resolve(project(d="clean_shards: {word_lists: {adverts: {}}}"), {"domain": "d"})

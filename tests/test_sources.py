@@ -1,18 +1,19 @@
 from __future__ import annotations
 
-import errno
 import itertools
-import json
 import os
 import subprocess
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from domainlm.config import DomainConfig
+from domainlm.config.domain import DomainConfig
+from domainlm.local_files import local_files
+from domainlm.local_index import LocalIndex
 from domainlm.resolve import ConfigurationError
-from domainlm.sources import INDEX_FILE, LocalIndex, base_model_slice, check_left_behind, local_files, text_slices
+from domainlm.sources import base_model_slice, check_left_behind, text_slices
 from domainlm.store.canonical import sha256_of
 
 FETCH = {"package": "p", "version": "1", "sha256": "0" * 64}
@@ -38,7 +39,7 @@ def project(tmp_path: Path) -> Path:
 
 def paths(project: Path, **source: Any) -> list[str]:
     settings = config(x={"role": "corpus", "local": "texts", **source})
-    return [name for name, _ in local_files(project, "x", settings.sources["x"])]
+    return [file.path for file in local_files(project, "x", settings.sources["x"])]
 
 
 def test_files_are_listed_sorted_without_hidden_ones(project: Path) -> None:
@@ -130,14 +131,149 @@ def test_fetched_texts_are_declared_to_every_shard_and_the_base_model_to_none(pr
     assert slices[0]["fetched"][0].items() >= {"package": "p", "kind": "sdist", "include": ["doc/**"]}.items()
 
 
-def test_names_that_are_not_utf_8_are_listed(project: Path) -> None:
-    name = os.fsencode(project / "texts") + b"/caf\xe9.txt"
-    try:
-        with open(name, "wb") as file:
-            file.write(b"x")
-    except OSError:
-        pytest.skip("this file system takes UTF-8 names only")
-    assert len(rows_of(project, config(x={"role": "corpus", "local": "texts"}))) == 5
+def write_zip(path: Path, **members: str) -> bytes:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in members.items():
+            archive.writestr(zipfile.ZipInfo(f"{name}.txt"), text)
+    return path.read_bytes()
+
+
+def test_a_small_archive_is_one_row_in_one_shard_and_a_large_one_in_all(project: Path) -> None:
+    small = write_zip(project / "texts/small.weird", a="x")
+    write_zip(project / "texts/large.zip", a="x" * 2000)
+    slices = text_slices(project, config(5, x={"role": "corpus", "local": "texts"}), LocalIndex(project))
+    rows = [row for slice_ in slices for row in slice_["files"] if row["is_archive"]]
+    assert sorted(row["path"] for row in rows) == ["large.zip"] * 5 + ["small.weird"]
+    row = next(row for row in rows if row["path"] == "small.weird")
+    expected = {"prefix": "small.weird/", "include": ["**"], "sha256": sha256_of(small), "size": len(small)}
+    assert row.items() >= expected.items()
+
+
+def test_a_source_that_is_one_archive_is_a_folder_by_another_name(project: Path) -> None:
+    write_zip(project / "texts.zip", a="x")
+    source = {"role": "corpus", "local": "texts.zip", "include": ["*.txt"], "exclude": ["b*"]}
+    [row] = rows_of(project, config(1, x=source))
+    assert (row["prefix"], row["include"], row["exclude"], row["is_archive"]) == ("", ["*.txt"], ["b*"], True)
+
+
+def test_a_base_model_s_files_are_never_opened_as_archives(project: Path) -> None:
+    write_zip(project / "texts/weights.bin", a="x")
+    found = base_model_slice(project, config(model={"role": "base_model", "local": "texts"}), LocalIndex(project))
+    assert not any(row["is_archive"] for row in found["files"])
+
+
+def test_content_wins_over_the_extension_unless_the_source_says_the_format(project: Path) -> None:
+    (project / "texts/b.txt").write_text("<!doctype html><p>B</p>")
+    rows = {row["path"]: row for row in rows_of(project, config(x={"role": "corpus", "local": "texts"}))}
+    assert {key: rows["b.txt"][key] for key in ("format", "extension_format", "media_type")} == {
+        "format": "html",
+        "extension_format": "txt",
+        "media_type": "text/html",
+    }
+    assert "extension_format" not in rows["a.md"]
+    forced = rows_of(project, config(x={"role": "corpus", "local": "texts", "format": "txt"}))
+    assert {row["format"] for row in forced} == {"txt"}
+
+
+LABELS = [
+    {"pattern": "deep/**", "authority": "media", "stance": "a"},
+    {"pattern": "**/*.weird", "stance": "b"},
+]
+
+
+def test_files_have_labels_by_pattern_and_by_table(project: Path) -> None:
+    (project / "labels.csv").write_text("path,licence,stance\ndeep/c.html,CC0,\nb.txt,,c\n")
+    source = {"role": "corpus", "local": "texts", "licence": "MIT", "labels": LABELS, "label_table": "labels.csv"}
+    rows = {row["path"]: row for row in rows_of(project, config(x=source))}
+    assert {path: (row["licence"], row["authority"], row["stance"]) for path, row in rows.items()} == {
+        "a.md": ("MIT", "unlabelled", "unlabelled"),
+        "b.txt": ("MIT", "unlabelled", "c"),
+        "deep/c.html": ("CC0", "media", "a"),
+        "deep/er/d.weird": ("MIT", "media", "b"),
+    }
+    assert all("labels" not in row for row in rows.values())
+
+
+def test_an_archive_takes_its_part_of_the_table_along(project: Path) -> None:
+    for name in ("one.zip", "two.zip"):
+        write_zip(project / "texts" / name, a="x")
+    (project / "labels.jsonl").write_text(
+        '{"path": "one.zip/a.txt", "stance": "x"}\n{"path": "two.zip", "stance": "y"}\n{"path": "a.md", "stance": "z"}\n'
+    )
+    source = {"role": "corpus", "local": "texts", "labels": LABELS, "label_table": "labels.jsonl"}
+    rows = {row["path"]: row for row in rows_of(project, config(x=source))}
+    assert rows["one.zip"]["label_table"] == {"one.zip/a.txt": {"stance": "x"}}
+    assert rows["two.zip"]["label_table"] == {"two.zip": {"stance": "y"}}
+    assert [entry["pattern"] for entry in rows["one.zip"]["labels"]] == ["deep/**", "**/*.weird"]
+    assert rows["a.md"]["stance"] == "z"
+
+
+def test_one_file_s_label_changes_its_own_shard_only(project: Path) -> None:
+    (project / "labels.csv").write_text("path,stance\na.md,x\n")
+    settings = config(4, x={"role": "corpus", "local": "texts", "label_table": "labels.csv"})
+    before = text_slices(project, settings, LocalIndex(project))
+    (project / "labels.csv").write_text("path,stance\na.md,y\n")
+    after = text_slices(project, settings, LocalIndex(project))
+    assert sum(old != new for old, new in zip(before, after, strict=True)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, r"sources\.x\.label_table: cannot read labels\.csv: No such file"),
+        ("path,stance\nnone.md,x\n", r"sources\.x\.label_table: none\.md is no file of texts that is taken \(1 such"),
+        ("path,stence\na.md,x\n", r"sources\.x\.label_table: labels\.csv: line 2: unknown columns stence"),
+    ],
+)
+def test_a_wrong_label_table_is_a_configuration_error(project: Path, text: str | None, message: str) -> None:
+    if text is not None:
+        (project / "labels.csv").write_text(text)
+    with pytest.raises(ConfigurationError, match=message):
+        rows_of(project, config(x={"role": "corpus", "local": "texts", "label_table": "labels.csv"}))
+
+
+def test_names_that_are_not_utf_8_are_listed_as_text_with_their_true_name(project: Path) -> None:
+    raw = "中文.txt".encode("gbk")
+    with open(os.fsencode(project / "texts") + b"/" + raw, "wb") as file:
+        file.write(b"x")
+    rows = {row["path"]: row for row in rows_of(project, config(x={"role": "corpus", "local": "texts"}))}
+    assert rows["中文.txt"]["file_name"].encode("utf-8", "surrogateescape") == raw
+    assert "file_name" not in rows["a.md"]
+
+
+def test_a_url_and_a_dataset_are_declared_to_every_shard(project: Path) -> None:
+    (project / "labels.csv").write_text("path,stance\na.txt,x\n")
+    table = {"label_table": "labels.csv", "charset": "gb18030"}
+    hub = {"role": "replay", "hub": {"repository": "o/n", "revision": "a" * 40}}
+    url = {"url": "https://example.org/a%20b/c%20d.tar.gz?x=1", "sha256": "0" * 64}
+    settings = config(2, x={"role": "corpus", "fetch": url, **table}, y=hub, z={**hub, "include": ["*.csv"]})
+    slices = text_slices(project, settings, LocalIndex(project))
+    assert slices[0]["fetched"] == slices[1]["fetched"]
+    [fetched] = slices[0]["fetched"]
+    assert fetched.items() >= {"path": "c d.tar.gz", "package": None, "charset": "gb18030"}.items()
+    assert fetched["label_table"] == {"a.txt": {"stance": "x"}}
+    first, second = slices[0]["hubs"]
+    assert first.items() >= {"origin": "hub", "kind": "dataset", "repository": "o/n", "revision": "a" * 40}.items()
+    assert "**/*.parquet" in first["patterns"]
+    assert "**/*.md" not in first["patterns"]
+    assert second["patterns"] == ["*.csv"]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"fetch": {"url": "file:///etc/passwd", "sha256": "0" * 64}}, "url must begin with http"),
+        ({"fetch": {"url": "https://x", "package": "p", "version": "1", "sha256": "0" * 64}}, "either package and"),
+        ({"fetch": {"package": "p", "sha256": "0" * 64}}, "either package and version, or url"),
+        ({"fetch": FETCH, "copy": True}, "copy is for local texts"),
+        ({"local": "x", "charset": "gbk2"}, "charset 'gbk2' is not known"),
+        ({"local": "x", "labels": [{"pattern": "*"}]}, "gives no label"),
+        ({"local": "x", "hub": {"repository": "o/n", "revision": "a" * 40}}, "exactly one of local, fetch, hub"),
+    ],
+)
+def test_what_a_source_must_not_say(source: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        config(x={"role": "corpus", **source})
 
 
 class TestExperiment:
@@ -184,77 +320,6 @@ class TestExperiment:
 
     def test_an_absolute_path_is_the_project_s_own(self, workspace: Path, project: Path) -> None:
         self.check(workspace, local=str(project / "texts"))
-
-
-class TestLocalIndex:
-    def test_an_unchanged_file_is_not_read_again(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        index = LocalIndex(project)
-        digest = index.digest(project / "texts/a.md")
-        index.save()
-        monkeypatch.setattr("domainlm.sources.sha256_of_file", lambda path: pytest.fail(f"read {path}"))
-        assert LocalIndex(project).digest(project / "texts/a.md") == digest == (sha256_of(b"A"), 1)
-
-    def test_a_changed_file_is(self, project: Path) -> None:
-        index = LocalIndex(project)
-        index.digest(project / "texts/a.md")
-        index.save()
-        (project / "texts/a.md").write_text("B")
-        assert LocalIndex(project).digest(project / "texts/a.md") == (sha256_of(b"B"), 1)
-
-    def test_a_young_file_is_read_again(self, project: Path) -> None:
-        path = project / "texts/a.md"
-        path.write_text("A")
-        moment = path.stat().st_mtime_ns
-        index = LocalIndex(project)
-        index.digest(path)
-        index.save()
-        # the same size, time and inode: a write within the clock's grain
-        path.write_text("B")
-        os.utime(path, ns=(moment, moment))
-        assert LocalIndex(project).digest(path) == (sha256_of(b"B"), 1)
-
-    def test_of_many_files_only_the_changed_ones_are_read(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        paths = [project / f"texts/{number}.txt" for number in range(40)]
-        for number, path in enumerate(paths):
-            path.write_text(f"text {number}")
-            os.utime(path, (1_000_000_000, 1_000_000_000))
-        index = LocalIndex(project)
-        assert index.digests(paths) == [(sha256_of(path.read_bytes()), path.stat().st_size) for path in paths]
-        index.save()
-        paths[7].write_text("another text")
-        read: list[Path] = []
-
-        def reading(path: Path) -> str:
-            read.append(path)
-            return "digest"
-
-        monkeypatch.setattr("domainlm.sources.sha256_of_file", reading)
-        found = LocalIndex(project).digests(paths)
-        assert read == [paths[7]]
-        assert found[7] == ("digest", len("another text"))
-        assert found[6] == (sha256_of(b"text 6"), len("text 6"))
-
-    def test_a_read_that_fails_names_its_file(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        def fail(path: Path) -> str:
-            raise OSError(errno.EIO, "Input/output error")
-
-        monkeypatch.setattr("domainlm.sources.sha256_of_file", fail)
-        settings = config(x={"role": "corpus", "local": "texts/a.md"})
-        with pytest.raises(ConfigurationError, match=r"cannot read texts/a\.md: Input/output error"):
-            text_slices(project, settings, LocalIndex(project))
-
-    def test_a_torn_index_is_forgotten(self, project: Path) -> None:
-        (project / ".domainlm").mkdir()
-        (project / INDEX_FILE).write_text("{")
-        assert LocalIndex(project).digest(project / "texts/a.md")[0] == sha256_of(b"A")
-
-    def test_it_is_written_only_when_something_was_learnt(self, project: Path) -> None:
-        LocalIndex(project).save()
-        assert not (project / INDEX_FILE).exists()
-        index = LocalIndex(project)
-        index.digest(project / "texts/a.md")
-        index.save()
-        assert list(json.loads((project / INDEX_FILE).read_text())) == ["texts/a.md"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from domainlm.config import DomainConfig
+from domainlm.config.domain import DomainConfig
 from domainlm.pipeline import STAGES
 from domainlm.resolve import ConfigurationError
 from domainlm.stamps import Stamp, action_of, locked_versions, make_stamps, stamp_path, write_stamps

@@ -1,4 +1,4 @@
-"""`plan`, `why` and `lineage`: what a run would do, what changed, what an artifact was made from."""
+"""`plan`, `why`, `lineage` and `trace`: what a run would do, what changed, what an artifact was made from, what became of a file."""
 
 from __future__ import annotations
 
@@ -63,4 +63,23 @@ def lineage(
     project = Path.cwd()
     with named_errors():
         found = make_lineage(project, domain or default_domain(project), artifact)
+    show(found.as_json() if as_json else render(found))
+
+
+def trace(
+    file: Annotated[str, typer.Argument(help="File or folder of the project, or SOURCE:PATH as the inventory has it.")],
+    domain: DomainOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Why is this file not in? What every stage did with it, by which rule, and where each of its pieces ended."""
+    from domainlm.explain.trace import make_trace
+    from domainlm.explain.trace_words import render
+    from domainlm.resolve import default_domain, resolve
+
+    project = Path.cwd()
+    with named_errors():
+        name = domain or default_domain(project)
+        sources = resolve(project, {"domain": name}).sources
+        roots = {key: each.local for key, each in sources.items() if each.local is not None}
+        found = make_trace(project, name, file, roots)
     show(found.as_json() if as_json else render(found))

@@ -21,16 +21,23 @@ Action = Mapping[str, Any]
 # shard (None: the whole) -> former action (None: there is none), present action (None: the shard is no more)
 Pairs = Mapping[str | None, tuple[Action | None, Action | None]]
 Definitions = Mapping[str, Mapping[str, str]]
-LABELS = ("role", "licence", "authority", "stance", "format")
-ORIGIN = ("package", "version", "kind", "member", "include", "exclude", "repository", "revision", "sha256")
+LABELS = ("role", "licence", "authority", "stance", "format", "media_type", "charset", "is_copied")
+# key of a row -> knob that it comes from, where they differ
+KNOBS = {"is_copied": "copy"}
+# those of an archive, whose members the stage finds, and of what is fetched
+DECLARED = ("include", "exclude", "labels", "label_table")
+ORIGIN = ("package", "version", "kind", "url", "member", "repository", "revision", "patterns", "sha256", *DECLARED)
 # keys of a slice that are another section's knob, and those that hold rows of sources
 OTHER_SECTIONS = {
     "relay": "sft_adapter.relay",
     "system_prompt": "sft_tokens.system_prompt",
     "shards": "raw_corpus.shards",
     "segment_bytes": "raw_corpus.segment_bytes",
+    "max_archive_depth": "raw_corpus.max_archive_depth",
+    "max_archive_ratio": "raw_corpus.max_archive_ratio",
+    "max_archive_bytes": "raw_corpus.max_archive_bytes",
 }
-SOURCE_KEYS = ("files", "fetched", "hub", "source", "shard")
+SOURCE_KEYS = ("files", "fetched", "hubs", "hub_files", "hub", "source", "shard")
 SHOWN_PARTS = 5
 PLAIN_NAMES = {OTHER_STATEMENTS: "imports or other statements", ORDER: "order of definitions", WHOLE_FILE: "the file"}
 
@@ -173,7 +180,7 @@ def _source_rows(actions: Iterable[Action]) -> tuple[dict[str, Any], dict[str, A
     origins: dict[str, Any] = {}
     for action in actions:
         config = action["config"]
-        for row in [*config.get("files", []), *config.get("fetched", [])]:
+        for row in [*config.get("files", []), *config.get("fetched", []), *config.get("hubs", [])]:
             if row["origin"] == "local":
                 files[f"{row['source']}/{row['path']}"] = row
             else:
@@ -194,11 +201,15 @@ def source_differences(old: Iterable[Action], new: Iterable[Action]) -> Iterator
             continue
         if before["sha256"] != after["sha256"]:
             yield Difference("raw_file", name, "changed", before["size"], after["size"])
-        for label in LABELS:
+        for label in (*LABELS, *DECLARED):
             if before.get(label) != after.get(label):
                 key = canonical_json([after["source"], label, before.get(label), after.get(label)])
                 found = relabelled.get(key) or Difference(
-                    "source", f"sources.{after['source']}.{label}", "relabelled", before.get(label), after.get(label)
+                    "source",
+                    f"sources.{after['source']}.{KNOBS.get(label, label)}",
+                    "relabelled",
+                    before.get(label),
+                    after.get(label),
                 )
                 relabelled[key] = replace(found, parts=(*found.parts, ("relabelled", name)))
     yield from relabelled.values()
@@ -206,7 +217,8 @@ def source_differences(old: Iterable[Action], new: Iterable[Action]) -> Iterator
         before, after = old_origins.get(name), new_origins.get(name)
         if before is None or after is None:
             row = before if before is not None else new_origins[name]
-            what = f"{row.get('package') or row.get('repository')} {row.get('version') or row.get('revision')}"
+            address = (row.get("package") or row.get("repository"), row.get("version") or row.get("revision"))
+            what = row.get("url") or " ".join(map(str, address))
             change = "added" if before is None else "removed"
             yield Difference("source", f"sources.{name}", change, *((None, what) if before is None else (what, None)))
             continue

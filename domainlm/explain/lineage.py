@@ -31,7 +31,8 @@ from domainlm.wording import bytes_in_words
 
 INVENTORY = "inventory.jsonl"
 SHOWN_FILES = 3
-SOURCE_FACTS = ("role", "licence", "authority", "stance", "origin", "package", "version", "repository", "revision")
+LABELS = ("licence", "authority", "stance")
+SOURCE_FACTS = ("role", *LABELS, "origin", "package", "version", "url", "repository", "revision")
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,9 @@ def _follow(former: Former, wanted: Wanted, domain: str) -> tuple[Made, list[Wan
         size_bytes=sum(manifest.size for manifest in manifests),
         is_hollow=any(part.is_hollow for part in own),
         inputs=tuple(_label(other, domain) for other in followed),
-        config={key: value for key, value in config.items() if key not in ("files", "fetched", "shard")},
+        config={
+            key: value for key, value in config.items() if key not in ("files", "fetched", "hubs", "hub_files", "shard")
+        },
         code_digest=actions[-1]["code"] if actions else None,
         code_files=len(code) if code is not None else None,
         distributions=actions[-1]["distributions"] if actions else {},
@@ -189,7 +192,7 @@ def _sources(former: Former, wanted: Wanted, parts: list[Version], label: str) -
     domain, artifact = wanted.domain, wanted.artifact
     for part in parts:
         config = part.action["config"] if part.action is not None else {}
-        rows = [*config.get("files", []), *config.get("fetched", [])]
+        rows = [*config.get("files", []), *config.get("fetched", []), *config.get("hubs", [])]
         if config.get("hub"):
             rows.append({**config["source"], **config["hub"], "origin": "hub"})
         for row in rows:
@@ -204,8 +207,11 @@ def _sources(former: Former, wanted: Wanted, parts: list[Version], label: str) -
             rows = listed if listed is not None else rows
         for row in rows:
             if row.get("path"):
-                kept = {name: row.get(name) for name in ("path", "sha256", "size", "format", "licence")}
+                kept = {name: row.get(name) for name in ("path", "sha256", "size", "format", *LABELS)}
                 files.setdefault(row["source"], {})[row["path"]] = kept
+    for name, listed_files in files.items():
+        # files of one source may have different labels
+        facts[name] |= {k: "; ".join(sorted({str(row[k]) for row in listed_files.values()})) for k in LABELS}
     roots = _roots(former.project, domain, artifact)
     return [
         Source(name, label, _where(found, roots.get(name)), found, tuple(files.get(name, {}).values()))
@@ -235,9 +241,11 @@ def _roots(project: Path, domain: str, artifact: str) -> dict[str, str]:
 def _where(facts: Mapping[str, Any], root: str | None) -> str:
     if facts.get("repository"):
         return f"{facts['repository']} at {facts['revision']}"
+    member = f", member {facts['member']}" if facts.get("member") else ""
     if facts.get("package"):
-        member = f", member {facts['member']}" if facts.get("member") else ""
         return f"{facts['package']} {facts['version']}{member}"
+    if facts.get("url"):
+        return f"{facts['url']}{member}"
     return root or "local files"
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from domainlm.config import BaseModelConfig
+from domainlm.config.models import BaseModelConfig
 from domainlm.models.load import load_model
 from domainlm.stage import StageError
 from domainlm.tokens.special import SpecialTokens, write_special_tokens

@@ -13,7 +13,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from domainlm.config import Training
+from domainlm.config.models import Training
 from domainlm.stage import StageError
 
 if TYPE_CHECKING:

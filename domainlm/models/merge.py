@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from domainlm.config import MergedModel
+from domainlm.config.models import MergedModel
 from domainlm.models.load import hidden_states, load_model, output_weight
 from domainlm.models.lora import ADAPTER, saved_adapter
 from domainlm.models.loss import CHUNK_ROWS, batch_tensors, labelled_positions

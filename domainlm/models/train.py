@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from domainlm.config import Training
+from domainlm.config.models import Training
 from domainlm.models import checkpoint, lora
 from domainlm.models.load import check_trainable, hidden_states, load_model, output_weight
 from domainlm.models.loss import batch_tensors, chunked_cross_entropy, labelled_positions, mean_loss, row_losses

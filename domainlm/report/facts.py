@@ -104,11 +104,12 @@ def read_training(name: str, folder: Path) -> Training:
 
 
 def source_rows(texts: Mapping[str, Any], base_model: Mapping[str, Any]) -> tuple[Json, ...]:
-    """Sources by name, the base model last, each with its origin in words: package and version, or a local folder."""
+    """Sources by name, the base model last, each with its origin in words: package and version, address, or a local folder."""
     rows = []
     for name, source in [*sorted(texts.items()), (base_model["source"], base_model)]:
-        package = source.get("package")
-        origin = f"{package} {source.get('version')}" if package else "local files"
+        package = source.get("package") or source.get("repository")
+        version = source.get("version") or source.get("revision")
+        origin = f"{package} {version}" if package else source.get("url") or "local files"
         rows.append({**source, "name": name, "origin": origin})
     return tuple(rows)
 

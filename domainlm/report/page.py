@@ -13,6 +13,7 @@ from domainlm.report.figures import COLOURS, NAMES, plots
 from domainlm.report.tables import compared_rows, headline, summary_rows
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
+STYLE = Path(__file__).with_name("style.css")
 
 
 def page(facts: Facts) -> str:
@@ -23,6 +24,7 @@ def page(facts: Facts) -> str:
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     return template.render(
         facts=facts,
+        style=STYLE.read_text(encoding="utf-8"),
         names=NAMES,
         colours=COLOURS,
         headline=headline(facts),

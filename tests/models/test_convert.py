@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from domainlm.config import BaseModelConfig
+from domainlm.config.models import BaseModelConfig
 from domainlm.models.convert import collect_files, convert, find_turn_end, with_digit_splitting
 from domainlm.stage import StageError
 

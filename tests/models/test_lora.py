@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from domainlm.config import PtAdapter, SftAdapter
+from domainlm.config.models import PtAdapter, SftAdapter
 from domainlm.models.load import load_model
 from domainlm.models.lora import check_continues, new_adapter, save_adapter, saved_adapter, trainable_parameters
 from domainlm.stage import StageError

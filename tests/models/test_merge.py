@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from domainlm.config import MergedModel, PtAdapter
+from domainlm.config.models import MergedModel, PtAdapter
 from domainlm.models.load import load_model
 from domainlm.models.lora import new_adapter, save_adapter, saved_adapter, trainable_parameters
 from domainlm.models.merge import certify, merge

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from domainlm.config import PtAdapter
+from domainlm.config.models import PtAdapter
 from domainlm.models import train as train_module
 from domainlm.models.load import load_model
 from domainlm.models.lora import new_adapter

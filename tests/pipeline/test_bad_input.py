@@ -69,6 +69,14 @@ def test_a_corpus_that_cleaning_empties_is_an_error(built_tree: Any) -> None:
     assert "100000" in (built_tree.path / "logs/tiny/clean_shards.log").read_text(encoding="utf-8")
 
 
+def test_a_document_without_a_verdict_stops_the_build(built_tree: Any) -> None:
+    rules = "[{where: {role: [replay, evaluation, instruction]}, use: [pt, sft, evaluation]}]"
+    said = built_tree.snakemake("clean_shards", config=[f"policy={rules}"], expect=1)
+    assert "no rule of `policy` says what" in said
+    assert "source 'tiny_corpus', role 'corpus', licence 'CC0-1.0'" in said
+    assert built_tree.builds()[-1]["outcome"] == "failed"
+
+
 def test_a_corpus_too_small_to_split_is_an_error(built_tree: Any) -> None:
     said = built_tree.snakemake("corpus_split", config=["corpus_split={min_documents: 5000}"], expect=1)
     assert "corpus_split.min_documents" in said

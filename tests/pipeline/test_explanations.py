@@ -81,12 +81,12 @@ def test_what_is_planned_is_what_snakemake_does(built_tree: Any) -> None:
     # a local's new name: the code changes, the bytes do not
     tree.edit(
         "domainlm/stages/clean_shards.py",
-        "failure = failure_of(document, section)",
-        "broken = failure_of(document, section)",
+        "found = cleaned(read, rules)",
+        "outcome = cleaned(read, rules)",
     )
     text = (tree.path / "domainlm/stages/clean_shards.py").read_text(encoding="utf-8")
     (tree.path / "domainlm/stages/clean_shards.py").write_text(
-        text.replace("failure is not None", "broken is not None").replace("failure.", "broken."), encoding="utf-8"
+        text.replace("(found,", "(outcome,").replace("found.", "outcome."), encoding="utf-8"
     )
     plan = check_plan(tree, "sft_dataset")
     assert (plan["clean_shards"]["state"], plan["clean_shards"]["unless"]) == ("build", [])
@@ -147,6 +147,22 @@ def test_questions_change_nothing_and_answers_reach_the_sources(built_tree: Any)
     assert adapter["built"]["cpu_capability"]
     assert adapter["distributions"]["torch"]
     assert adapter["code_files"] > 5
+
+
+def test_a_file_is_traced_to_where_its_pieces_ended(built_tree: Any) -> None:
+    found = ask(built_tree, "trace", "data/tiny/corpus")
+    outcomes = Counter(piece["fate"]["outcome"] for file in found["files"] for piece in file["pieces"])
+    assert set(outcomes) >= {"train", "validation", "test"}
+    assert not {"unknown", "kept"} & set(outcomes)
+    assert [file["path"] for file in found["files"] if file["refused"] and not file["pieces"]] == [
+        "binary.txt",
+        "empty.md",
+    ]
+    card = json.loads((built_tree.path / "artifacts/tiny/eval_report/data_card.json").read_text(encoding="utf-8"))
+    splits = card["funnel"]["tiny_corpus"]["splits"]
+    assert {name: count for name, count in splits.items() if count} == {
+        name: outcomes[name] for name in ("train", "validation", "test")
+    }
 
 
 @pytest.mark.parametrize("command", ["plan", "why", "lineage"])

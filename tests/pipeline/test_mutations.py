@@ -279,11 +279,11 @@ BROKEN: dict[str, tuple[Change, list[str]]] = {
         ["local build tag: torch for CPU", "local build tag: numpy"],
     ),
     "raw files count by their time": (
-        edit("domainlm/sources.py", r"\(self\._rows\[name\]\[4\], ", "(str(found.st_mtime_ns), "),
+        edit("domainlm/local_index.py", r"Content\(row\[4\], ", "Content(str(file.identity[1]), "),
         ["time of a raw file", "byte, with time and size kept, in place"],
     ),
     "an index trusts the time that a file shows": (
-        both(*(edit(f"domainlm/{name}.py", r"found\.st_ctime_ns", "0") for name in ("sources", "store/code"))),
+        both(*(edit(f"domainlm/{name}.py", r"found\.st_ctime_ns", "0") for name in ("local_files", "store/code"))),
         ["byte, with time and size kept, in place", "operator, with time and size kept, in place"],
     ),
     "an input is missing in the stage table": (

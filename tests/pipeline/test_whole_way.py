@@ -13,9 +13,10 @@ TRAINED = {"pt_adapter", "merged_model", "sft_adapter"}
 def test_everything_was_built_once(built_tree: Any) -> None:
     rows = built_tree.builds()
     assert {row["outcome"] for row in rows} == {"built"}
-    assert {row["artifact"] for row in rows} == {stage.name for stage in STAGES}
+    stages = [stage for stage in STAGES if stage.name != "relevance_model"]
+    assert {row["artifact"] for row in rows} == {stage.name for stage in stages}
     assert len({(row["artifact"], row["shard"]) for row in rows}) == len(rows)
-    for stage in STAGES:
+    for stage in stages:
         assert (built_tree.artifact(stage.name) / "manifest.json").exists()
         assert (built_tree.path / f"logs/tiny/{stage.name}.log").exists()
         assert (built_tree.path / f"logs/tiny/{stage.name}.benchmark.tsv").exists()

@@ -1,0 +1,1 @@
+"""The configuration model: every knob, its default, its unit."""

@@ -1,0 +1,97 @@
+"""The section of clean_shards, and what its parts are called."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from domainlm.config.section import Name, Share, Strict
+
+QualitySet = Literal["gopher_repetition", "gopher_quality", "c4", "fineweb", "chinese"]
+# fmt: off
+QualityRule = Literal[
+    "gopher_max_duplicate_line_share", "gopher_max_duplicate_line_char_share", "gopher_max_duplicate_paragraph_share",
+    "gopher_max_duplicate_paragraph_char_share", "gopher_max_top_2gram_share", "gopher_max_top_3gram_share",
+    "gopher_max_top_4gram_share", "gopher_max_duplicate_5gram_share", "gopher_max_duplicate_6gram_share",
+    "gopher_max_duplicate_7gram_share", "gopher_max_duplicate_8gram_share", "gopher_max_duplicate_9gram_share",
+    "gopher_max_duplicate_10gram_share", "gopher_min_words", "gopher_max_words", "gopher_min_mean_word_chars",
+    "gopher_max_mean_word_chars", "gopher_max_hash_share", "gopher_max_ellipsis_share", "gopher_max_bullet_line_share",
+    "gopher_max_ellipsis_line_share", "gopher_min_alphabetic_word_share", "gopher_min_stop_words", "c4_min_line_end_marks",
+    "c4_min_line_words", "c4_max_word_chars", "c4_max_line_javascript", "c4_max_line_policy", "c4_max_lorem_ipsum",
+    "c4_max_curly_brackets", "c4_min_sentences", "fineweb_min_line_end_share", "fineweb_max_short_line_share",
+    "fineweb_max_duplicate_line_char_share", "fineweb_max_lines_per_word", "chinese_min_function_share",
+    "chinese_max_exclamation_share", "chinese_max_symbol_share", "chinese_max_spaced_share",
+]
+# fmt: on
+
+
+# keep: count it only; mask: put its kind in its place; drop: refuse the document
+Treatment = Literal["keep", "mask", "drop"]
+
+
+class PersonalData(Strict):
+    email: Treatment = Field("keep", description="e-mail addresses")
+    phone: Treatment = Field("keep", description="phone numbers, international and of China and North America")
+    ip: Treatment = Field("keep", description="public IP addresses")
+    chinese_id: Treatment = Field(
+        "keep", description="Chinese identity numbers of 18 characters, with a right check digit"
+    )
+    mobile: Treatment = Field("keep", description="Chinese mobile numbers")
+    bank_card: Treatment = Field("keep", description="bank card numbers, with a right check digit")
+
+
+class WordList(Strict):
+    """Words of a domain, and what their presence means; the resolver puts a file's words in the place of its name."""
+
+    file: str | None = Field(
+        None, description="UTF-8 text file, relative to the project: one word or phrase a line, # begins a comment"
+    )
+    words: list[str] = Field([], description="words or phrases; in addition to those of the file")
+    treatment: Treatment = Field("drop", description="keep (count only), mask, or drop the document")
+    min_matches: int = Field(1, ge=1, description="drop: fewest matches in a document")
+
+
+class CleanShards(Strict):
+    min_chars: int = Field(40, ge=0, description="shorter documents are rejected, in characters")
+    max_chars: int = Field(200_000, ge=1, description="longer documents are rejected, in characters")
+    min_letter_share: Share = Field(0.5, description="least share of letters among visible characters")
+    max_repeated_line_share: Share = Field(0.3, description="largest share of duplicate lines")
+    max_top_word_share: Share = Field(0.3, description="largest share of one word among all words (from 20 words)")
+    quality: list[QualitySet] = Field(
+        [], description="rule sets: gopher_repetition, gopher_quality, c4, fineweb, as published; chinese, ours"
+    )
+    quality_thresholds: dict[QualityRule, float | None] = Field(
+        {}, description="thresholds that replace published ones, by rule (null: the rule is off)"
+    )
+    is_mojibake_repaired: bool = Field(
+        True, description="decode lines again that were decoded by the wrong character set"
+    )
+    has_ascii_width: bool = Field(
+        False, description="full-width letters, digits and signs become ASCII (not Chinese punctuation)"
+    )
+    script: Literal["keep", "simplified", "traditional"] = Field(
+        "keep", description="script that Chinese text is converted to"
+    )
+    repeated_lines: Literal["keep", "drop"] = Field(
+        "keep", description="lines and blocks that stand in the document before"
+    )
+    languages: list[Annotated[str, Field(pattern=r"^([a-z]{2}|und)$")]] = Field(
+        [], description="languages that are kept, ISO 639-1; und: cannot be told ([]: all)"
+    )
+    min_han_share: Share = Field(0.0, description="least share of Han characters among the letters")
+    max_han_share: Share = Field(1.0, description="largest share of Han characters among the letters")
+    personal_data: PersonalData = Field(
+        PersonalData(), description="what is done with personal data, by kind: keep, mask, drop"
+    )
+    secrets: Treatment = Field("keep", description="what is done with keys, tokens and passwords: keep, mask, drop")
+    word_lists: dict[Name, WordList] = Field({}, description="lists of words by which documents are dropped or masked")
+
+    @model_validator(mode="after")
+    def _thresholds_of_chosen_sets(self) -> CleanShards:
+        for rule in self.quality_thresholds:
+            if not any(name.startswith(rule.split("_")[0]) for name in self.quality):
+                raise ValueError(
+                    f"{rule} in quality_thresholds is of a rule set that is not in quality; add the set there"
+                )
+        return self

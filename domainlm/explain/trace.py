@@ -1,0 +1,223 @@
+"""`domainlm trace FILE`: why is this file, or this part of it, not in?
+
+In: the installed artifacts of the text stages and a file's name. Out: a `Trace`: the inventory's facts of each file that the name
+stands for, what reading it gave or refused, and for every piece where it ended, or which stage kept it out by which rule, value and
+threshold. What was built counts, not what the configuration says now; where an artifact was built from another version than the one
+above it, that is said and not guessed at. Only columns are read, never texts, so a corpus of gigabytes is traced in seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from domainlm.explain.fates import Fate, Place, Row, documents_in, rejected, seen_in, unknown
+from domainlm.explain.unlisted import unlisted
+from domainlm.hollow import hollow_folders
+from domainlm.pipeline import BY_NAME
+from domainlm.stage import StageError
+from domainlm.stamps import artifact_folder
+from domainlm.store.manifest import read_manifest
+from domainlm.text.examples import rows_of
+from domainlm.text.reading.file_names import readable_name
+
+ARTIFACTS = ("raw_corpus", "documents", "clean_shards", "unique_shards", "corpus_split", "sft_dataset")
+SPLITS = ("train", "train_sft_only", "validation", "test", "general_held_out", "evaluation", "instruction")
+FACTS = ("role", "sha256", "size", "format", "media_type", "licence", "authority", "stance")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A document of the file. section, start, end: its place. questions: conversations that were derived from it, by split."""
+
+    id: str
+    section: str
+    start: int
+    end: int
+    language: str
+    use: str
+    fate: Fate
+    questions: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class TracedFile:
+    """A file of the inventory. refused: what archive or reader kept out of it. is_changed: its bytes are others by now."""
+
+    source: str
+    path: str
+    facts: Mapping[str, Any]
+    is_changed: bool
+    refused: tuple[Fate, ...]
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """reason: why no inventory lists it, where none does. notes: what was not looked at, and the fix."""
+
+    domain: str
+    name: str
+    files: tuple[TracedFile, ...]
+    reason: str | None
+    notes: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def make_trace(project: Path, domain: str, name: str, roots: Mapping[str, str]) -> Trace:
+    """roots: source -> local folder or file, as configured. Raises StageError where nothing is built or bytes are not here."""
+    folders, notes = _present(project, domain)
+    wanted = _named(name, project, roots)
+    shown = readable_name(os.fsencode(name))
+    rows = [row for path in sorted(folders["raw_corpus"].glob("[0-9]*/inventory.jsonl")) for row in rows_of(path)]
+    listed: dict[Place, Row] = {}
+    for row in rows:
+        if _is_wanted(row["source"], row["path"], wanted):
+            listed.setdefault((row["source"], row["path"]), row)
+    refused = _refused(folders, wanted, listed)
+    for source, path in refused:
+        listed.setdefault((source, path), {})
+    if not listed:
+        return Trace(domain, shown, (), unlisted(project, domain, name), tuple(notes))
+    pieces = _pieces(folders, set(listed))
+    files = [
+        TracedFile(
+            source=source,
+            path=path,
+            facts={key: row.get(key) for key in FACTS if row.get(key) is not None},
+            is_changed=_is_changed(project, roots.get(source), row),
+            refused=tuple(refused.get((source, path), ())),
+            pieces=tuple(pieces.get((source, path), ())),
+        )
+        for (source, path), row in sorted(listed.items())
+    ]
+    return Trace(domain, shown, tuple(files), None, tuple(notes))
+
+
+def _present(project: Path, domain: str) -> tuple[dict[str, Path], list[str]]:
+    """Folders of the artifacts that are built here, and a note on the first that is not."""
+    hollow = set(hollow_folders(project, domain))
+    found: dict[str, Path] = {}
+    for artifact in ARTIFACTS:
+        folder = artifact_folder(domain, artifact)
+        command = f"snakemake --cores all {artifact} --config domain={domain}"
+        if not _is_built(project, domain, artifact):
+            if artifact == "raw_corpus":
+                raise StageError(
+                    f"raw_corpus of {domain} is not built here, so no file can be traced; build it: {command}"
+                )
+            return found, [f"{artifact} and what follows is not built here; build it: {command}"]
+        missing = sorted(name for name in hollow if name == folder or name.startswith(f"{folder}/"))
+        if missing:
+            raise StageError(f"{missing[0]} is hollow: only its records are here; fill it: {command}")
+        found[artifact] = project / folder
+    return found, []
+
+
+def _is_built(project: Path, domain: str, artifact: str) -> bool:
+    """Whether an artifact, or all shards of it, are here: a run for something below needs no whole of some artifacts."""
+    folder = project / artifact_folder(domain, artifact)
+    shards = sorted(path.name for path in folder.glob("[0-9]*") if path.is_dir())
+    parts = [folder / shard for shard in shards] if BY_NAME[artifact].is_sharded else [folder]
+    return bool(parts) and all(read_manifest(part) is not None for part in parts)
+
+
+def _named(name: str, project: Path, roots: Mapping[str, str]) -> list[tuple[str | None, str]]:
+    """(source or any, path) that a name can stand for: SOURCE:path, a path of an inventory, or a file of the project."""
+    found: list[tuple[str | None, str]] = [(None, name.rstrip("/"))]
+    source, separator, path = name.partition(":")
+    if separator:
+        found.append((source, path))
+    full = (project / name).absolute()
+    for source, root in roots.items():
+        folder = (project / root).absolute()
+        if full == folder:
+            found.append((source, folder.name if folder.is_file() else ""))
+        elif full.is_relative_to(folder):
+            found.append((source, full.relative_to(folder).as_posix()))
+    # inventories have names that are not UTF-8 as readable text
+    return [(source, readable_name(os.fsencode(path))) for source, path in found]
+
+
+def _is_wanted(source: str, path: str, wanted: list[tuple[str | None, str]]) -> bool:
+    """Whether a file is the named one, or in the named folder or archive."""
+    return any(
+        own in (None, source) and (path == name or not name or path.startswith(f"{name}/")) for own, name in wanted
+    )
+
+
+def _is_changed(project: Path, root: str | None, row: Row) -> bool:
+    """Whether a local file's bytes are no longer those of the inventory; False where it lies in an archive or is gone."""
+    if root is None or not row or row.get("archive") is not None:
+        return False
+    path = project / root
+    path = path if path.is_file() else path / (row.get("file_name") or row["path"])
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() != str(row["sha256"])
+
+
+def _refused(
+    folders: Mapping[str, Path], wanted: list[tuple[str | None, str]], listed: Collection[Place]
+) -> dict[Place, list[Fate]]:
+    """What archives and readers kept out, by file."""
+    found: dict[Place, list[Fate]] = {}
+    for artifact in ("raw_corpus", "documents"):
+        if artifact in folders:
+            for path in sorted(folders[artifact].glob("[0-9]*/rejected.jsonl")):
+                for row in rows_of(path):
+                    place = row["source"], row["path"]
+                    if place in listed or _is_wanted(*place, wanted):
+                        found.setdefault(place, []).append(rejected(artifact, row))
+    return found
+
+
+def _pieces(folders: Mapping[str, Path], places: Collection[Place]) -> dict[Place, list[Piece]]:
+    """Every piece of these files with its fate."""
+    if "documents" not in folders:
+        return {}
+    read = seen_in(folders["documents"], "documents", places, ())
+    last = {identifier: ("documents", row) for identifier, row in read.documents.items()}
+    fates: dict[str, Fate] = {}
+    for artifact in ("clean_shards", "unique_shards"):
+        if artifact in folders:
+            seen = seen_in(folders[artifact], artifact, places, last)
+            for identifier in last:
+                if identifier in seen.documents and identifier not in fates:
+                    last[identifier] = artifact, seen.documents[identifier]
+                elif identifier not in fates:
+                    fates[identifier] = seen.kept_out.get(identifier) or unknown(artifact)
+    if "corpus_split" in folders:
+        folder = folders["corpus_split"]
+        left_out = seen_in(folder, "corpus_split", (), last).kept_out
+        split = {row["id"]: name for name in SPLITS for row in documents_in([folder / f"{name}.parquet"], places)}
+        for identifier in last:
+            if identifier not in fates:
+                other = left_out.get(identifier) or unknown("corpus_split")
+                fates[identifier] = Fate("corpus_split", split[identifier]) if identifier in split else other
+    questions = _questions(folders.get("sft_dataset"), last)
+    found: dict[Place, list[Piece]] = {}
+    for identifier, (stage, row) in sorted(last.items(), key=lambda item: (item[1][1]["start"], item[1][1]["section"])):
+        facts = {name: row[name] for name in ("id", "section", "start", "end", "language", "use")}
+        fate = fates.get(identifier) or Fate(stage, "kept")
+        piece = Piece(**facts, fate=fate, questions=questions.get(identifier, {}))
+        found.setdefault((row["source"], row["path"]), []).append(piece)
+    return found
+
+
+def _questions(folder: Path | None, known: Collection[str]) -> dict[str, dict[str, int]]:
+    """Conversations derived from each document, by split."""
+    found: dict[str, dict[str, int]] = {}
+    for path in sorted(folder.glob("*.jsonl")) if folder is not None else ():
+        for row in rows_of(path):
+            if row["document"] in known:
+                counts = found.setdefault(row["document"], {})
+                counts[path.stem] = counts.get(path.stem, 0) + 1
+    return found

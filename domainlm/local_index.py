@@ -1,0 +1,118 @@
+"""Digests and media types of local files, remembered from run to run.
+
+In: files as a folder lists them. Out: digest, size and media type of each. A file is read only where it changed: size, time in ns,
+inode, and the inode's own time, because a program that edits in place can put the file's time back. One younger than two
+seconds when it was hashed is hashed again, because its next write could leave the time as it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from domainlm.local_files import LocalFile, identity_of
+from domainlm.store.canonical import canonical_json
+from domainlm.store.staging import replace_file
+from domainlm.text.reading.media_type import HEAD_BYTES, ZIP, kind_of_head, media_type_of
+
+YOUNG_NS = 2_000_000_000
+INDEX_FILE = ".domainlm/local_index.json"
+# files handed to one thread at once: a future for each of a million files would cost more than reading them
+_FILES_PER_TASK = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a file holds."""
+
+    sha256: str
+    size: int
+    media_type: str
+
+
+def read_content(location: bytes) -> tuple[str, str]:
+    """SHA-256 and media type of a file. Raises OSError with the file's name."""
+    try:
+        with open(location, "rb") as file:
+            head = file.read(HEAD_BYTES)
+            media_type = kind_of_head(head)
+            if media_type == ZIP:
+                media_type = media_type_of(file)
+            if len(head) < HEAD_BYTES:
+                digest = hashlib.sha256(head).hexdigest()
+            else:
+                file.seek(0)
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        # a read that fails names no file, an open that fails does
+        raise OSError(error.errno, error.strerror, os.fsdecode(location)) from error
+    return digest, media_type
+
+
+def _rows(files: Sequence[LocalFile]) -> list[list[Any]]:
+    rows = []
+    for file in files:
+        began_ns = time.time_ns()
+        digest, media_type = read_content(file.location)
+        rows.append([*file.identity, digest, began_ns, media_type])
+    return rows
+
+
+class LocalIndex:
+    """What is known of local files, by their place relative to the project."""
+
+    def __init__(self, project: Path) -> None:
+        self._project = os.fsencode(project)
+        self._file = project / INDEX_FILE
+        self._rows: dict[str, list[Any]] = {}
+        self._is_changed = False
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            self._rows = json.loads(self._file.read_bytes())
+
+    def contents(self, files: Sequence[LocalFile]) -> list[Content]:
+        """Content of each file. What changed is hashed in threads, because hashlib works without the interpreter's lock.
+
+        Raises OSError with the name of a file that cannot be read.
+        """
+        names = [self._name(file.location) for file in files]
+        changed = [n for n, file in enumerate(files) if not self._is_known(names[n], file.identity)]
+        if changed:
+            tasks = [changed[at : at + _FILES_PER_TASK] for at in range(0, len(changed), _FILES_PER_TASK)]
+            if len(changed) < 2 * _FILES_PER_TASK:
+                tasks = [[number] for number in changed]
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                for task, rows in zip(
+                    tasks, pool.map(_rows, ([files[n] for n in task] for task in tasks)), strict=True
+                ):
+                    self._rows.update(zip((names[n] for n in task), rows, strict=True))
+            self._is_changed = True
+        found = (self._rows[name] for name in names)
+        return [Content(row[4], file.identity[0], row[6]) for file, row in zip(files, found, strict=True)]
+
+    def content(self, path: Path) -> Content:
+        """Content of one file."""
+        location = os.fsencode(path)
+        return self.contents([LocalFile(path.name, None, location, identity_of(os.stat(location)))])[0]
+
+    def _name(self, location: bytes) -> str:
+        prefix = self._project + b"/"
+        # relpath asks for the working folder at each call, which shows with ten thousand files
+        own = location[len(prefix) :] if location.startswith(prefix) else os.path.relpath(location, self._project)
+        return own.decode("utf-8", "surrogateescape")
+
+    def _is_known(self, name: str, identity: tuple[int, int, int, int]) -> bool:
+        known = self._rows.get(name)
+        # a row of six was written before media types were kept
+        return known is not None and len(known) == 7 and known[:4] == [*identity] and known[5] - identity[1] > YOUNG_NS
+
+    def save(self) -> None:
+        if self._is_changed:
+            replace_file(self._file, canonical_json(self._rows))

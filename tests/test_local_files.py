@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domainlm.config.domain import DomainConfig
+from domainlm.config.sources import Source
+from domainlm.local_files import local_files
+from domainlm.local_index import LocalIndex
+from domainlm.resolve import ConfigurationError
+from domainlm.sources import text_slices
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The folder `texts` of a project, with one file."""
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts/a.md").write_text("A")
+    return tmp_path / "texts"
+
+
+def paths(root: Path, **changes: Any) -> list[str]:
+    source = Source.model_validate({"role": "corpus", "local": root.name, **changes})
+    return [file.path for file in local_files(root.parent, "x", source)]
+
+
+def test_linked_folders_and_files_are_followed(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere/deep").mkdir(parents=True)
+    (tmp_path / "elsewhere/deep/b.md").write_text("B")
+    (root / "linked").symlink_to(tmp_path / "elsewhere")
+    (root / "c.md").symlink_to(tmp_path / "elsewhere/deep/b.md")
+    # twice is no circle
+    (root / "again").symlink_to(tmp_path / "elsewhere/deep")
+    assert paths(root) == ["a.md", "again/b.md", "c.md", "linked/deep/b.md"]
+
+
+@pytest.mark.parametrize("target", [".", "..", "../../texts"])
+def test_a_link_in_a_circle_is_named(root: Path, target: str) -> None:
+    (root / "deep").mkdir()
+    (root / "deep/round").symlink_to(target)
+    with pytest.raises(
+        ConfigurationError, match=r"sources\.x\.local: texts/deep/round is a link to a folder that it lies"
+    ):
+        paths(root)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: os.mknod(path, 0o140644)])
+def test_pipes_and_sockets_are_named_and_not_opened(root: Path, make: Callable[[Path], None]) -> None:
+    make(root / "odd")
+    with pytest.raises(ConfigurationError, match=r"texts/odd is a pipe, a socket or a device.*exclude"):
+        paths(root)
+    assert paths(root, exclude=["odd"]) == ["a.md"]
+
+
+@pytest.mark.parametrize("name", ["closed", "closed.txt"])
+def test_what_cannot_be_read_is_named(
+    name: str, open_folder: Path, as_nobody: Callable[[Callable[[], Any]], Any]
+) -> None:
+    root = open_folder / "texts"
+    root.mkdir()
+    (root / "a.md").write_text("A")
+    if name == "closed":
+        (root / name).mkdir(mode=0o700)
+    else:
+        (root / name).touch(mode=0o600)
+    config = DomainConfig.model_validate({"sources": {"x": {"role": "corpus", "local": "texts"}}})
+
+    def message() -> str:
+        try:
+            return str(text_slices(root.parent, config, LocalIndex(root.parent)))
+        except ConfigurationError as error:
+            return str(error)
+
+    verb = "list" if name == "closed" else "read"
+    assert f"sources.x.local: cannot {verb} texts/{name}: Permission denied; make it readable" in as_nobody(message)
+
+
+def test_names_in_gbk_with_newlines_and_of_no_charset(root: Path) -> None:
+    for name in ("资料.txt".encode("gbk"), b"two\nlines.txt", b"\xff\xfe.txt"):
+        (Path(os.fsdecode(os.fsencode(root) + b"/" + name))).write_bytes(b"x")
+    source = Source.model_validate({"role": "corpus", "local": "texts"})
+    found = {file.path: file for file in local_files(root.parent, "x", source)}
+    assert sorted(found) == ["\\xff\\xfe.txt", "a.md", "two\nlines.txt", "资料.txt"]
+    assert found["资料.txt"].name == "资料.txt".encode("gbk").decode("utf-8", "surrogateescape")
+    assert [found[name].name for name in ("a.md", "two\nlines.txt")] == [None, None]
+    assert Path(os.fsdecode(found["资料.txt"].location)).read_bytes() == b"x"
+
+
+def test_two_names_that_read_alike_are_refused(root: Path) -> None:
+    for name in ("资料.txt".encode("gbk"), "资料.txt".encode()):
+        (Path(os.fsdecode(os.fsencode(root) + b"/" + name))).touch()
+    with pytest.raises(ConfigurationError, match=r"two files whose names both read 资料\.txt"):
+        paths(root)
+
+
+class TestSavedDataset:
+    """A folder as `Dataset.save_to_disk` writes it: the data files that state.json names, and descriptions."""
+
+    @pytest.fixture
+    def saved(self, root: Path) -> Path:
+        for split in ("train", "test"):
+            folder = root / "set" / split
+            folder.mkdir(parents=True)
+            (folder / "data-00000-of-00001.arrow").write_bytes(b"x")
+            (folder / "cache-12ab.arrow").write_bytes(b"left over")
+            (folder / "dataset_info.json").write_text("{}")
+            (folder / "state.json").write_text(json.dumps({"_data_files": [{"filename": "data-00000-of-00001.arrow"}]}))
+        (root / "set/dataset_dict.json").write_text('{"splits": ["test", "train"]}')
+        return root / "set"
+
+    def test_only_its_data_files_are_taken(self, saved: Path, root: Path) -> None:
+        assert paths(root) == [
+            "a.md",
+            "set/test/data-00000-of-00001.arrow",
+            "set/train/data-00000-of-00001.arrow",
+        ]
+        assert paths(root, local="texts/set/train") == ["data-00000-of-00001.arrow"]
+
+    def test_a_missing_data_file_is_named(self, saved: Path, root: Path) -> None:
+        (saved / "test/data-00000-of-00001.arrow").unlink()
+        with pytest.raises(ConfigurationError, match=r"texts/set/test has no data-00000-of-00001\.arrow"):
+            paths(root)
+
+    def test_a_torn_description_is_named(self, saved: Path, root: Path) -> None:
+        (saved / "test/state.json").write_text("{")
+        with pytest.raises(ConfigurationError, match=r"texts/set/test/state\.json is not that of a saved dataset"):
+            paths(root)
+
+    def test_it_is_what_datasets_writes(self, root: Path) -> None:
+        import datasets
+
+        datasets.Dataset.from_dict({"text": ["a", "b"]}).save_to_disk(root / "set")
+        assert paths(root) == ["a.md", "set/data-00000-of-00001.arrow"]

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from domainlm.local_files import LocalFile, identity_of
+from domainlm.local_index import INDEX_FILE, Content, LocalIndex
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with one file that is not young."""
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts/a.md").write_text("A")
+    os.utime(tmp_path / "texts/a.md", (1, 1))
+    return tmp_path
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def of_text(text: str) -> Content:
+    return Content(sha256(text.encode()), len(text), "text/plain")
+
+
+def local_file(path: Path) -> LocalFile:
+    return LocalFile(path.name, None, os.fsencode(path), identity_of(path.stat()))
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files that are read from here on; what is read of them is a stand-in."""
+    seen: list[str] = []
+
+    def reading(location: bytes) -> tuple[str, str]:
+        seen.append(os.path.basename(location).decode())
+        return "digest", "text/plain"
+
+    monkeypatch.setattr("domainlm.local_index.read_content", reading)
+    return seen
+
+
+def test_an_unchanged_file_is_not_read_again(project: Path, request: pytest.FixtureRequest) -> None:
+    index = LocalIndex(project)
+    assert index.content(project / "texts/a.md") == of_text("A")
+    index.save()
+    read = request.getfixturevalue("read")
+    assert LocalIndex(project).content(project / "texts/a.md") == of_text("A")
+    assert read == []
+
+
+def test_a_changed_file_is(project: Path) -> None:
+    index = LocalIndex(project)
+    index.content(project / "texts/a.md")
+    index.save()
+    (project / "texts/a.md").write_text("B")
+    assert LocalIndex(project).content(project / "texts/a.md") == of_text("B")
+
+
+def test_a_young_file_is_read_again(project: Path) -> None:
+    path = project / "texts/a.md"
+    path.write_text("A")
+    moment = path.stat().st_mtime_ns
+    index = LocalIndex(project)
+    index.content(path)
+    index.save()
+    # the same size, time and inode: a write within the clock's grain
+    path.write_text("B")
+    os.utime(path, ns=(moment, moment))
+    assert LocalIndex(project).content(path) == of_text("B")
+
+
+@pytest.mark.parametrize("count", [40, 2000])
+def test_of_many_files_only_the_changed_ones_are_read(
+    project: Path, count: int, request: pytest.FixtureRequest
+) -> None:
+    paths = [project / f"texts/{number}.txt" for number in range(count)]
+    for number, path in enumerate(paths):
+        path.write_text(f"text {number}")
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    index = LocalIndex(project)
+    assert index.contents([local_file(path) for path in paths]) == [of_text(f"text {n}") for n in range(count)]
+    index.save()
+    paths[7].write_text("another text")
+    read = request.getfixturevalue("read")
+    found = LocalIndex(project).contents([local_file(path) for path in paths])
+    assert read == ["7.txt"]
+    assert found[7] == Content("digest", len("another text"), "text/plain")
+    assert found[6] == of_text("text 6")
+
+
+def test_the_index_of_an_earlier_version_is_read_anew(project: Path, request: pytest.FixtureRequest) -> None:
+    index = LocalIndex(project)
+    index.content(project / "texts/a.md")
+    index.save()
+    rows = json.loads((project / INDEX_FILE).read_bytes())
+    (project / INDEX_FILE).write_text(json.dumps({name: row[:6] for name, row in rows.items()}))
+    assert LocalIndex(project).content(project / "texts/a.md") == of_text("A")
+
+
+def test_large_files_are_digested_whole(project: Path) -> None:
+    data = os.urandom(5_000_000)
+    (project / "large").write_bytes(data)
+    assert LocalIndex(project).content(project / "large").sha256 == sha256(data)
+
+
+def test_a_read_that_fails_names_its_file(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("domainlm.local_index.kind_of_head", fail)
+    with pytest.raises(OSError, match="Input/output error") as raised:
+        LocalIndex(project).content(project / "texts/a.md")
+    assert raised.value.filename == str(project / "texts/a.md")
+
+
+def test_a_torn_index_is_forgotten(project: Path) -> None:
+    (project / ".domainlm").mkdir()
+    (project / INDEX_FILE).write_text("{")
+    assert LocalIndex(project).content(project / "texts/a.md") == of_text("A")
+
+
+def test_it_is_written_only_when_something_was_learnt(project: Path) -> None:
+    LocalIndex(project).save()
+    assert not (project / INDEX_FILE).exists()
+    index = LocalIndex(project)
+    index.content(project / "texts/a.md")
+    index.save()
+    assert list(json.loads((project / INDEX_FILE).read_text())) == ["texts/a.md"]
