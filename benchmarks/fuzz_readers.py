@@ -2,21 +2,18 @@
 
 In: small valid files of each format, made by `tests/torture.py`. They are mutated (bits, bytes, blocks, lengths, splices with
 another seed; the parts of zip files before they are packed again) and read by the reader of their format. Out: for each format
-how many files were read, how they ended, and the finds: an exception that is no `Unreadable`, a process that died, more than
-`SECONDS` of processor time, or more memory than the limit. Each find is written to `--finds` with its seed. Not hypothesis:
-its shrinking is made for values of Python; bytes inside of compressed parts want mutations of their own. atheris does not
-build here. Runs in a child that is forked anew after a death, so a crash of C code is a find and not the end.
+how many files were read and how they ended. FIND: an exception left `read_documents_of`, so it would have stopped a build.
+HELD: a reason of `FAULTS`, so the process of `reader_process`, in which the stage reads its files, was needed. The files of
+both are written to `--finds` with their number.
+Not hypothesis: its shrinking is made for values of Python; bytes inside of compressed parts want mutations of their own.
+atheris does not build here.
 """
 
 from __future__ import annotations
 
 import argparse
-import faulthandler
 import io
-import os
 import random
-import resource
-import signal
 import sys
 import time
 import traceback
@@ -26,15 +23,17 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.config.text import Documents
-from domainlm.text.reading.pieces import Rejection, Unreadable
-from domainlm.text.reading.readers import read_documents_of
+from domainlm.text.reading.isolation import ReaderProcess
+from domainlm.text.reading.pieces import Rejection
+from domainlm.text.reading.readers import read_documents_of, reader_process
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from torture import charsets, sound
 
 SECONDS = 20
-MEMORY_BYTES = 1_500_000_000
-FORMATS = [
+# reasons that no file of a few kilobytes should end with: its reader hung, took all memory, or raised what it should not
+FAULTS = ("time_limit", "memory_limit", "crashed")
+FORMATS = (
     "txt",
     "md",
     "rst",
@@ -50,7 +49,7 @@ FORMATS = [
     "pdf",
     "obo",
     "mediawiki",
-]
+)
 INTERESTING = (
     b"\0",
     b"\xff",
@@ -122,19 +121,12 @@ def mutated(data: bytes, source: random.Random, others: list[bytes]) -> bytes:
     return file.getvalue()
 
 
-def outcome_of(document_format: str, data: bytes) -> str:
+def outcome_of(document_format: str, data: bytes, process: ReaderProcess) -> str:
     """text, or the first reason why there is none; no_document where there is none, which the stage says."""
-    row: dict[str, Any] = {
-        "source": "s",
-        "role": "corpus",
-        "path": "a",
-        "licence": "",
-        "authority": "",
-        "stance": "",
-        "start": 0,
-    }
-    row |= {"format": document_format, "size": len(data), "end": len(data), "charset": None}
-    found = list(read_documents_of(row, io.BytesIO(data), Documents()))
+    row: dict[str, Any] = dict.fromkeys(("licence", "authority", "stance"), "")
+    row |= {"source": "s", "role": "corpus", "path": "a", "format": document_format, "charset": None}
+    row |= {"start": 0, "size": len(data), "end": len(data)}
+    found = list(read_documents_of(row, io.BytesIO(data), Documents(max_seconds=SECONDS), process))
     if not found:
         return "no_document"
     for each in found:
@@ -142,31 +134,10 @@ def outcome_of(document_format: str, data: bytes) -> str:
             each.text.encode("utf-8")
             each.meta.encode("utf-8")
     reasons = [each.reason for each in found if isinstance(each, Rejection)]
+    held = [each for each in found if isinstance(each, Rejection) and each.reason in FAULTS]
+    if held:
+        return f"HELD: {held[0].reason}: {held[0].detail}"
     return "text" if len(reasons) < len(found) else reasons[0]
-
-
-def child(document_format: str, first: int, until: float, seeds: list[bytes], folder: Path, writer: int) -> None:
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
-    faulthandler.enable()
-    number = first
-    while time.monotonic() < until:
-        source = random.Random(f"{document_format} {number}")
-        data = mutated(source.choice(seeds), source, seeds)
-        (folder / f"{document_format}.current").write_bytes(data)
-        os.write(writer, f"begin {number}\n".encode())
-        signal.setitimer(signal.ITIMER_PROF, SECONDS)
-        try:
-            outcome = outcome_of(document_format, data)
-        except Unreadable as error:
-            outcome = f"FIND: {error.reason} left the reader"
-        except Exception as error:
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            outcome = f"FIND: {type(error).__name__} at {Path(place.filename).name}:{place.lineno} {str(error)[:80]!r}"
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        if outcome.startswith("FIND"):
-            (folder / f"{document_format}.{number}").write_bytes(data)
-        os.write(writer, f"end {outcome}\n".encode())
-        number += 1
 
 
 def fuzz(document_format: str, minutes: float, first: int, folder: Path) -> None:
@@ -174,36 +145,32 @@ def fuzz(document_format: str, minutes: float, first: int, folder: Path) -> None
     until = time.monotonic() + minutes * 60
     outcomes: Counter[str] = Counter()
     number = first
-    while time.monotonic() < until:
-        reader, writer = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            os.close(reader)
-            child(document_format, number, until, seeds, folder, writer)
-            os._exit(0)
-        os.close(writer)
-        is_open = False
-        with os.fdopen(reader) as lines:
-            for line in lines:
-                what, _, value = line.rstrip("\n").partition(" ")
-                is_open = what == "begin"
-                if is_open:
-                    number = int(value) + 1
-                else:
-                    outcomes[value] += 1
-        _, status = os.waitpid(pid, 0)
-        if is_open:
-            outcomes[f"FIND: died with status {status}"] += 1
-            (folder / f"{document_format}.current").rename(folder / f"{document_format}.{number - 1}.died")
+    with reader_process(Documents(max_seconds=SECONDS)) as process:
+        while time.monotonic() < until:
+            source = random.Random(f"{document_format} {number}")
+            data = mutated(source.choice(seeds), source, seeds)
+            try:
+                outcome = outcome_of(document_format, data, process)
+            except Exception as error:
+                place = traceback.extract_tb(error.__traceback__)[-1]
+                outcome = (
+                    f"FIND: {type(error).__name__} at {Path(place.filename).name}:{place.lineno} {str(error)[:80]!r}"
+                )
+            if outcome.startswith(("FIND", "HELD")):
+                (folder / f"{document_format}.{number}").write_bytes(data)
+            outcomes[outcome] += 1
+            number += 1
     print(f"{document_format}: {sum(outcomes.values())} files from seed {first} in {minutes} minutes", flush=True)
-    for outcome, count in sorted(outcomes.items(), key=lambda item: (not item[0].startswith("FIND"), -item[1])):
+    for outcome, count in sorted(
+        outcomes.items(), key=lambda item: (not item[0].startswith(("FIND", "HELD")), -item[1])
+    ):
         print(f"  {count:>8}  {outcome}", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS)
+    parser.add_argument("--formats", nargs="+", choices=FORMATS, default=list(FORMATS))
     parser.add_argument("--seed", type=int, default=0, help="number of the first mutation")
     parser.add_argument("--finds", type=Path, default=Path(".cache/benchmarks/fuzz"))
     arguments = parser.parse_args()

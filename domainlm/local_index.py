@@ -2,7 +2,8 @@
 
 In: files as a folder lists them. Out: digest, size and media type of each. A file is read only where it changed: size, time in ns,
 inode, and the inode's own time, because a program that edits in place can put the file's time back. One younger than two
-seconds when it was hashed is hashed again, because its next write could leave the time as it is.
+seconds when it was hashed is hashed again, because its next write could leave the time as it is. What is kept of a file is
+as of when it was opened to be read, which may be after it was listed; and all is forgotten with the code that tells types.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from domainlm.local_files import LocalFile, identity_of
+from domainlm.local_files import Identity, LocalFile, identity_of
 from domainlm.store.canonical import canonical_json
+from domainlm.store.code import module_digest
 from domainlm.store.staging import replace_file
+from domainlm.text.reading import media_type as media_types
 from domainlm.text.reading.media_type import HEAD_BYTES, ZIP, kind_of_head, media_type_of
 
 YOUNG_NS = 2_000_000_000
@@ -38,10 +41,11 @@ class Content:
     media_type: str
 
 
-def read_content(location: bytes) -> tuple[str, str]:
-    """SHA-256 and media type of a file. Raises OSError with the file's name."""
+def read_content(location: bytes) -> tuple[Identity, str, str]:
+    """Identity, SHA-256 and media type of a file as it is read. Raises OSError with the file's name."""
     try:
         with open(location, "rb") as file:
+            identity = identity_of(os.fstat(file.fileno()))
             head = file.read(HEAD_BYTES)
             media_type = kind_of_head(head)
             if media_type == ZIP:
@@ -54,15 +58,15 @@ def read_content(location: bytes) -> tuple[str, str]:
     except OSError as error:
         # a read that fails names no file, an open that fails does
         raise OSError(error.errno, error.strerror, os.fsdecode(location)) from error
-    return digest, media_type
+    return identity, digest, media_type
 
 
 def _rows(files: Sequence[LocalFile]) -> list[list[Any]]:
     rows = []
     for file in files:
         began_ns = time.time_ns()
-        digest, media_type = read_content(file.location)
-        rows.append([*file.identity, digest, began_ns, media_type])
+        identity, digest, media_type = read_content(file.location)
+        rows.append([*identity, digest, began_ns, media_type])
     return rows
 
 
@@ -74,8 +78,11 @@ class LocalIndex:
         self._file = project / INDEX_FILE
         self._rows: dict[str, list[Any]] = {}
         self._is_changed = False
-        with contextlib.suppress(FileNotFoundError, ValueError):
-            self._rows = json.loads(self._file.read_bytes())
+        self._code = module_digest(Path(media_types.__file__).read_bytes())
+        with contextlib.suppress(FileNotFoundError, ValueError, KeyError):
+            kept = json.loads(self._file.read_bytes())
+            if kept["media_type_code"] == self._code:
+                self._rows = kept["files"]
 
     def contents(self, files: Sequence[LocalFile]) -> list[Content]:
         """Content of each file. What changed is hashed in threads, because hashlib works without the interpreter's lock.
@@ -95,7 +102,7 @@ class LocalIndex:
                     self._rows.update(zip((names[n] for n in task), rows, strict=True))
             self._is_changed = True
         found = (self._rows[name] for name in names)
-        return [Content(row[4], file.identity[0], row[6]) for file, row in zip(files, found, strict=True)]
+        return [Content(row[4], row[0], row[6]) for row in found]
 
     def content(self, path: Path) -> Content:
         """Content of one file."""
@@ -110,9 +117,8 @@ class LocalIndex:
 
     def _is_known(self, name: str, identity: tuple[int, int, int, int]) -> bool:
         known = self._rows.get(name)
-        # a row of six was written before media types were kept
-        return known is not None and len(known) == 7 and known[:4] == [*identity] and known[5] - identity[1] > YOUNG_NS
+        return known is not None and known[:4] == [*identity] and known[5] - identity[1] > YOUNG_NS
 
     def save(self) -> None:
         if self._is_changed:
-            replace_file(self._file, canonical_json(self._rows))
+            replace_file(self._file, canonical_json({"media_type_code": self._code, "files": self._rows}))

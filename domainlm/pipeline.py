@@ -67,13 +67,23 @@ STAGES: tuple[Stage, ...] = (
         "relevance_model",
         inputs=("clean_shards",),
         shared=("seed",),
-        distributions=("pyarrow", "numpy", "scikit-learn", "safetensors"),
+        # scikit-learn's sparse matrices are scipy's
+        distributions=("pyarrow", "numpy", "scikit-learn", "scipy", "safetensors", "phonenumbers"),
         memory_mb=2000,
     ),
     Stage(
         "unique_shards",
         inputs=("clean_shards",),
-        distributions=("pyarrow", "datasketch", "numpy", "scikit-learn", "safetensors", "phonenumbers"),
+        distributions=(
+            "pyarrow",
+            "datasketch",
+            "ahocorasick-rs",
+            "numpy",
+            "scikit-learn",
+            "scipy",
+            "safetensors",
+            "phonenumbers",
+        ),
         memory_mb=2000,
     ),
     Stage(

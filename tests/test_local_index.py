@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from domainlm.local_files import LocalFile, identity_of
+from domainlm.local_files import Identity, LocalFile, identity_of
 from domainlm.local_index import INDEX_FILE, Content, LocalIndex
 
 
@@ -38,9 +38,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that are read from here on; what is read of them is a stand-in."""
     seen: list[str] = []
 
-    def reading(location: bytes) -> tuple[str, str]:
+    def reading(location: bytes) -> tuple[Identity, str, str]:
         seen.append(os.path.basename(location).decode())
-        return "digest", "text/plain"
+        return identity_of(os.stat(location)), "digest", "text/plain"
 
     monkeypatch.setattr("domainlm.local_index.read_content", reading)
     return seen
@@ -95,13 +95,33 @@ def test_of_many_files_only_the_changed_ones_are_read(
     assert found[6] == of_text("text 6")
 
 
-def test_the_index_of_an_earlier_version_is_read_anew(project: Path, request: pytest.FixtureRequest) -> None:
-    index = LocalIndex(project)
-    index.content(project / "texts/a.md")
-    index.save()
-    rows = json.loads((project / INDEX_FILE).read_bytes())
+def test_the_index_of_other_code_or_of_an_earlier_version_is_read_anew(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "texts/a.pdf").write_text("no PDF")
+    os.utime(project / "texts/a.pdf", (1, 1))
+    with monkeypatch.context() as patched:
+        # as another version of the code tells types
+        patched.setattr("domainlm.local_index.kind_of_head", lambda head: "application/pdf")
+        patched.setattr("domainlm.local_index.module_digest", lambda source: "of another version")
+        index = LocalIndex(project)
+        assert index.content(project / "texts/a.pdf").media_type == "application/pdf"
+        index.save()
+    assert LocalIndex(project).content(project / "texts/a.pdf") == of_text("no PDF")
+    # as it was before the code was kept: one row a file, and none with a type
+    rows = json.loads((project / INDEX_FILE).read_bytes())["files"]
     (project / INDEX_FILE).write_text(json.dumps({name: row[:6] for name, row in rows.items()}))
-    assert LocalIndex(project).content(project / "texts/a.md") == of_text("A")
+    assert LocalIndex(project).content(project / "texts/a.pdf") == of_text("no PDF")
+
+
+def test_a_file_that_grows_after_it_was_listed_has_the_size_that_was_read(project: Path) -> None:
+    listed = local_file(project / "texts/a.md")
+    (project / "texts/a.md").write_text("A and more")
+    os.utime(project / "texts/a.md", (1, 1))
+    index = LocalIndex(project)
+    assert index.contents([listed]) == [of_text("A and more")]
+    index.save()
+    assert LocalIndex(project).content(project / "texts/a.md") == of_text("A and more")
 
 
 def test_large_files_are_digested_whole(project: Path) -> None:
@@ -132,4 +152,4 @@ def test_it_is_written_only_when_something_was_learnt(project: Path) -> None:
     index = LocalIndex(project)
     index.content(project / "texts/a.md")
     index.save()
-    assert list(json.loads((project / INDEX_FILE).read_text())) == ["texts/a.md"]
+    assert list(json.loads((project / INDEX_FILE).read_text())["files"]) == ["texts/a.md"]

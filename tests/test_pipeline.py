@@ -62,6 +62,13 @@ def test_every_imported_distribution_is_named(stage: Stage) -> None:
     assert imported - set(stage.distributions) == UNUSED_IMPORTS.get(stage.name, set())
 
 
+def test_what_a_distribution_computes_with_is_named_with_it() -> None:
+    """No stage imports scipy, but the sparse matrices that scikit-learn hands out, and multiplies, are its own."""
+    named = [stage for stage in STAGES if "scikit-learn" in stage.distributions]
+    assert [stage.name for stage in named] == ["relevance_model", "unique_shards"]
+    assert all("scipy" in stage.distributions for stage in named)
+
+
 @pytest.mark.parametrize("stage", STAGES, ids=STAGE_IDS)
 def test_a_stage_reads_what_is_in_its_slice(stage: Stage) -> None:
     config = resolve(PACKAGE_ROOT, {})

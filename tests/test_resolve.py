@@ -130,6 +130,7 @@ def test_merge_keys_of_yaml_work() -> None:
         ("policy: [{where: {stanc: a}, use: [pt]}]", {}, ["d.yaml", "policy.0.where.stanc", "'stance'"]),
         ("policy: [{use: [train]}]", {}, ["policy.0.use.0", "'train'", "'pt'"]),
         ("policy: [{where: {stance: a}}]", {}, ["policy.0.use", "required"]),
+        ("policy: [{where: {role: evalation}, use: []}]", {}, ["policy.0.where.role", "'evalation'", "evaluation"]),
         (
             "policy: [{where: {source: hpoo}, use: [pt]}]",
             {},

@@ -267,6 +267,11 @@ def test_a_url_and_a_dataset_are_declared_to_every_shard(project: Path) -> None:
         ({"fetch": {"package": "p", "sha256": "0" * 64}}, "either package and version, or url"),
         ({"fetch": FETCH, "copy": True}, "copy is for local texts"),
         ({"local": "x", "charset": "gbk2"}, "charset 'gbk2' is not known"),
+        ({"local": "x", "charset": "rot13"}, "charset 'rot13' is not known"),
+        *(
+            ({"local": "x", "charset": name}, f"charset '{name}' writes letters as ASCII")
+            for name in ("hz", "utf-7", "iso2022_jp", "iso-2022-kr", "punycode", "idna", "unicode_escape")
+        ),
         ({"local": "x", "labels": [{"pattern": "*"}]}, "gives no label"),
         ({"local": "x", "hub": {"repository": "o/n", "revision": "a" * 40}}, "exactly one of local, fetch, hub"),
     ],
@@ -274,6 +279,11 @@ def test_a_url_and_a_dataset_are_declared_to_every_shard(project: Path) -> None:
 def test_what_a_source_must_not_say(source: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         config(x={"role": "corpus", **source})
+
+
+def test_the_character_sets_of_files_are_known() -> None:
+    for name in ("gb18030", "GBK", "big5", "big5hkscs", "shift_jis", "euc-kr", "latin-1", "ascii", "utf-16", "koi8-r"):
+        assert config(x={"role": "corpus", "local": "x", "charset": name}).sources["x"].charset == name
 
 
 class TestExperiment:

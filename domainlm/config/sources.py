@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import codecs
-from typing import Annotated, Any, Literal
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from domainlm.config.section import Sha256, Strict
 
@@ -15,13 +16,22 @@ DocumentFormat = Literal[
     "obo", "txt", "md", "rst", "html", "pdf", "docx", "epub", "json", "jsonl", "csv", "tsv", "parquet", "arrow", "mediawiki"
 ]
 # fmt: on
+# one of ASCII, and one of each script that some character sets write as runs of ASCII characters
+_LETTERS = "aé中あ가я"
 
 
 def _known_charset(name: str) -> None:
     try:
-        codecs.lookup(name)
+        sample = _LETTERS.encode(codecs.lookup(name).name, "ignore")
+    except UnicodeError:
+        sample = b"\\"
     except LookupError:
         raise ValueError(f"charset {name!r} is not known; expected a name such as gb18030, big5 or utf-8") from None
+    if (sample.isascii() and sample != b"a") or b"\\" in sample:
+        raise ValueError(
+            f"charset {name!r} writes letters as ASCII characters, which are read as they are; expected a name such as "
+            "gb18030, big5 or utf-8; convert such files to UTF-8"
+        )
 
 
 class Fetch(Strict):
@@ -117,15 +127,38 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _stripped(patterns: list[str]) -> list[str]:
+    """Patterns as they are compared: with a label without the blanks around it."""
+    found = [pattern.strip() for pattern in patterns]
+    if not all(found):
+        raise ValueError("a pattern is empty and matches no label; expected a label, or a glob pattern such as *")
+    return found
+
+
+def _roles(patterns: list[str]) -> list[str]:
+    known = [role for role in get_args(Role) if role != "base_model"]
+    for pattern in patterns:
+        if not any(fnmatchcase(role, pattern) for role in known):
+            raise ValueError(
+                f"{pattern!r} is no role of a text; expected one of {', '.join(known)}, or a pattern of them"
+            )
+    return patterns
+
+
 Use = Literal["pt", "sft", "evaluation", "classifier"]
-Patterns = Annotated[list[str], Field(min_length=1), BeforeValidator(_listed, json_schema_input_type=str | list[str])]
+Patterns = Annotated[
+    list[str],
+    Field(min_length=1),
+    BeforeValidator(_listed, json_schema_input_type=str | list[str]),
+    AfterValidator(_stripped),
+]
 
 
 class PolicyWhere(Strict):
     """Labels that a document must have; each a glob pattern or a list of them. A label that is not named may be any."""
 
     source: Patterns | None = Field(None, description="name of the source")
-    role: Patterns | None = Field(None, description="role of the source")
+    role: Annotated[Patterns, AfterValidator(_roles)] | None = Field(None, description="role of the source")
     licence: Patterns | None = Field(None, description="licence of the text")
     authority: Patterns | None = Field(None, description="kind of author")
     stance: Patterns | None = Field(None, description="stance or use label")

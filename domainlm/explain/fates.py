@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.text.examples import rows_of
+from domainlm.text.repeat import REPEAT_REASONS
 
 COLUMNS = ["id", "source", "path", "section", "start", "end", "language", "use"]
-DUPLICATES = {"exact": "exact_duplicate", "near": "near_duplicate", "evaluation": "evaluation_overlap"}
 
 Row = dict[str, Any]
 Place = tuple[str, str]
@@ -92,9 +92,9 @@ def seen_in(folder: Path, stage: str, places: Collection[Place], known: Collecti
         kept_out[identifier] = Fate(
             stage,
             "rejected",
-            DUPLICATES[row["kind"]],
+            REPEAT_REASONS[row["kind"]],
             row["similarity"],
-            None,
+            row.get("threshold"),
             f"repeats {of} (id {row['duplicate_of']})",
         )
     return Seen(documents, kept_out)

@@ -26,7 +26,6 @@ from domainlm.text.examples import rows_of
 from domainlm.text.reading.file_names import readable_name
 
 ARTIFACTS = ("raw_corpus", "documents", "clean_shards", "unique_shards", "corpus_split", "sft_dataset")
-SPLITS = ("train", "train_sft_only", "validation", "test", "general_held_out", "evaluation", "instruction")
 FACTS = ("role", "sha256", "size", "format", "media_type", "licence", "authority", "stance")
 
 
@@ -197,7 +196,7 @@ def _pieces(folders: Mapping[str, Path], places: Collection[Place]) -> dict[Plac
     if "corpus_split" in folders:
         folder = folders["corpus_split"]
         left_out = seen_in(folder, "corpus_split", (), last).kept_out
-        split = {row["id"]: name for name in SPLITS for row in documents_in([folder / f"{name}.parquet"], places)}
+        split = {row["id"]: path.stem for path in folder.glob("*.parquet") for row in documents_in([path], places)}
         for identifier in last:
             if identifier not in fates:
                 other = left_out.get(identifier) or unknown("corpus_split")

@@ -8,6 +8,7 @@ between two numbers. From the artifacts' own counts, not counted again: the card
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -16,9 +17,9 @@ from typing import Any
 from domainlm.report.facts import read_json
 from domainlm.stage import Inputs
 from domainlm.text.examples import examples_of, rows_of
+from domainlm.text.repeat import REPEAT_REASONS
+from domainlm.text.split import SPLITS
 
-SPLITS = ("train", "train_sft_only", "validation", "test", "general_held_out", "evaluation", "instruction")
-DUPLICATES = {"exact": "exact_duplicates", "near": "near_duplicates", "evaluation": "evaluation_overlaps"}
 SHOWN_NEAR_LINE = 12
 SHOWN_LINES = 12
 
@@ -80,7 +81,9 @@ def rejected(inputs: Inputs, stats: Mapping[str, Json]) -> list[Json]:
     """Every stage, source and reason by which something was kept out: how many, and a few of them, most first."""
     archives = Counter((row["source"], row["reason"]) for row in _rejected_by_archives(inputs))
     unique = stats["unique_shards"]["by_source"]
-    repeats = {(source, reason): counts[reason] for source, counts in unique.items() for reason in DUPLICATES.values()}
+    repeats = {
+        (source, reason): counts[reason] for source, counts in unique.items() for reason in REPEAT_REASONS.values()
+    }
     folder = inputs.path("unique_shards")
     parts = (
         ("raw_corpus", archives, _rejected_by_archives(inputs)),
@@ -124,16 +127,14 @@ def _rejected_by_archives(inputs: Inputs) -> Iterator[Json]:
 
 def _repeats(path: Path) -> Iterable[Json]:
     for row in rows_of(path):
-        yield {**row, "reason": DUPLICATES[row["kind"]]}
+        yield {**row, "reason": REPEAT_REASONS[row["kind"]]}
 
 
 def boilerplate(inputs: Inputs, unique: Json) -> Json:
     """What was taken out by source, and the lines that stood in most documents."""
-    lines = sorted(
-        rows_of(inputs.path("unique_shards") / "boilerplate.jsonl"),
-        key=lambda row: (-row["documents"], row["source"], row["line"]),
-    )
-    return {"by_source": unique["boilerplate"], "lines": lines[:SHOWN_LINES]}
+    rows = rows_of(inputs.path("unique_shards") / "boilerplate.jsonl")
+    lines = heapq.nsmallest(SHOWN_LINES, rows, key=lambda row: (-row["documents"], row["source"], row["line"]))
+    return {"by_source": unique["boilerplate"], "lines": lines}
 
 
 def relevance(inputs: Inputs, unique: Json) -> Json | None:
@@ -141,7 +142,9 @@ def relevance(inputs: Inputs, unique: Json) -> Json | None:
     if not inputs.has("relevance_model"):
         return None
     model = read_json(inputs.path("relevance_model") / "stats.json")
-    near = list(rows_of(inputs.path("unique_shards") / "near_line.jsonl"))
+    rows = rows_of(inputs.path("unique_shards") / "near_line.jsonl")
+    threshold = unique["relevance"]["threshold"]
+    nearest = heapq.nsmallest(SHOWN_NEAR_LINE, rows, key=lambda row: (abs(row["value"] - threshold), row["id"]))
     return {
         **unique["relevance"],
         "held_out": model["held_out"],
@@ -149,7 +152,7 @@ def relevance(inputs: Inputs, unique: Json) -> Json | None:
         "general": model["general"],
         "by_threshold": model["by_threshold"],
         "telling_words": model["telling_words"],
-        "near_line": near[:SHOWN_NEAR_LINE],
+        "near_line": sorted(nearest, key=lambda row: (-row["value"], row["id"])),
     }
 
 

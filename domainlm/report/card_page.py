@@ -20,6 +20,7 @@ STAGE_NAMES = {
     "clean_shards": "policy and cleaning",
     "unique_shards": "boilerplate, relevance, duplicates",
 }
+HELD_OUT = ("validation", "validation_sft_only", "test", "general_held_out", "evaluation")
 # beginnings of the names of what cleaning counts
 FOUND_KINDS = {"personal_data": "personal data", "secret": "secret", "word_list": "word list"}
 
@@ -47,7 +48,7 @@ def steps(card: Json) -> list[tuple[str, int, float]]:
         "after policy and cleaning": found["clean"],
         "unique": found["unique"],
         "trained on": found["splits"]["train"] + found["splits"]["train_sft_only"],
-        "held out": sum(found["splits"][name] for name in ("validation", "test", "general_held_out", "evaluation")),
+        "held out": sum(found["splits"][name] for name in HELD_OUT),
         "instruction": found["splits"]["instruction"],
         "left out of every split": found["left_out"],
     }
@@ -85,7 +86,8 @@ def verdict_of(row: Mapping[str, Any]) -> str:
     if row.get("detail"):
         return str(row["detail"])
     if "similarity" in row:
-        return f"similarity {row['similarity']:.2f} to {row['duplicate_of']}"
+        threshold = f", threshold {figure_of(row['threshold'])}" if row.get("threshold") is not None else ""
+        return f"similarity {row['similarity']:.2f} to {row['duplicate_of']}{threshold}"
     if row.get("threshold") is None:
         return ""
     return f"{figure_of(row['value'])}, threshold {figure_of(row['threshold'])}"

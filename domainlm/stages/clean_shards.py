@@ -8,8 +8,9 @@ document, the build stops once every shard is counted, so that the message lists
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,24 @@ from domainlm.config.sources import PolicyRule
 from domainlm.stage import Inputs, Resources, StageError, Stats
 from domainlm.text.cleaning.clean import Failure
 from domainlm.text.cleaning.document import cleaned, rules_of
-from domainlm.text.cleaning.excerpt import masked_excerpt
+from domainlm.text.cleaning.excerpt import masked_excerpt, masked_place
 from domainlm.text.document import Document, read_documents, write_documents
 from domainlm.text.examples import examples_of, rows_of
 from domainlm.text.json_files import open_rows, read_json, summed, write_json, write_row
+from domainlm.text.order import canonical_key
 from domainlm.text.policy import LABELS, Policy, rule_in_words
 from domainlm.text.tally import Tally
 
 NO_VERDICT = "no_verdict"
+# text that may be used for nothing is not to be quoted either
+UNQUOTED = ("policy", NO_VERDICT)
 SHOWN_COMBINATIONS = 20
+
+
+def in_canonical_order(documents: Iterable[Document]) -> Iterator[Document]:
+    """Documents whose sections were changed. Memory: those of one place in a file, of whose order the section decides."""
+    for _, group in itertools.groupby(documents, key=lambda document: canonical_key(document)[:3]):
+        yield from sorted(group, key=canonical_key)
 
 
 def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
@@ -37,12 +47,15 @@ def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Pat
     source_folder = inputs.path("documents")
     total = read_json(source_folder / "stats.json")["documents"]
     without_verdict: dict[str, int] = {}
+    by_rule = {str(number): 0 for number in range(1, len(policy_rules) + 1)}
     with open_rows(out / "rejected.jsonl") as rejected_file:
 
         def reject(document: Document, reason: str, **found: Any) -> None:
             tally.add_rejected(document, reason)
-            place = {"id": document.id, "source": document.source, "path": document.path, "section": document.section}
-            write_row(rejected_file, {**place, "reason": reason, **found, "excerpt": masked_excerpt(document.text)})
+            place = {"id": document.id, "source": document.source, "path": document.path}
+            place["section"] = masked_place(document.section)
+            excerpt = "" if reason in UNQUOTED else masked_excerpt(document.text)
+            write_row(rejected_file, {**place, "reason": reason, **found, "excerpt": excerpt})
 
         def kept() -> Iterator[Document]:
             for done, read in enumerate(read_documents(source_folder / "documents.parquet")):
@@ -52,24 +65,27 @@ def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Pat
                 labels = tuple(getattr(read, name) for name in LABELS)
                 verdict = policy.verdict(labels)
                 if verdict is None:
-                    name = json.dumps(labels, ensure_ascii=False)
+                    name = json.dumps([*labels, policy.why_no_verdict(labels)], ensure_ascii=False)
                     without_verdict[name] = without_verdict.get(name, 0) + 1
                     reject(read, NO_VERDICT, value=None, threshold=None)
                     continue
+                if verdict.rule:
+                    by_rule[str(verdict.rule)] += 1
                 if not verdict.uses:
                     said = rule_in_words(verdict.rule, policy_rules[verdict.rule - 1])
                     reject(read, "policy", value=verdict.rule, threshold=None, detail=said)
                     continue
+                read = replace(read, use=verdict.use)
                 found = cleaned(read, rules)
                 if isinstance(found, Failure):
                     reject(read, found.reason, value=found.value, threshold=found.threshold)
                     continue
-                document = replace(found.document, language=found.language, use=verdict.use)
+                document = replace(found.document, language=found.language)
                 tally.add_kept(document, found.han_share, found.counts)
                 yield document
 
-        count = write_documents(out / "documents.parquet", kept())
-    stats = {**tally.as_stats(), "without_verdict": without_verdict}
+        count = write_documents(out / "documents.parquet", in_canonical_order(kept()))
+    stats = {**tally.as_stats(), "decided_by_rule": by_rule, "without_verdict": without_verdict}
     write_json(out / "stats.json", stats)
     return {"input": stats["input"], "documents": count}
 
@@ -79,10 +95,11 @@ def check_verdicts(without_verdict: Mapping[str, int]) -> None:
     if not without_verdict:
         return
     most = sorted(without_verdict.items(), key=lambda item: (-item[1], item[0]))
-    lines = [
-        f"  {count} documents: " + ", ".join(f"{k} {v!r}" for k, v in zip(LABELS, json.loads(name), strict=True))
-        for name, count in most[:SHOWN_COMBINATIONS]
-    ]
+    lines = []
+    for name, count in most[:SHOWN_COMBINATIONS]:
+        *labels, why = json.loads(name)
+        described = ", ".join(f"{label} {value!r}" for label, value in zip(LABELS, labels, strict=True))
+        lines.append(f"  {count} documents: {described}" + (f" ({why})" if why else ""))
     if len(most) > SHOWN_COMBINATIONS:
         lines.append(f"  and {len(most) - SHOWN_COMBINATIONS} more combinations")
     raise StageError(
@@ -103,6 +120,12 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
             f"{stats['rejected'] or 'none'}; see clean_shards/*/rejected.jsonl and relax the rule that rejects most, "
             f"for example clean_shards.min_chars (now {config['section']['min_chars']}), or the domain's policy"
         )
+    for number, rule in enumerate(config["policy"], 1):
+        if not stats["decided_by_rule"][str(number)]:
+            said = rule_in_words(number, PolicyRule.model_validate(rule))
+            resources.log(
+                f"policy: {said}: decided about no document; look for a misspelt label, or for an earlier rule"
+            )
     write_json(out / "stats.json", stats)
     with open_rows(out / "examples.jsonl") as file:
         for row in examples_of(row for folder in folders for row in rows_of(folder / "rejected.jsonl")):

@@ -2,7 +2,8 @@
 
 In: `unique_shards`, and the tokenizer of `base_model`. Out: train (corpus within its token budget, and replay up to its
 share of tokens, in the order of a stable hash), validation, test, general_held_out (replay articles, whole), evaluation,
-instruction, and train_sft_only (what the policy lets into instruction data and not into PT), each as Parquet;
+instruction, and train_sft_only and validation_sft_only (what the policy lets into instruction data and not into PT, which
+would choose by its validation what it may not see), each as Parquet;
 `left_out.jsonl` with a reason for every document in none of them; `stats.json`. Property kept: no group lies in two of
 train, validation and test, no training document shares a link with a held-out one, and no validation document with a test
 one. Tokens and not documents are counted for the replay share: a share of documents would let long articles drown terms.
@@ -25,6 +26,7 @@ from domainlm.text.order import in_hash_order
 from domainlm.text.policy import acting_role
 from domainlm.text.split import (
     MIN_GROUPS,
+    SPLITS,
     Budget,
     Entry,
     all_links,
@@ -35,7 +37,6 @@ from domainlm.text.split import (
 )
 from domainlm.text.token_counts import counted, load_tokenizer
 
-SPLITS = ("train", "validation", "test", "general_held_out", "evaluation", "instruction", "train_sft_only")
 ROLES = ("corpus", "replay", "evaluation", "instruction", "classifier")
 
 
@@ -110,12 +111,17 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
     evaluated = [entry for entry in entries["evaluation"] if entry.source in corpus_sources]
     split, left_out = split_corpus(entries["corpus"], evaluated, section, seed)
     for entry in entries["corpus"]:
-        if not entry.is_for_pt and split.get(entry.id) == "train":
-            split[entry.id] = "train_sft_only"
+        if not entry.is_for_pt and split.get(entry.id) in ("train", "validation"):
+            split[entry.id] += "_sft_only"
     if "train" not in split.values():
         raise StageError(
             f"no training document of {len(entries['corpus'])} corpus documents may be used for pt; expected one at least: "
             "add pt to a rule's `use` in the domain's policy"
+        )
+    if "validation_sft_only" in split.values() and "validation" not in split.values():
+        raise StageError(
+            "none of the documents held out for validation may be used for pt; expected one at least to choose by: add pt to a "
+            f"rule's `use` in the domain's policy, or raise corpus_split.validation_share ({section.validation_share})"
         )
     general = general_held_out_groups(group_sizes(entries["replay"]), section.general_held_out_share, seed)
     for entry in entries["replay"]:

@@ -33,11 +33,11 @@ def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Pat
     assert inputs.open_raw is not None
     open_raw = inputs.open_raw
     section = Documents.model_validate(config["section"])
-    rows = inventory_of(inputs.path("raw_corpus") / "inventory.jsonl")
     rejected: Counter[str] = Counter()
     rejected_by_source: dict[str, Counter[str]] = {}
     chars_by_source: Counter[str] = Counter()
-    with open_rows(out / "rejected.jsonl") as rejected_file, reader_process(section) as process:
+    with reader_process(section) as process, open_rows(out / "rejected.jsonl") as rejected_file:
+        rows = inventory_of(inputs.path("raw_corpus") / "inventory.jsonl")
 
         def reject(row: Mapping[str, Any], found: Rejection) -> None:
             rejected[found.reason] += 1
@@ -46,10 +46,16 @@ def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Pat
             rule = {"reason": found.reason, "value": None, "threshold": None, "detail": found.detail}
             write_row(rejected_file, {**place, **rule, "excerpt": ""})
 
+        def is_silent_file(row: Mapping[str, Any]) -> bool:
+            """Whether no range of a file gives a document or a rejection."""
+            whole = {**row, "start": 0, "end": row["size"]}
+            with open_raw(row) as file:
+                return next(read_documents_of(whole, file, section, process), None) is None
+
         def documents() -> Iterator[Document]:
             for done, row in enumerate(rows):
                 resources.progress(done, len(rows), {})
-                is_silent = row["start"] == 0 and row["end"] == row["size"]
+                is_silent = row["start"] == 0
                 with open_raw(row) as file:
                     for found in read_documents_of(row, file, section, process):
                         is_silent = False
@@ -58,7 +64,8 @@ def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Pat
                         else:
                             chars_by_source[found.source] += len(found.text)
                             yield found
-                if is_silent:
+                # whoever has the beginning of a file that is cut looks whether the other ranges are silent, too
+                if is_silent and (row["end"] == row["size"] or is_silent_file(row)):
                     reject(
                         row, Rejection("no_document", f"no record was found in {row['size']} bytes of {row['format']}")
                     )

@@ -23,7 +23,11 @@ from domainlm.text.questions import Asking, Question, questions_of
 from domainlm.text.split import stable_hash
 
 # files of corpus_split that a split's questions are about
-FILES = {"train": ("train", "train_sft_only"), "validation": ("validation",), "test": ("test",)}
+FILES = {
+    "train": ("train", "train_sft_only"),
+    "validation": ("validation", "validation_sft_only"),
+    "test": ("test",),
+}
 
 
 def row_of(document: Document, split: str, kind: str, messages: list[dict[str, str]]) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 In: all shards of `clean_shards`, and `relevance_model` where the domain has one. Out: `documents.parquet` in canonical order,
 `duplicates.jsonl`, `rejected.jsonl`, `near_line.jsonl` (the documents nearest to the relevance threshold, to look at),
-`boilerplate.jsonl`, `stats.json`. Documents are compared within the role that they play only. Evaluation and instruction
-documents lose exact duplicates only: a set with similar questions is meant so. Corpus, replay and instruction lose what repeats
-an evaluation text. What is for classifiers alone passes as it is. Property kept: the bytes do not depend on the number of
-shards.
+`boilerplate.jsonl`, `stats.json`. Documents are compared within the role that they play, and replay with the corpus, too, of
+which a part will be held out. Evaluation and instruction documents lose exact duplicates only: a set with similar questions is
+meant so. Corpus, replay and instruction lose what repeats an evaluation text. What is for classifiers alone passes as it is.
+Replay comes last, in a pass of its own: a source of replay may stand before the corpus in the canonical order, and the
+domain's own text is what is kept. Property kept: the bytes do not depend on the number of shards.
 """
 
 from __future__ import annotations
@@ -19,18 +20,18 @@ from typing import Any, TextIO
 
 from domainlm.config.text import UniqueShards
 from domainlm.stage import Inputs, Resources, StageError, Stats
-from domainlm.text.boilerplate import Boilerplate, TooManyLines, frequent_lines, without_boilerplate
+from domainlm.text.boilerplate import Boilerplate, TooManyLines, frequent_lines, line_digest, without_boilerplate
 from domainlm.text.characters import words
 from domainlm.text.cleaning.excerpt import masked_excerpt
 from domainlm.text.document import Document, write_documents
-from domainlm.text.duplicates import EvaluationTexts, Repeat, RepeatFinder
+from domainlm.text.duplicates import MIN_WHOLE_WORDS, EvaluationTexts, RepeatFinder
 from domainlm.text.json_files import open_rows, read_json, write_json, write_row
 from domainlm.text.near_line import NearLine
 from domainlm.text.order import merged
 from domainlm.text.policy import acting_role
 from domainlm.text.relevance import RelevanceModel, read_model, score_counts
+from domainlm.text.repeat import REPEAT_REASONS, Repeat
 
-COUNT_NAMES = {"exact": "exact_duplicates", "near": "near_duplicates", "evaluation": "evaluation_overlaps"}
 # roles whose text is trained on as running text: the others are short and repeat lines because they are meant to
 RUNNING_TEXT = ("corpus", "replay")
 DOCUMENTS_PER_BATCH = 200
@@ -92,12 +93,16 @@ class Rejected:
 
 
 class LinesTaken:
-    """Boilerplate that was taken out: characters, documents and lines by source."""
+    """Boilerplate that was taken out: characters, documents and lines by source; each different line as a row, once.
 
-    def __init__(self, found: Boilerplate) -> None:
+    The rows are written as lines are met, because lines are as long as their writers liked: only digests are remembered.
+    """
+
+    def __init__(self, found: Boilerplate, file: TextIO) -> None:
         self._found = found
+        self._file = file
         self.counts: dict[str, Counter[str]] = {}
-        self._lines: dict[tuple[str, str], int] = {}
+        self._written: set[bytes] = set()
 
     def cleaned(self, document: Document) -> Document:
         """The document without boilerplate."""
@@ -109,13 +114,16 @@ class LinesTaken:
         counts = self.counts.setdefault(document.source, Counter())
         counts.update(documents=1, lines=len(taken), chars=len(document.text) - len(text))
         for line in taken:
-            self._lines[document.source, line] = self._found.count(document.source, line)
+            self._write(document.source, line)
         return replace(document, text=text)
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """Every different line with the number of documents that have it, by source, most frequent first."""
-        for (source, line), count in sorted(self._lines.items(), key=lambda item: (item[0][0], -item[1], item[0][1])):
-            yield {"source": source, "line": masked_excerpt(line), "documents": count}
+    def _write(self, source: str, line: str) -> None:
+        """A row with the number of documents that have the line, the first time that it is met."""
+        digest = line_digest(source, line)
+        if digest not in self._written:
+            self._written.add(digest)
+            count = self._found.count(source, line)
+            write_row(self._file, {"source": source, "line": masked_excerpt(line), "documents": count})
 
 
 def batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
@@ -155,24 +163,61 @@ def relevant(
                 rejected.add(document, "min_relevance", score, threshold)
 
 
+class Repeats:
+    """Who repeats what, by the roles that documents play, and the rows of those that do."""
+
+    def __init__(self, section: UniqueShards, evaluation: EvaluationTexts, file: TextIO) -> None:
+        self._section = section
+        self._evaluation = evaluation
+        self._file = file
+        self._finders: dict[str, RepeatFinder] = {}
+        self._thresholds = {"exact": 1.0, "near": section.threshold, "evaluation": section.evaluation_threshold}
+
+    def _finder(self, role: str) -> RepeatFinder:
+        if role not in self._finders:
+            before = self._finders.get("corpus") if role == "replay" else None
+            section = self._section
+            self._finders[role] = RepeatFinder(
+                section.permutations, section.threshold, section.shingle_words, self._evaluation, before
+            )
+        return self._finders[role]
+
+    def reason(self, document: Document) -> str | None:
+        """Why a document is a repeat, which is then listed; None for one that is kept."""
+        role = role_of(document)
+        repeat = None if role == "classifier" else repeat_of(document, role, self._finder(role))
+        if repeat is None:
+            return None
+        row = {**place_of(document), "duplicate_of": repeat.duplicate_of, "kind": repeat.kind}
+        write_row(self._file, {**row, "similarity": repeat.similarity, "threshold": self._thresholds[repeat.kind]})
+        return REPEAT_REASONS[repeat.kind]
+
+
 def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
     section = UniqueShards.model_validate(config["section"])
     folder = inputs.path("clean_shards")
     paths = sorted(folder.glob("[0-9]*/documents.parquet"))
     upstream = read_json(folder / "stats.json")
     total, has_evaluation = upstream["documents"], bool(upstream["documents_by_role"].get("evaluation"))
-    evaluation = evaluation_texts(paths if has_evaluation else [], section)
     model = read_model(inputs.path("relevance_model")) if inputs.has("relevance_model") else None
-    lines, near_line = LinesTaken(boilerplate_of(paths, section)), NearLine()
-    finders: dict[str, RepeatFinder] = {}
+    near_line, seen = NearLine(), itertools.count()
     by_source: dict[str, Counter[str]] = {}
     score_counts_by_source: dict[str, list[int]] = {}
-    with open_rows(out / "duplicates.jsonl") as duplicates_file, open_rows(out / "rejected.jsonl") as rejected_file:
+    with (
+        open_rows(out / "duplicates.jsonl") as duplicates_file,
+        open_rows(out / "rejected.jsonl") as rejected_file,
+        open_rows(out / "boilerplate.jsonl") as boilerplate_file,
+    ):
         rejected = Rejected(rejected_file)
+        lines = LinesTaken(boilerplate_of(paths, section), boilerplate_file)
+        evaluation = evaluation_texts(paths if has_evaluation else [], section)
+        repeats = Repeats(section, evaluation, duplicates_file)
 
-        def without_lines() -> Iterator[Document]:
-            for done, read in enumerate(merged(paths)):
-                if done % 500 == 0:
+        def without_lines(is_replay: bool) -> Iterator[Document]:
+            for read in merged(paths):
+                if (role_of(read) == "replay") != is_replay:
+                    continue
+                if (done := next(seen)) % 500 == 0:
                     resources.progress(done, total, {})
                 by_source.setdefault(read.source, Counter())["input"] += 1
                 document = lines.cleaned(read)
@@ -181,28 +226,19 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
                 else:
                     rejected.add(read, "boilerplate", 0, 1)
 
-        def unique() -> Iterator[Document]:
-            for document in relevant(without_lines(), model, rejected, near_line, score_counts_by_source):
-                counts, role = by_source[document.source], role_of(document)
-                if role == "classifier":
-                    counts["documents"] += 1
+        def unique(is_replay: bool) -> Iterator[Document]:
+            found = relevant(without_lines(is_replay), model, rejected, near_line, score_counts_by_source)
+            for document in found:
+                reason = repeats.reason(document)
+                by_source[document.source][reason or "documents"] += 1
+                if reason is None:
                     yield document
-                    continue
-                if role not in finders:
-                    finders[role] = RepeatFinder(
-                        section.permutations, section.threshold, section.shingle_words, evaluation
-                    )
-                repeat = repeat_of(document, role, finders[role])
-                if repeat is None:
-                    counts["documents"] += 1
-                    yield document
-                    continue
-                counts[COUNT_NAMES[repeat.kind]] += 1
-                row = {**place_of(document), "duplicate_of": repeat.duplicate_of}
-                write_row(duplicates_file, {**row, "kind": repeat.kind, "similarity": repeat.similarity})
 
-        count = write_documents(out / "documents.parquet", unique())
-    figures = ("input", "documents", *COUNT_NAMES.values())
+        parts = scratch / "own.parquet", scratch / "replay.parquet"
+        for path, is_replay in zip(parts, (False, True), strict=True):
+            write_documents(path, unique(is_replay))
+        count = write_documents(out / "documents.parquet", merged(parts))
+    figures = ("input", "documents", *REPEAT_REASONS.values())
     stats: dict[str, Any] = {name: sum(counts[name] for counts in by_source.values()) for name in figures}
     stats["rejected"] = sum(rejected.by_source.values(), Counter[str]())
     if not count:
@@ -215,15 +251,18 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
         source: {name: counts[name] for name in figures} | {"rejected": rejected.by_source.get(source, {})}
         for source, counts in by_source.items()
     }
+    stats["evaluation_too_short"] = evaluation.too_short
+    if evaluation.too_short:
+        resources.log(
+            f"{evaluation.too_short} evaluation texts have fewer than {MIN_WHOLE_WORDS} words (8 CJK characters) and are not "
+            "sought within longer texts: much that is not them says the same"
+        )
     stats["boilerplate"] = lines.counts
     stats["relevance"] = None
     if model is not None:
         stats["relevance"] = {"threshold": model.shape.threshold, "score_counts_by_source": score_counts_by_source}
     with open_rows(out / "near_line.jsonl") as file:
         for row in near_line.rows():
-            write_row(file, row)
-    with open_rows(out / "boilerplate.jsonl") as file:
-        for row in lines.rows():
             write_row(file, row)
     write_json(out / "stats.json", stats)
     return {name: stats[name] for name in figures} | {"rejected": sum(stats["rejected"].values())}

@@ -3,7 +3,8 @@
 In: a document's role and labels, the rules of the domain's `policy:`. Out: its uses (`pt`, `sft`, `evaluation`, `classifier`),
 none where the rules keep it out, or no verdict, which stops the build; and the role that it plays by its uses. The first
 rule that matches decides. A document without a verdict is an error and not a default: a label that nobody thought of is the one
-that must not slip into training. A use that a role cannot have (instruction data in PT) is never granted.
+that must not slip into training. A use that a role cannot have (instruction data in PT) is never granted. Text of role
+evaluation is for evaluation whatever the rules say: kept out, it would no longer be sought in the training text.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ Combination = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Verdict:
-    """uses: sorted; empty: kept out. rule: number of the rule that decided, from 1; 0: the role alone, as there is no policy."""
+    """uses: sorted; empty: kept out. rule: number of the rule that decided, from 1; 0: the role alone."""
 
     uses: tuple[str, ...]
     rule: int
@@ -49,26 +50,42 @@ class Policy:
         self._said: dict[Combination, Verdict | None] = {}
 
     def verdict(self, labels: Combination) -> Verdict | None:
-        """Of labels in the order of LABELS; None where no rule matches."""
+        """Of labels in the order of LABELS; None where no rule matches, or one grants only what the role cannot have."""
         if labels not in self._said:
             self._said[labels] = self._decided(labels)
         return self._said[labels]
 
     def _decided(self, labels: Combination) -> Verdict | None:
-        by_default, possible = ROLE_USES[labels[LABELS.index("role")]]
-        if not self._rules:
-            return Verdict(by_default, 0)
-        for number, rule in enumerate(self._rules, 1):
-            if is_matched(rule, labels):
-                return Verdict(tuple(sorted(set(rule.use) & set(possible))), number)
-        return None
+        role = labels[LABELS.index("role")]
+        by_default, possible = ROLE_USES[role]
+        number = self._number(labels)
+        if not self._rules or role == "evaluation":
+            return Verdict(by_default, number)
+        if not number:
+            return None
+        asked = set(self._rules[number - 1].use)
+        granted = tuple(sorted(asked & set(possible)))
+        return Verdict(granted, number) if granted or not asked else None
+
+    def _number(self, labels: Combination) -> int:
+        """Of the first rule that matches, from 1; 0: none does."""
+        return next((number for number, rule in enumerate(self._rules, 1) if is_matched(rule, labels)), 0)
+
+    def why_no_verdict(self, labels: Combination) -> str:
+        """What the rule that matches says, and what the role can have; empty where no rule matches."""
+        number = self._number(labels)
+        if not number:
+            return ""
+        role = labels[LABELS.index("role")]
+        possible = ", ".join(ROLE_USES[role][1])
+        return f"{rule_in_words(number, self._rules[number - 1])}, but role {role} can have only {possible}"
 
 
 def is_matched(rule: PolicyRule, labels: Combination) -> bool:
-    """Whether each label that a rule names matches one of its patterns."""
+    """Whether each label that a rule names matches one of its patterns; blanks around a label do not count."""
     for name, value in zip(LABELS, labels, strict=True):
         patterns = getattr(rule.where, name)
-        if patterns is not None and not any(fnmatchcase(value, pattern) for pattern in patterns):
+        if patterns is not None and not any(fnmatchcase(value.strip(), pattern) for pattern in patterns):
             return False
     return True
 

@@ -10,6 +10,7 @@ Not an embedding model: it takes a hundred times as long, and its weights say no
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.text.characters import words
+from domainlm.text.cleaning.excerpt import masked_excerpt
 from domainlm.text.json_files import read_json, write_json
 
 WEIGHTS_FILE, SHAPE_FILE = "weights.safetensors", "model.json"
@@ -26,6 +28,9 @@ MAX_ITERATIONS = 1000
 TELLING_WORDS = 25
 # a rarer word tells of one document and not of the domain
 MIN_TELLING_DOCUMENTS = 5
+# the number of a telephone, an account or a person, which no pattern need know; a year and a dose are shorter
+LONG_NUMBER_DIGITS = 7
+_DIGIT = re.compile("[0-9\uff10-\uff19]")
 
 
 @dataclass(frozen=True)
@@ -134,12 +139,14 @@ def measured(domain_scores: Sequence[float], general_scores: Sequence[float], th
 def telling_words(model: RelevanceModel, texts: Iterable[str]) -> dict[str, list[str]]:
     """Words and pairs with the largest weights for the domain and against it, among those of some of these texts.
 
-    A domain that is told by its layout or its headings shows here.
+    A domain that is told by its layout or its headings shows here. Words of personal data and secrets do not, nor long numbers:
+    a report is sent around where the corpus is not.
     """
     shape, counts = model.shape, Counter[str]()
     for text in texts:
-        counts.update(set(runs_of_words(text[: shape.max_chars], min(shape.ngrams, 2))))
-    known = sorted(run for run, count in counts.items() if count >= MIN_TELLING_DOCUMENTS)
+        shown = masked_excerpt(text, shape.max_chars)
+        counts.update(set(runs_of_words(shown, min(shape.ngrams, 2))))
+    known = sorted(run for run, count in counts.items() if count >= MIN_TELLING_DOCUMENTS and not _has_long_number(run))
     if not known:
         return {"domain": [], "general": []}
     weights = (_hashed(([run] for run in known), shape) @ model.weights).tolist()
@@ -147,6 +154,10 @@ def telling_words(model: RelevanceModel, texts: Iterable[str]) -> dict[str, list
     domain = [known[position] for position in order[:TELLING_WORDS] if weights[position] > 0]
     general = [known[position] for position in order[::-1][:TELLING_WORDS] if weights[position] < 0]
     return {"domain": domain, "general": general}
+
+
+def _has_long_number(run: str) -> bool:
+    return any(len(_DIGIT.findall(word)) >= LONG_NUMBER_DIGITS for word in run.split(" "))
 
 
 def score_counts(scores: Iterable[float]) -> list[int]:

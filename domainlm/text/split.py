@@ -12,6 +12,11 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+# files of corpus_split, in the order in which people are shown them
+SPLITS = (
+    *("train", "train_sft_only", "validation", "validation_sft_only", "test"),
+    *("general_held_out", "evaluation", "instruction"),
+)
 MIN_GROUPS = 3
 # a walk that passes over what no longer fits ends when this share of the budget is used
 FULL_SHARE = 0.99

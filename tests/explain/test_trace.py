@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from domainlm.explain.fates import Fate
-from domainlm.explain.trace import SPLITS, Trace, make_trace
+from domainlm.explain.trace import Trace, make_trace
 from domainlm.explain.trace_words import fate_in_words, render
 from domainlm.hollow import mark_hollow
 from domainlm.resolve import ConfigurationError, resolve
@@ -21,6 +21,7 @@ from domainlm.stage import StageError
 from domainlm.store.install import read_record
 from domainlm.store.manifest import MANIFEST_NAME, make_manifest
 from domainlm.text.document import read_documents, write_documents
+from domainlm.text.split import SPLITS
 
 GBK_NAME = "web/说明.txt".encode("gbk")
 PROSE = "The lung is an organ of the chest and it takes up oxygen from the air that we breathe in."
@@ -104,7 +105,8 @@ def test_every_piece_of_a_file_has_its_fate(built: Path) -> None:
 
 def test_the_rule_that_kept_it_out_is_named(built: Path) -> None:
     [repeat] = fates(traced(built, "web/same.txt"))
-    assert (repeat.stage, repeat.outcome, repeat.reason) == ("unique_shards", "rejected", "exact_duplicate")
+    assert (repeat.stage, repeat.outcome, repeat.reason) == ("unique_shards", "rejected", "exact_duplicates")
+    assert (repeat.value, repeat.threshold) == (1, 1)
     assert repeat.detail.startswith("repeats web: good.md Lung (id ")
     [policy] = fates(traced(built, "web:secret.txt"))
     assert (policy.stage, policy.reason, policy.value) == ("clean_shards", "policy", 1)

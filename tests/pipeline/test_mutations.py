@@ -279,7 +279,7 @@ BROKEN: dict[str, tuple[Change, list[str]]] = {
         ["local build tag: torch for CPU", "local build tag: numpy"],
     ),
     "raw files count by their time": (
-        edit("domainlm/local_index.py", r"Content\(row\[4\], ", "Content(str(file.identity[1]), "),
+        edit("domainlm/local_index.py", r"Content\(row\[4\], ", "Content(str(row[1]), "),
         ["time of a raw file", "byte, with time and size kept, in place"],
     ),
     "an index trusts the time that a file shows": (

@@ -11,7 +11,7 @@ import pytest
 from domainlm.config.cleaning import CleanShards
 from domainlm.config.sources import PolicyRule
 from domainlm.config.text import CorpusSplit, UniqueShards
-from domainlm.report.card import data_card, totals
+from domainlm.report.card import SHOWN_NEAR_LINE, boilerplate, data_card, relevance, totals
 from domainlm.report.card_page import by_bin, card_page, found_by_kind, verdict_of
 from domainlm.stage import Inputs, Resources
 from domainlm.stages import clean_shards, corpus_split, unique_shards
@@ -48,7 +48,7 @@ def documents() -> list[Document]:
         document("web", 62, prose("web", 1)),
         document("web", 63, prose("judge", 1)),
         document("web", 64, prose("web", 64), "secret"),
-        document("general", 65, "<script>alert(1)</script>", "secret"),
+        document("general", 65, "<script>alert(1)</script>"),
     ]
     # a file of its own: what is of an evaluated one's file is not trained on
     found += [document("web", number, prose("web", number), "adversarial") for number in range(100, 105)]
@@ -118,7 +118,7 @@ def test_every_reason_has_its_count_and_examples(artifacts: Inputs) -> None:
         ("documents", "web", "empty"): 2,
         ("clean_shards", "web", "min_chars"): 1,
         ("clean_shards", "web", "policy"): 1,
-        ("clean_shards", "general", "policy"): 1,
+        ("clean_shards", "general", "min_chars"): 1,
         ("unique_shards", "web", "exact_duplicates"): 1,
         ("unique_shards", "web", "evaluation_overlaps"): 1,
     }
@@ -159,6 +159,39 @@ def test_a_model_of_relevance_and_boilerplate_are_shown(artifacts: Inputs, tmp_p
     assert "precision 0.900, recall 0.800" in page
     assert "0.490, rejected" in page
     assert "All rights reserved." in page
+
+
+def test_what_is_near_the_line_is_the_nearest_on_both_sides(tmp_path: Path) -> None:
+    model = dict.fromkeys(("held_out", "domain", "general", "by_threshold", "telling_words"), "")
+    write(tmp_path / "relevance_model/stats.json", model)
+    values = [round(0.3 + number / 100, 2) for number in range(60)][::-1]
+    rows = [{"id": f"d{value}", "value": value, "is_kept": value >= 0.5} for value in values]
+    write(tmp_path / "unique_shards/near_line.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    found = relevance(
+        Inputs({name: tmp_path / name for name in ("relevance_model", "unique_shards")}),
+        {"relevance": {"threshold": 0.5}},
+    )
+    assert found is not None
+    shown = [row["value"] for row in found["near_line"]]
+    assert shown == sorted(shown, reverse=True)
+    assert sorted(round(abs(value - 0.5), 4) for value in shown) == [
+        0,
+        *(n / 100 for n in (1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6)),
+    ]
+    assert len(shown) == SHOWN_NEAR_LINE
+    assert {row["is_kept"] for row in found["near_line"]} == {True, False}
+
+
+def test_the_lines_that_stand_in_most_documents_are_shown(tmp_path: Path) -> None:
+    rows = [{"source": "web", "line": f"line {count}", "documents": count} for count in range(1, 30)]
+    write(tmp_path / "boilerplate.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    found = boilerplate(Inputs({"unique_shards": tmp_path}), {"boilerplate": {}})
+    assert [row["documents"] for row in found["lines"]] == list(range(29, 17, -1))
+
+
+def test_a_repeat_has_its_similarity_and_threshold() -> None:
+    row = {"similarity": 0.876, "duplicate_of": "c1", "threshold": 0.8}
+    assert verdict_of(row) == "similarity 0.88 to c1, threshold 0.8"
 
 
 def test_bins_are_in_numerical_order() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from domainlm.config.sources import PolicyRule
 from domainlm.stage import Inputs, Resources, StageError
 from domainlm.stages import clean_shards
 from domainlm.text.document import Document, read_documents, write_documents
+from domainlm.text.order import merged
 
 QUIET = Resources(log=lambda line: None)
 CONFIG = {"section": CleanShards().model_dump(mode="json")}
@@ -37,10 +39,11 @@ def build(folder: Path, documents: list[Document], policy: Sequence[dict[str, An
     return out
 
 
-def gather(folder: Path, *shards: Path) -> Path:
+def gather(folder: Path, *shards: Path, policy: Sequence[dict[str, Any]] = (), resources: Resources = QUIET) -> Path:
     out = folder / "gathered"
     out.mkdir()
-    clean_shards.run(Inputs({f"{n:04d}": shard for n, shard in enumerate(shards)}), CONFIG, out, folder, QUIET)
+    inputs = Inputs({f"{n:04d}": shard for n, shard in enumerate(shards)})
+    clean_shards.run(inputs, {**CONFIG, "policy": policy}, out, folder, resources)
     return out
 
 
@@ -101,6 +104,21 @@ def test_excerpts_show_no_personal_data(tmp_path: Path) -> None:
     assert "jane" not in row["excerpt"]
 
 
+def test_nothing_personal_stands_in_the_section_of_what_is_rejected(tmp_path: Path) -> None:
+    contact = replace(document(1, "short"), section="Contact / jane.doe@clinic-of-the-valley.net")
+    [row] = rows(build(tmp_path, [contact, document(2, PROSE)]) / "rejected.jsonl")
+    assert row["section"] == "Contact / [email]"
+
+
+def test_documents_stay_in_order_where_their_sections_change(tmp_path: Path) -> None:
+    # of one place in one file, where only the section tells the order: "\u200bb" comes behind "c", "b" before it
+    names = ["c", "d", "\u200bb", "\u212bb"]
+    documents = [replace(document(7, f"{PROSE} {name}"), id=name, section=name) for name in names]
+    out = build(tmp_path, [document(1, PROSE), *documents, document(9, PROSE)])
+    found = list(merged([out / "documents.parquet"]))
+    assert [d.section for d in found] == ["s1", "b", "c", "d", "\xc5b", "s9"]
+
+
 def test_shards_are_summed(tmp_path: Path) -> None:
     shards = [build(tmp_path / str(n), [document(1, PROSE), document(2, "x" * n)]) for n in range(2)]
     stats = json.loads((gather(tmp_path, *shards) / "stats.json").read_text(encoding="utf-8"))
@@ -143,16 +161,54 @@ def test_the_policy_gives_every_document_its_use(tmp_path: Path) -> None:
         document(3, PROSE, licence="all rights reserved"),
         document(4, PROSE, role="replay"),
     ]
-    out = gather(tmp_path, build(tmp_path, documents, POLICY))
+    out = gather(tmp_path, build(tmp_path, documents, POLICY), policy=POLICY)
     found = {d.id: d.use for d in read_documents(tmp_path / "0000/documents.parquet")}
     assert found == {"1": "pt,sft", "2": "classifier,evaluation", "4": "pt"}
     [row] = rows(tmp_path / "0000/rejected.jsonl")
     assert (row["id"], row["reason"], row["value"]) == ("3", "policy", 2)
     assert row["detail"] == "rule 2: where licence is unstated or all rights*: use nothing"
+    # what may be used for nothing is not quoted either
+    assert row["excerpt"] == ""
     stats = json.loads((out / "stats.json").read_text(encoding="utf-8"))
     # what is left to evaluation plays that role from here on
     assert stats["documents_by_role"] == {"corpus": 1, "evaluation": 1, "replay": 1}
     assert stats["rejected_by_source"] == {"s": {"policy": 1}}
+    assert stats["decided_by_rule"] == {"1": 1, "2": 1, "3": 2}
+
+
+def test_rules_that_decide_nothing_are_named(tmp_path: Path) -> None:
+    policy = [*POLICY, {"where": {"stance": "advresarial"}, "use": []}]
+    said: list[str] = []
+    shards = [build(tmp_path / str(n), [document(n, PROSE)], policy) for n in range(2)]
+    out = gather(tmp_path, *shards, policy=policy, resources=Resources(log=said.append))
+    stats = json.loads((out / "stats.json").read_text(encoding="utf-8"))
+    assert stats["decided_by_rule"] == {"1": 0, "2": 0, "3": 2, "4": 0}
+    assert len(said) == 3
+    assert said[2].startswith("policy: rule 4: where stance is advresarial: use nothing: decided about no document")
+
+
+def test_evaluation_text_is_never_kept_out_by_the_policy(tmp_path: Path) -> None:
+    policy = [{"where": {"licence": "MIT"}, "use": []}, {"use": ["pt", "sft"]}]
+    documents = [document(1, PROSE, role="evaluation"), document(2, PROSE, role="evaluation", licence="x")]
+    out = build(tmp_path, documents, policy)
+    assert [d.use for d in read_documents(out / "documents.parquet")] == ["evaluation", "evaluation"]
+
+
+def test_corpus_text_for_evaluation_only_is_kept_to_be_sought(tmp_path: Path) -> None:
+    policy = [{"where": {"stance": "x"}, "use": ["evaluation"]}, {"use": ["pt"]}]
+    out = build(tmp_path, [document(1, "short", stance="x"), document(2, "short")], policy)
+    assert [d.id for d in read_documents(out / "documents.parquet")] == ["1"]
+
+
+def test_a_rule_that_grants_a_role_nothing_stops_the_build(tmp_path: Path) -> None:
+    shard = build(tmp_path, [document(1, PROSE), document(2, PROSE, "instruction")], [{"use": ["pt"]}])
+    with pytest.raises(StageError) as caught:
+        gather(tmp_path, shard)
+    assert (
+        str(caught.value)
+        .splitlines()[1]
+        .endswith("(rule 1: where anything: use pt, but role instruction can have only sft)")
+    )
 
 
 def test_documents_without_a_verdict_stop_the_build_with_every_combination(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ from domainlm.stage import Inputs, Resources, StageError
 from domainlm.stages import corpus_split
 from domainlm.text.document import Document, read_documents, write_documents
 from domainlm.text.order import canonical_key
+from domainlm.text.split import SPLITS
 
 QUIET = Resources(log=lambda line: None)
-SPLITS = ("train", "validation", "test", "general_held_out", "evaluation", "instruction", "train_sft_only")
 USES = {"corpus": "pt,sft", "replay": "pt", "evaluation": "evaluation", "instruction": "sft"}
 
 
@@ -167,7 +168,7 @@ def test_the_policy_s_uses_decide(tmp_path: Path, base_model: Path) -> None:
     assert found["train_sft_only"]
     assert found["train_sft_only"] <= {d.id for d in only_sft}
     assert found["train"] < {d.id for d in terms}
-    held_out = found["validation"] | found["test"]
+    held_out = found["validation"] | found["validation_sft_only"] | found["test"]
     assert {d.id for d in [*terms, *only_sft]} == found["train"] | found["train_sft_only"] | held_out
     assert found["evaluation"] == {d.id for d in only_evaluation} | {"corpus147"}
     left_out = rows(out / "left_out.jsonl")
@@ -180,3 +181,22 @@ def test_a_corpus_of_which_pt_may_see_nothing_is_an_error(tmp_path: Path, base_m
     documents = [document(n, "corpus", f"g{n // 4}", use="sft") for n in range(100)]
     with pytest.raises(StageError, match=r"no training document of 100 corpus documents may be used for pt"):
         build(tmp_path, base_model, documents)
+
+
+def test_pt_does_not_choose_by_what_it_may_not_see(tmp_path: Path, base_model: Path) -> None:
+    documents = [document(n, "corpus", f"g{n // 4}", use="sft" if n % 2 else "pt,sft") for n in range(200)]
+    found = read(build(tmp_path / "a", base_model, documents, replay_share=0.0))
+    uses = {
+        name: {d.use for d in found[name]} for name in ("train", "validation", "train_sft_only", "validation_sft_only")
+    }
+    assert uses == {
+        "train": {"pt,sft"},
+        "validation": {"pt,sft"},
+        "train_sft_only": {"sft"},
+        "validation_sft_only": {"sft"},
+    }
+    assert {d.group for d in found["validation_sft_only"]} == {d.group for d in found["validation"]}
+    held_out = {d.group for d in found["validation"]}
+    only_sft = [replace(d, use="sft") if d.group in held_out else d for d in documents]
+    with pytest.raises(StageError, match=r"held out for validation may be used for pt.*validation_share \(0\.04\)"):
+        build(tmp_path / "b", base_model, only_sft, replay_share=0.0)

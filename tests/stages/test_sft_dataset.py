@@ -41,6 +41,7 @@ def split(tmp_path: Path) -> Path:
     messages = [{"role": "user", "content": "Hello?"}, {"role": "assistant", "content": "Hello."}]
     write_documents(folder / "train.parquet", [*(term(f"t{index}") for index in range(12)), replay])
     write_documents(folder / "train_sft_only.parquet", [])
+    write_documents(folder / "validation_sft_only.parquet", [])
     write_documents(folder / "validation.parquet", [term("v0"), term("v1")])
     write_documents(folder / "test.parquet", [term("x0"), document("x1", "corpus", "Bare", {}, "Bare")])
     write_documents(folder / "instruction.parquet", [document("s0", "instruction", "", {"messages": messages})])
@@ -104,7 +105,9 @@ def test_a_split_without_any_question_is_an_error(split: Path, tmp_path: Path) -
 def test_only_documents_of_use_sft_are_asked_about(split: Path, tmp_path: Path) -> None:
     write_documents(split / "train.parquet", [term("t0"), term("t1", use="pt")])
     write_documents(split / "train_sft_only.parquet", [term("t2", use="sft"), term("t3", use="evaluation,sft")])
+    write_documents(split / "validation_sft_only.parquet", [term("v2", use="sft")])
     write_documents(split / "test.parquet", [term("x0"), term("x1", use="pt")])
     rows = build(split, tmp_path / "out")
     assert {row["document"] for row in rows["train"] if row["kind"] != "style"} == {"t0", "t2", "t3"}
+    assert {row["document"] for row in rows["validation"]} == {"v0", "v1", "v2"}
     assert {row["document"] for row in rows["test"]} == {"x0"}

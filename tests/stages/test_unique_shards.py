@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from domainlm.config.text import UniqueShards
 from domainlm.stage import Inputs, Resources, StageError
 from domainlm.stages import unique_shards
+from domainlm.text.boilerplate import frequent_lines
 from domainlm.text.document import Document, read_documents, write_documents
 from domainlm.text.policy import acting_role
 from domainlm.text.relevance import RelevanceModel, Shape, trained_model, write_model
@@ -41,6 +43,7 @@ DOCUMENTS = [
     document("i2", words("a") + " more", "instruction"),
     document("i3", words("question", 39), "instruction"),
     document("r1", words("a"), "replay"),
+    document("r2", words("r"), "replay"),
 ]
 
 
@@ -91,7 +94,7 @@ def model() -> RelevanceModel:
 
 def test_what_is_kept_by_role(tmp_path: Path) -> None:
     out = build(tmp_path, 1)
-    assert kept(out) == ["c1", "c4", "e1", "e2", "i1", "i2", "r1"]
+    assert kept(out) == ["c1", "c4", "e1", "e2", "i1", "i2", "r2"]
     repeats = rows(out / "duplicates.jsonl")
     assert [(row["id"], row["duplicate_of"], row["kind"]) for row in repeats] == [
         ("c2", "c1", "exact"),
@@ -99,13 +102,15 @@ def test_what_is_kept_by_role(tmp_path: Path) -> None:
         ("c5", "e1", "evaluation"),
         ("e3", "e1", "exact"),
         ("i3", "e1", "evaluation"),
+        ("r1", "c1", "exact"),
     ]
-    assert all(row["similarity"] >= 0.5 for row in repeats)
+    assert all(row["similarity"] >= row["threshold"] for row in repeats)
+    assert {row["kind"]: row["threshold"] for row in repeats} == {"exact": 1.0, "near": 0.8, "evaluation": 0.5}
     stats = json.loads((out / "stats.json").read_text(encoding="utf-8"))
-    assert (stats["input"], stats["documents"]) == (12, 7)
-    assert (stats["exact_duplicates"], stats["near_duplicates"], stats["evaluation_overlaps"]) == (2, 1, 2)
+    assert (stats["input"], stats["documents"]) == (13, 7)
+    assert (stats["exact_duplicates"], stats["near_duplicates"], stats["evaluation_overlaps"]) == (3, 1, 2)
     assert stats["by_source"]["replay"] == {
-        "input": 1, "documents": 1, "exact_duplicates": 0, "near_duplicates": 0, "evaluation_overlaps": 0,
+        "input": 2, "documents": 1, "exact_duplicates": 1, "near_duplicates": 0, "evaluation_overlaps": 0,
         "rejected": {},
     }  # fmt: skip
     assert (stats["rejected"], stats["boilerplate"], stats["relevance"]) == ({}, {}, None)
@@ -201,3 +206,53 @@ def test_corpus_text_for_evaluation_only_is_subtracted_from_training(tmp_path: P
     [row] = [json.loads(line) for line in (out / "duplicates.jsonl").read_text(encoding="utf-8").splitlines()]
     assert (row["id"], row["duplicate_of"], row["kind"]) == ("c1", "c2", "evaluation")
     assert (row["source"], row["path"], row["section"]) == ("corpus", "p", "c1")
+
+
+def test_replay_that_repeats_the_corpus_goes_wherever_its_source_stands(tmp_path: Path) -> None:
+    found = [
+        replace(document("g1", words("a") + " more", "replay"), source="a_general"),
+        replace(document("g2", words("g"), "replay"), source="a_general"),
+        document("c1", words("a")),
+        document("c2", words("b")),
+        document("r1", words("b"), "replay"),
+    ]
+    out = build(tmp_path, 2, found)
+    assert kept(out) == ["g2", "c1", "c2"]
+    assert [(row["id"], row["duplicate_of"], row["kind"]) for row in rows(out / "duplicates.jsonl")] == [
+        ("g1", "c1", "near"),
+        ("r1", "c2", "exact"),
+    ]
+
+
+def test_a_short_test_question_within_a_long_training_text(tmp_path: Path) -> None:
+    question = "Which valve closes first in systole?"
+    found = [
+        document("c1", f"{words('a')}\n\n{question.lower()}\n\n{words('b')}"),
+        document("c2", words("what is pneumonia")),
+        document("e1", question, "evaluation"),
+        document("e2", "What is pneumonia0?", "evaluation"),
+        document("i1", f"{words('i')} {question}", "instruction"),
+        document("r1", f"{words('r')} {question}", "replay"),
+    ]
+    out = build(tmp_path, 1, found)
+    assert kept(out) == ["c2", "e1", "e2"]
+    assert {row["duplicate_of"] for row in rows(out / "duplicates.jsonl")} == {"e1"}
+    assert json.loads((out / "stats.json").read_text(encoding="utf-8"))["evaluation_too_short"] == 1
+
+
+def test_boilerplate_is_listed_once_and_in_part(tmp_path: Path) -> None:
+    long, short = words("notice", 400), words("menu", 8)
+    pages = [document(f"c{n}", f"{short}\n\n{words(f'{n}x')}\n\n{long}") for n in range(4)]
+    out = build(tmp_path, 2, pages, max_line_documents=3)
+    found = rows(out / "boilerplate.jsonl")
+    assert [(row["line"], row["documents"]) for row in found] == [(short, 4), (long[:160], 4)]
+
+
+def test_what_is_remembered_of_boilerplate_does_not_grow_with_its_lines(tmp_path: Path) -> None:
+    line = words("notice", 100_000)
+    texts = [f"{line}\n\nText of {owner}." for owner in ("one", "the other")]
+    found = frequent_lines(lambda: [("corpus", text) for text in texts], 1)
+    with (tmp_path / "rows").open("w", encoding="utf-8") as file:
+        lines = unique_shards.LinesTaken(found, file)
+        assert lines.cleaned(document("c1", texts[0])).text == "Text of one."
+    assert not any(line in str(value) for value in vars(lines).values())

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from domainlm.text.duplicates import EvaluationTexts, Repeat, RepeatFinder, bands_and_rows, shingles
+from domainlm.text.characters import words
+from domainlm.text.duplicates import EvaluationTexts, RepeatFinder, bands_and_rows, is_telling, shingles
+from domainlm.text.repeat import Repeat
 
 WORDS = [f"word{number}" for number in range(100)]
 LONG = " ".join(WORDS)
@@ -19,10 +21,10 @@ def finder(evaluation: dict[str, str] | None = None, threshold: float = 0.8) -> 
 def test_shingles_are_datasketch_hashes_of_word_runs() -> None:
     from datasketch.hashfunc import sha1_hash32
 
-    assert shingles("A b, c d e f", 5) == {sha1_hash32(b"a b c d e"), sha1_hash32(b"b c d e f")}
-    assert shingles("A b", 5) == {sha1_hash32(b"a b")}
-    assert shingles("。 ...", 5) == frozenset()
-    assert len(shingles("肺炎是由病原", 5)) == 2
+    assert shingles(words("A b, c d e f"), 5) == {sha1_hash32(b"a b c d e"), sha1_hash32(b"b c d e f")}
+    assert shingles(words("A b"), 5) == {sha1_hash32(b"a b")}
+    assert shingles(words("。 ..."), 5) == frozenset()
+    assert len(shingles(words("肺炎是由病原"), 5)) == 2
 
 
 @pytest.mark.parametrize("threshold", [0.3, 0.5, 0.8, 0.95])
@@ -77,3 +79,47 @@ def test_most_of_a_document_in_evaluation_texts() -> None:
     # a short question shares its turns of phrase with anything
     short = finder({"e": "What is the most common cause?"})
     assert short.repeated("a", f"{LONG} what is the most common of {LONG}") is None
+
+
+@pytest.mark.parametrize(
+    ("question", "within", "another"),
+    [
+        (
+            "Which valve closes first in systole?",
+            "Notes.\n\nwhich VALVE closes first,  in systole: the mitral one",
+            "which valve closes first in systoles; valve closes first in systole",
+        ),
+        ("肺炎的常见病原体是？", "复习题：肺炎的常见病原体是（ ）", "肺炎的常见的病原体是；肺炎常见病原体是"),
+    ],
+)
+def test_a_short_question_is_found_whole_within_a_long_document(question: str, within: str, another: str) -> None:
+    found = finder({"q0": "an entirely different question about hearts and valves", "q1": question})
+    assert found.repeated("a", f"{LONG} {within} {LONG}") == Repeat("q1", "evaluation", 1.0)
+    assert found.repeated_evaluation(f"{LONG} {within} {LONG}") == Repeat("q1", "evaluation", 1.0)
+    # word for word, and whole words
+    assert found.repeated("b", f"{LONG} {another} {LONG}") is None
+
+
+def test_a_turn_of_phrase_is_no_question() -> None:
+    found = finder({"q1": "What is pneumonia?", "q2": "什么是肺炎？", "q3": "in the case of a"})
+    text = f"{LONG} what is pneumonia 什么是肺炎 in the case of a {LONG}"
+    assert found.repeated("a", text) is None
+    lengths = [5, 6]
+    assert [is_telling(" ".join(WORDS[:n]), WORDS[:n]) for n in lengths] == [False, True]
+    assert [is_telling(CHINESE[:n], words(CHINESE[:n])) for n in (7, 8)] == [False, True]
+
+
+def test_what_repeats_a_text_that_is_kept_rather_than_it() -> None:
+    evaluation = EvaluationTexts(0.5, 5)
+    first = RepeatFinder(112, 0.8, 5, evaluation)
+    second = RepeatFinder(112, 0.8, 5, evaluation, before=first)
+    assert first.repeated("a", LONG) is None
+    assert second.repeated("b", LONG.replace(" ", "\n")) == Repeat("a", "exact", 1.0)
+    near = second.repeated("c", LONG + " one more")
+    assert near is not None
+    assert (near.duplicate_of, near.kind) == ("a", "near")
+    other = " ".join(WORDS[::-1])
+    assert second.repeated("d", other) is None
+    assert second.repeated("e", other) == Repeat("d", "exact", 1.0)
+    # the first is not compared with the second
+    assert first.repeated("f", other) is None

@@ -51,7 +51,30 @@ def test_a_use_that_the_role_cannot_have_is_not_granted() -> None:
     policy = Policy(rules({"use": ["pt", "sft", "evaluation", "classifier"]}))
     found = {role: getattr(policy.verdict(labels(role=role)), "uses", None) for role in ROLE_USES}
     assert found == {role: possible for role, (_, possible) in ROLE_USES.items()}
-    assert Policy(rules({"use": ["pt"]})).verdict(labels(role="evaluation")) == Verdict((), 1)
+
+
+def test_a_rule_that_grants_a_role_nothing_that_it_can_have_is_no_verdict() -> None:
+    policy = Policy(rules({"where": {"stance": "x"}, "use": []}, {"use": ["pt"]}))
+    assert policy.verdict(labels(role="replay")) == Verdict(("pt",), 2)
+    for role in ("instruction", "seed"):
+        assert policy.verdict(labels(role=role)) is None
+        assert policy.verdict(labels(role=role, stance="x")) == Verdict((), 1)
+    said = policy.why_no_verdict(labels(role="instruction"))
+    assert said == "rule 2: where anything: use pt, but role instruction can have only sft"
+    assert Policy(rules({"where": {"stance": "x"}, "use": []})).why_no_verdict(labels()) == ""
+
+
+@pytest.mark.parametrize(
+    ("rule", "number"), [({"use": []}, 1), ({"use": ["pt", "sft"]}, 1), ({"where": {"stance": "x"}, "use": ["pt"]}, 0)]
+)
+def test_evaluation_text_stays_evaluation_text_whatever_the_rules_say(rule: dict[str, Any], number: int) -> None:
+    """Kept out, it would no longer be taken out of the training text."""
+    assert Policy(rules(rule)).verdict(labels(role="evaluation")) == Verdict(("evaluation",), number)
+
+
+def test_blanks_around_labels_and_patterns_do_not_count() -> None:
+    policy = Policy(rules({"where": {"licence": [" MIT "], "stance": "neutral"}, "use": ["pt"]}))
+    assert policy.verdict(labels(licence="MIT\t", stance=" neutral")) == Verdict(("pt",), 1)
 
 
 def test_the_role_that_a_document_plays() -> None:
@@ -78,8 +101,22 @@ def test_one_pattern_and_a_list_of_one_are_the_same_configuration() -> None:
 
 @pytest.mark.parametrize(
     "rule",
-    [{"where": {"stance": []}, "use": ["pt"]}, {"where": {"path": "x"}, "use": []}, {"use": ["train"]}, {"where": {}}],
+    [
+        *(
+            {"where": {"stance": []}, "use": ["pt"]},
+            {"where": {"path": "x"}, "use": []},
+            {"use": ["train"]},
+            {"where": {}},
+        ),
+        *({"where": {"role": "evalation"}, "use": []}, {"where": {"role": ["corpus", "base_model"]}, "use": []}),
+        {"where": {"stance": " "}, "use": []},
+    ],
 )
 def test_what_is_not_a_rule(rule: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         PolicyRule.model_validate(rule)
+
+
+def test_roles_may_be_patterns() -> None:
+    [rule] = rules({"where": {"role": ["re*", "corpus"]}, "use": ["pt"]})
+    assert rule.where.role == ["re*", "corpus"]

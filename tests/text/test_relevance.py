@@ -72,6 +72,16 @@ def test_telling_words_are_the_kinds_own(model: RelevanceModel) -> None:
     assert telling_words(model, ["one text"]) == {"domain": [], "general": []}
 
 
+def test_telling_words_are_nobody_s_number_or_address(model: RelevanceModel) -> None:
+    private = "13812345678 reach mei.zhang@zju.edu.cn case 20261121093000 in 2026"
+    everywhere = [f"{text} {private}" for text in texts("domain", 60)]
+    own = trained_model(everywhere, texts("general", 90), SHAPE, 5)
+    found = telling_words(own, everywhere)
+    shown = {word for run in [*found["domain"], *found["general"]] for word in run.split(" ")}
+    assert {"reach", "case"} <= shown
+    assert not shown & {"13812345678", "mei", "zhang", "20261121093000"}
+
+
 def test_precision_and_recall() -> None:
     found = measured([0.9, 0.8, 0.2, 0.5], [0.6, *[0.1] * 9], 0.5)
     assert found == {

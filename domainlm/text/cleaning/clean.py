@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from domainlm.config.cleaning import CleanShards
-from domainlm.text.characters import letter_share, normalised, words
+from domainlm.text.characters import letter_share, words
 from domainlm.text.document import Document
+from domainlm.text.policy import acting_role
 
 MIN_WORDS_FOR_TOP_WORD = 20
 # roles whose text is taken as it is: a short question or answer is not a bad one
-UNFILTERED_ROLES = ("instruction", "evaluation")
+_UNFILTERED = ("instruction", "evaluation")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,16 @@ class Failure:
     reason: str
     value: float | str
     threshold: float | str
+
+
+def role_played(document: Document) -> str:
+    """By its use; its own role where the policy was not asked."""
+    return acting_role(document.role, document.use) if document.use else document.role
+
+
+def is_filtered(document: Document) -> bool:
+    """Whether rules about length, language and quality may reject it."""
+    return role_played(document) not in _UNFILTERED
 
 
 def _changed(value: Any, change: Callable[[str], str]) -> Any:
@@ -42,16 +53,12 @@ def _changed(value: Any, change: Callable[[str], str]) -> Any:
 
 
 def with_strings(document: Document, change: Callable[[str], str], is_text_done: bool = False) -> Document:
-    """The document with text, title and the strings in `meta` changed alike, so that each is still found in the text."""
+    """The document with text, title, section and the strings in `meta` changed alike, so that each is still found in the text."""
     meta = document.meta
     if meta != "{}":
         meta = json.dumps(_changed(json.loads(meta), change), sort_keys=True, ensure_ascii=False)
     text = document.text if is_text_done else change(document.text)
-    return replace(document, text=text, title=change(document.title), meta=meta)
-
-
-def normalised_document(document: Document) -> Document:
-    return with_strings(document, normalised)
+    return replace(document, text=text, title=change(document.title), section=change(document.section), meta=meta)
 
 
 def repeated_line_share(text: str) -> float:
@@ -73,7 +80,7 @@ def length_failure(document: Document, config: CleanShards) -> Failure | None:
     text = document.text
     if not text:
         return Failure("empty", 0, 1)
-    if document.role in UNFILTERED_ROLES:
+    if not is_filtered(document):
         return None
     if len(text) < config.min_chars:
         return Failure("min_chars", len(text), config.min_chars)
@@ -85,7 +92,7 @@ def length_failure(document: Document, config: CleanShards) -> Failure | None:
 def failure_of(document: Document, config: CleanShards) -> Failure | None:
     """The first rule that a normalised document fails; None where it is kept."""
     failure = length_failure(document, config)
-    if failure is not None or document.role in UNFILTERED_ROLES:
+    if failure is not None or not is_filtered(document):
         return failure
     text = document.text
     if (share := letter_share(text)) < config.min_letter_share:

@@ -48,18 +48,23 @@ _LANDLINE = re.compile("(?:(?:010|02[0-57-9])[2-9][0-9]{7}|0[3-9][0-9]{2}[2-9][0
 _DATE = re.compile("(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])$")
 _HAN = re.compile("[\u4e00-\u9fff]")
 CONTEXT_CHARS = 24
+# whole words; not by \b: to Python a Han character is of a word, and which characters are depends on its version
 _PERSONAL = (
-    r"\btel(?:ephone)?\b|\bphones?\b|\bmobile\b|\bcell\b|\bcall\b|\bfax\b|\bwhatsapp\b|\bcontact\b|\bcards?\b|\bvisa\b|\bip\b|\bhost\b|"
-    "电话|手机|联系|传真|热线|致电|拨打|微信|電話|银行卡|卡号|身份证|账号|帐号"
+    "tel(?:ephone)?|phones?|mobile|cell|call|fax|whatsapp|contact|cards?|visa|ip|host",
+    "电话|手机|联系|传真|热线|致电|拨打|微信|電話|银行卡|卡号|身份证|账号|帐号",
 )
 _OTHER = (
-    r"\borders?\b|\binvoice\b|\btracking\b|\bserial\b|\bisbn\b|\bissn\b|\bdoi\b|\bpmid\b|\bparcel\b|\bshipment\b|\bticket\b|\bimei\b|"
-    r"\btimestamp\b|\btransaction\b|\bbarcode\b|\bean\b|\bupc\b|\bsku\b|\boid\b|\bpatent\b|\bitem\b|\bcat\b|\bcatalog(?:ue)?\b|\bref\b|\bid\b|\bpart\b|\bec\b|"
-    "订单|单号|编号|序列号|流水|发票|快递|批号|许可证|信用代码|时间戳|条码|"
-    "商品|专利|书号|学号|工号|案号|型号|交易号"
+    "orders?|invoice|tracking|serial|isbn|issn|doi|pmid|parcel|shipment|ticket|imei|timestamp|transaction|barcode|ean|upc|sku|"
+    "oid|patent|item|cat|catalog(?:ue)?|ref|id|part|ec",
+    "订单|单号|编号|序列号|流水|发票|快递|批号|许可证|信用代码|时间戳|条码|商品|专利|书号|学号|工号|案号|型号|交易号",
 )
-_VERSION = r"\bv(?:er(?:sion)?s?)?\b|\brelease\b|\bsections?\b|\bbuild\b|\bchapter\b|\bfirmware\b|\bdriver\b|§|版本|第|章|固件|升级到"
-_CUES = re.compile(f"(?P<person>{_PERSONAL})|(?P<other>{_OTHER})|(?P<version>{_VERSION})")
+_VERSION = ("v(?:er(?:sion)?s?)?|release|sections?|build|chapter|firmware|driver", "§|版本|第|章|固件|升级到")
+_CUES = re.compile(
+    "|".join(
+        f"(?P<{name}>(?<![0-9a-z_])(?:{latin})(?![0-9a-z_])|{other})"
+        for name, (latin, other) in (("person", _PERSONAL), ("other", _OTHER), ("version", _VERSION))
+    )
+)
 Context = Literal["person", "other", "version", ""]
 
 

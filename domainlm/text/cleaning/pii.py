@@ -69,8 +69,8 @@ _SERVICE_LINE = re.compile(_START + r"[48]00[ \-][0-9]{3,4}[ \-]?[0-9]{3,4}" + _
 # behind a word that announces a number, its form is free; found from the number, the other way round takes ten times as long
 _FREE_FORM = re.compile(r"(?<![0-9A-Za-z_])[+(（]?[0-9](?:[ .\-/()（）]{0,2}[0-9]){6,14}" + _END)
 _ANNOUNCES = re.compile(
-    r"(?:\b(?:[Tt]el(?:ephone)?|TEL|[Cc]all|[Pp]hone|[Mm]obile|[Cc]ell|[Ff]ax|[Ww]hats[Aa]pp)|电话|手机|传真|热线|致电|拨打|電話|手機)"
-    r"(?:号码?| ?(?:no|number)\b)?[.:：为是 ]{0,3}$"
+    r"(?:(?<![0-9A-Za-z_])(?:[Tt]el(?:ephone)?|TEL|[Cc]all|[Pp]hone|[Mm]obile|[Cc]ell|[Ff]ax|[Ww]hats[Aa]pp)|电话|手机|传真|热线|致电|拨打|電話|手機)"
+    r"(?:号码?| ?(?:no|number)(?![0-9A-Za-z_]))?[.:：为是 ]{0,3}$"
 )
 ANNOUNCING_CHARS = 24
 _IPV4 = re.compile(

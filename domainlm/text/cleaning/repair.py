@@ -44,7 +44,8 @@ def _from_western(text: str) -> str:
         found = decode(b"\n".join(line for line in coded if line is not None), MIN_CHARSET_SCORE)
     except Unreadable:
         return text
-    if found.charset == "cp1252" or not found.is_exact:
+    # to UTF-16 and UTF-32 the line ends that join the lines are halves of characters
+    if not found.is_exact or found.charset.startswith(("cp1252", "utf-16", "utf-32")):
         return text
     decoded = iter(found.text.split("\n"))
     return "\n".join(line if code is None else next(decoded) for line, code in zip(lines, coded, strict=True))

@@ -2,18 +2,21 @@
 
 In: text, and the lists. Out: where their words stand. All words of all lists are sought at once (Aho-Corasick), so the cost
 does not grow with their number. Latin words match whole words only, in any case; Chinese has no spaces, so that its words
-match anywhere. The words themselves are in the resolved configuration (the resolver reads the files), and with it in the
-action key: a stage opens no file of the user's, and a comment in a list rebuilds nothing.
+match anywhere. The words are brought into the form that texts are written in, or a list in another script or width would find
+nothing. The words themselves are in the resolved configuration (the resolver reads the files), and with it in the action key: a
+stage opens no file of the user's, and a comment in a list rebuilds nothing.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from domainlm.config.cleaning import WordList
+from domainlm.stage import StageError
 from domainlm.text.cleaning.spans import Span
 
 # within such characters a word goes on
@@ -22,10 +25,9 @@ _INNER = re.compile("[0-9A-Za-z_\xc0-\u024f\u0370-\u052f]")
 
 @dataclass(frozen=True)
 class WordLists:
-    """The lists as one automaton; kinds[i] is the name of the list that pattern i is from."""
+    """The lists as one automaton; kinds[i] are the names of the lists that pattern i is in."""
 
-    lists: Mapping[str, WordList]
-    kinds: tuple[str, ...]
+    kinds: tuple[tuple[str, ...], ...]
     automaton: Any
 
 
@@ -35,17 +37,27 @@ def _lower(text: str) -> str:
     return lower if len(lower) == len(text) else "".join(c.lower() if c.isascii() else c for c in text)
 
 
-def word_lists_of(lists: Mapping[str, WordList]) -> WordLists | None:
-    """None where there is no word to seek."""
-    words: dict[str, str] = {}
+def _itself(word: str) -> tuple[str, ...]:
+    return (word,)
+
+
+def word_lists_of(
+    lists: Mapping[str, WordList], forms_of: Callable[[str], Iterable[str]] = _itself
+) -> WordLists | None:
+    """None where there is no word to seek. forms_of: how a word is written in the texts. Raises StageError."""
+    names: defaultdict[str, list[str]] = defaultdict(list)
     for name, entry in sorted(lists.items()):
         for word in entry.words:
-            words.setdefault(_lower(word), name)
-    if not words:
+            for form in sorted({_lower(form) for form in forms_of(word)}):
+                if not form:
+                    raise StageError(f"clean_shards.word_lists.{name}: {word!r} has no visible character; remove it")
+                if name not in names[form]:
+                    names[form].append(name)
+    if not names:
         return None
     import ahocorasick_rs
 
-    return WordLists(lists, tuple(words.values()), ahocorasick_rs.AhoCorasick(list(words)))
+    return WordLists(tuple(map(tuple, names.values())), ahocorasick_rs.AhoCorasick(list(names)))
 
 
 def _is_whole(text: str, start: int, end: int) -> bool:
@@ -56,15 +68,18 @@ def _is_whole(text: str, start: int, end: int) -> bool:
 
 
 def listed_words(text: str, lists: WordLists) -> list[Span]:
-    """Where words of the lists stand, longest first at each place, without overlaps."""
+    """Where words of the lists stand: of each list the longest first at each place, without overlaps."""
     lower = _lower(text)
     found = [
-        Span(lists.kinds[index], start, end)
+        Span(name, start, end)
         for index, start, end in lists.automaton.find_matches_as_indexes(lower, overlapping=True)
         if _is_whole(lower, start, end)
+        for name in lists.kinds[index]
     ]
     chosen: list[Span] = []
-    for span in sorted(found, key=lambda span: (span.start, -span.end)):
-        if not chosen or span.start >= chosen[-1].end:
+    ends: dict[str, int] = {}
+    for span in sorted(found, key=lambda span: (span.start, -span.end, span.kind)):
+        if span.start >= ends.get(span.kind, 0):
             chosen.append(span)
+            ends[span.kind] = span.end
     return chosen

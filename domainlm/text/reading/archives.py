@@ -10,9 +10,7 @@ opening its members one by one would unpack it once for each. Members of a zip a
 
 from __future__ import annotations
 
-import bz2
 import errno
-import gzip
 import io
 import lzma
 import tarfile
@@ -26,6 +24,7 @@ from typing import IO, Any, BinaryIO, cast
 
 from domainlm.text.reading.file_names import is_inside, readable_name
 from domainlm.text.reading.media_type import PACKED, TAR, ZIP, media_type_of
+from domainlm.text.reading.packed import unpacked
 
 CHUNK_BYTES = 1 << 20
 # below this much unpacked, no ratio is a bomb
@@ -72,19 +71,6 @@ class Member:
     fault: ArchiveFault | None = None
 
 
-def _unpacked(file: BinaryIO, kind: str) -> IO[bytes]:
-    if kind == "gz":
-        return cast(IO[bytes], gzip.GzipFile(fileobj=file, mode="rb"))
-    if kind == "bz2":
-        return bz2.BZ2File(file)
-    if kind == "xz":
-        return lzma.LZMAFile(file)
-    import pyarrow as pa
-
-    # a cut stream is an OSError here; zstandard, the other library, takes its end for the end of the text
-    return cast(IO[bytes], pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd"))
-
-
 class Archive:
     """One open archive. name: of the archive's own file, from which a single packed file gets its name."""
 
@@ -99,7 +85,7 @@ class Archive:
         kind = media_type_of(file)
         try:
             if kind in PACKED:
-                with _unpacked(file, PACKED[kind]) as stream:
+                with unpacked(file, PACKED[kind]) as stream:
                     self._file = self._temporary = self._spooled(stream, None)
                 kind = TAR if media_type_of(self._file) == TAR else ""
                 self.is_single = kind == ""
@@ -138,7 +124,7 @@ class Archive:
 
     def _entries(self) -> Iterator[Member]:
         if self._zip is not None:
-            entries = [entry for entry in self._zip.infolist() if not entry.filename.endswith("/")]
+            entries = [entry for entry in self._zip.infolist() if not _zip_name(entry).endswith("/")]
             members = [self._without_bomb(entry) for entry in entries]
             try:
                 self._check_size(sum(member.size for member in members if member.fault is None))
@@ -195,17 +181,17 @@ class Archive:
     def _spooled(self, stream: IO[bytes], size: int | None) -> BinaryIO:
         """What a stream holds, in a temporary file. Raises ArchiveFault above the limits, before more is unpacked."""
         found = tempfile.SpooledTemporaryFile(SPOOLED_BYTES, dir=str(self._scratch))  # noqa: SIM115 - its user closes it
-        unpacked = 0
+        held = 0
         try:
             while data := stream.read(CHUNK_BYTES):
-                unpacked += len(data)
+                held += len(data)
                 if size is None:
-                    self._check_size(unpacked)
-                elif unpacked > size:
-                    raise ArchiveFault("damaged_member", f"declares {size} bytes and holds more", unpacked, size)
+                    self._check_size(held)
+                elif held > size:
+                    raise ArchiveFault("damaged_member", f"declares {size} bytes and holds more", held, size)
                 found.write(data)
-            if size is not None and unpacked < size:
-                raise ArchiveFault("damaged_member", f"declares {size} bytes and holds fewer", unpacked, size)
+            if size is not None and held < size:
+                raise ArchiveFault("damaged_member", f"declares {size} bytes and holds fewer", held, size)
         except BaseException:
             found.close()
             raise
@@ -295,11 +281,15 @@ def _checked(name: str, size: int, key: Any) -> Member:
     return Member("/".join(part for part in name.split("/") if part not in ("", ".")), size, key)
 
 
+def _zip_name(entry: zipfile.ZipInfo) -> str:
+    # not `filename`, which Python 3.12 and later take from another field where there is one
+    name = entry.orig_filename.partition("\0")[0]
+    # zipfile reads what is not marked as UTF-8 as code page 437, in which every byte is a character
+    return name if entry.flag_bits & _UTF8_FLAG else readable_name(name.encode("cp437"))
+
+
 def _zip_member(entry: zipfile.ZipInfo) -> Member:
-    name = entry.filename
-    if not entry.flag_bits & _UTF8_FLAG:
-        # zipfile reads what is not marked as UTF-8 as code page 437, in which every byte is a character
-        name = readable_name(name.encode("cp437", "replace"))
+    name = _zip_name(entry)
     member = _checked(name, entry.file_size, entry)
     if entry.flag_bits & _ENCRYPTED_FLAG:
         return Member(name, entry.file_size, None, ArchiveFault("encrypted", "the member is encrypted"))

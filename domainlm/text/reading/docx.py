@@ -116,8 +116,16 @@ def _text(paragraph: Element) -> tuple[str, list[Element]]:
     return "".join(words), boxes
 
 
-def _cell_text(cell: Element) -> str:
-    return " ".join(text for text in (single_line(_text(each)[0]) for each in _blocks(cell, "p")) if text)
+def _line_of(root: Element) -> str:
+    """The paragraphs in a table's cell or in a note as one line, those of their text boxes after them."""
+    found: list[str] = []
+    waiting = [root]
+    for holder in waiting:
+        for paragraph in _blocks(holder, "p"):
+            text, boxes = _text(paragraph)
+            found.append(single_line(text))
+            waiting += boxes
+    return " ".join(text for text in found if text)
 
 
 def _blocks(root: Element, *tags: str) -> Iterator[Element]:
@@ -139,7 +147,7 @@ def _lines(body: Element, levels: dict[str, int]) -> Iterator[tuple[int | None, 
         if local_name(block) == "tbl":
             yield None, ""
             for row in _blocks(block, "tr"):
-                cells = [_cell_text(cell) for cell in _blocks(row, "tc")]
+                cells = [_line_of(cell) for cell in _blocks(row, "tc")]
                 if any(cells):
                     yield None, " | ".join(cells)
             previous = "tbl"
@@ -173,7 +181,7 @@ def _notes(parts: Parts, folder: str) -> str:
         if parts.has(f"{folder}{name}.xml"):
             for note in parts.xml(f"{folder}{name}.xml"):
                 # separators have a type
-                text = "" if attribute(note, "type") else single_line(" ".join(_text(p)[0] for p in _blocks(note, "p")))
+                text = "" if attribute(note, "type") else _line_of(note)
                 found += [text] if text else []
     return "\n".join(found)
 

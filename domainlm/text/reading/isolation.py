@@ -1,31 +1,39 @@
-"""A process of its own for parsers that may hang, crash or take all memory on a bad file.
+"""A process of its own for readers, which may hang, crash or take all memory on a bad file.
 
-In: a function and its arguments. Out: what it returns or the `Unreadable` it raises; `time_limit` or `memory_limit` where
-it takes too much, `crashed` where it ends the process or raises anything else. The next call then runs in a new process.
-Property kept: a file's verdict depends on the file alone, so what was a crash or took all memory in a process that had
-read others before is tried once more in a new one. One long-lived process and not one a file (5 ms each), not a pool
+In: a function, its arguments, an open file. Out: what the function yields, as it yields it, then the `Unreadable` it raises;
+`time_limit` or `memory_limit` where it takes too much, `crashed` where it ends the process or raises anything else. The file
+stays with the caller, which answers for its bytes. Property kept: a verdict depends on the file alone, so what crashed or
+took all memory in a process that had read others before is tried once more in a new one, and new ones are forked of a
+template that was forked before anything was read. One long-lived process, not one a file (5 ms each), not a pool
 (Snakemake's jobs are the pool). Forked and not spawned: the code that runs is the code that was loaded when the action key
-was checked, whatever is edited meanwhile. The other threads of a build only sleep (its lease's heartbeat, the watch on its
-parent), and a child touches nothing of theirs.
+was checked. The other threads of a build only sleep, and a child touches nothing of theirs.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import resource
 import signal
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from multiprocessing import reduction
 from multiprocessing.connection import Connection, Pipe
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
-from domainlm.text.reading.pieces import Rejection, Section, Unreadable
+from domainlm.text.reading.pieces import Piece, Rejection, Unreadable
+from domainlm.text.reading.remote_file import RemoteFile
 
 # a parser that waits and uses no processor: nothing here should, so a busy machine must not come near it
 WALL_SECONDS_PER_CPU_SECOND = 20.0
 MEMORY_EXIT_CODE = 66
+# what is given at once; the process that reads goes on while the caller works on it
+BATCH_CHARS = 500_000
+CHARS_PER_ITEM = 500
+FILE_BUFFER_BYTES = 1_000_000
+Reader = Callable[..., Iterable[Piece | Rejection]]
 
 
 def _data_bytes() -> int:
@@ -37,114 +45,179 @@ def _data_bytes() -> int:
         return 0
 
 
-def _answer(function: Callable[..., list[Section | Rejection]], arguments: tuple[Any, ...]) -> Any:
+def _batches(found: Iterable[Piece | Rejection]) -> Iterator[tuple[list[Piece | Rejection], Exception | None]]:
+    """What a reader yields, in lists whose bounds depend on it alone; with the last one what the reader raised."""
+    batch: list[Piece | Rejection] = []
+    chars = 0
     try:
-        return function(*arguments)
-    except Unreadable as error:
-        return error.reason, error.detail
+        for each in found:
+            batch.append(each)
+            chars += CHARS_PER_ITEM + (len(each.text) + len(each.meta) if isinstance(each, Piece) else len(each.detail))
+            if chars >= BATCH_CHARS:
+                yield batch, None
+                batch, chars = [], 0
+    except MemoryError:
+        raise
+    except Exception as error:
+        yield batch, error
+        return
+    yield batch, None
+
+
+def _answer(
+    pipe: Connection, max_seconds: float, function: Reader, arguments: Any, size: int | None, skip: int
+) -> None:
+    """One call: batches, without the first `skip` of them, and how it ended."""
+
+    def restart_clock() -> None:
+        signal.setitimer(signal.ITIMER_PROF, max_seconds)
+
+    restart_clock()
+    end: tuple[str, str] | None = None
+    try:
+        if size is not None:
+            raw = RemoteFile(pipe, size, restart_clock)
+            arguments = (io.BufferedReader(raw, max(min(size, FILE_BUFFER_BYTES), 1)), *arguments)
+        for number, (batch, error) in enumerate(_batches(function(*arguments))):
+            if number >= skip and batch:
+                pipe.send(("batch", batch))
+            if isinstance(error, Unreadable):
+                end = error.reason, error.detail
+            elif error is not None:
+                end = crash_of(error)
+            restart_clock()
     except MemoryError:
         # whatever is held is given back with the process
         os._exit(MEMORY_EXIT_CODE)
-    except Exception as error:
-        # its message may name lines and library versions: the type is what stays the same
-        return "crashed", f"{type(error).__name__} in the reader"
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    pipe.send(("end", end))
 
 
-def _serve(pipe: Connection, function: Callable[..., Any], max_seconds: float, max_memory_mb: int) -> NoReturn:
+def crash_of(error: Exception) -> tuple[str, str]:
+    """Reason and detail of what no reader should raise: its message may name lines and versions, its type stays."""
+    return "crashed", f"{type(error).__name__} in the reader"
+
+
+def _without_others(kept: int) -> None:
+    """Close all files but one, and the standard ones: locks and pipes of the build must not outlive it here."""
+    os.closerange(3, kept)
+    os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
+
+
+def _serve(pipe: Connection, max_seconds: float, max_memory_mb: int) -> NoReturn:
     """Answer calls until the parent closes its end, or ends."""
-    descriptor = pipe.fileno()
-    # locks and pipes of the build must not outlive it here
-    os.closerange(3, descriptor)
-    os.closerange(descriptor + 1, os.sysconf("SC_OPEN_MAX"))
+    _without_others(pipe.fileno())
+    # what libraries say before they end the process; its end is what is told
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    limit = _data_bytes() + max_memory_mb * 1_000_000
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    while True:
+        _answer(pipe, max_seconds, *pipe.recv())
+
+
+def _fork_on_demand(control: Connection, max_seconds: float, max_memory_mb: int) -> NoReturn:
+    """The template: for each pipe that comes a process that serves it, whose number and then exit status it tells."""
+    _without_others(control.fileno())
     # the default action ends the process in the middle of a C function, where a Python handler would not be run
     for number in (signal.SIGPROF, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     # Ctrl-C reaches the whole group: the parent ends, and then this
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    limit = _data_bytes() + max_memory_mb * 1_000_000
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     while True:
-        arguments = pipe.recv()
-        signal.setitimer(signal.ITIMER_PROF, max_seconds)
-        answer = _answer(function, arguments)
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        pipe.send(answer)
-        del arguments, answer
+        descriptor = reduction.recv_handle(control)
+        child = os.fork()
+        if child == 0:
+            try:
+                _serve(Connection(descriptor), max_seconds, max_memory_mb)
+            except BaseException as error:
+                os._exit(MEMORY_EXIT_CODE if isinstance(error, MemoryError) else 0)
+        os.close(descriptor)
+        control.send(child)
+        control.send(os.waitpid(child, 0)[1])
+
+
+class _Died(Unreadable):
+    """The process ended, or had to be ended."""
 
 
 class ReaderProcess:
-    """Calls a function in a child process. max_seconds: of CPU a call. max_memory_mb: what the child may take in addition."""
+    """Calls functions in a child process. Use it as a context.
 
-    def __init__(
-        self, function: Callable[..., list[Section | Rejection]], max_seconds: float, max_memory_mb: int
-    ) -> None:
-        self._function = function
+    max_seconds: of CPU between two steps: bytes of the file that were not read before, or a batch given. max_memory_mb: what
+    the child may take in addition to what the template has.
+    """
+
+    def __init__(self, max_seconds: float, max_memory_mb: int) -> None:
         self._max_seconds = max_seconds
         self._max_memory_mb = max_memory_mb
-        self._child = 0
-        self._calls = 0
+        self._template = self._child = 0
+        self._control: Connection | None = None
         self._pipe: Connection | None = None
 
     def __enter__(self) -> ReaderProcess:
+        ours, theirs = Pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        template = os.fork()
+        if template == 0:
+            try:
+                _fork_on_demand(theirs, self._max_seconds, self._max_memory_mb)
+            except BaseException:
+                os._exit(0)
+        theirs.close()
+        self._template, self._control = template, ours
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._end()
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+            os.waitpid(self._template, 0)
 
     def _start(self) -> Connection:
+        assert self._control is not None
         ours, theirs = Pipe()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        child = os.fork()
-        if child == 0:
-            try:
-                ours.close()
-                _serve(theirs, self._function, self._max_seconds, self._max_memory_mb)
-            except BaseException as error:
-                os._exit(MEMORY_EXIT_CODE if isinstance(error, MemoryError) else 0)
+        reduction.send_handle(self._control, theirs.fileno(), self._template)
         theirs.close()
-        self._child, self._calls, self._pipe = child, 0, ours
+        self._child, self._pipe = self._control.recv(), ours
         return ours
 
     def _end(self, patience_seconds: float = 0.0) -> int:
         """End the child; its exit status as os.waitpid gives it, 0 where it had not ended by itself or there was none."""
-        if self._pipe is None:
+        if self._pipe is None or self._control is None:
             return 0
         self._pipe.close()
         self._pipe = None
-        deadline = time.monotonic() + patience_seconds
-        found, status = os.waitpid(self._child, os.WNOHANG)
-        while not found and time.monotonic() < deadline:
-            time.sleep(0.001)
-            found, status = os.waitpid(self._child, os.WNOHANG)
-        if not found:
-            # it waits for the next call, or is in one that never ends
+        if self._control.poll(patience_seconds):
+            return int(self._control.recv())
+        # it waits for the next call, or is in one that never ends; it may end by itself at this moment
+        with contextlib.suppress(ProcessLookupError):
             os.kill(self._child, signal.SIGKILL)
-            os.waitpid(self._child, 0)
-        return status
+        self._control.recv()
+        return 0
 
-    def _why_ended(self) -> Unreadable:
+    def _why_ended(self) -> _Died:
         """What a child that closed its end of the pipe died of."""
         status = self._end(patience_seconds=5.0)
-        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF:
+        number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        if number == signal.SIGPROF:
             return self._time_limit()
-        if os.WIFSIGNALED(status):
-            return Unreadable("crashed", f"its parser ended the process by {signal.Signals(os.WTERMSIG(status)).name}")
-        if os.WEXITSTATUS(status) == MEMORY_EXIT_CODE:
-            return Unreadable("memory_limit", f"more than {self._max_memory_mb} MB (documents.max_memory_mb)")
-        return Unreadable("crashed", "its parser ended the process")
+        # the kernel kills what takes the machine's last memory
+        if number == signal.SIGKILL or os.WEXITSTATUS(status) == MEMORY_EXIT_CODE:
+            return _Died("memory_limit", f"more than {self._max_memory_mb} MB (documents.max_memory_mb)")
+        if number:
+            return _Died("crashed", f"its parser ended the process by {signal.Signals(number).name}")
+        return _Died("crashed", "its parser ended the process")
 
-    def _time_limit(self) -> Unreadable:
-        return Unreadable("time_limit", f"more than {self._max_seconds:g} CPU seconds (documents.max_seconds)")
+    def _time_limit(self) -> _Died:
+        return _Died("time_limit", f"more than {self._max_seconds:g} CPU seconds (documents.max_seconds)")
 
-    def _called(self, arguments: tuple[Any, ...]) -> Any:
-        pipe = self._pipe if self._pipe is not None else self._start()
-        self._calls += 1
+    def _message(self, pipe: Connection) -> Any:
         try:
-            pipe.send(arguments)
             if pipe.poll(self._max_seconds * WALL_SECONDS_PER_CPU_SECOND):
                 return pipe.recv()
         except (EOFError, OSError):
@@ -152,15 +225,46 @@ class ReaderProcess:
         self._end()
         raise self._time_limit()
 
-    def read(self, *arguments: Any) -> list[Section | Rejection]:
-        """The function's result. Raises Unreadable."""
+    def _call(
+        self, file: BinaryIO | None, function: Reader, arguments: tuple[Any, ...], skip: int
+    ) -> Iterator[list[Piece | Rejection]]:
+        """Batches of one call. The child is ended where the call is not brought to its end."""
+        pipe = self._pipe if self._pipe is not None else self._start()
+        is_done = False
         try:
-            answer = self._called(arguments)
-        except Unreadable as error:
-            if self._calls == 1 or error.reason == "time_limit":
-                raise
-            answer = self._called(arguments)
-        if isinstance(answer, tuple):
-            raise Unreadable(*answer)
-        found: list[Section | Rejection] = answer
-        return found
+            size = file.seek(0, io.SEEK_END) if file is not None else None
+            pipe.send((function, arguments, size, skip))
+            while True:
+                kind, value = self._message(pipe)
+                if kind == "batch":
+                    yield value
+                elif kind == "end":
+                    is_done = True
+                    if value is not None:
+                        raise Unreadable(*value)
+                    return
+                else:
+                    assert file is not None
+                    file.seek(value[0])
+                    data = file.read(value[1])
+                    try:
+                        pipe.send_bytes(data)
+                    except OSError:
+                        raise self._why_ended() from None
+        finally:
+            if not is_done:
+                self._end()
+
+    def read(self, function: Reader, *arguments: Any, file: BinaryIO | None = None) -> Iterator[Piece | Rejection]:
+        """What the function yields. It is called with the file, where there is one, before its arguments. Raises Unreadable."""
+        given = 0
+        while True:
+            is_fresh = self._pipe is None
+            try:
+                for batch in self._call(file, function, arguments, given):
+                    given += 1
+                    yield from batch
+                return
+            except _Died as error:
+                if is_fresh or error.reason == "time_limit":
+                    raise Unreadable(error.reason, error.detail) from None

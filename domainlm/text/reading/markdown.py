@@ -12,17 +12,45 @@ from domainlm.text.characters import single_line
 from domainlm.text.reading.headings import Heading, numbered_lines, sections_of
 from domainlm.text.reading.pieces import Section
 
-_ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))??(?:[ \t]+#+)?[ \t]*\Z")
+_ATX = re.compile(r" {0,3}(#{1,6})(?=[ \t]|\Z)")
 _SETEXT = re.compile(r" {0,3}(=+|-+)[ \t]*\Z")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n.*?^(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
-_INLINE_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
-_ANCHOR = re.compile(r"[ \t]*\{#[^}]*\}[ \t]*\Z")
 _NOT_A_PARAGRAPH = re.compile(r" {0,3}(?:[>#|]|[-*+][ \t]|\d+[.)][ \t])|[ \t]{4,}|\t")
 
 
+# the three that follow are linear, as their regular expressions are not on long runs of blanks and brackets
+def _atx_title(line: str, start: int) -> str:
+    """What follows the marks of a heading, without the marks that may close it."""
+    title = line[start:].strip(" \t")
+    bare = title.rstrip("#")
+    return bare.rstrip(" \t") if not bare or bare[-1] in " \t" else title
+
+
+def _without_anchor(source: str) -> str:
+    """A heading without the {#name} at its end."""
+    source = source.rstrip(" \t")
+    begin = source.find("{#", source.rfind("}", 0, -1) + 1) if source.endswith("}") else -1
+    return source[:begin].rstrip(" \t") if begin >= 0 else source
+
+
+def _without_links(source: str) -> str:
+    """[words](target) as words."""
+    kept = []
+    at = after = 0
+    while (begin := source.find("[", after)) >= 0 and (end := source.find("]", begin)) >= 0:
+        after = end + 1
+        if not source.startswith("(", after):
+            continue
+        if (close := source.find(")", after)) < 0:
+            break
+        kept += [source[at : begin - (begin > at and source[begin - 1] == "!")], source[begin + 1 : end]]
+        at = after = close + 1
+    return "".join(kept) + source[at:]
+
+
 def _title(source: str) -> str:
-    source = _INLINE_LINK.sub(r"\1", _ANCHOR.sub("", source))
+    source = _without_links(_without_anchor(source))
     return single_line(source.replace("`", "").replace("**", "").replace("__", ""))
 
 
@@ -53,8 +81,8 @@ def headings_of(text: str) -> list[Heading]:
         atx, setext = _ATX.match(line), _SETEXT.match(line)
         after = min(start + len(line) + 1, len(text))
         if atx:
-            if atx[2] and _title(atx[2]):
-                found.append(Heading(start, after, len(atx[1]), _title(atx[2])))
+            if title := _title(_atx_title(line, atx.end())):
+                found.append(Heading(start, after, len(atx[1]), title))
             previous = None
         elif setext and previous is not None and _title(previous[1]):
             level = 1 if setext[1][0] == "=" else 2

@@ -66,7 +66,9 @@ FORMATS: dict[str, tuple[str, ...]] = {
     "application/vnd.apache.arrow.file": ("arrow",),
     "application/vnd.apache.arrow.stream": ("arrow",),
 }
-_PDF = re.compile(rb"(?:\A|[\r\n])[ \t\0]*%PDF-\d")
+_PDF = re.compile(rb"(?:\A|[\r\n])[ \t\0]*(%PDF-\d)")
+# control bytes that no text has, or the comment of four high bytes below the mark (ISO 32000-1, 7.5.2)
+_NO_TEXT = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]|%PDF-\d\.\d[ \r\n]+%[\x80-\xff]{4}")
 _BZIP2 = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
 _XML_INTRODUCTION = re.compile(r"\s*(?:<\?.*?\?>|<!--.*?-->)", re.DOTALL)
 
@@ -155,7 +157,8 @@ def kind_of_head(head: bytes) -> str:
         return found
     if _BZIP2.match(head):
         return "application/x-bzip2"
-    if _PDF.search(head[:1024]):
+    # other bytes may come before the mark; where all of them are text, it is one about PDF
+    if (mark := _PDF.search(head[:1024])) and (not head[: mark.start(1)].strip(b"\0 \t\r\n") or _NO_TEXT.search(head)):
         return "application/pdf"
     if len(head) >= 512 and _is_tar(head):
         return TAR

@@ -20,6 +20,10 @@ from domainlm.text.reading.wikitext import prose_of
 CHUNK_BYTES = 1 << 16
 # a packed chunk may hold a gigabyte of blanks
 MAX_UNPACKED_BYTES = 1 << 20
+# MediaWiki itself stores no page of more than 2 MB
+MAX_PAGE_CHARS = 8_000_000
+# of a mark that has begun: expat holds all of it
+MAX_MARK_BYTES = 8_000_000
 _FIELDS = {"title": "title", "ns": "namespace", "id": "identifier", "text": "markup"}
 
 
@@ -34,6 +38,7 @@ class Page:
     identifier: str = ""
     markup: str = ""
     is_redirect: bool = False
+    is_too_large: bool = False
 
 
 class _Pages:
@@ -48,16 +53,24 @@ class _Pages:
         self.finished: list[Page] = []
         self._page: Page | None = None
         self._text: list[str] = []
+        self._chars = 0
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if name == "page":
             self._page = Page(self.parser.CurrentByteIndex)
+            self._chars = 0
         elif name == "redirect" and self._page is not None:
             self._page.is_redirect = True
         self._text.clear()
 
     def _characters(self, data: str) -> None:
-        if self._page is not None:
+        if self._page is None:
+            return
+        self._chars += len(data)
+        if self._chars > MAX_PAGE_CHARS:
+            self._page.is_too_large = True
+            self._text.clear()
+        else:
             self._text.append(data)
 
     def _end(self, name: str) -> None:
@@ -107,6 +120,7 @@ def pages_of(file: BinaryIO) -> Iterator[Page | Rejection]:
     chunks = unpacked(file)
     damage = ""
     count = 0
+    fed = 0
     is_at_end = False
     while not is_at_end:
         chunk: bytes | None = None
@@ -125,22 +139,33 @@ def pages_of(file: BinaryIO) -> Iterator[Page | Rejection]:
         for page in pages.taken():
             count += 1
             yield page
+        fed += len(chunk or b"")
+        if not damage and fed - pages.parser.CurrentByteIndex > MAX_MARK_BYTES:
+            damage, is_at_end = "malformed_xml", True
     if damage:
         yield Rejection(damage, f"after {count} pages; what follows is lost")
 
 
+def pieces_of_page(page: Page, max_section_chars: int) -> Iterator[Piece | Rejection]:
+    """Pieces of an article: section and group are its title."""
+    title = single_line(page.title)
+    if page.is_redirect or page.namespace.strip() not in ("", "0"):
+        yield Rejection("redirect" if page.is_redirect else "not_an_article", title)
+        return
+    if page.is_too_large:
+        yield Rejection("too_large", f"{title}: a page of more than {MAX_PAGE_CHARS} characters")
+        return
+    texts = list(titled_parts(title, prose_of(page.markup), max_section_chars))
+    if not texts:
+        yield Rejection("no_text", title)
+    for part, text in enumerate(texts):
+        yield Piece(title, f"{page.identifier}.{part}", page.start, page.end, title, text, title)
+
+
 def read_mediawiki(file: BinaryIO, max_section_chars: int) -> Iterator[Piece | Rejection]:
-    """Pieces of the articles of a dump: section and group are the article's title."""
+    """Pieces of the articles of a dump."""
     for page in pages_of(file):
         if isinstance(page, Rejection):
             yield page
-            continue
-        title = single_line(page.title)
-        if page.is_redirect or page.namespace.strip() not in ("", "0"):
-            yield Rejection("redirect" if page.is_redirect else "not_an_article", title)
-            continue
-        texts = list(titled_parts(title, prose_of(page.markup), max_section_chars))
-        if not texts:
-            yield Rejection("no_text", title)
-        for part, text in enumerate(texts):
-            yield Piece(title, f"{page.identifier}.{part}", page.start, page.end, title, text, title)
+        else:
+            yield from pieces_of_page(page, max_section_chars)

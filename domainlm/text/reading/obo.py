@@ -1,8 +1,9 @@
 """Terms of an ontology in OBO format (1.2 or 1.4).
 
-In: the whole file and a byte range. Out: one piece for each live term whose stanza begins in the range. The hierarchy is
-read from the whole file whatever the range, because a term's group and its parents' names lie anywhere in it; only the
-terms of the range are held as text. Property kept: the pieces of all ranges are those of the whole file.
+In: the whole file and a byte range. Out: one piece for each live term whose stanza begins in the range. The file is read twice,
+because a term's group and its parents' names lie anywhere in it: for the hierarchy, and for the terms, of which one is held
+at a time. Property kept: the pieces of all ranges are those of the whole file. Each range costs as much as the file, so the
+inventory does not cut ontologies (`segments.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,13 @@ from typing import BinaryIO
 from domainlm.text.characters import single_line, without_surrogates
 from domainlm.text.reading.pieces import Piece, Rejection
 
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"\s*([A-Z]*)')
+# a line is read in parts of this size, and one of several is no term's
+MAX_LINE_BYTES = 1 << 20
+# ontologies are some 40 levels deep; without a limit a chain of n terms takes n * n steps
+MAX_ANCESTORS = 200
+_QUOTED = re.compile(r'[^"]*"((?:[^"\\]|\\.)*+)"\s*([A-Z]*)')
+# all that the hierarchy is made of
+_OUTLINE = (b"id:", b"name:", b"is_a:", b"is_obsolete:")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED = {"n": "\n", "t": "\t", "W": " "}
 _IDENTIFIER = re.compile(r"[^\s{!]+")
@@ -36,6 +43,7 @@ class Term:
     parents: list[str] = field(default_factory=list)
     is_obsolete: bool = False
     is_undecodable: bool = False
+    is_too_long: bool = False
 
 
 @dataclass
@@ -54,11 +62,12 @@ class Hierarchy:
 
     def group(self, identifier: str, depth: int) -> str:
         """Root of the subtree at a depth on the first-parent path; the term itself where it lies above that depth."""
-        path = [identifier]
-        while (parents := self.parents.get(path[-1])) and parents[0] not in path:
-            path.append(parents[0])
-        path.reverse()
-        return path[min(depth, len(path) - 1)]
+        path = {identifier: None}
+        last = identifier
+        while (parents := self.parents.get(last)) and parents[0] not in path and len(path) <= MAX_ANCESTORS:
+            last = parents[0]
+            path[last] = None
+        return list(path)[-1 - min(depth, len(path) - 1)]
 
 
 def unescaped(text: str) -> str:
@@ -76,7 +85,7 @@ def _read_tag(term: Term, tag: str, value: str) -> None:
         term.is_obsolete = value.strip().startswith("true")
     elif tag == "is_a" and (found := _IDENTIFIER.match(value.strip())):
         term.parents.append(found[0])
-    elif tag in ("def", "synonym") and (quoted := _QUOTED.search(value)):
+    elif tag in ("def", "synonym") and (quoted := _QUOTED.match(value)):
         text = single_line(unescaped(quoted[1]))
         if tag == "def":
             term.definition = text
@@ -85,17 +94,23 @@ def _read_tag(term: Term, tag: str, value: str) -> None:
             term.synonyms.append(text)
 
 
-def stanzas(file: BinaryIO) -> Iterator[Term]:
-    """Terms of the file, in order."""
+def stanzas(file: BinaryIO, is_outline: bool = False) -> Iterator[Term]:
+    """Terms of the file, in order. is_outline: without their texts, in half the time."""
+    file.seek(0)
     term: Term | None = None
     offset = 0
-    for raw in file:
-        if raw.startswith(b"["):
+    is_rest = False
+    while raw := file.readline(MAX_LINE_BYTES):
+        is_part = len(raw) == MAX_LINE_BYTES and not raw.endswith(b"\n")
+        if is_part or is_rest:
+            if term is not None:
+                term.is_too_long = True
+        elif raw.startswith(b"["):
             if term is not None:
                 term.end = offset
                 yield term
             term = Term(offset) if raw.rstrip() == b"[Term]" else None
-        elif term is not None and b":" in raw:
+        elif term is not None and b":" in raw and (not is_outline or raw.startswith(_OUTLINE)):
             try:
                 line = raw.decode("utf-8")
             except UnicodeDecodeError:
@@ -103,6 +118,7 @@ def stanzas(file: BinaryIO) -> Iterator[Term]:
                 line = raw.decode("utf-8", "replace")
             tag, _, value = line.partition(":")
             _read_tag(term, tag, value.strip())
+        is_rest = is_part
         offset += len(raw)
     if term is not None:
         term.end = offset
@@ -124,6 +140,8 @@ def _rejected(term: Term, first: dict[str, int]) -> Rejection | None:
     name = term.identifier or f"the stanza at byte {term.start}"
     if not term.identifier or not term.name:
         return Rejection("incomplete_record", f"{name} has no {'name' if term.identifier else 'id'}")
+    if term.is_too_long:
+        return Rejection("too_large", f"{name} has a line of more than {MAX_LINE_BYTES} bytes")
     if term.is_undecodable:
         return Rejection("undecodable", f"{name} is not UTF-8")
     if term.is_obsolete:
@@ -137,15 +155,14 @@ def read_obo(file: BinaryIO, start: int, end: int, group_depth: int) -> Iterator
     """Pieces of the terms that begin in bytes [start, end) of the file."""
     hierarchy = Hierarchy()
     first: dict[str, int] = {}
-    terms = []
-    for term in stanzas(file):
+    for term in stanzas(file, is_outline=True):
         if term.identifier and term.identifier not in first:
             first[term.identifier] = term.start
             if not term.is_obsolete:
                 hierarchy.add(term)
-        if start <= term.start < end:
-            terms.append(term)
-    for term in terms:
+    for term in stanzas(file):
+        if not start <= term.start < end:
+            continue
         rejection = _rejected(term, first)
         if rejection is not None:
             yield rejection

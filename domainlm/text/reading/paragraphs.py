@@ -25,6 +25,10 @@ PARAGRAPH_STEP = 1.25
 MIN_PAGE_STEPS = 5
 SIZE_CHANGE = 1.12
 MAX_TITLE_SIZE = 1.3
+# how often lines that begin at one place must end at another for it to be their usual right edge
+MIN_USUAL_LINES, MIN_USUAL_SHARE = 10, 0.2
+# a line that goes further beyond the usual edge, by its own width, is set in a wider column
+MAX_OVERFULL = 0.15
 SAMPLED_CHARS = 50_000
 
 _CJK = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
@@ -98,6 +102,32 @@ def _column_edges(page: Sequence[Line]) -> Iterator[tuple[float, float]]:
         edges[left, size, column] = min(lefts, key=lambda at: (-lefts[at], at)), furthest
     for key in keys:
         yield edges[key]
+
+
+def _usual_rights(pages: Sequence[Sequence[Line]]) -> dict[tuple[int, int], int]:
+    """Where most lines of a left edge and size (both rounded) end in the whole document, where that is clear."""
+    ends: dict[tuple[int, int], Counter[int]] = {}
+    for page in pages:
+        for line in page:
+            ends.setdefault((round(line.left), round(line.size)), Counter())[round(line.right)] += 1
+    found: dict[tuple[int, int], int] = {}
+    for (left, size), counts in ends.items():
+        furthest = max(counts)
+        # labels and the last lines of paragraphs say nothing of the edge
+        longer = {right: count for right, count in counts.items() if right - left > 0.5 * (furthest - left)}
+        if not longer:
+            continue
+        right = min(longer, key=lambda at: (-longer[at], at))
+        if longer[right] >= max(MIN_USUAL_LINES, MIN_USUAL_SHARE * sum(longer.values())):
+            found[left, size] = right
+    return found
+
+
+def _within_edge(line: Line, right: float, usual: float | None) -> float:
+    """The right edge to go by, given the furthest of the line's column: one overfull line does not move it for all others."""
+    if usual is not None and usual + 1 < right <= usual + MAX_OVERFULL * (usual - line.left):
+        return usual + 1
+    return right
 
 
 def _ends_early(line: Line, following: str, right: float) -> bool:
@@ -181,6 +211,7 @@ def flow_of(pages: Sequence[Sequence[Line]]) -> Flow:
     for page_steps in steps_by_page:
         all_steps.update(page_steps)
     document_steps = _usual_steps(all_steps, 1)
+    usual_rights = _usual_rights(pages)
     # most documents cut no word, or have no Han
     words = cache(lambda: _words_with_hyphen(pages))
     is_spaced = cache(lambda: _is_spaced("\n".join([line.text for page in pages for line in page])))
@@ -191,7 +222,8 @@ def flow_of(pages: Sequence[Sequence[Line]]) -> Flow:
     for number, page in enumerate(pages, 1):
         placed = flow.lines[number] = []
         steps = document_steps | _usual_steps(steps_by_page[number - 1], MIN_PAGE_STEPS)
-        for line, (left, right) in zip(page, _column_edges(page), strict=True):
+        for line, (left, furthest) in zip(page, _column_edges(page), strict=True):
+            right = _within_edge(line, furthest, usual_rights.get((round(line.left), round(line.size))))
             if last is not None:
                 above, its_left, its_right, its_page = last
                 usual = steps.get(round(above.size), 1.3 * above.size)

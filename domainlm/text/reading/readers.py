@@ -2,29 +2,33 @@
 
 In: a row of the raw corpus and its open file. Out: documents in canonical order, and rejections. One bad file or record is
 a rejection with a reason; only a file that is not what the inventory lists stops the build. Record formats are streamed;
-the others are read whole, up to `documents.max_file_bytes`, and those whose parsers may hang or crash on a bad file
-(`ISOLATED`) in a process of their own. The tables below are the one place where a format's name meets its reader.
+the others are read whole, up to `documents.max_file_bytes`. All are read in a process of their own, because any of them may
+hang, crash or take all memory on a bad file; but OBO, whose lines are ours to parse and whose terms are held all together.
+The tables below are the one place where a format's name meets its reader.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, BinaryIO
 
 from domainlm.config.text import Documents
+from domainlm.stage import StageError
+from domainlm.text.characters import single_line
 from domainlm.text.document import Document
 from domainlm.text.order import canonical_key
 from domainlm.text.reading.charset import Decoded, decode
 from domainlm.text.reading.docx import read_docx
 from domainlm.text.reading.epub import read_epub
 from domainlm.text.reading.html import read_html
-from domainlm.text.reading.isolation import ReaderProcess
+from domainlm.text.reading.isolation import ReaderProcess, crash_of
 from domainlm.text.reading.markdown import read_markdown
-from domainlm.text.reading.mediawiki import read_mediawiki
+from domainlm.text.reading.mediawiki import pages_of, pieces_of_page, read_mediawiki
 from domainlm.text.reading.obo import read_obo
 from domainlm.text.reading.pdf import read_pdf
 from domainlm.text.reading.pieces import Piece, Rejection, Section, Unreadable, pieces_of_sections
@@ -47,8 +51,6 @@ BYTE_READERS: dict[str, Callable[[bytes], Found]] = {
     "epub": read_epub,
 }
 SECTION_READERS = frozenset((*TEXT_READERS, *BYTE_READERS))
-# parsers that are not ours, on files from anywhere
-ISOLATED = frozenset((*BYTE_READERS, "html"))
 
 
 def _with_byte_offsets(sections: list[Section], decoded: Decoded, size: int) -> list[Section]:
@@ -89,9 +91,7 @@ def read_sections(
     return [*rejections, *(replace(each, meta={**each.meta, **charset}) for each in placed)]
 
 
-def _read_whole(
-    row: Mapping[str, Any], file: BinaryIO, config: Documents, process: ReaderProcess | None
-) -> Iterator[Piece | Rejection]:
+def _read_whole(file: BinaryIO, row: Mapping[str, Any], config: Documents) -> Iterator[Piece | Rejection]:
     if row["size"] > config.max_file_bytes:
         limit = f"{config.max_file_bytes} bytes (documents.max_file_bytes)"
         yield Rejection("too_large", f"{row['size']} bytes; expected at most {limit}")
@@ -100,13 +100,7 @@ def _read_whole(
     if not data.strip():
         yield Rejection("empty", f"{len(data)} bytes, none of them text")
         return
-    arguments = row["format"], data, config, row.get("charset")
-    try:
-        read = process.read if process is not None and row["format"] in ISOLATED else read_sections
-        found = read(*arguments)
-    except Unreadable as error:
-        yield Rejection(error.reason, error.detail)
-        return
+    found = read_sections(row["format"], data, config, row.get("charset"))
     rejections = [each for each in found if isinstance(each, Rejection)]
     sections = [each for each in found if isinstance(each, Section)]
     pieces = list(pieces_of_sections(sections, config.max_section_chars))
@@ -116,23 +110,60 @@ def _read_whole(
     yield from pieces
 
 
-def read_pieces(
-    row: Mapping[str, Any], file: BinaryIO, config: Documents, process: ReaderProcess | None = None
-) -> Iterator[Piece | Rejection]:
-    """Pieces and rejections of the part of a raw file that a row names."""
-    start, end = row["start"], row["end"]
-    if row["size"] == 0:
-        yield Rejection("empty", "0 bytes")
-    elif row["format"] == "obo":
-        yield from read_obo(file, start, end, config.group_depth)
+def _read_here(file: BinaryIO, row: Mapping[str, Any], config: Documents) -> Iterator[Piece | Rejection]:
+    if row["format"] == "obo":
+        yield from read_obo(file, row["start"], row["end"], config.group_depth)
     elif row["format"] in RECORD_READERS:
         yield from read_records(row, file, config)
     elif row["format"] == "mediawiki":
         yield from read_mediawiki(file, config.max_section_chars)
     elif row["format"] in SECTION_READERS:
-        yield from _read_whole(row, file, config, process)
+        yield from _read_whole(file, row, config)
     else:
         yield Rejection("unknown_format", "the extension names no known format; set sources.*.format or exclude it")
+
+
+def _read_articles(file: BinaryIO, config: Documents, process: ReaderProcess) -> Iterator[Piece | Rejection]:
+    """As read_mediawiki, with each article's markup read in the process: a bad one costs itself, not what follows it."""
+    for page in pages_of(file):
+        if isinstance(page, Rejection):
+            yield page
+            continue
+        try:
+            yield from process.read(pieces_of_page, page, config.max_section_chars)
+        except Unreadable as error:
+            yield Rejection(error.reason, f"{single_line(page.title)}: {error.detail}")
+
+
+def read_pieces(
+    row: Mapping[str, Any], file: BinaryIO, config: Documents, process: ReaderProcess | None = None
+) -> Iterator[Piece | Rejection]:
+    """Pieces and rejections of the part of a raw file that a row names."""
+    if row["size"] == 0:
+        yield Rejection("empty", "0 bytes")
+        return
+    try:
+        if process is None or row["format"] == "obo":
+            yield from _read_here(file, row, config)
+        elif row["format"] == "mediawiki":
+            yield from _read_articles(file, config, process)
+        else:
+            yield from process.read(_read_here, row, config, file=file)
+    except Unreadable as error:
+        yield Rejection(error.reason, error.detail)
+
+
+def _guarded(found: Iterable[Piece | Rejection]) -> Iterator[Piece | Rejection]:
+    """What a reader finds; last a rejection where it raises what no reader should, because of something in the file."""
+    try:
+        yield from found
+    except (StageError, MemoryError):
+        raise
+    except Exception as error:
+        # the machine's faults have a number (but for a place before the file's beginning, which a file may name)
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
+        yield Rejection(*crash_of(error))
 
 
 def document_of(row: Mapping[str, Any], piece: Piece) -> Document:
@@ -158,8 +189,8 @@ def document_of(row: Mapping[str, Any], piece: Piece) -> Document:
 
 
 def reader_process(config: Documents) -> ReaderProcess:
-    """The process that files of the `ISOLATED` formats are read in: one for all files of a shard. Use it as a context."""
-    return ReaderProcess(read_sections, config.max_seconds, config.max_memory_mb)
+    """The process that files are read in: one for all files of a shard. Use it as a context, before anything is read."""
+    return ReaderProcess(config.max_seconds, config.max_memory_mb)
 
 
 def read_documents_of(
@@ -177,8 +208,10 @@ def read_documents_of(
         return found.section if found.start < 0 and row["format"] in RECORD_READERS else found.start
 
     # pieces come by place already; only those of one place (one record, or one page) are put in order
-    for _, found in itertools.groupby(read_pieces(row, file, config, process), key=place):
-        together = list(found)
-        yield from (each for each in together if isinstance(each, Rejection))
-        documents = [document_of(row, each) for each in together if isinstance(each, Piece)]
+    for key, found in itertools.groupby(_guarded(read_pieces(row, file, config, process)), key=place):
+        if key == "rejected":
+            # passed on one by one: a file may be nothing but bad records
+            yield from (each for each in found if isinstance(each, Rejection))
+            continue
+        documents = [document_of(row, each) for each in found if isinstance(each, Piece)]
         yield from sorted(documents, key=canonical_key)

@@ -21,7 +21,8 @@ from domainlm.text.reading.pieces import Piece, Rejection, Unreadable, titled_pa
 MESSAGE_ROLES = ("system", "user", "assistant")
 # how deep the parser goes before it gives up differs between Python versions (about 1,000 in 3.11, more in 3.12)
 MAX_JSON_DEPTH = 200
-_JSON_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"|([\[{])|([\]}])', re.DOTALL)
+# a string that never ends goes to the end of the text: it is not looked for again from each quote in it
+_JSON_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|([\[{])|([\]}])', re.DOTALL)
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,9 @@ _WITHOUT_PROSE = frozenset((
     "tabularcolumns", "testcleanup", "testsetup", "toctree", "unicode",
 ))
 # fmt: on
-_ROLE = re.compile(r":[A-Za-z][\w:+.-]*:`(~|!)?([^`<]+?)(?:\s*<[^`>]*>)?`", re.ASCII)
-_LINK = re.compile(r"(?<!`)`([^`<]+?)\s*<[^`>]*>`(?!`)_{0,2}")
+# possessive, and a longest name, because a lazy search takes quadratic time on long runs of blanks and colons
+_ROLE = re.compile(r":[A-Za-z][\w:+.-]{0,99}:`(~|!)?([^`<]++)(<[^`>]*+>)?`", re.ASCII)
+_LINK = re.compile(r"(?<!`)`([^`<]++)<[^`>]*+>`(?!`)_{0,2}")
 _MARK = re.compile(r"\|(\w[\w -]*)\||(\[#?\w+\])_(?!\w)", re.ASCII)
 _REFERENCE = re.compile(r"(?<!`)`([^`]+)`_{1,2}(?!\w)", re.ASCII)
 
@@ -66,9 +67,10 @@ def plain_inline(text: str) -> str:
     """Roles and links as the words that a reader sees: :class:`~a.B` becomes B."""
 
     def role(match: re.Match[str]) -> str:
-        return match[2].rsplit(".", 1)[-1] if match[1] == "~" else match[2]
+        words = match[2].rstrip(" \t\n") if match[3] else match[2]
+        return words.rsplit(".", 1)[-1] if match[1] == "~" else words
 
-    text = _LINK.sub(r"\1", _ROLE.sub(role, text))
+    text = _LINK.sub(lambda match: match[1].rstrip(), _ROLE.sub(role, text))
     return _MARK.sub(lambda match: match[1] or match[2], _REFERENCE.sub(r"\1", text))
 
 

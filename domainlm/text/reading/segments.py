@@ -34,8 +34,8 @@ FORMAT_BY_SUFFIX = {
     ".parquet": "parquet",
     ".arrow": "arrow",
 }
-# those whose records can be found from the middle of a file: by line, by stanza, by row group
-RECORD_FORMATS = frozenset({"obo", "jsonl", "parquet"})
+# those whose records can be read from the middle of a file: by line, by row group; a term of an ontology needs all the others
+RECORD_FORMATS = frozenset({"jsonl", "parquet"})
 
 
 def format_of(path: str) -> str | None:

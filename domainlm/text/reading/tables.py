@@ -3,18 +3,15 @@
 In: an open file. Out: pieces of its rows, or rejections by row. Streams: memory is one record, or one batch of columns.
 Only the columns that the configuration names are read of Parquet, which is cut into ranges at row groups. CSV is not cut,
 because whether a line end lies within quotes is known only from the beginning of the file. Where bytes have no order of
-rows, a row's name is padded with zeros: names in order are rows in order.
+rows, a row's name is padded with zeros: names in order are rows in order. Some broken files abort the process that opens them
+(found by fuzzing: pyarrow 26, a histogram in a column's metadata), so that all of this runs in one of its own (isolation.py).
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import math
-import os
-import resource
-import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 from domainlm.config.text import Documents
@@ -23,7 +20,8 @@ from domainlm.text.reading.pieces import Piece, Rejection, Unreadable
 from domainlm.text.reading.records import Place, pieces_of_record
 
 _DELIMITERS = ",;\t|"
-ROWS_PER_BATCH = 512
+# few, because rows are small in the file where they are equal, and large in memory
+ROWS_PER_BATCH = 32
 RECORD_READERS = frozenset(("jsonl", "json", "csv", "tsv", "parquet", "arrow"))
 # what pyarrow raises on broken files besides its own exceptions
 _FAULTS = (OSError, ValueError, MemoryError, OverflowError)
@@ -141,36 +139,6 @@ def _pieces_of_batch(
         yield from pieces_of_record(record, place, role, path, config)
 
 
-def _survived(file: BinaryIO, check: Callable[[BinaryIO], object], config: Documents) -> BinaryIO:
-    """The file, after a check of it in a process of its own. Raises Unreadable where that process dies.
-
-    Some broken files abort the process that opens them (found by fuzzing: pyarrow 26, a histogram in a column's metadata).
-    The check only decodes; making records of the columns is what takes the time, and is done once, here.
-    """
-    size = file.seek(0, io.SEEK_END)
-    file.seek(0)
-    if size <= config.max_file_bytes:
-        file = io.BytesIO(file.read())
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-            # no core file, no longer than this, and the parent's place in the file stays
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(config.max_seconds), math.ceil(config.max_seconds)))
-            check(file if isinstance(file, io.BytesIO) else open(f"/dev/fd/{file.fileno()}", "rb"))  # noqa: SIM115
-        finally:
-            os._exit(0)
-    _, status = os.waitpid(pid, 0)
-    if os.WIFSIGNALED(status):
-        is_time = os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL)
-        if is_time:
-            raise Unreadable("time_limit", f"more than {config.max_seconds} seconds (documents.max_seconds)")
-        raise Unreadable("crashed", "the library that reads it dies of it")
-    file.seek(0)
-    return file
-
-
 def _opened_parquet(file: BinaryIO, start: int, end: int) -> tuple[Any, list[tuple[int, int]]]:
     """An open table, and (index, first row) of its row groups whose first byte lies in [start, end)."""
     import pyarrow.parquet as pq
@@ -187,31 +155,12 @@ def _opened_parquet(file: BinaryIO, start: int, end: int) -> tuple[Any, list[tup
     return table, found
 
 
-def _decode_parquet(file: BinaryIO, start: int, end: int, role: str, config: Documents) -> None:
-    table, groups = _opened_parquet(file, start, end)
-    columns = _wanted_columns(table.schema_arrow.names, role, config)
-    for index, _ in groups:
-        for _ in table.iter_batches(ROWS_PER_BATCH, row_groups=[index], columns=columns, use_threads=False):
-            pass
-
-
-def _decode_arrow(file: BinaryIO) -> None:
-    import pyarrow as pa
-
-    is_file = file.read(6) == b"ARROW1"
-    file.seek(0)
-    opened = pa.ipc.open_file(file) if is_file else pa.ipc.open_stream(file)
-    for batch in (opened.get_batch(index) for index in range(opened.num_record_batches)) if is_file else opened:
-        batch.validate(full=True)
-
-
 def read_parquet(
     file: BinaryIO, start: int, end: int, role: str, path: str, config: Documents
 ) -> Iterator[Piece | Rejection]:
     """Pieces of the row groups whose first byte lies in [start, end). Raises Unreadable."""
     import pyarrow as pa
 
-    file = _survived(file, lambda opened: _decode_parquet(opened, start, end, role, config), config)
     try:
         table, groups = _opened_parquet(file, start, end)
         names = table.schema_arrow.names
@@ -233,7 +182,6 @@ def read_arrow(file: BinaryIO, role: str, path: str, config: Documents) -> Itera
     """Pieces of the rows of an Arrow file or stream (what `datasets` saves to disk). Raises Unreadable."""
     import pyarrow as pa
 
-    file = _survived(file, _decode_arrow, config)
     is_file = file.read(6) == b"ARROW1"
     file.seek(0)
     row = 1

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from domainlm.config.cleaning import CleanShards
-from domainlm.text.cleaning.clean import failure_of, normalised_document, repeated_line_share, top_word_share
+from domainlm.text.characters import normalised
+from domainlm.text.cleaning.clean import failure_of, repeated_line_share, top_word_share, with_strings
 from domainlm.text.document import Document
 
 PROSE = "The lung is an organ of the chest. It takes up oxygen from the air and gives off carbon dioxide."
@@ -44,9 +45,8 @@ def test_roles_that_are_taken_as_they_are(role: str) -> None:
 
 def test_text_and_meta_are_normalised_alike() -> None:
     meta = json.dumps({"definition": "Cafe\u0301\u00a0au lait", "synonyms": ["a\u200bb"], "children_count": 2})
-    found = normalised_document(
-        replace(DOCUMENT, title="Spot\u00a0x", text="Spot\u00a0x\n\nCafe\u0301\u00a0au lait", meta=meta)
-    )
+    read = replace(DOCUMENT, title="Spot\u00a0x", text="Spot\u00a0x\n\nCafe\u0301\u00a0au lait", meta=meta)
+    found = with_strings(read, normalised)
     assert found.title == "Spot x"
     assert json.loads(found.meta) == {"definition": "Café au lait", "synonyms": ["ab"], "children_count": 2}
     assert json.loads(found.meta)["definition"] in found.text

@@ -18,8 +18,11 @@ CHINESE = (
 DOCUMENT = Document("1", "s", "corpus", "p", "", 0, 1, "g", "[]", "T", ENGLISH, "{}", "l", "a", "s")
 
 
-def clean(text: str, role: str = "corpus", **section: Any) -> Cleaned | Failure:
-    return cleaned(replace(DOCUMENT, text=text, role=role), rules_of(CleanShards.model_validate(section)))
+KEY = "AK" + "IA" + "ABCDEFGHIJKLMNOP"
+
+
+def clean(text: str, role: str = "corpus", use: str = "", **section: Any) -> Cleaned | Failure:
+    return cleaned(replace(DOCUMENT, text=text, role=role, use=use), rules_of(CleanShards.model_validate(section)))
 
 
 def kept(text: str, role: str = "corpus", **section: Any) -> Cleaned:
@@ -47,11 +50,12 @@ def test_with_its_defaults_the_section_counts_personal_data_and_keeps_it() -> No
     assert found.counts == {"personal_data_email": 2, "personal_data_ip": 1, "secret_aws_key": 1}
 
 
-def test_text_title_and_meta_go_the_same_way() -> None:
+def test_text_title_section_and_meta_go_the_same_way() -> None:
     broken = "caf\u00c3\u00a9"
     document = replace(
         DOCUMENT,
         title=f"{broken} ＭＲＩ a@b.cn",
+        section=f"Contact / {broken} ＭＲＩ a@b.cn",
         text=f"{broken} ＭＲＩ a@b.cn\n\n{ENGLISH}",
         meta=json.dumps({"definition": "ＭＲＩ a@b.cn", "count": 13800138000}),
     )
@@ -59,6 +63,7 @@ def test_text_title_and_meta_go_the_same_way() -> None:
     found = cleaned(document, rules_of(CleanShards.model_validate(section)))
     assert isinstance(found, Cleaned)
     assert found.document.title == "café MRI [email]"
+    assert found.document.section == "Contact / café MRI [email]"
     assert found.document.text == f"café MRI [email]\n\n{ENGLISH}"
     assert json.loads(found.document.meta) == {"definition": "MRI [email]", "count": 13800138000}
     assert found.counts == {"repaired_lines": 1, "personal_data_email": 1}
@@ -87,7 +92,59 @@ def test_rules_that_refuse(section: dict[str, Any], reason: str, value: float | 
     text = f"{ENGLISH} Write to a@b.cn, b@b.cn, key {'AK' + 'IA'}ABCDEFGHIJKLMNOP."
     text += "." * (153 - len(text))
     assert failure(text, **section) == (reason, value, threshold)
-    assert kept(text, "evaluation", **section).document.text == text
+    masks = {
+        "personal_data_email": text.replace("a@b.cn", "[email]").replace("b@b.cn", "[email]"),
+        "secret_aws_key": text.replace(KEY, "[aws_key]"),
+        "word_list_organs": text.replace("lung", "[organs]").replace("chest", "[organs]"),
+    }
+    # an evaluation text stays to be sought in the others, without what drops them
+    assert kept(text, "evaluation", **section).document.text == masks.get(reason, text)
+    if reason in masks:
+        assert failure(text, "instruction", **section) == (reason, value, threshold)
+    else:
+        assert kept(text, "instruction", **section).document.text == text
+
+
+def test_what_only_the_title_or_section_holds_drops_too() -> None:
+    section = CleanShards.model_validate({"personal_data": {"email": "drop"}})
+    for place in ("title", "section"):
+        found = cleaned(replace(DOCUMENT, **{place: "Contact a@b.cn"}), rules_of(section))
+        assert found == Failure("personal_data_email", 1, 1)
+
+
+def test_too_few_words_of_a_list_change_no_evaluation_text() -> None:
+    lists = {"organs": {"words": ["lung"], "min_matches": 2}}
+    assert kept(ENGLISH, "evaluation", word_lists=lists).document.text == ENGLISH
+
+
+@pytest.mark.parametrize("use", ["evaluation", "classifier,evaluation"])
+def test_a_corpus_text_that_is_for_evaluation_only_is_not_filtered(use: str) -> None:
+    assert kept("Yes.", use=use).document.text == "Yes."
+    assert kept(ENGLISH, use=use, languages=["zh"]).document.text == ENGLISH
+    assert kept(f"{ENGLISH} {KEY}", use=use, secrets="drop").document.text == f"{ENGLISH} [aws_key]"
+    assert failure("Yes.", use="evaluation,pt")[0] == "min_chars"
+    assert failure("Yes.", use="classifier")[0] == "min_chars"
+
+
+def test_words_of_lists_are_sought_as_texts_are_written() -> None:
+    text = "頭髮與皮膚的疾病需要由專科醫師診斷，治療方法取決於病因與嚴重程度，並應定期複診以評估療效與副作用，café的MRI檢查亦然。"
+    for word in ("頭髮", "头发", "cafe\u0301", "ＭＲＩ", "醫\u200b師"):
+        section = {"script": "simplified", "has_ascii_width": True, "word_lists": {"few": {"words": [word]}}}
+        assert failure(text, **section) == ("word_list_few", 1, 1), word
+
+
+def test_what_is_kept_hides_nothing_that_drops_or_is_masked() -> None:
+    text = f"{ENGLISH} Write to jane@casino-of-fortune.net, 欢迎优惠促销活动."
+    assert kept(text).counts == {"personal_data_email": 1}
+    assert failure(text, word_lists={"games": {"words": ["casino"]}}) == ("word_list_games", 1, 1)
+    lists = {"long": {"words": ["优惠促销"], "treatment": "keep"}, "short": {"words": ["优惠"], "treatment": "mask"}}
+    found = kept(text, word_lists=lists)
+    assert found.document.text == text.replace("优惠", "[short]")
+    assert found.counts == {"personal_data_email": 1, "word_list_long": 1, "word_list_short": 1}
+    # of masks that overlap, the secret or the personal data stays
+    lists = {"games": {"words": ["casino"], "treatment": "mask"}}
+    found = kept(text, word_lists=lists, personal_data={"email": "mask"})
+    assert "[email], 欢迎" in found.document.text
 
 
 def test_mix_of_languages() -> None:
@@ -120,8 +177,11 @@ def test_repeated_lines_go_before_the_rules_that_count_them() -> None:
 def test_script_is_for_chinese_only() -> None:
     traditional = "頭髮與皮膚的疾病需要由專科醫師診斷，治療方法取決於病因與嚴重程度，並應定期複診以評估療效與副作用。"
     japanese = "頭髪と皮膚の病気は、専門の医師による診断が必要であり、治療は原因と重症度によって決まります。定期的な検査も受けます。"
-    found = kept(traditional, script="simplified")
+    rules = rules_of(CleanShards(script="simplified"))
+    found = cleaned(replace(DOCUMENT, text=traditional, section="頭髮 / 皮膚"), rules)
+    assert isinstance(found, Cleaned)
     assert found.document.text.startswith("头发与皮肤的疾病")
+    assert found.document.section == "头发 / 皮肤"
     assert kept(japanese, script="simplified").document.text == japanese
 
 

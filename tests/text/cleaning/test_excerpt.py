@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from domainlm.text.cleaning.excerpt import masked_excerpt
+import pytest
+
+from domainlm.text.cleaning.excerpt import masked_excerpt, masked_place
 
 
 def test_an_excerpt_is_cut_and_holds_no_personal_data() -> None:
@@ -14,3 +16,28 @@ def test_an_excerpt_is_cut_and_holds_no_personal_data() -> None:
 def test_what_lies_across_the_end_is_masked_too() -> None:
     text = "x" * 140 + " jane.doe@a.rather.long.name-of-a-firm.net and more"
     assert "jane.doe" not in masked_excerpt(text)
+
+
+def test_a_text_as_read_is_brought_into_normal_form_first() -> None:
+    found = masked_excerpt(
+        "Write to jane\u200b.doe@smith-and\u00ad-daughters.net\r\nor call 138\u200b0013\u200b8000 (手机)"
+    )
+    assert found == "Write to [email]\nor call [mobile] (手机)"
+
+
+@pytest.mark.parametrize(
+    "head", ["", "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,0A1B\n\n", "Version: GnuPG v2\nComment: a-b\n\n"]
+)
+def test_a_private_key_that_goes_on_behind_the_excerpt(head: str) -> None:
+    key = (
+        f"-----BEGIN RSA PRIVATE{' '}KEY-----\n{head}"
+        + "MIIEow-IBAAKCAQEA+\n" * 40
+        + f"-----END RSA PRIVATE{' '}KEY-----"
+    )
+    assert masked_excerpt(f"Our key: {key} and more") == "Our key: [private_key]"
+    short = f"-----BEGIN RSA PRIVATE{' '}KEY-----\n{head}MIIEowIBAAKCAQEA\n-----END RSA PRIVATE{' '}KEY-----"
+    assert masked_excerpt(f"Our key: {short} and more") == "Our key: [private_key] and more"
+
+
+def test_a_place_is_shown_in_full_without_personal_data() -> None:
+    assert masked_place("Contact / " + "long " * 60 + "jane.doe@smith.net") == "Contact / " + "long " * 60 + "[email]"

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import ast
 import ipaddress
+import re
+from pathlib import Path
 
 import pytest
 
+from domainlm.text.cleaning import numbers
 from domainlm.text.cleaning.numbers import (
     context_of,
     is_bank_card,
@@ -119,3 +123,23 @@ def test_public_addresses_of_version_6() -> None:
 )
 def test_the_last_telling_word_on_the_line_decides(before: str, context: str) -> None:
     assert context_of(f"{before}12345678", len(before)) == context
+
+
+@pytest.mark.parametrize(
+    ("before", "context"),
+    [("请call", "person"), ("客服tel：", "person"), ("我的id是", "other"), ("固件v", "version"), ("recall", "")],
+)
+def test_a_latin_word_among_chinese_is_a_word(before: str, context: str) -> None:
+    assert context_of(before, len(before)) == context
+
+
+def test_no_pattern_of_cleaning_asks_python_what_a_word_is() -> None:
+    """`\\b` and `\\w` change their answers between Python versions, and take a Han character for a part of a Latin word."""
+    for module in Path(numbers.__file__).parent.glob("*.py"):
+        strings = [
+            node.value
+            for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Constant)
+        ]
+        found = [text for text in strings if isinstance(text, str) and re.search(r"\\[bBwW](?![a-z])", text)]
+        assert found == [], module.name

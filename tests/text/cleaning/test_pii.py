@@ -88,3 +88,8 @@ def test_hostile_text_takes_linear_time(part: str) -> None:
     start = time.perf_counter()
     personal_data(part * 20_000)
     assert time.perf_counter() - start < 2
+
+
+def test_a_latin_word_behind_chinese_announces_a_number() -> None:
+    text = "请Call 555 012 3456 01"
+    assert [(span.kind, text[span.start : span.end]) for span in personal_data(text)] == [("phone", "555 012 3456 01")]

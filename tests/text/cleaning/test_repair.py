@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from domainlm.text.cleaning.repair import repaired
@@ -66,3 +68,33 @@ def test_east_asian_bytes_read_as_latin_1(text: str, charset: str) -> None:
 @pytest.mark.parametrize("text", ["ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞß", "ÄÖÜäöüß", "¡¢£¤¥¦§¨©ª«¬®¯°±²³´µ¶·¸¹º»¼½¾¿"])
 def test_tables_of_letters_and_signs_stay(text: str) -> None:
     assert repaired(text) == (text, 0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\xfe\xff\xc0\xc1\xc2\xc3\xc4\n\xc5\xc6\xc7\xc8\xc9\xca\n\xcb\xcc\xcd\xce\xcf\xd0\xd1",
+        f"{CHINESE}\n{CHINESE}".encode("utf-16").decode("latin-1"),
+        "\xff\xfe\0\0" + "\xe4\xe5\1\0" * 9,
+        "\xfe\xff\xc0\xc1\xc2\xc3\xc4\xc5",
+    ],
+)
+def test_bytes_that_look_like_utf_16_stay_as_they_are(text: str) -> None:
+    assert repaired(text) == (text, 0)
+
+
+def test_no_text_whatever_stops_a_build_or_gets_other_lines() -> None:
+    dice = random.Random(3)
+    pools = [
+        "".join(map(chr, range(0x80, 0x100))),
+        "\xfe\xff\0\xc3\xe2",
+        "锛銆鐨肺，。",
+        "€‚ƒ„…†ˆ‰Š",
+        "\ud800\udc00",
+        "ab \n\r\x85",
+    ]
+    for _ in range(4000):
+        text = "".join(dice.choices("".join(dice.sample(pools, 3)) + "\n" * 6, k=80))
+        better, count = repaired(text)
+        assert better.count("\n") == text.count("\n")
+        assert (count == 0) == (better == text)

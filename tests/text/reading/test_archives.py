@@ -7,6 +7,7 @@ import lzma
 import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -239,6 +240,33 @@ def test_damage_inside_concerns_its_member(read: Callable) -> None:
     found, refused = read(bytes(data))
     assert refused == [("top/deep/b.bin", "damaged_member")]
     assert sorted(found) == ["top/a.txt", "top/empty"]
+
+
+@pytest.mark.parametrize("kind", ["bz2", "xz"])
+def test_a_damaged_stream_after_a_good_one_is_damage(kind: str, read: Callable) -> None:
+    data = PACKERS[kind](b"one ") + b"?" + PACKERS[kind](b"two")
+    assert read(data) == ({}, [("", "damaged_archive")])
+
+
+def test_a_zip_s_name_is_that_of_its_entry_whatever_the_python(read: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Windows' packers write GBK, and the name in UTF-8 beside it, which Python reads from 3.12 on
+    name, unicode_name = "病历.txt".encode("gbk"), "病历.txt".encode()
+    field = struct.pack("<BL", 1, zlib.crc32(name)) + unicode_name
+    info = zipfile.ZipInfo("name.txt")
+    info.extra = struct.pack("<HH", 0x7075, len(field)) + field
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(info, b"text")
+    data = file.getvalue().replace(b"name.txt", name)
+    assert read(data) == ({"病历.txt": b"text"}, [])
+    own = zipfile.ZipInfo._decodeExtra
+
+    def as_in_python_3_12(entry: zipfile.ZipInfo, *found: int) -> None:
+        own(entry, *found)
+        entry.filename = "病历.txt"
+
+    monkeypatch.setattr(zipfile.ZipInfo, "_decodeExtra", as_in_python_3_12)
+    assert read(data) == ({"病历.txt": b"text"}, [])
 
 
 def test_a_zip_of_a_version_to_come(read: Callable) -> None:

@@ -80,6 +80,17 @@ def test_what_a_reader_of_the_page_sees() -> None:
     assert section.body == "a inserted\tb\nc-d\n\nIn a box.\n\nIn a form."
 
 
+def test_text_boxes_in_cells_and_notes_are_read_after_their_paragraphs() -> None:
+    def boxed(text: str, inner: str = "") -> str:
+        return f"<w:r><w:pict><w:txbxContent>{paragraph(text, runs=inner)}</w:txbxContent></w:pict></w:r>"
+
+    cell = paragraph("a", runs=boxed("in a box", boxed("in its box"))) + paragraph("b")
+    table = f"<w:tbl><w:tr><w:tc>{cell}</w:tc><w:tc>{paragraph('c')}</w:tc></w:tr></w:tbl>"
+    notes = f"<w:footnotes {W}><w:footnote>{paragraph('A note.', runs=boxed('Its box.'))}</w:footnote></w:footnotes>"
+    (section,) = read_docx(docx(table, footnotes=notes))
+    assert section.body == "a b in a box in its box | c\n\nA note. Its box."
+
+
 def test_the_main_part_is_the_one_that_the_package_names() -> None:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import time
+
+import pytest
+
 from domainlm.text.reading.markdown import read_markdown
 
 TEXT = """---
@@ -71,3 +75,20 @@ def test_windows_line_ends_chinese_and_no_heading() -> None:
 def test_comments_that_never_end_are_text() -> None:
     assert read_markdown("a <!-- b --> c <!-- d")[0].body == "a  c <!-- d"
     assert len(read_markdown("<!--" * 200_000)[0].body) == 800_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# " + "[" * 20_000,
+        "# " + "[](" * 20_000,
+        "# a" + " " * 20_000 + "b",
+        "# a" + "{#" * 20_000 + "b",
+        "# a{#b}" + " " * 20_000 + "b",
+    ],
+    ids=range(5),
+)
+def test_long_runs_take_linear_time(text: str) -> None:
+    begin = time.process_time()
+    read_markdown(text)
+    assert time.process_time() - begin < 0.5

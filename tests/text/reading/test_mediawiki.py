@@ -3,6 +3,9 @@ from __future__ import annotations
 import bz2
 import io
 
+import pytest
+
+from domainlm.text.reading import mediawiki
 from domainlm.text.reading.mediawiki import read_mediawiki
 from domainlm.text.reading.pieces import Piece, Rejection
 
@@ -70,3 +73,26 @@ def test_long_articles_are_cut_and_share_their_group() -> None:
     assert {p.group for p in pieces} == {"Long"}
     assert len({p.part for p in pieces}) == len(pieces)
     assert all(len(p.text) <= 500 and p.text.startswith("Long\n\nA paragraph") for p in pieces)
+
+
+def test_a_page_without_end_costs_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mediawiki, "MAX_PAGE_CHARS", 1000)
+    data = f"<mediawiki>{page('Long', 'word ' * 300)}{page('肺', '肺是器官。')}</mediawiki>".encode()
+    pieces, rejections = split(data)
+    assert [p.title for p in pieces] == ["肺"]
+    assert [(r.reason, r.detail) for r in rejections] == [("too_large", "Long: a page of more than 1000 characters")]
+
+
+def test_a_mark_without_end_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Endless(io.BytesIO):
+        given = 0
+
+        def read(self, size: int | None = -1) -> bytes:
+            data = super().read(size) or b"x" * 65536
+            self.given += len(data)
+            assert self.given < 3_000_000
+            return data
+
+    monkeypatch.setattr(mediawiki, "MAX_MARK_BYTES", 1_000_000)
+    found = list(read_mediawiki(Endless(b"<mediawiki><page><"), 10_000))
+    assert [each.reason for each in found if isinstance(each, Rejection)] == ["malformed_xml"]

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import io
 import json
+import time
+import tracemalloc
 
 import pytest
 
+from domainlm.text.reading import obo
 from domainlm.text.reading.obo import read_obo
 from domainlm.text.reading.pieces import Piece, Rejection
 
@@ -105,3 +108,46 @@ def test_ranges_together_are_the_file(depth: int) -> None:
 def test_a_cycle_of_parents_ends() -> None:
     text = b"[Term]\nid: A\nname: a\nis_a: B\n\n[Term]\nid: B\nname: b\nis_a: A\n"
     assert sorted(p.group for p in read_obo(io.BytesIO(text), 0, len(text), 0) if isinstance(p, Piece)) == ["A", "B"]
+
+
+def test_a_line_without_end_is_too_large_and_is_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(obo, "MAX_LINE_BYTES", 64)
+    long = b'def: "' + b"word " * 50 + b'" []'
+    text = b"[Term]\nid: A\nname: a\n" + long + b"\n\n[Term]\nid: B\nname: b\nis_a: A\n"
+    longest = 0
+
+    class File(io.BytesIO):
+        def readline(self, size: int | None = -1, /) -> bytes:
+            nonlocal longest
+            line = super().readline(size)
+            longest = max(longest, len(line))
+            return line
+
+    found = list(read_obo(File(text), 0, len(text), 1))
+    assert [f.reason if isinstance(f, Rejection) else f.section for f in found] == ["too_large", "B"]
+    assert longest == 64
+    assert isinstance(found[0], Rejection)
+    assert found[0].detail == "A has a line of more than 64 bytes"
+    # exactly as long as is allowed
+    whole = b"[Term]\nid: A\nname: " + b"a" * 57 + b"\n"
+    assert [f.section for f in read_obo(io.BytesIO(whole), 0, len(whole), 1) if isinstance(f, Piece)] == ["A"]
+
+
+def test_one_term_is_held_at_a_time() -> None:
+    definition = "word " * 1000
+    text = "".join(f'[Term]\nid: T:{n}\nname: n\ndef: "{definition}" []\n\n' for n in range(150)).encode()
+    tracemalloc.start()
+    assert sum(isinstance(f, Piece) for f in read_obo(io.BytesIO(text), 0, len(text), 1)) == 150
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < len(text) / 5
+
+
+def test_quotes_that_never_end_and_a_chain_of_terms_take_no_square_of_the_time() -> None:
+    # seconds where each were quadratic, or worse
+    quotes = b"[Term]\nid: A\nname: a\ndef: " + b'"' + b'\\"' * 100_000 + b"\n"
+    chain = b"".join(b"[Term]\nid: %d\nname: n\nis_a: %d\n" % (n, n + 1) for n in range(3000))
+    start = time.process_time()
+    assert len(list(read_obo(io.BytesIO(quotes), 0, len(quotes), 1))) == 1
+    assert len(list(read_obo(io.BytesIO(chain), 0, len(chain), 1))) == 3000
+    assert time.process_time() - start < 2.0

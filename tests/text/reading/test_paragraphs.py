@@ -63,3 +63,13 @@ def test_a_cut_word_is_put_together_as_the_document_writes_it() -> None:
 
 def test_leaders_of_a_contents_page_go() -> None:
     assert flowing(lines(["1 Lungs . . . . . . . . 3", "2 Heart ........ 9"])) == "1 Lungs 3\n2 Heart 9"
+
+
+def test_one_overfull_line_of_a_page_does_not_break_the_sentences_of_the_others() -> None:
+    # an address that cannot be cut stands out beyond the right edge
+    overfull = f"{FULL} in.net"
+    page = lines([FULL, FULL, overfull, FULL, FULL])
+    assert "\n" not in flowing(lines([FULL] * 10), page)
+    # where many lines end there it is the edge, and without many lines the furthest is
+    assert flowing(lines([overfull] * 12), lines([FULL, overfull, FULL])).count("\n") == 1
+    assert flowing(page).count("\n") == 3

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import codecs
 import ctypes
+import errno
 import io
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
 
 from domainlm.config.text import Documents
+from domainlm.stage import StageError
 from domainlm.text.document import Document
 from domainlm.text.reading import readers
 from domainlm.text.reading.pieces import Rejection, Section
@@ -17,7 +20,7 @@ from domainlm.text.reading.readers import read_documents_of, reader_process
 CHINESE = "# 肺炎\n\n肺炎是由病原微生物等因素引起的肺部炎症，患者常有发热、咳嗽。\n\n# 治疗\n\n治疗以抗感染为主。\n"
 
 
-def read(data: bytes, document_format: str | None, **labels: Any) -> list[Document | Rejection]:
+def row_of(data: bytes, document_format: str | None, **labels: Any) -> dict[str, Any]:
     row: dict[str, Any] = {
         "source": "s",
         "role": "corpus",
@@ -26,8 +29,11 @@ def read(data: bytes, document_format: str | None, **labels: Any) -> list[Docume
         "authority": "official",
         "stance": "x",
     }
-    row |= {"size": len(data), "start": 0, "end": len(data), "format": document_format, **labels}
-    return list(read_documents_of(row, io.BytesIO(data), Documents()))
+    return row | {"size": len(data), "start": 0, "end": len(data), "format": document_format, **labels}
+
+
+def read(data: bytes, document_format: str | None, **labels: Any) -> list[Document | Rejection]:
+    return list(read_documents_of(row_of(data, document_format, **labels), io.BytesIO(data), Documents()))
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])
@@ -91,16 +97,81 @@ def test_a_parser_that_crashes_or_hangs_costs_its_file_only(monkeypatch: pytest.
     found = []
     with reader_process(config) as process:
         for data in (b"first", b"crash", b"second", b"hang", b"third"):
-            row = {
-                "source": "s",
-                "role": "corpus",
-                "path": "a",
-                "licence": "",
-                "authority": "",
-                "stance": "",
-                "start": 0,
-            }
-            row |= {"size": len(data), "end": len(data), "format": "pdf"}
+            row = row_of(data, "pdf")
             (each,) = read_documents_of(row, io.BytesIO(data), config, process)
             found.append(each.text if isinstance(each, Document) else each.reason)
     assert found == ["first", "crashed", "second", "time_limit", "third"]
+
+
+@pytest.mark.parametrize("is_isolated", [False, True])
+def test_what_a_reader_raises_costs_its_file_only(is_isolated: bool) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = io.BytesIO()
+    column = pa.array(["one"])
+    pq.write_table(pa.Table.from_arrays([column, column], ["text", "text"]), table)
+    dump = b'<?xml version="1.0" encoding="gbk"?>\n<mediawiki></mediawiki>'
+    config = Documents()
+    found = []
+    with reader_process(config) as process:
+        for data, document_format in ((table.getvalue(), "parquet"), (dump, "mediawiki"), (b"good", "txt")):
+            row = row_of(data, document_format)
+            (each,) = read_documents_of(row, io.BytesIO(data), config, process if is_isolated else None)
+            found.append(each.text if isinstance(each, Document) else (each.reason, each.detail))
+    assert found == [("crashed", "KeyError in the reader"), ("crashed", "ValueError in the reader"), "good"]
+
+
+def test_faults_of_the_machine_and_other_bytes_than_listed_stop_the_build() -> None:
+    for error in (OSError(errno.EIO, "Input/output error"), StageError("not what the inventory lists")):
+
+        class Broken(io.BytesIO):
+            def read(self, size: int | None = -1, fault: Exception = error) -> bytes:
+                raise fault
+
+        with pytest.raises(type(error)), reader_process(Documents()) as process:
+            list(read_documents_of(row_of(b"text", "txt"), Broken(b"text"), Documents(), process))
+
+
+def test_bad_records_are_not_held() -> None:
+    data = b"title,text\n" + b"1,\n" * 10_000
+    found = read_documents_of(row_of(data, "csv"), io.BytesIO(data), Documents())
+    tracemalloc.start()
+    assert sum(1 for _ in found) == 10_000
+    assert tracemalloc.get_traced_memory()[1] < 1_500_000
+    tracemalloc.stop()
+
+
+def test_an_article_that_hangs_costs_itself_not_the_dump(monkeypatch: pytest.MonkeyPatch) -> None:
+    def prose_of(markup: str) -> str:
+        while markup == "hang":
+            pass
+        return markup
+
+    monkeypatch.setattr("domainlm.text.reading.mediawiki.prose_of", prose_of)
+    pages = [f"<page><title>{text}</title><text>{text}</text></page>" for text in ("first", "hang", "last")]
+    data = f"<mediawiki>{''.join(pages)}</mediawiki>".encode()
+    config = Documents(max_seconds=0.3)
+    with reader_process(config) as process:
+        found = list(read_documents_of(row_of(data, "mediawiki"), io.BytesIO(data), config, process))
+    assert [each.section if isinstance(each, Document) else each.reason for each in found] == [
+        "first",
+        "time_limit",
+        "last",
+    ]
+
+
+def hang(*_: object) -> None:
+    while True:
+        pass
+
+
+@pytest.mark.parametrize("document_format", ["md", "rst", "txt", "json", "jsonl", "csv", "mediawiki", "html", "arrow"])
+def test_no_format_hangs_a_build(monkeypatch: pytest.MonkeyPatch, document_format: str) -> None:
+    for name in ("read_sections", "read_records", "pieces_of_page"):
+        monkeypatch.setattr(readers, name, hang)
+    data = b"<mediawiki><page><title>a</title></page></mediawiki>"
+    config = Documents(max_seconds=0.1)
+    with reader_process(config) as process:
+        found = list(read_documents_of(row_of(data, document_format), io.BytesIO(data), config, process))
+    assert [each.reason for each in found if isinstance(each, Rejection)] == ["time_limit"]

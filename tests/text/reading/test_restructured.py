@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import time
+
+import pytest
+
 from domainlm.text.reading.restructured import plain_body, plain_inline, read_restructured
 
 TEXT = """.. _label:
@@ -81,3 +85,18 @@ def test_tables_and_transitions_are_no_headings() -> None:
     text = "Some text.\n\n-----\n\n=====  =====\na      b\n=====  =====\n1      2\n=====  =====\n"
     assert [section.path for section in read_restructured(text)] == [()]
     assert plain_body("") == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`a" + " " * 20_000,
+        ":a:`b" + " " * 20_000,
+        ":a" * 20_000,
+    ],
+    ids=range(3),
+)
+def test_long_runs_take_linear_time(text: str) -> None:
+    begin = time.process_time()
+    read_restructured(text)
+    assert time.process_time() - begin < 0.5

@@ -13,6 +13,7 @@ import pytest
 
 from domainlm.config.text import Documents
 from domainlm.text.reading.pieces import Piece, Rejection
+from domainlm.text.reading.readers import read_pieces, reader_process
 from domainlm.text.reading.tables import read_records
 
 ROWS = [{"title": f"t{n}", "text": f"text {n} 肺炎", "year": 2000 + n} for n in range(1, 1301)]
@@ -22,6 +23,17 @@ def read(data: bytes, document_format: str, start: int = 0, end: int | None = No
     row = {"format": document_format, "start": start, "end": len(data) if end is None else end, "size": len(data)}
     row |= {"role": labels.pop("role", "corpus"), "path": "a", "charset": labels.pop("charset", None)}
     return list(read_records(row, io.BytesIO(data), Documents(**labels)))
+
+
+def row_of(data: bytes, document_format: str) -> dict[str, Any]:
+    return {"format": document_format, "start": 0, "end": len(data), "size": len(data), "role": "corpus", "path": "a"}
+
+
+def read_isolated(data: bytes, document_format: str, **labels: Any) -> list[Any]:
+    """As a build reads it."""
+    config = Documents(**labels)
+    with reader_process(config) as process:
+        return list(read_pieces(row_of(data, document_format), io.BytesIO(data), config, process))
 
 
 def texts(found: list[Any]) -> list[str]:
@@ -191,22 +203,37 @@ def test_a_heading_that_is_no_csv_found_by_fuzzing() -> None:
     assert [each.reason for each in read(b"title\rtext\rA\r", "csv")] == ["malformed"]
 
 
-def test_a_library_that_dies_costs_one_file_found_by_fuzzing(monkeypatch: pytest.MonkeyPatch) -> None:
-    # pyarrow 26 aborts the process at some broken metadata: std::terminate on a ParquetException
-    monkeypatch.setattr("domainlm.text.reading.tables._decode_parquet", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    assert [each.reason for each in read(parquet(ROWS[:2]), "parquet")] == ["crashed"]
-
-
-def test_a_library_that_never_ends_costs_one_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    def endless(file: Any) -> None:
-        while True:
+@pytest.mark.parametrize(("is_endless", "reason"), [(False, "crashed"), (True, "time_limit")])
+def test_a_library_that_dies_or_never_ends_costs_one_file(
+    monkeypatch: pytest.MonkeyPatch, is_endless: bool, reason: str
+) -> None:
+    # found by fuzzing: pyarrow 26 aborts the process at some broken metadata (std::terminate on a ParquetException)
+    def broken(*_: Any) -> None:
+        while is_endless:
             pass
+        os.kill(os.getpid(), signal.SIGABRT)
 
-    monkeypatch.setattr("domainlm.text.reading.tables._decode_arrow", endless)
-    assert [each.reason for each in read(arrow(ROWS[:2], False), "arrow", max_seconds=1.0)] == ["time_limit"]
+    good = read_isolated(parquet(ROWS[:2]), "parquet")
+    monkeypatch.setattr("domainlm.text.reading.tables._opened_parquet", broken)
+    assert texts(read_isolated(parquet(ROWS[:2]), "parquet", max_seconds=0.5)) == [reason]
+    assert texts(good) == [f"{row['title']}\n\n{row['text']}" for row in ROWS[:2]]
 
 
-def test_a_large_file_is_checked_and_read_in_place(tmp_path: Path) -> None:
+def test_rows_that_are_large_only_in_memory_stay_within_the_limit() -> None:
+    config = Documents(max_memory_mb=200)
+    # what this process has freed when the other begins is that one's to use
+    with reader_process(config) as process:
+        row = {"text": "word " * 200_000}
+        for data, document_format, count in (
+            (parquet([row] * 400, 400), "parquet", 400),
+            (arrow([row] * 10, True), "arrow", 10),
+        ):
+            found = list(read_pieces(row_of(data, document_format), io.BytesIO(data), config, process))
+            assert {each.reason for each in found if isinstance(each, Rejection)} == set()
+            assert len({each.section for each in found if isinstance(each, Piece)}) == count
+
+
+def test_a_large_file_is_read_in_place(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     path.write_bytes(parquet(ROWS))
     row = {"format": "parquet", "start": 0, "end": 10**9, "size": path.stat().st_size, "role": "corpus", "path": "a"}

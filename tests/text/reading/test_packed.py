@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Callable
+
+import pyarrow as pa
+import pytest
+
+from domainlm.text.reading import packed
+from domainlm.text.reading.packed import unpacked
+
+
+def zst(data: bytes) -> bytes:
+    return bytes(pa.compress(data, codec="zstd", asbytes=True))
+
+
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "gz": lambda data: gzip.compress(data, mtime=0),
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": zst,
+}
+# of several buffers of packed and of unpacked bytes
+LONG = bytes(zlib.crc32(bytes([at % 251, at // 251])) % 256 for at in range(60_000)) * 5
+
+
+def unpack(kind: str, data: bytes) -> bytes:
+    found = []
+    with unpacked(io.BytesIO(data), kind) as stream:
+        while part := stream.read(7001):
+            found.append(part)
+        assert stream.read(7001) == b""
+    return b"".join(found)
+
+
+@pytest.mark.parametrize("kind", PACKERS)
+def test_all_streams_are_read(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pack = PACKERS[kind]
+    for chunk_bytes in (packed.CHUNK_BYTES, 100):
+        monkeypatch.setattr(packed, "CHUNK_BYTES", chunk_bytes)
+        assert unpack(kind, pack(LONG)) == LONG
+        assert unpack(kind, pack(b"one ") + pack(b"") + pack(LONG)) == b"one " + LONG
+
+
+@pytest.mark.parametrize("kind", ["gz", "bz2", "xz"])
+def test_zero_bytes_between_streams_and_at_the_end_are_padding(kind: str) -> None:
+    pack = PACKERS[kind]
+    assert unpack(kind, pack(b"one ") + bytes(8) + pack(b"two") + bytes(200)) == b"one two"
+
+
+@pytest.mark.parametrize("kind", PACKERS)
+def test_a_damaged_or_cut_second_stream_is_not_the_end(kind: str) -> None:
+    first, second = PACKERS[kind](b"one "), PACKERS[kind](LONG)
+    for rest in (b"damaged" + second, second[:2] + b"\0" + second[3:], second[: len(second) // 2], b"more"):
+        with pytest.raises((OSError, EOFError, lzma.LZMAError, zlib.error)):
+            unpack(kind, first + rest)
