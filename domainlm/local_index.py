@@ -61,12 +61,17 @@ def read_content(location: bytes) -> tuple[Identity, str, str]:
     return identity, digest, media_type
 
 
-def _rows(files: Sequence[LocalFile]) -> list[list[Any]]:
-    rows = []
+def _rows(files: Sequence[LocalFile]) -> list[list[Any] | None]:
+    """What is kept of each file; None of one that may not be read."""
+    rows: list[list[Any] | None] = []
     for file in files:
         began_ns = time.time_ns()
-        identity, digest, media_type = read_content(file.location)
-        rows.append([*identity, digest, began_ns, media_type])
+        try:
+            identity, digest, media_type = read_content(file.location)
+        except PermissionError:
+            rows.append(None)
+        else:
+            rows.append([*identity, digest, began_ns, media_type])
     return rows
 
 
@@ -84,10 +89,11 @@ class LocalIndex:
             if kept["media_type_code"] == self._code:
                 self._rows = kept["files"]
 
-    def contents(self, files: Sequence[LocalFile]) -> list[Content]:
-        """Content of each file. What changed is hashed in threads, because hashlib works without the interpreter's lock.
+    def contents(self, files: Sequence[LocalFile]) -> list[Content | None]:
+        """Content of each file, None of one that may not be read (permissions).
 
-        Raises OSError with the name of a file that cannot be read.
+        What changed is hashed in threads, because hashlib works without the interpreter's lock. Raises OSError with the name of
+        a file that cannot be read for another reason.
         """
         names = [self._name(file.location) for file in files]
         changed = [n for n, file in enumerate(files) if not self._is_known(names[n], file.identity)]
@@ -99,15 +105,14 @@ class LocalIndex:
                 for task, rows in zip(
                     tasks, pool.map(_rows, ([files[n] for n in task] for task in tasks)), strict=True
                 ):
-                    self._rows.update(zip((names[n] for n in task), rows, strict=True))
+                    for n, row in zip(task, rows, strict=True):
+                        if row is None:
+                            self._rows.pop(names[n], None)
+                        else:
+                            self._rows[names[n]] = row
             self._is_changed = True
-        found = (self._rows[name] for name in names)
-        return [Content(row[4], row[0], row[6]) for row in found]
-
-    def content(self, path: Path) -> Content:
-        """Content of one file."""
-        location = os.fsencode(path)
-        return self.contents([LocalFile(path.name, None, location, identity_of(os.stat(location)))])[0]
+        found = (self._rows.get(name) for name in names)
+        return [None if row is None else Content(row[4], row[0], row[6]) for row in found]
 
     def _name(self, location: bytes) -> str:
         prefix = self._project + b"/"

@@ -54,7 +54,7 @@ STAGES: tuple[Stage, ...] = (
         "documents",
         inputs=("raw_corpus",),
         is_sharded=True,
-        distributions=("pyarrow", "selectolax", "mwparserfromhell", "pypdfium2"),
+        distributions=("pyarrow", "selectolax", "mwparserfromhell", "pypdfium2", "phonenumbers"),
     ),
     Stage(
         "clean_shards",
@@ -90,7 +90,7 @@ STAGES: tuple[Stage, ...] = (
         "corpus_split",
         inputs=("unique_shards", "base_model"),
         shared=("seed",),
-        distributions=("pyarrow", "tokenizers"),
+        distributions=("pyarrow", "tokenizers", "ahocorasick-rs"),
         memory_mb=2000,
     ),
     Stage(
@@ -159,6 +159,15 @@ STAGES: tuple[Stage, ...] = (
         ),
     ),
 )
+# knobs of other sections in a stage's slice, by their key in it
+OTHER_KNOBS = {
+    # how it is known that a text repeats another
+    "corpus_split": {
+        "evaluation_threshold": "unique_shards.evaluation_threshold",
+        "shingle_words": "unique_shards.shingle_words",
+    },
+    "eval_results": {"relay": "sft_adapter.relay", "system_prompt": "sft_tokens.system_prompt"},
+}
 BY_NAME = {stage.name: stage for stage in STAGES}
 
 
@@ -197,9 +206,9 @@ def config_slice(stage: Stage, config: DomainConfig) -> dict[str, object]:
     values = config.model_dump(mode="json")
     section: dict[str, object] = values[stage.name]
     found: dict[str, object] = {"section": section, **{key: values[key] for key in stage.shared}}
-    if stage.name == "eval_results":
-        found["relay"] = config.sft_adapter.relay
-        found["system_prompt"] = config.sft_tokens.system_prompt
+    for key, knob in OTHER_KNOBS.get(stage.name, {}).items():
+        owner, name = knob.split(".")
+        found[key] = values[owner][name]
     return found
 
 

@@ -9,22 +9,25 @@ is in the project and not there would silently be left out of the experiment's c
 
 from __future__ import annotations
 
+import heapq
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from domainlm.config.domain import DomainConfig
 from domainlm.config.sources import Source
-from domainlm.local_files import left_behind, local_files, unreadable
+from domainlm.local_files import FAULTS, LocalFile, left_behind, local_files, unreadable
 from domainlm.local_index import Content, LocalIndex
 from domainlm.resolve import ConfigurationError
 from domainlm.store.location import experiment_origin
+from domainlm.text.document import LABELS
+from domainlm.text.reading.charset import SAMPLE_BYTES, majority_charset
 from domainlm.text.reading.expansion import is_expanded
 from domainlm.text.reading.labels import Table, labelled, read_table
-from domainlm.text.reading.media_type import format_by_content
+from domainlm.text.reading.media_type import TEXT_TYPES, format_by_content
 from domainlm.text.reading.segments import byte_ranges, format_of, shard_of
 
 # which files of a hub revision are fetched: of a model, and of a dataset whose source does not say
@@ -35,15 +38,15 @@ HUB_DATA_PATTERNS = tuple(
     for packed in ("", ".gz", ".zst", ".bz2", ".xz")
 )
 DEFAULT_INCLUDE = ["**/*"]
+# files of a source by which the set of nearly all is told: at each start, 0.02 s in UTF-8 and 0.3 s in GBK
+CHARSET_FILES = 64
 
 
 def labels(name: str, source: Source) -> dict[str, Any]:
     return {
         "source": name,
         "role": source.role,
-        "licence": source.licence,
-        "authority": source.authority,
-        "stance": source.stance,
+        **{label: getattr(source, label) for label in LABELS},
     }
 
 
@@ -58,14 +61,16 @@ def check_left_behind(project: Path, config: DomainConfig) -> None:
             continue
         if not (origin / source.local).is_dir():
             continue
-        here = {file.path for file in local_files(project, name, source)}
-        missing = [file for file in local_files(origin, name, source) if file.path not in here]
+        here = {file.path: file.fault for file in local_files(project, name, source)}
+        there = [file for file in local_files(origin, name, source) if file.fault is None]
+        missing = [file for file in there if here.get(file.path, "missing") is not None]
         if missing:
             command = ["git", "ls-files", "-z"]
             done = subprocess.run(command, cwd=origin / source.local, stdout=subprocess.PIPE, check=True)
             tracked = set(os.fsdecode(done.stdout).split("\0"))
             for file in missing:
-                if (file.name or file.path) not in tracked:
+                # a link that git tracks leads nowhere where it does not track the file
+                if (file.name or file.path) not in tracked or file.path in here:
                     raise left_behind(f"sources.{name}.local", source.local, f"{source.local}/{file.path}", origin)
 
 
@@ -94,24 +99,40 @@ def _without_nothing(row: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in row.items() if value is not None and value is not False}
 
 
+def _majority_charset(found: Iterable[tuple[LocalFile, Content]]) -> str | None:
+    """Character set that nearly all files which are no UTF-8 are in. Raises OSError.
+
+    Of some of the texts, by smallest digest: a function of the contents, which one changed file hardly ever moves.
+    """
+    texts = ((content.sha256, file.location) for file, content in found if content.media_type in TEXT_TYPES)
+
+    def beginning(location: bytes) -> tuple[bytes, bool]:
+        with open(location, "rb") as file:
+            data = file.read(SAMPLE_BYTES)
+            return data, len(data) == SAMPLE_BYTES
+
+    return majority_charset(beginning(location) for _, location in heapq.nsmallest(CHARSET_FILES, texts))
+
+
 def local_rows(
     project: Path, name: str, source: Source, index: LocalIndex, segment_bytes: int
 ) -> Iterator[dict[str, Any]]:
-    """One row per byte range of every file of a local source, one for each archive among them."""
+    """One row per byte range of every file of a local source, one for each archive among them and each that cannot be read."""
     key = f"sources.{name}.local"
     files = local_files(project, name, source)
+    is_text = source.role != "base_model"
+    sound = [file for file in files if file.fault is None]
     try:
-        contents = index.contents(files)
+        read = [(file, content) for file, content in zip(sound, index.contents(sound), strict=True) if content]
+        charset = source.charset or (_majority_charset(read) if is_text else None)
     except OSError as error:
-        raise unreadable(key, os.path.relpath(error.filename, project), error) from error
+        raise unreadable(key, os.path.relpath(error.filename, project), str(error.strerror)) from error
+    contents = {file.path: content for file, content in read}
     table = label_table_of(project, name, source)
     common, patterns = labels(name, source), _patterns(source)
-    is_text = source.role != "base_model"
-    fixed = {"origin": "local", "charset": source.charset, "is_copied": source.is_copied}
+    fixed = {"origin": "local", "charset": charset, "is_copied": source.is_copied}
     archives = {
-        file.path
-        for file, content in zip(files, contents, strict=True)
-        if is_text and is_expanded(content.media_type, source.format)
+        path for path, content in contents.items() if is_text and is_expanded(content.media_type, source.format)
     }
     is_one = (project / str(source.local)).is_file()
     inner, unknown = _inside(table, archives, {file.path for file in files})
@@ -120,7 +141,14 @@ def local_rows(
             f"sources.{name}.label_table: {min(unknown)} is no file of {source.local} that is taken "
             f"({len(unknown)} such paths); expected paths relative to {source.local}"
         )
-    for file, content in zip(files, contents, strict=True):
+    for file in files:
+        if (content := contents.get(file.path)) is None:
+            fault = file.fault or "unreadable"
+            if not is_text or not contents:
+                raise unreadable(key, f"{source.local}/{file.path}", FAULTS[fault])
+            row = {**common, **fixed, "path": file.path, "fault": fault, "detail": FAULTS[fault], "sha256": ""}
+            yield {**_without_nothing(row), "is_archive": False, "size": 0, "start": 0, "end": 0}
+            continue
         place = {"path": file.path, "file_name": file.name, "sha256": content.sha256, "size": content.size}
         row = _without_nothing({**common, **fixed, **place})
         if file.path in archives:

@@ -129,6 +129,19 @@ def test_package_data_is_there_and_shipped() -> None:
     assert others == declared
 
 
+@pytest.mark.parametrize("path", sorted((PACKAGE / "text").rglob("*.py")), ids=lambda path: path.stem)
+def test_patterns_do_not_ask_the_interpreter_what_a_letter_is(path: Path) -> None:
+    """Python's tables change with its version, and to them a Han character is of the word that it stands beside."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    free = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and "re.ASCII" in map(ast.unparse, call.args):
+            free |= {id(node) for node in ast.walk(call)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in free:
+            assert not re.search(r"\\[bBwWdD]", node.value), f"{path.name}:{node.lineno}: {node.value}; add re.ASCII"
+
+
 @pytest.mark.parametrize("rule", rules())
 def test_a_rule_is_wiring(rule: str) -> None:
     text = rules()[rule]

@@ -13,7 +13,8 @@ from domainlm.config.sources import Source
 from domainlm.local_files import local_files
 from domainlm.local_index import LocalIndex
 from domainlm.resolve import ConfigurationError
-from domainlm.sources import text_slices
+from domainlm.sources import base_model_slice, text_slices
+from domainlm.store.canonical import sha256_of
 
 
 @pytest.fixture
@@ -49,35 +50,62 @@ def test_a_link_in_a_circle_is_named(root: Path, target: str) -> None:
         paths(root)
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, lambda path: os.mknod(path, 0o140644)])
-def test_pipes_and_sockets_are_named_and_not_opened(root: Path, make: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize(
+    ("make", "fault"),
+    [
+        (os.mkfifo, "not_a_file"),
+        (lambda path: os.mknod(path, 0o140644), "not_a_file"),
+        (lambda path: path.symlink_to("/dev/zero"), "not_a_file"),
+        (lambda path: path.symlink_to("nowhere"), "dangling_link"),
+        (lambda path: path.symlink_to("odd"), "dangling_link"),
+        (lambda path: path.symlink_to("a.md/inner"), "dangling_link"),
+    ],
+)
+def test_what_is_no_file_is_listed_with_its_fault(root: Path, make: Callable[[Path], None], fault: str) -> None:
     make(root / "odd")
-    with pytest.raises(ConfigurationError, match=r"texts/odd is a pipe, a socket or a device.*exclude"):
-        paths(root)
+    source = Source.model_validate({"role": "corpus", "local": "texts"})
+    assert [(file.path, file.fault) for file in local_files(root.parent, "x", source)] == [
+        ("a.md", None),
+        ("odd", fault),
+    ]
     assert paths(root, exclude=["odd"]) == ["a.md"]
+    assert paths(root, include=["*.md"]) == ["a.md"]
 
 
-@pytest.mark.parametrize("name", ["closed", "closed.txt"])
-def test_what_cannot_be_read_is_named(
-    name: str, open_folder: Path, as_nobody: Callable[[Callable[[], Any]], Any]
+def listed(root: Path, role: str = "corpus") -> list[list[str]]:
+    """[path, fault or digest] of a source's rows, or the error."""
+    config = DomainConfig.model_validate({"sources": {"x": {"role": role, "local": "texts"}}})
+    try:
+        slices = text_slices(root.parent, config, LocalIndex(root.parent))
+        if role == "base_model":
+            slices = [base_model_slice(root.parent, config, LocalIndex(root.parent))]
+        return sorted([row["path"], row.get("fault", row["sha256"])] for slice_ in slices for row in slice_["files"])
+    except ConfigurationError as error:
+        return [["error", str(error)]]
+
+
+def test_a_file_that_may_not_be_read_is_listed_and_a_folder_stops_the_run(
+    open_folder: Path, as_nobody: Callable[[Callable[[], Any]], Any]
 ) -> None:
     root = open_folder / "texts"
     root.mkdir()
+    (root / "closed.txt").touch(mode=0o600)
+    [[_, message]] = as_nobody(lambda: listed(root))
+    assert message.startswith("sources.x.local: cannot read texts/closed.txt: permission denied; make it readable")
     (root / "a.md").write_text("A")
-    if name == "closed":
-        (root / name).mkdir(mode=0o700)
-    else:
-        (root / name).touch(mode=0o600)
-    config = DomainConfig.model_validate({"sources": {"x": {"role": "corpus", "local": "texts"}}})
-
-    def message() -> str:
-        try:
-            return str(text_slices(root.parent, config, LocalIndex(root.parent)))
-        except ConfigurationError as error:
-            return str(error)
-
-    verb = "list" if name == "closed" else "read"
-    assert f"sources.x.local: cannot {verb} texts/{name}: Permission denied; make it readable" in as_nobody(message)
+    assert as_nobody(lambda: listed(root)) == [["a.md", sha256_of(b"A")], ["closed.txt", "unreadable"]]
+    [[_, message]] = as_nobody(lambda: listed(root, "base_model"))
+    assert "cannot read texts/closed.txt: permission denied" in message
+    (root / "closed").mkdir(mode=0o700)
+    [[_, message]] = as_nobody(lambda: listed(root))
+    assert message.startswith("sources.x.local: cannot list texts/closed: Permission denied; make it readable")
+    (root / "closed").chmod(0o755)
+    (root / "closed/b.md").symlink_to(root / "a.md")
+    (open_folder / "inner").mkdir(mode=0o700)
+    (open_folder / "inner/c.md").touch()
+    (root / "closed/c.md").symlink_to(open_folder / "inner/c.md")
+    found = as_nobody(lambda: listed(root))
+    assert found[1:] == [["closed.txt", "unreadable"], ["closed/b.md", sha256_of(b"A")], ["closed/c.md", "unreadable"]]
 
 
 def test_names_in_gbk_with_newlines_and_of_no_charset(root: Path) -> None:

@@ -33,6 +33,10 @@ def local_file(path: Path) -> LocalFile:
     return LocalFile(path.name, None, os.fsencode(path), identity_of(path.stat()))
 
 
+def content(index: LocalIndex, path: Path) -> Content | None:
+    return index.contents([local_file(path)])[0]
+
+
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that are read from here on; what is read of them is a stand-in."""
@@ -48,19 +52,19 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_an_unchanged_file_is_not_read_again(project: Path, request: pytest.FixtureRequest) -> None:
     index = LocalIndex(project)
-    assert index.content(project / "texts/a.md") == of_text("A")
+    assert content(index, project / "texts/a.md") == of_text("A")
     index.save()
     read = request.getfixturevalue("read")
-    assert LocalIndex(project).content(project / "texts/a.md") == of_text("A")
+    assert content(LocalIndex(project), project / "texts/a.md") == of_text("A")
     assert read == []
 
 
 def test_a_changed_file_is(project: Path) -> None:
     index = LocalIndex(project)
-    index.content(project / "texts/a.md")
+    content(index, project / "texts/a.md")
     index.save()
     (project / "texts/a.md").write_text("B")
-    assert LocalIndex(project).content(project / "texts/a.md") == of_text("B")
+    assert content(LocalIndex(project), project / "texts/a.md") == of_text("B")
 
 
 def test_a_young_file_is_read_again(project: Path) -> None:
@@ -68,12 +72,12 @@ def test_a_young_file_is_read_again(project: Path) -> None:
     path.write_text("A")
     moment = path.stat().st_mtime_ns
     index = LocalIndex(project)
-    index.content(path)
+    content(index, path)
     index.save()
     # the same size, time and inode: a write within the clock's grain
     path.write_text("B")
     os.utime(path, ns=(moment, moment))
-    assert LocalIndex(project).content(path) == of_text("B")
+    assert content(LocalIndex(project), path) == of_text("B")
 
 
 @pytest.mark.parametrize("count", [40, 2000])
@@ -105,13 +109,13 @@ def test_the_index_of_other_code_or_of_an_earlier_version_is_read_anew(
         patched.setattr("domainlm.local_index.kind_of_head", lambda head: "application/pdf")
         patched.setattr("domainlm.local_index.module_digest", lambda source: "of another version")
         index = LocalIndex(project)
-        assert index.content(project / "texts/a.pdf").media_type == "application/pdf"
+        assert content(index, project / "texts/a.pdf").media_type == "application/pdf"
         index.save()
-    assert LocalIndex(project).content(project / "texts/a.pdf") == of_text("no PDF")
+    assert content(LocalIndex(project), project / "texts/a.pdf") == of_text("no PDF")
     # as it was before the code was kept: one row a file, and none with a type
     rows = json.loads((project / INDEX_FILE).read_bytes())["files"]
     (project / INDEX_FILE).write_text(json.dumps({name: row[:6] for name, row in rows.items()}))
-    assert LocalIndex(project).content(project / "texts/a.pdf") == of_text("no PDF")
+    assert content(LocalIndex(project), project / "texts/a.pdf") == of_text("no PDF")
 
 
 def test_a_file_that_grows_after_it_was_listed_has_the_size_that_was_read(project: Path) -> None:
@@ -121,13 +125,13 @@ def test_a_file_that_grows_after_it_was_listed_has_the_size_that_was_read(projec
     index = LocalIndex(project)
     assert index.contents([listed]) == [of_text("A and more")]
     index.save()
-    assert LocalIndex(project).content(project / "texts/a.md") == of_text("A and more")
+    assert content(LocalIndex(project), project / "texts/a.md") == of_text("A and more")
 
 
 def test_large_files_are_digested_whole(project: Path) -> None:
     data = os.urandom(5_000_000)
     (project / "large").write_bytes(data)
-    assert LocalIndex(project).content(project / "large").sha256 == sha256(data)
+    assert content(LocalIndex(project), project / "large").sha256 == sha256(data)
 
 
 def test_a_read_that_fails_names_its_file(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,20 +140,20 @@ def test_a_read_that_fails_names_its_file(project: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr("domainlm.local_index.kind_of_head", fail)
     with pytest.raises(OSError, match="Input/output error") as raised:
-        LocalIndex(project).content(project / "texts/a.md")
+        content(LocalIndex(project), project / "texts/a.md")
     assert raised.value.filename == str(project / "texts/a.md")
 
 
 def test_a_torn_index_is_forgotten(project: Path) -> None:
     (project / ".domainlm").mkdir()
     (project / INDEX_FILE).write_text("{")
-    assert LocalIndex(project).content(project / "texts/a.md") == of_text("A")
+    assert content(LocalIndex(project), project / "texts/a.md") == of_text("A")
 
 
 def test_it_is_written_only_when_something_was_learnt(project: Path) -> None:
     LocalIndex(project).save()
     assert not (project / INDEX_FILE).exists()
     index = LocalIndex(project)
-    index.content(project / "texts/a.md")
+    content(index, project / "texts/a.md")
     index.save()
     assert list(json.loads((project / INDEX_FILE).read_text())["files"]) == ["texts/a.md"]

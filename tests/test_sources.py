@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import subprocess
 import zipfile
 from pathlib import Path
@@ -175,6 +176,30 @@ def test_content_wins_over_the_extension_unless_the_source_says_the_format(proje
     assert {row["format"] for row in forced} == {"txt"}
 
 
+def test_texts_are_expected_in_the_set_that_nearly_all_others_are_in(project: Path) -> None:
+    line = "肺炎是由病原微生物等因素引起的肺部炎症。患者常有发热、咳嗽、咳痰，严重者呼吸困难。"
+
+    def charsets(**source: Any) -> set[str | None]:
+        settings = config(4, x={"role": "corpus", "local": "texts", **source})
+        slices = text_slices(project, settings, LocalIndex(project))
+        return {row.get("charset") for slice_ in slices for row in slice_["files"]}
+
+    for number in range(100):
+        (project / f"texts/{number}.txt").write_text(line * (number + 1), encoding="utf-8")
+    assert charsets() == {None}
+    for number in range(1, 100):
+        (project / f"texts/{number}.txt").write_text(line * (number + 1), encoding="gb18030")
+    assert charsets() == {"gb18030"}
+    assert charsets(include=["?.txt"]) == {None}
+    assert charsets(charset="big5") == {"big5"}
+    before = text_slices(project, config(4, x={"role": "corpus", "local": "texts"}), LocalIndex(project))
+    (project / "texts/7.txt").write_text(line, encoding="big5", errors="ignore")
+    after = text_slices(project, config(4, x={"role": "corpus", "local": "texts"}), LocalIndex(project))
+    assert sum(first != second for first, second in zip(before, after, strict=True)) == 1
+    shutil.move(project / "texts", project / "texts2")
+    assert charsets(local="texts2") == {"gb18030"}
+
+
 LABELS = [
     {"pattern": "deep/**", "authority": "media", "stance": "a"},
     {"pattern": "**/*.weird", "stance": "b"},
@@ -192,6 +217,19 @@ def test_files_have_labels_by_pattern_and_by_table(project: Path) -> None:
         "deep/er/d.weird": ("MIT", "media", "b"),
     }
     assert all("labels" not in row for row in rows.values())
+
+
+def test_blanks_around_a_label_are_none_of_it(project: Path) -> None:
+    (project / "labels.csv").write_text("path,licence\na.md, CC0 \n")
+    patterns = [{"pattern": "b.txt", "licence": "BSD\t", "stance": " x y "}]
+    source = {"role": "corpus", "local": "texts", "licence": " MIT ", "labels": patterns, "label_table": "labels.csv"}
+    rows = {row["path"]: row for row in rows_of(project, config(x=source))}
+    assert {path: rows[path]["licence"] for path in ("a.md", "b.txt", "deep/c.html")} == {
+        "a.md": "CC0",
+        "b.txt": "BSD",
+        "deep/c.html": "MIT",
+    }
+    assert rows["b.txt"]["stance"] == "x y"
 
 
 def test_an_archive_takes_its_part_of_the_table_along(project: Path) -> None:
@@ -273,6 +311,8 @@ def test_a_url_and_a_dataset_are_declared_to_every_shard(project: Path) -> None:
             for name in ("hz", "utf-7", "iso2022_jp", "iso-2022-kr", "punycode", "idna", "unicode_escape")
         ),
         ({"local": "x", "labels": [{"pattern": "*"}]}, "gives no label"),
+        ({"local": "x", "labels": [{"pattern": "*", "stance": ""}]}, r"labels.0.stance\n.*the label is empty"),
+        ({"local": "x", "licence": " \n"}, r"licence\n.*the label is empty"),
         ({"local": "x", "hub": {"repository": "o/n", "revision": "a" * 40}}, "exactly one of local, fetch, hub"),
     ],
 )
@@ -320,6 +360,19 @@ class TestExperiment:
         (workspace / "texts/a.md").unlink()
         self.check(workspace, include=["*"])
 
+    def test_a_tracked_link_must_not_dangle_here_only(self, workspace: Path, project: Path) -> None:
+        (project / "texts/link.md").symlink_to("deep/c.html")
+        (workspace / "texts/link.md").symlink_to("deep/c.html")
+        subprocess.run(["git", "add", "texts/link.md"], cwd=project, check=True)
+        with pytest.raises(ConfigurationError, match=r"texts/link\.md is in"):
+            self.check(workspace, exclude=["deep/**"])
+        # what leads nowhere in the project either is not lost
+        (project / "texts/deep/c.html").unlink()
+        self.check(workspace, exclude=["deep/**"])
+        (workspace / "texts/link.md").unlink()
+        subprocess.run(["git", "rm", "--cached", "-q", "texts/link.md"], cwd=project, check=True)
+        self.check(workspace, exclude=["deep/**"])
+
     def test_a_folder_that_is_not_there_is_named_with_the_project_s(self, workspace: Path, project: Path) -> None:
         (project / "own").mkdir()
         (project / "own/o.txt").write_text("O")
@@ -332,17 +385,22 @@ class TestExperiment:
         self.check(workspace, local=str(project / "texts"))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_an_unreadable_file_is_named(project: Path) -> None:
-    (project / "texts/a.md").chmod(0)
-    with pytest.raises(ConfigurationError, match=r"texts/a\.md: Permission denied; make it readable"):
-        rows_of(project, config(x={"role": "corpus", "local": "texts"}))
-
-
-def test_a_dangling_link_is_named(project: Path) -> None:
+def test_a_dangling_link_among_texts_is_a_row_with_its_fault(project: Path) -> None:
     (project / "texts/link.md").symlink_to("nowhere")
-    with pytest.raises(ConfigurationError, match=r"texts/link\.md: No such file.*exclude"):
-        rows_of(project, config(x={"role": "corpus", "local": "texts"}))
+    slices = text_slices(project, config(4, x={"role": "corpus", "local": "texts"}), LocalIndex(project))
+    rows = {row["path"]: row for slice_ in slices for row in slice_["files"]}
+    assert sorted(rows) == ["a.md", "b.txt", "deep/c.html", "deep/er/d.weird", "link.md"]
+    assert rows["link.md"].items() >= {"source": "x", "fault": "dangling_link", "is_archive": False}.items()
+    assert sum("fault" in row for row in rows.values()) == 1
+
+
+@pytest.mark.parametrize("role", ["corpus", "base_model"])
+def test_it_is_an_error_in_a_base_model_and_where_there_is_nothing_else(project: Path, role: str) -> None:
+    (project / "texts/link.md").symlink_to("nowhere")
+    include = ["link.md"] if role == "corpus" else ["*.md"]
+    settings = config(model={"role": role, "local": "texts", "include": include})
+    with pytest.raises(ConfigurationError, match=r"texts/link\.md: a link that leads to no file.*exclude"):
+        (text_slices if role == "corpus" else base_model_slice)(project, settings, LocalIndex(project))
 
 
 class TestBaseModel:

@@ -248,7 +248,7 @@ def faults() -> Table:
             "one_line.jsonl": (b'{"text": "' + b"a" * BIG_LINE_BYTES + b'"}\n' + _lines(rows), "too_large text"),
             "one_line.txt": (b"word " * 14_000_000, "too_large"),
             "one_line.md": (b"# " + b"a" * 300_000, "text no_text"),
-            "open_quote.csv": (b'text\n"open, ' + ENGLISH.encode() * 3, "text"),
+            "open_quote.csv": (b'text\n"open, ' + ENGLISH.encode() * 3, "unclosed_quote"),
             "other_columns.csv": (b"a,b\n1,2\n", "no_text_field"),
             "ragged.csv": (
                 b"title,text\na,b,c,d\n" + b"T," + ENGLISH.replace(",", "").encode() + b"\n",

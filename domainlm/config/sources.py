@@ -68,13 +68,23 @@ class Hub(Strict):
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] = Field(description="full commit hash, 40 hex digits")
 
 
+def _label(value: str) -> str:
+    """A label as it is compared and counted: without the blanks around it."""
+    if not value.strip():
+        raise ValueError("the label is empty; expected a text, or leave it out")
+    return value.strip()
+
+
+Label = Annotated[str, AfterValidator(_label)]
+
+
 class Labels(Strict):
     """Labels of the files that a pattern matches; what is null stays as it was."""
 
     pattern: str = Field(description="glob pattern of paths in the source, as in include")
-    licence: str | None = Field(None, description="licence of these files")
-    authority: str | None = Field(None, description="kind of author of these files")
-    stance: str | None = Field(None, description="stance or use label of these files")
+    licence: Label | None = Field(None, description="licence of these files")
+    authority: Label | None = Field(None, description="kind of author of these files")
+    stance: Label | None = Field(None, description="stance or use label of these files")
 
     @model_validator(mode="after")
     def _says_something(self) -> Labels:
@@ -101,9 +111,9 @@ class Source(Strict):
     exclude: list[str] = Field([], description="glob patterns of files to leave out, also inside archives")
     format: DocumentFormat | None = Field(None, description="document format (null: by content, then by extension)")
     charset: str | None = Field(None, description="character set that the files are mostly in (null: found out)")
-    licence: str = Field("unstated", description="licence of the text, carried by every document")
-    authority: str = Field("unlabelled", description="kind of author: official, media, academic, social, ...")
-    stance: str = Field("unlabelled", description="stance or use label, free vocabulary per domain")
+    licence: Label = Field("unstated", description="licence of the text, carried by every document")
+    authority: Label = Field("unlabelled", description="kind of author: official, media, academic, social, ...")
+    stance: Label = Field("unlabelled", description="stance or use label, free vocabulary per domain")
     labels: list[Labels] = Field([], description="labels of files by pattern; later entries win")
     label_table: str | None = Field(
         None, description="CSV or JSON lines file with path and labels of single files; wins over labels"

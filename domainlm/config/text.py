@@ -22,15 +22,23 @@ class RawCorpus(Strict):
 
 
 class Documents(Strict):
-    max_file_bytes: int = Field(64_000_000, ge=1, description="larger files that are not record-oriented are refused")
+    max_file_bytes: int = Field(
+        64_000_000, ge=1, description="larger files of formats that are not streamed are refused"
+    )
     min_charset_score: Share = Field(0.5, description="least confidence in a guessed character set")
     text_field: str = Field("text", description="records: the field that holds the text (a.b: field b of object a)")
     title_field: str = Field("title", description="records: the field that holds the title")
     meta_fields: list[str] = Field([], description="records: fields kept in a document's meta")
     max_section_chars: int = Field(12_000, ge=200, description="longer documents are cut at headings or paragraphs")
     group_depth: int = Field(4, ge=1, description="obo: depth below the root of the subtree that is the split group")
-    max_seconds: float = Field(60.0, gt=0, description="pdf, docx, epub, html: CPU seconds that one file may take")
-    max_memory_mb: int = Field(800, ge=50, description="pdf, docx, epub, html: memory that one file may take, in MB")
+    max_seconds: float = Field(
+        60.0,
+        gt=0,
+        description="every format but obo (mediawiki: an article): CPU seconds between two steps (new bytes read, texts given)",
+    )
+    max_memory_mb: int = Field(
+        800, ge=50, description="every format but obo (mediawiki: an article): memory that a reader may take, in MB"
+    )
 
 
 class RelevanceModel(Strict):

@@ -12,16 +12,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from domainlm.pipeline import OTHER_KNOBS
 from domainlm.store.canonical import canonical_json
 from domainlm.store.code import ORDER, OTHER_STATEMENTS, WHOLE_FILE
 from domainlm.store.manifest import Manifest
+from domainlm.text.document import LABELS
 from domainlm.wording import bytes_in_words, value_in_words
 
 Action = Mapping[str, Any]
 # shard (None: the whole) -> former action (None: there is none), present action (None: the shard is no more)
 Pairs = Mapping[str | None, tuple[Action | None, Action | None]]
 Definitions = Mapping[str, Mapping[str, str]]
-LABELS = ("role", "licence", "authority", "stance", "format", "media_type", "charset", "is_copied")
+FACTS = ("role", *LABELS, "format", "media_type", "charset", "is_copied")
 # key of a row -> knob that it comes from, where they differ
 KNOBS = {"is_copied": "copy"}
 # those of an archive, whose members the stage finds, and of what is fetched
@@ -29,8 +31,7 @@ DECLARED = ("include", "exclude", "labels", "label_table")
 ORIGIN = ("package", "version", "kind", "url", "member", "repository", "revision", "patterns", "sha256", *DECLARED)
 # keys of a slice that are another section's knob, and those that hold rows of sources
 OTHER_SECTIONS = {
-    "relay": "sft_adapter.relay",
-    "system_prompt": "sft_tokens.system_prompt",
+    **{key: knob for knobs in OTHER_KNOBS.values() for key, knob in knobs.items()},
     "shards": "raw_corpus.shards",
     "segment_bytes": "raw_corpus.segment_bytes",
     "max_archive_depth": "raw_corpus.max_archive_depth",
@@ -201,7 +202,7 @@ def source_differences(old: Iterable[Action], new: Iterable[Action]) -> Iterator
             continue
         if before["sha256"] != after["sha256"]:
             yield Difference("raw_file", name, "changed", before["size"], after["size"])
-        for label in (*LABELS, *DECLARED):
+        for label in (*FACTS, *DECLARED):
             if before.get(label) != after.get(label):
                 key = canonical_json([after["source"], label, before.get(label), after.get(label)])
                 found = relabelled.get(key) or Difference(
@@ -222,7 +223,7 @@ def source_differences(old: Iterable[Action], new: Iterable[Action]) -> Iterator
             change = "added" if before is None else "removed"
             yield Difference("source", f"sources.{name}", change, *((None, what) if before is None else (what, None)))
             continue
-        for field in (*ORIGIN, *LABELS):
+        for field in (*ORIGIN, *FACTS):
             if before.get(field) != after.get(field):
                 values = (before.get(field), after.get(field))
                 values = ("the declared digest", "another one") if field == "sha256" else values

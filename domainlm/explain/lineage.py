@@ -27,11 +27,13 @@ from domainlm.store.location import store_folder
 from domainlm.store.manifest import Manifest
 from domainlm.store.objects import is_untouched
 from domainlm.store.trees import read_code
+from domainlm.text.document import LABELS
 from domainlm.wording import bytes_in_words
 
 INVENTORY = "inventory.jsonl"
 SHOWN_FILES = 3
-LABELS = ("licence", "authority", "stance")
+# what a configuration lists for a shard to read
+LISTS = ("files", "fetched", "hubs", "hub_files", "shard")
 SOURCE_FACTS = ("role", *LABELS, "origin", "package", "version", "url", "repository", "revision")
 
 
@@ -78,12 +80,9 @@ class Lineage:
     sources: tuple[Source, ...]
 
     def as_json(self) -> dict[str, Any]:
-        return {
-            "domain": self.domain,
-            "artifact": self.artifact,
-            "artifacts": {name: {**asdict(made), "inputs": list(made.inputs)} for name, made in self.made.items()},
-            "sources": [asdict(source) for source in self.sources],
-        }
+        found = asdict(self)
+        found["artifacts"] = found.pop("made")
+        return found
 
 
 @dataclass(frozen=True)
@@ -126,14 +125,13 @@ def _label(wanted: Wanted, domain: str) -> str:
 def _parts(former: Former, wanted: Wanted) -> tuple[list[Version], list[str]]:
     """The records of an artifact: the whole one's and its shards', and notes on those that are not here."""
     parts, notes = [], []
-    digests = dict(wanted.digests)
-    for shard in [*digests]:
-        part = former.find(wanted.domain, wanted.artifact, shard, digests[shard])
+    for shard, digest in wanted.digests.items():
+        part = former.find(wanted.domain, wanted.artifact, shard, digest)
         parts.append(part)
         if shard is None and part.record is not None:
             # the shards that a gather was made from
-            own = {name: digest for name, digest in part.record["action"]["inputs"].items() if name.isdigit()}
-            parts += [former.find(wanted.domain, wanted.artifact, name, own[name]) for name in own]
+            own = [each for each in part.record["action"]["inputs"].items() if each[0].isdigit()]
+            parts += [former.find(wanted.domain, wanted.artifact, *each) for each in own]
     for part in parts:
         if part.record is None:
             which = f"shard {part.shard} of " if part.shard is not None else ""
@@ -172,9 +170,7 @@ def _follow(former: Former, wanted: Wanted, domain: str) -> tuple[Made, list[Wan
         size_bytes=sum(manifest.size for manifest in manifests),
         is_hollow=any(part.is_hollow for part in own),
         inputs=tuple(_label(other, domain) for other in followed),
-        config={
-            key: value for key, value in config.items() if key not in ("files", "fetched", "hubs", "hub_files", "shard")
-        },
+        config={key: value for key, value in config.items() if key not in LISTS},
         code_digest=actions[-1]["code"] if actions else None,
         code_files=len(code) if code is not None else None,
         distributions=actions[-1]["distributions"] if actions else {},
@@ -252,9 +248,8 @@ def _where(facts: Mapping[str, Any], root: str | None) -> str:
 def _made_in_words(made: Made) -> str:
     code = f"code {(made.code_digest or 'unknown')[:12]}"
     code += f" of {made.code_files} files" if made.code_files is not None else ""
-    return f"{bytes_in_words(made.size_bytes)}, {code}" + (
-        ", hollow: only its records are here" if made.is_hollow else ""
-    )
+    hollow = ", hollow: only its records are here" if made.is_hollow else ""
+    return f"{bytes_in_words(made.size_bytes)}, {code}{hollow}"
 
 
 def _platform_in_words(built: Mapping[str, Any]) -> str:
@@ -291,8 +286,9 @@ def _add(branch: Tree, lineage: Lineage, label: str, shown: set[str]) -> None:
             _add(branch.add(text), lineage, name, shown)
 
 
-def _grouped(lines: Mapping[str, list[str]]) -> str:
-    return "\n".join(f"  {text}: {', '.join(names)}" for text, names in lines.items())
+def _grouped(title: str, lines: Mapping[str, list[str]]) -> Text:
+    rows = [f"\n  {text}: {', '.join(names)}" for text, names in lines.items()]
+    return Text.assemble((f"\n{title}", "bold"), *rows)
 
 
 def render(lineage: Lineage) -> RenderableType:
@@ -306,10 +302,4 @@ def render(lineage: Lineage) -> RenderableType:
         platforms.setdefault(_platform_in_words(made.built), []).append(name)
         for library, version in made.distributions.items():
             libraries.setdefault(f"{library} {version}", []).append(name)
-    return Group(
-        tree,
-        Text("\nlibraries", "bold"),
-        Text(_grouped(libraries)),
-        Text("\nbuilt on", "bold"),
-        Text(_grouped(platforms)),
-    )
+    return Group(tree, _grouped("libraries", libraries), _grouped("built on", platforms))

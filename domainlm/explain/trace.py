@@ -16,17 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.explain.fates import Fate, Place, Row, documents_in, rejected, seen_in, unknown
-from domainlm.explain.unlisted import unlisted
+from domainlm.explain.unlisted import path_below, unlisted
 from domainlm.hollow import hollow_folders
 from domainlm.pipeline import BY_NAME
 from domainlm.stage import StageError
 from domainlm.stamps import artifact_folder
 from domainlm.store.manifest import read_manifest
+from domainlm.text.document import LABELS
 from domainlm.text.examples import rows_of
 from domainlm.text.reading.file_names import readable_name
 
 ARTIFACTS = ("raw_corpus", "documents", "clean_shards", "unique_shards", "corpus_split", "sft_dataset")
-FACTS = ("role", "sha256", "size", "format", "media_type", "licence", "authority", "stance")
+FACTS = ("role", "sha256", "size", "format", "media_type", *LABELS)
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,11 @@ def make_trace(project: Path, domain: str, name: str, roots: Mapping[str, str]) 
     folders, notes = _present(project, domain)
     wanted = _named(name, project, roots)
     shown = readable_name(os.fsencode(name))
-    rows = [row for path in sorted(folders["raw_corpus"].glob("[0-9]*/inventory.jsonl")) for row in rows_of(path)]
     listed: dict[Place, Row] = {}
-    for row in rows:
-        if _is_wanted(row["source"], row["path"], wanted):
-            listed.setdefault((row["source"], row["path"]), row)
+    for inventory in sorted(folders["raw_corpus"].glob("[0-9]*/inventory.jsonl")):
+        for row in rows_of(inventory):
+            if _is_wanted(row["source"], row["path"], wanted):
+                listed.setdefault((row["source"], row["path"]), row)
     refused = _refused(folders, wanted, listed)
     for source, path in refused:
         listed.setdefault((source, path), {})
@@ -128,18 +129,17 @@ def _is_built(project: Path, domain: str, artifact: str) -> bool:
 
 
 def _named(name: str, project: Path, roots: Mapping[str, str]) -> list[tuple[str | None, str]]:
-    """(source or any, path) that a name can stand for: SOURCE:path, a path of an inventory, or a file of the project."""
+    """(source or any, path) that a name can stand for: SOURCE:path, a path of an inventory, or a file of the project.
+
+    The path of a source's own folder, file or archive is "", which stands for all that it lists.
+    """
     found: list[tuple[str | None, str]] = [(None, name.rstrip("/"))]
     source, separator, path = name.partition(":")
     if separator:
         found.append((source, path))
-    full = (project / name).absolute()
     for source, root in roots.items():
-        folder = (project / root).absolute()
-        if full == folder:
-            found.append((source, folder.name if folder.is_file() else ""))
-        elif full.is_relative_to(folder):
-            found.append((source, full.relative_to(folder).as_posix()))
+        if (inner := path_below(project, name, root)) is not None:
+            found.append((source, inner))
     # inventories have names that are not UTF-8 as readable text
     return [(source, readable_name(os.fsencode(path))) for source, path in found]
 

@@ -15,6 +15,7 @@ from rich.tree import Tree
 
 from domainlm.explain.fates import Fate
 from domainlm.explain.trace import Piece, Trace, TracedFile
+from domainlm.text.document import LABELS
 from domainlm.wording import bytes_in_words
 
 SHOWN_FILES = 20
@@ -39,6 +40,12 @@ def fate_in_words(fate: Fate) -> str:
     return f"{verb} {fate.stage}: {fate.reason}" + (f" ({'; '.join(figures)})" if figures else "")
 
 
+def _end_in_words(fate: Fate) -> str:
+    """kept, rejected, left out, not known, or in a split."""
+    other = {"kept": "kept", "rejected": "rejected", "left_out": "left out", "unknown": "not known"}
+    return other.get(fate.outcome, f"in {fate.outcome}")
+
+
 def _figure(value: object) -> str:
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
@@ -47,7 +54,7 @@ def _facts_in_words(file: TracedFile) -> str:
     facts = file.facts
     parts = [str(facts[name]) for name in ("role", "format") if name in facts]
     parts += [bytes_in_words(facts["size"])] if "size" in facts else []
-    parts += [f"{name} {facts[name]}" for name in ("licence", "authority", "stance") if name in facts]
+    parts += [f"{name} {facts[name]}" for name in LABELS if name in facts]
     return ", ".join(parts)
 
 
@@ -63,11 +70,13 @@ def _grouped(pieces: Iterable[Piece]) -> list[tuple[str, str, list[Piece]]]:
 
 
 def _piece_in_words(piece: Piece) -> str:
-    parts = [piece.section or "(whole file)"]
+    # a record's place is its bytes
+    parts = [] if piece.section == f"byte {piece.start}" else [piece.section or "(whole file)"]
     if piece.start >= 0:
         parts.append(f"bytes {piece.start}-{piece.end}")
     fate = piece.fate
-    if fate.value is not None:
+    # the policy's is the number of the rule, which the detail has
+    if fate.value is not None and fate.reason != "policy":
         parts.append(f"value {_figure(fate.value)}")
     if fate.detail:
         parts.append(fate.detail)
@@ -105,9 +114,9 @@ def render(trace: Trace) -> RenderableType:
     notes = [Text(note, "yellow") for note in trace.notes]
     if trace.reason is not None:
         return Group(Text.assemble((trace.name, "bold"), f" is not in {trace.domain}: {trace.reason}"), *notes)
-    ends = Counter(piece.fate.outcome for file in trace.files for piece in file.pieces)
-    ends.update("refused" for file in trace.files for _ in file.refused)
-    counts = ", ".join(f"{outcome} {count}" for outcome, count in sorted(ends.items(), key=lambda i: (-i[1], i[0])))
+    ends = Counter(_end_in_words(piece.fate) for file in trace.files for piece in file.pieces)
+    ends.update(_end_in_words(fate) for file in trace.files for fate in file.refused)
+    counts = ", ".join(f"{count} {end}" for end, count in sorted(ends.items(), key=lambda i: (-i[1], i[0])))
     files = "1 file" if len(trace.files) == 1 else f"{len(trace.files)} files"
     tree = Tree(Text(f"{trace.name} in {trace.domain}: {files}; {counts or 'no piece'}"))
     for file in trace.files[:SHOWN_FILES]:

@@ -1,7 +1,8 @@
 """Why no inventory lists a file.
 
-In: a file's name, the configuration as it is now. Out: the reason in words: hidden, excluded, not included, new since the last build, or
-in no source. Raises ConfigurationError for a name that is no file and of no source: most likely it is misspelt.
+In: a file's name, the configuration as it is now. Out: the reason in words: hidden, excluded, not included, beside a saved dataset,
+new since the last build, or in no source. Raises ConfigurationError for a name that is no file and of no source: most likely it is
+misspelt.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 from pathlib import Path
 
 from domainlm.config.sources import Source
+from domainlm.local_files import SAVED_DATASET, local_files
 from domainlm.resolve import ConfigurationError, resolve
 from domainlm.text.reading.file_names import readable_name
 from domainlm.text.reading.segments import glob_pattern
@@ -23,14 +25,14 @@ def unlisted(project: Path, domain: str, name: str) -> str:
     source, separator, inner = name.partition(":")
     if separator and source in sources:
         return f"source {source}: {by_patterns(sources[source], inner) or 'its inventory does not list it'}"
-    full = (project / name).absolute()
+    full = Path(os.path.normpath(project / name))
+    new = f"it is not in the inventory of the last build; build it: snakemake --cores all --config domain={domain}"
     found = []
     for key, each in sources.items():
-        root = (project / each.local).absolute() if each.local is not None else None
-        if root is not None and full.is_relative_to(root) and full != root:
-            reason = by_patterns(each, full.relative_to(root).as_posix())
-            new = f"it is not in the inventory of the last build; build it: snakemake --cores all --config domain={domain}"
-            found.append(f"source {key}: {reason or new}")
+        below = path_below(project, name, each.local) if each.local is not None else None
+        if below is not None:
+            reason = by_patterns(each, below) if below else None
+            found.append(f"source {key}: {reason or _beside_dataset(project, key, each, below) or new}")
     if found and full.exists():
         return "; ".join(found)
     if full.exists():
@@ -40,6 +42,27 @@ def unlisted(project: Path, domain: str, name: str) -> str:
         f"{readable_name(os.fsencode(name))}: no such file here, and no inventory of {domain} lists it; expected a file of the project, or "
         f"SOURCE:PATH as raw_corpus/*/inventory.jsonl has it; {_nearest(full, sources)}"
     )
+
+
+def path_below(project: Path, name: str, root: str) -> str | None:
+    """Path of a file below a source's root, "" where it is the root itself; None where it lies elsewhere.
+
+    As it is named; where that says nothing, as it is with links followed.
+    """
+    for path_of in (os.path.normpath, os.path.realpath):
+        full, folder = Path(path_of(project / name)), Path(path_of(project / root))
+        if full.is_relative_to(folder):
+            return "" if full == folder else full.relative_to(folder).as_posix()
+    return None
+
+
+def _beside_dataset(project: Path, key: str, source: Source, path: str) -> str | None:
+    """Whether it is left out because it stands beside the data files of a dataset that was saved to disk."""
+    folder = (project / str(source.local) / path).parent
+    is_saved = all((folder / os.fsdecode(name)).is_file() for name in SAVED_DATASET)
+    if not is_saved or readable_name(os.fsencode(path)) in {file.path for file in local_files(project, key, source)}:
+        return None
+    return "of a dataset that was saved to disk, only the data files that its state.json names are read"
 
 
 def by_patterns(source: Source, path: str) -> str | None:

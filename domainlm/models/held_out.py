@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domainlm.models.scoring import encode_pair
-from domainlm.text.document import Document
-from domainlm.text.questions import body_of
+from domainlm.text.document import Document, body_of
 from domainlm.text.sentences import first_prose
 from domainlm.text.split import stable_hash
 

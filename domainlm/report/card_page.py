@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.report.card import Json, totals
+from domainlm.text.split import TRAINED_ON
 
 TEMPLATE = Path(__file__).with_name("card.html.jinja")
 STYLE = Path(__file__).with_name("style.css")
 STAGE_NAMES = {
-    "raw_corpus": "archives",
+    "raw_corpus": "folders and archives",
     "documents": "reading",
     "clean_shards": "policy and cleaning",
     "unique_shards": "boilerplate, relevance, duplicates",
@@ -40,6 +41,11 @@ def by_bin(counts: Mapping[str, int]) -> list[tuple[str, int, float]]:
     return shares(dict(sorted(counts.items(), key=lambda item: float(item[0]))))
 
 
+def trained_on(card: Json) -> int:
+    """Documents of all sources that training sees."""
+    return sum(totals(card)["splits"][name] for name in TRAINED_ON)
+
+
 def steps(card: Json) -> list[tuple[str, int, float]]:
     """What is left of all sources after each step; files are no documents and start no bar."""
     found = totals(card)
@@ -47,7 +53,7 @@ def steps(card: Json) -> list[tuple[str, int, float]]:
         "documents read": found["read"],
         "after policy and cleaning": found["clean"],
         "unique": found["unique"],
-        "trained on": found["splits"]["train"] + found["splits"]["train_sft_only"],
+        "trained on": trained_on(card),
         "held out": sum(found["splits"][name] for name in HELD_OUT),
         "instruction": found["splits"]["instruction"],
         "left out of every split": found["left_out"],
@@ -108,6 +114,7 @@ def card_page(card: Json) -> str:
         style=STYLE.read_text(encoding="utf-8"),
         steps=steps(card),
         totals=totals(card),
+        trained_on=trained_on(card),
         # a column of zeros says nothing
         splits=[name for name, count in totals(card)["splits"].items() if count],
         rejected=rejected_by_stage(card),

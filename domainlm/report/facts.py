@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.stage import Inputs
+from domainlm.text.repeat import REPEAT_REASONS
+from domainlm.text.split import SPLITS, TRAINED_ON
 
 MODELS = ("base", "pt", "sft")
 SHOWN_ANSWERS = 8
-SPLITS = ("train", "validation", "test", "general_held_out", "evaluation")
 
 Json = dict[str, Any]
 
@@ -115,12 +116,11 @@ def source_rows(texts: Mapping[str, Any], base_model: Mapping[str, Any]) -> tupl
 
 
 def removed_by_reason(facts: Facts) -> dict[str, int]:
-    """Documents that cleaning and de-duplication removed, by reason, most first."""
-    found = {f"cleaning: {reason.replace('_', ' ')}": count for reason, count in facts.cleaning["rejected"].items()}
-    found["exact duplicate"] = facts.duplicates["exact_duplicates"]
-    found["near duplicate"] = facts.duplicates["near_duplicates"]
-    found["overlaps an evaluation set"] = facts.duplicates["evaluation_overlaps"]
-    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+    """Documents that are removed before the split, by reason, most first."""
+    found = {f"cleaning: {reason}": count for reason, count in facts.cleaning["rejected"].items()}
+    found |= facts.duplicates["rejected"] | {name: facts.duplicates[name] for name in REPEAT_REASONS.values()}
+    named = {reason.replace("_", " "): count for reason, count in found.items()}
+    return dict(sorted(named.items(), key=lambda item: (-item[1], item[0])))
 
 
 def stages_of_documents(facts: Facts) -> dict[str, int]:
@@ -129,15 +129,13 @@ def stages_of_documents(facts: Facts) -> dict[str, int]:
         "extracted": facts.cleaning["input"],
         "after cleaning": facts.cleaning["documents"],
         "unique": facts.duplicates["documents"],
-        "trained on": facts.split["train"]["documents"],
+        "trained on": sum(facts.split[name]["documents"] for name in TRAINED_ON),
     }
 
 
 def tokens_by_source(facts: Facts) -> dict[str, dict[str, int]]:
     """Tokens of each source in each split."""
-    return {
-        split: dict(sorted(facts.split[split]["tokens_by_source"].items())) for split in SPLITS if split in facts.split
-    }
+    return {split: dict(sorted(facts.split[split]["tokens_by_source"].items())) for split in SPLITS}
 
 
 def answered_questions(path: Path) -> tuple[Answered, ...]:

@@ -16,10 +16,13 @@ from domainlm.report.tables import measures_of
 COLOURS = {"base": "#8b929c", "pt": "#3d7edb", "sft": "#12936f"}
 SPLIT_COLOURS = {
     "train": "#3d7edb",
+    "train_sft_only": "#8ab4ec",
     "validation": "#9b6dd6",
+    "validation_sft_only": "#c4aae6",
     "test": "#12936f",
     "general_held_out": "#d98a1f",
     "evaluation": "#8b929c",
+    "instruction": "#c9577b",
 }
 NAMES = {"base": "Base", "pt": "PT", "sft": "SFT"}
 # a curve of more points is thinned: no screen shows them, and the page grows by 50 bytes for each

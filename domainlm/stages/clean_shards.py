@@ -18,14 +18,14 @@ from typing import Any
 from domainlm.config.cleaning import CleanShards
 from domainlm.config.sources import PolicyRule
 from domainlm.stage import Inputs, Resources, StageError, Stats
-from domainlm.text.cleaning.clean import Failure
-from domainlm.text.cleaning.document import cleaned, rules_of
+from domainlm.text.cleaning.clean import cleaned, rules_of
 from domainlm.text.cleaning.excerpt import masked_excerpt, masked_place
+from domainlm.text.cleaning.plain import Failure
 from domainlm.text.document import Document, read_documents, write_documents
 from domainlm.text.examples import examples_of, rows_of
 from domainlm.text.json_files import open_rows, read_json, summed, write_json, write_row
 from domainlm.text.order import canonical_key
-from domainlm.text.policy import LABELS, Policy, rule_in_words
+from domainlm.text.policy import WHERE, Policy, rule_in_words
 from domainlm.text.tally import Tally
 
 NO_VERDICT = "no_verdict"
@@ -34,10 +34,23 @@ UNQUOTED = ("policy", NO_VERDICT)
 SHOWN_COMBINATIONS = 20
 
 
-def in_canonical_order(documents: Iterable[Document]) -> Iterator[Document]:
-    """Documents whose sections were changed. Memory: those of one place in a file, of whose order the section decides."""
-    for _, group in itertools.groupby(documents, key=lambda document: canonical_key(document)[:3]):
-        yield from sorted(group, key=canonical_key)
+def is_numbered(document: Document) -> bool:
+    """Whether a document is a record without a place in bytes (a row of Parquet): its section is its number, in order."""
+    return document.start < 0 and document.group != document.path
+
+
+def in_canonical_order(found: Iterable[tuple[Document, Document]]) -> Iterator[Document]:
+    """Clean documents, each given with the one that was read, whose sections were changed.
+
+    Memory: those of one place in a file, of whose order the section decides; of what is numbered, one record.
+    """
+
+    def place(each: tuple[Document, Document]) -> tuple[str | int, ...]:
+        read = each[0]
+        return (*canonical_key(read)[:3], read.section if is_numbered(read) else "")
+
+    for _, group in itertools.groupby(found, key=place):
+        yield from sorted((document for _, document in group), key=canonical_key)
 
 
 def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
@@ -53,16 +66,17 @@ def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Pat
         def reject(document: Document, reason: str, **found: Any) -> None:
             tally.add_rejected(document, reason)
             place = {"id": document.id, "source": document.source, "path": document.path}
-            place["section"] = masked_place(document.section)
-            excerpt = "" if reason in UNQUOTED else masked_excerpt(document.text)
+            is_quoted = reason not in UNQUOTED
+            place["section"] = masked_place(document.section) if is_quoted else ""
+            excerpt = masked_excerpt(document.text) if is_quoted else ""
             write_row(rejected_file, {**place, "reason": reason, **found, "excerpt": excerpt})
 
-        def kept() -> Iterator[Document]:
+        def kept() -> Iterator[tuple[Document, Document]]:
             for done, read in enumerate(read_documents(source_folder / "documents.parquet")):
                 if done % 1000 == 0:
                     resources.progress(done, total, {})
                 tally.add_input(read)
-                labels = tuple(getattr(read, name) for name in LABELS)
+                labels = tuple(getattr(read, name) for name in WHERE)
                 verdict = policy.verdict(labels)
                 if verdict is None:
                     name = json.dumps([*labels, policy.why_no_verdict(labels)], ensure_ascii=False)
@@ -80,9 +94,11 @@ def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Pat
                 if isinstance(found, Failure):
                     reject(read, found.reason, value=found.value, threshold=found.threshold)
                     continue
-                document = replace(found.document, language=found.language)
+                # a number is nobody's, whatever it looks like
+                section = read.section if is_numbered(read) else found.document.section
+                document = replace(found.document, language=found.language, section=section)
                 tally.add_kept(document, found.han_share, found.counts)
-                yield document
+                yield read, document
 
         count = write_documents(out / "documents.parquet", in_canonical_order(kept()))
     stats = {**tally.as_stats(), "decided_by_rule": by_rule, "without_verdict": without_verdict}
@@ -98,7 +114,7 @@ def check_verdicts(without_verdict: Mapping[str, int]) -> None:
     lines = []
     for name, count in most[:SHOWN_COMBINATIONS]:
         *labels, why = json.loads(name)
-        described = ", ".join(f"{label} {value!r}" for label, value in zip(LABELS, labels, strict=True))
+        described = ", ".join(f"{label} {value!r}" for label, value in zip(WHERE, labels, strict=True))
         lines.append(f"  {count} documents: {described}" + (f" ({why})" if why else ""))
     if len(most) > SHOWN_COMBINATIONS:
         lines.append(f"  and {len(most) - SHOWN_COMBINATIONS} more combinations")
@@ -124,7 +140,8 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
         if not stats["decided_by_rule"][str(number)]:
             said = rule_in_words(number, PolicyRule.model_validate(rule))
             resources.log(
-                f"policy: {said}: decided about no document; look for a misspelt label, or for an earlier rule"
+                f"policy: {said}: decided about no document; look for a misspelt label, for an earlier rule, or for a rule "
+                "that keeps out evaluation text, which is evaluation text whatever the rules say"
             )
     write_json(out / "stats.json", stats)
     with open_rows(out / "examples.jsonl") as file:

@@ -6,7 +6,8 @@ instruction, and train_sft_only and validation_sft_only (what the policy lets in
 would choose by its validation what it may not see), each as Parquet;
 `left_out.jsonl` with a reason for every document in none of them; `stats.json`. Property kept: no group lies in two of
 train, validation and test, no training document shares a link with a held-out one, and no validation document with a test
-one. Tokens and not documents are counted for the replay share: a share of documents would let long articles drown terms.
+one; no instruction document repeats a held-out text, as `unique_shards` finds repeats of evaluation texts. Tokens and
+not documents are counted for the replay share: a share of documents would let long articles drown terms.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from typing import Any
 from domainlm.config.text import CorpusSplit
 from domainlm.stage import Inputs, Resources, StageError, Stats
 from domainlm.text.document import Document, read_documents, write_documents
+from domainlm.text.held_out import repeating
 from domainlm.text.json_files import open_rows, write_json, write_row
 from domainlm.text.order import in_hash_order
 from domainlm.text.policy import acting_role
 from domainlm.text.split import (
+    HELD_OUT,
     MIN_GROUPS,
     SPLITS,
     Budget,
@@ -129,6 +132,13 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
     for role in ("evaluation", "instruction"):
         split.update((entry.id, role) for entry in entries[role])
     left_out.update((entry.id, "classifier_only") for entry in entries["classifier"])
+    if entries["instruction"]:
+        instruction = {entry.id for entry in entries["instruction"]}
+        held_out = {identifier for identifier, name in split.items() if name in HELD_OUT}
+        threshold, shingle_words = config["evaluation_threshold"], config["shingle_words"]
+        for identifier in repeating(path, instruction, held_out, threshold, shingle_words):
+            del split[identifier]
+            left_out[identifier] = "repeat_of_held_out"
 
     def chosen(part: str, budget: Budget, reason: str) -> set[str]:
         """Documents of one part, in hash order, that its budget takes."""

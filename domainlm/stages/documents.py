@@ -8,7 +8,6 @@ record belongs to the byte range in which it begins; and no file is lost, as one
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 from domainlm.config.text import Documents
 from domainlm.stage import Inputs, Resources, StageError, Stats
+from domainlm.text.cleaning.excerpt import masked_place
 from domainlm.text.document import Document, write_documents
 from domainlm.text.examples import examples_of, rows_of
 from domainlm.text.json_files import open_rows, read_json, summed, write_json, write_row
@@ -23,10 +23,15 @@ from domainlm.text.reading.pieces import Rejection
 from domainlm.text.reading.readers import read_documents_of, reader_process
 
 
-def inventory_of(path: Path) -> list[dict[str, Any]]:
-    """Rows of an inventory in canonical order."""
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
-    return sorted(rows, key=lambda row: (row["source"], row["path"], row["start"]))
+def inventory_of(path: Path) -> Iterator[dict[str, Any]]:
+    """Rows of an inventory, one at a time. Raises StageError where they are not in canonical order, as raw_corpus writes them."""
+    last: tuple[str, str, int] | None = None
+    for row in rows_of(path):
+        key = (row["source"], row["path"], row["start"])
+        if last is not None and key <= last:
+            raise StageError(f"{path.parent.name}/{path.name}: {key} follows {last}; build raw_corpus again")
+        last = key
+        yield row
 
 
 def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
@@ -36,14 +41,16 @@ def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Pat
     rejected: Counter[str] = Counter()
     rejected_by_source: dict[str, Counter[str]] = {}
     chars_by_source: Counter[str] = Counter()
+    files_by_format: Counter[str] = Counter()
+    inventory = inputs.path("raw_corpus") / "inventory.jsonl"
     with reader_process(section) as process, open_rows(out / "rejected.jsonl") as rejected_file:
-        rows = inventory_of(inputs.path("raw_corpus") / "inventory.jsonl")
+        total = sum(1 for _ in rows_of(inventory))
 
         def reject(row: Mapping[str, Any], found: Rejection) -> None:
             rejected[found.reason] += 1
             rejected_by_source.setdefault(row["source"], Counter())[found.reason] += 1
             place = {"source": row["source"], "path": row["path"], "section": ""}
-            rule = {"reason": found.reason, "value": None, "threshold": None, "detail": found.detail}
+            rule = {"reason": found.reason, "value": None, "threshold": None, "detail": masked_place(found.detail)}
             write_row(rejected_file, {**place, **rule, "excerpt": ""})
 
         def is_silent_file(row: Mapping[str, Any]) -> bool:
@@ -53,8 +60,11 @@ def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Pat
                 return next(read_documents_of(whole, file, section, process), None) is None
 
         def documents() -> Iterator[Document]:
-            for done, row in enumerate(rows):
-                resources.progress(done, len(rows), {})
+            for done, row in enumerate(inventory_of(inventory)):
+                resources.progress(done, total, {})
+                # a file that is cut counts where it begins
+                if row["start"] == 0:
+                    files_by_format[row["format"] or "unknown"] += 1
                 is_silent = row["start"] == 0
                 with open_raw(row) as file:
                     for found in read_documents_of(row, file, section, process):
@@ -69,14 +79,13 @@ def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Pat
                     reject(
                         row, Rejection("no_document", f"no record was found in {row['size']} bytes of {row['format']}")
                     )
-            resources.progress(len(rows), len(rows), {})
+            resources.progress(total, total, {})
 
         count = write_documents(out / "documents.parquet", documents())
     stats = {
-        # a file that is cut counts where it begins
-        "files": sum(row["start"] == 0 for row in rows),
+        "files": files_by_format.total(),
         "documents": count,
-        "files_by_format": Counter(row["format"] or "unknown" for row in rows if row["start"] == 0),
+        "files_by_format": files_by_format,
         "rejected": rejected,
         "rejected_by_source": rejected_by_source,
         "chars": sum(chars_by_source.values()),

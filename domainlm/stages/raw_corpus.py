@@ -1,10 +1,10 @@
 """raw_corpus: the inventory of the pinned raw files.
 
-In: the rows that the resolver gave this shard: local files (path, digest, byte range), local archives, and what is fetched
-(digest). Out: `inventory.jsonl`, one row per byte range of a file to read, with source, digest, media type and labels;
-`rejected.jsonl`, what of archives is not taken and why. The bytes stay where they are: local files in the project, fetched ones
-in the store; those of a source with `copy` are put into `files/`, so the store keeps them. The network is used before
-`run_shard`, by the builder, and nowhere later.
+In: the rows that the resolver gave this shard: local files (path, digest, byte range, or why it cannot be read), local archives,
+and what is fetched (digest). Out: `inventory.jsonl`, one row per byte range of a file to read, with source, digest, media type
+and labels; `rejected.jsonl`, what of folders and archives is not taken and why. The bytes stay where they are: local files in
+the project, fetched ones in the store; those of a source with `copy` are put into `files/`, so the store keeps them. The network
+is used before `run_shard`, by the builder, and nowhere later.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.stage import Inputs, Resources, StageError, Stats
+from domainlm.text.document import LABELS
 from domainlm.text.json_files import open_rows, write_json, write_row
 from domainlm.text.reading.archives import ArchiveFault, Limits
-from domainlm.text.reading.expansion import Found, Refused, digest_of, expand, facts_of
-from domainlm.text.reading.labels import LABELS, labelled
+from domainlm.text.reading.expansion import EMPTY, Found, Refused, digest_of, expand, facts_of
+from domainlm.text.reading.labels import labelled
 from domainlm.text.reading.segments import byte_ranges, shard_of
 
 KEPT = (
@@ -37,21 +38,10 @@ KEPT = (
         "media_type",
         "extension_format",
     ),
-    *("charset", "archive", "archive_path", "members", "is_copied", "origin", "licence", "authority", "stance"),
+    *("charset", "archive", "archive_path", "members", "is_copied", "origin", *LABELS),
     *("package", "version", "url", "repository", "revision"),
 )
-SOURCE_FACTS = (
-    "role",
-    "licence",
-    "authority",
-    "stance",
-    "origin",
-    "package",
-    "version",
-    "url",
-    "repository",
-    "revision",
-)
+SOURCE_FACTS = ("role", *LABELS, "origin", "package", "version", "url", "repository", "revision")
 Row = dict[str, Any]
 
 
@@ -80,6 +70,9 @@ def rows_of_archive(
         for found in expand(file, row, scratch, limits_of(config)):
             if isinstance(found, Refused):
                 first = first or f" ({found.path}: {found.fault.detail})"
+                # what lies in a refused archive is not known, and may be what the table names
+                is_all = found.path in ("", row["path"])
+                unmatched -= {path for path in unmatched if is_all or f"{path}/".startswith(f"{found.path}/")}
                 if is_own(found.path, 0):
                     yield found
                 continue
@@ -95,7 +88,7 @@ def rows_of_archive(
                     continue
                 yield from (each for each in ranges if is_own(each["path"], each["start"]))
     if is_empty and not first and row["origin"] == "local" and is_own(row["path"], 0):
-        yield Refused(row["path"], ArchiveFault("empty", "an archive without a file that is included"))
+        yield Refused(row["path"], EMPTY)
     if is_empty and row["origin"] != "local":
         raise StageError(f"source {source}: no member of the archive matches include {row['include']}{first}")
     if unmatched:
@@ -141,7 +134,9 @@ def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Pat
     declared = [*config["files"], *config["fetched"], *hub_rows(config)]
     for done, row in enumerate(declared):
         resources.progress(done, len(declared), {})
-        if row.get("is_archive", True):
+        if "fault" in row:
+            refused.append((row["source"], Refused(row["path"], ArchiveFault(row["fault"], row["detail"]))))
+        elif row.get("is_archive", True):
             for found in rows_of_archive(row, inputs, config, scratch):
                 if isinstance(found, Refused):
                     refused.append((row["source"], found))

@@ -22,9 +22,11 @@ from domainlm.config.text import UniqueShards
 from domainlm.stage import Inputs, Resources, StageError, Stats
 from domainlm.text.boilerplate import Boilerplate, TooManyLines, frequent_lines, line_digest, without_boilerplate
 from domainlm.text.characters import words
-from domainlm.text.cleaning.excerpt import masked_excerpt
+from domainlm.text.cleaning.excerpt import masked_excerpt, masked_place
 from domainlm.text.document import Document, write_documents
-from domainlm.text.duplicates import MIN_WHOLE_WORDS, EvaluationTexts, RepeatFinder
+from domainlm.text.duplicates import RepeatFinder
+from domainlm.text.evaluation_texts import MIN_WHOLE_WORDS, EvaluationTexts
+from domainlm.text.held_out import parts_of
 from domainlm.text.json_files import open_rows, read_json, write_json, write_row
 from domainlm.text.near_line import NearLine
 from domainlm.text.order import merged
@@ -45,7 +47,7 @@ def evaluation_texts(paths: list[Path], section: UniqueShards) -> EvaluationText
     texts = EvaluationTexts(section.evaluation_threshold, section.shingle_words)
     for document in merged(paths):
         if role_of(document) == "evaluation":
-            texts.add(document.id, document.text)
+            texts.add(document.id, document.text, parts_of(document))
     return texts
 
 
@@ -76,7 +78,8 @@ def repeat_of(document: Document, role: str, finder: RepeatFinder) -> Repeat | N
 
 
 def place_of(document: Document) -> dict[str, str]:
-    return {"id": document.id, "source": document.source, "path": document.path, "section": document.section}
+    place = {"id": document.id, "source": document.source, "path": document.path}
+    return {**place, "section": masked_place(document.section)}
 
 
 class Rejected:

@@ -11,6 +11,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 ROWS_PER_GROUP = 2000
+# what a source says of its files, by pattern and by table too: fields of a document, of an inventory's row and of a source
+LABELS = ("licence", "authority", "stance")
+# of the turns of a conversation in `meta`
+MESSAGE_ROLES = ("system", "user", "assistant")
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,12 @@ class Document:
     use: str = ""
 
 
+def body_of(document: Document) -> str:
+    """The text below the title."""
+    first, _, rest = document.text.partition("\n")
+    return rest.lstrip("\n") if document.title and first == document.title else document.text
+
+
 def write_documents(path: Path, documents: Iterable[Document]) -> int:
     """Write documents in the given order; return how many. Memory: one row group."""
     import pyarrow as pa
@@ -69,10 +79,16 @@ def write_documents(path: Path, documents: Iterable[Document]) -> int:
 
 
 def read_documents(path: Path) -> Iterator[Document]:
-    """Yield the documents of one Parquet file in order. Memory: one row group."""
+    """Yield the documents of one Parquet file in order. Memory: one row group.
+
+    The file is open only while a row group is read, because a merge reads as many files side by side as there are shards, and
+    a process may have a thousand open.
+    """
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
-        for index in range(file.num_row_groups):
-            for row in file.read_row_group(index).to_pylist():
-                yield Document(**row)
+    metadata = pq.read_metadata(path)
+    for index in range(metadata.num_row_groups):
+        with pq.ParquetFile(path, metadata=metadata) as file:
+            rows = file.read_row_group(index).to_pylist()
+        for row in rows:
+            yield Document(**row)

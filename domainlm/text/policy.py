@@ -4,7 +4,8 @@ In: a document's role and labels, the rules of the domain's `policy:`. Out: its 
 none where the rules keep it out, or no verdict, which stops the build; and the role that it plays by its uses. The first
 rule that matches decides. A document without a verdict is an error and not a default: a label that nobody thought of is the one
 that must not slip into training. A use that a role cannot have (instruction data in PT) is never granted. Text of role
-evaluation is for evaluation whatever the rules say: kept out, it would no longer be sought in the training text.
+evaluation is for evaluation whatever the rules say: kept out, it would no longer be sought in the training text. A rule decides
+about it only where it says so too.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from domainlm.config.sources import PolicyRule
+from domainlm.text.document import LABELS
 
-LABELS = ("source", "role", "licence", "authority", "stance")
+# what a rule's `where` may name, in the order in which labels are given to the policy
+WHERE = ("source", "role", *LABELS)
 # what a role can be used for; first, what it is used for without a policy
 ROLE_USES = {
     "corpus": (("pt", "sft"), ("classifier", "evaluation", "pt", "sft")),
@@ -50,20 +53,20 @@ class Policy:
         self._said: dict[Combination, Verdict | None] = {}
 
     def verdict(self, labels: Combination) -> Verdict | None:
-        """Of labels in the order of LABELS; None where no rule matches, or one grants only what the role cannot have."""
+        """Of labels in the order of WHERE; None where no rule matches, or one grants only what the role cannot have."""
         if labels not in self._said:
             self._said[labels] = self._decided(labels)
         return self._said[labels]
 
     def _decided(self, labels: Combination) -> Verdict | None:
-        role = labels[LABELS.index("role")]
+        role = labels[WHERE.index("role")]
         by_default, possible = ROLE_USES[role]
         number = self._number(labels)
+        asked = set(self._rules[number - 1].use) if number else set()
         if not self._rules or role == "evaluation":
-            return Verdict(by_default, number)
+            return Verdict(by_default, number if "evaluation" in asked else 0)
         if not number:
             return None
-        asked = set(self._rules[number - 1].use)
         granted = tuple(sorted(asked & set(possible)))
         return Verdict(granted, number) if granted or not asked else None
 
@@ -76,14 +79,14 @@ class Policy:
         number = self._number(labels)
         if not number:
             return ""
-        role = labels[LABELS.index("role")]
+        role = labels[WHERE.index("role")]
         possible = ", ".join(ROLE_USES[role][1])
         return f"{rule_in_words(number, self._rules[number - 1])}, but role {role} can have only {possible}"
 
 
 def is_matched(rule: PolicyRule, labels: Combination) -> bool:
     """Whether each label that a rule names matches one of its patterns; blanks around a label do not count."""
-    for name, value in zip(LABELS, labels, strict=True):
+    for name, value in zip(WHERE, labels, strict=True):
         patterns = getattr(rule.where, name)
         if patterns is not None and not any(fnmatchcase(value.strip(), pattern) for pattern in patterns):
             return False
@@ -92,7 +95,7 @@ def is_matched(rule: PolicyRule, labels: Combination) -> bool:
 
 def rule_in_words(number: int, rule: PolicyRule) -> str:
     """rule 2: where stance is adversarial: use evaluation"""
-    named = {name: getattr(rule.where, name) for name in LABELS}
+    named = {name: getattr(rule.where, name) for name in WHERE}
     where = " and ".join(f"{name} is {' or '.join(found)}" for name, found in named.items() if found is not None)
     return f"rule {number}: where {where or 'anything'}: use {', '.join(rule.use) or 'nothing'}"
 

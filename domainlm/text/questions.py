@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from domainlm.text.document import Document
+from domainlm.text.document import Document, body_of
 from domainlm.text.phrasings import ANSWERS, JOINERS, QUESTIONS
 from domainlm.text.sentences import first_prose, first_sentences
 from domainlm.text.split import stable_hash
@@ -49,11 +49,6 @@ class Asking:
 def is_mostly_chinese(text: str) -> bool:
     """Whether at least a third of the characters are Han characters: a Chinese text with terms in Latin script is."""
     return 3 * len(_CHINESE.findall(text)) >= len(text) > 0
-
-
-def body_of(document: Document) -> str:
-    """The text below the title."""
-    return document.text.removeprefix(document.title).lstrip("\n") if document.title else document.text
 
 
 def questions_of(document: Document, asking: Asking) -> list[Question]:

@@ -17,6 +17,8 @@ SPLITS = (
     *("train", "train_sft_only", "validation", "validation_sft_only", "test"),
     *("general_held_out", "evaluation", "instruction"),
 )
+TRAINED_ON = ("train", "train_sft_only")
+HELD_OUT = ("validation", "validation_sft_only", "test", "general_held_out")
 MIN_GROUPS = 3
 # a walk that passes over what no longer fits ends when this share of the budget is used
 FULL_SHARE = 0.99

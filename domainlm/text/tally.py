@@ -11,10 +11,9 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from domainlm.text.document import Document
+from domainlm.text.document import LABELS, Document
 from domainlm.text.policy import acting_role
 
-LABEL_NAMES = ("licence", "authority", "stance")
 HAN_SHARE_BINS = 10
 
 
@@ -57,7 +56,7 @@ class Tally:
             ("documents_by_han_share", han_share_bin(han_share), 1),
         ):
             self._counts[name][key] += count
-        for name in LABEL_NAMES:
+        for name in LABELS:
             self._labels[name][getattr(document, name)] += 1
         for name, count in found.items():
             if count:
@@ -78,6 +77,6 @@ class Tally:
             "documents": kept,
             "rejected": self.rejected,
             "rejected_by_source": self._by_source,
-            "documents_by_label": {name: self._labels[name] for name in LABEL_NAMES},
+            "documents_by_label": {name: self._labels[name] for name in LABELS},
             **counts,
         }

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
+from domainlm.config.cleaning import CleanShards
+from domainlm.config.domain import DomainConfig
 from domainlm.pipeline import BY_NAME, PACKAGE_ROOT
+from domainlm.resolve import load_yaml
 
 SKIPPED = {".venv", ".git", ".snakemake", ".domainlm", ".dvc", "artifacts", "data", "logs"}
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -98,6 +103,29 @@ def test_tutorial_shows_the_domain_files(domain: str) -> None:
     file = PACKAGE_ROOT / f"config/domains/{domain}.yaml"
     shown = [yaml.safe_load(block) for block in blocks("docs/tutorial.md", "yaml")]
     assert yaml.safe_load(file.read_text(encoding="utf-8")) in shown
+
+
+def test_what_pages_show_of_a_configuration_is_valid() -> None:
+    shown = {page: [load_yaml(block, page) for block in blocks(page, "yaml")] for page in map(name_of, pages())}
+    keys = DomainConfig.model_fields.keys()
+    layers = [(page, layer) for page, found in shown.items() for layer in found if layer and layer.keys() & keys]
+    assert {page for page, _ in layers} >= {f"docs/how-to/{name}.md" for name in ("cleaning", "policy", "relevance")}
+    for page, layer in layers:
+        # null takes an inherited source out
+        sources = {name: source for name, source in layer.get("sources", {}).items() if source is not None}
+        try:
+            DomainConfig.model_validate({**layer, "sources": sources})
+        except ValidationError as error:
+            pytest.fail(f"{page}: {error}")
+
+
+def test_the_page_about_cleaning_names_every_knob_with_its_default() -> None:
+    text = (PACKAGE_ROOT / "docs/how-to/cleaning.md").read_text(encoding="utf-8")
+    defaults = CleanShards().model_dump(mode="json")
+    kinds = defaults.pop("personal_data")
+    assert set(kinds.values()) == {"keep"}
+    for shown in ("personal_data", *kinds, *(f"{name}: {json.dumps(value)}" for name, value in defaults.items())):
+        assert f"`{shown}`" in text, f"docs/how-to/cleaning.md lacks {shown}"
 
 
 def test_own_domain_takes_ten_lines() -> None:

@@ -64,6 +64,7 @@ def test_a_tree_in_the_terminal(built_text_project: Any) -> None:
 
 def test_json_is_complete(built_text_project: Any) -> None:
     found = json.loads(json.dumps(lineage(built_text_project).as_json()))
+    assert set(found) == {"domain", "artifact", "artifacts", "sources"}
     assert found["artifacts"]["documents"]["config"]["section"]["min_charset_score"] == 0.5
     assert found["artifacts"]["unique_shards"]["inputs"] == ["clean_shards"]
     assert len(found["sources"][0]["files"]) == 4

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from rich.console import Console
 
@@ -46,6 +47,8 @@ sources:
     stance: neutral
     exclude: ["draft*"]
     labels: [{pattern: "secret*", stance: internal}]
+  one: {role: corpus, local: one.zip}
+  saved: {role: corpus, local: saved}
   m: {role: base_model, local: model}
 policy:
   - {where: {stance: internal}, use: []}
@@ -60,6 +63,15 @@ def write(root: Path) -> None:
         (root / name).write_text(text, encoding="utf-8")
     (root / os.fsdecode(GBK_NAME)).write_text(PROSE.replace("lung", "liver"), encoding="utf-8")
     (root / "web/binary.txt").write_bytes(b"\x00\x01\x02" * 99)
+    with zipfile.ZipFile(root / "one.zip", "w") as archive:
+        archive.writestr("in/page.txt", PROSE.replace("lung", "brain"))
+    table = pa.table({"text": [PROSE.replace("lung", "thymus")]})
+    (root / "saved").mkdir()
+    with pa.ipc.new_stream(root / "saved/data.arrow", table.schema) as writer:
+        writer.write_table(table)
+    (root / "saved/state.json").write_text('{"_data_files": [{"filename": "data.arrow"}]}', encoding="utf-8")
+    (root / "saved/dataset_info.json").write_text("{}", encoding="utf-8")
+    (root / "saved/notes.txt").write_text(PROSE, encoding="utf-8")
     with zipfile.ZipFile(root / "web/more.zip", "w") as archive:
         archive.writestr("inner/page.txt", PROSE.replace("lung", "kidney"))
         archive.writestr("../escape.txt", PROSE)
@@ -101,6 +113,7 @@ def test_every_piece_of_a_file_has_its_fate(built: Path) -> None:
     assert found["Lung"] == Fate("unique_shards", "kept")
     assert "rejected by clean_shards: min_chars (threshold 40)" in printed(trace)
     assert "value 12" in printed(trace)
+    assert "web/good.md in tiny: 1 file; 1 kept, 1 rejected" in printed(trace)
 
 
 def test_the_rule_that_kept_it_out_is_named(built: Path) -> None:
@@ -111,6 +124,8 @@ def test_the_rule_that_kept_it_out_is_named(built: Path) -> None:
     [policy] = fates(traced(built, "web:secret.txt"))
     assert (policy.stage, policy.reason, policy.value) == ("clean_shards", "policy", 1)
     assert policy.detail == "rule 1: where stance is internal: use nothing"
+    # the number of the rule is in the detail, and is no measure
+    assert "(whole file); bytes 0-102; rule 1: where" in printed(traced(built, "web:secret.txt"))
 
 
 @pytest.mark.parametrize(("name", "reason"), [("binary.txt", "binary"), ("empty.txt", "empty")])
@@ -139,6 +154,24 @@ def test_an_archive_and_a_folder_stand_for_what_is_in_them(built: Path) -> None:
     assert {file.source for file in folder.files} == {"web"}
 
 
+def test_a_source_that_is_one_archive(built: Path) -> None:
+    [file] = traced(built, "one.zip").files
+    assert (file.source, file.path) == ("one", "in/page.txt")
+    assert [fate.outcome for fate in fates(traced(built, "one.zip"))] == ["kept"]
+    for name in ("one.zip/in/page.txt", "one:in/page.txt", "one.zip/in"):
+        assert traced(built, name).files == (file,)
+
+
+def test_however_a_file_is_named(built: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(built)
+    files = traced(built, "web/good.md").files
+    for name in ("./web//good.md", "web/../web/good.md", str(built / "web/good.md"), f"{tmp_path}/link/web/good.md"):
+        assert traced(built, name).files == files
+    # and what is beside a data file of a dataset does not hide that one
+    assert [file.path for file in traced(built, "saved/data.arrow").files] == ["data.arrow"]
+    assert {file.path for file in traced(built, "saved").files} == {"data.arrow"}
+
+
 def test_a_file_whose_name_is_not_utf_8(built: Path) -> None:
     [file] = traced(built, os.fsdecode(GBK_NAME)).files
     assert (file.path, file.is_changed) == ("说明.txt", False)
@@ -152,7 +185,9 @@ def test_a_file_whose_name_is_not_utf_8(built: Path) -> None:
         ("web/.hidden.txt", "source web: hidden"),
         ("web/draft.txt", "source web: excluded by the pattern 'draft*'"),
         ("web:draft.txt", "source web: excluded by the pattern 'draft*'"),
-        ("elsewhere.txt", "it lies in no source of the domain; local sources: x (corpus), web (web)"),
+        ("elsewhere.txt", "it lies in no source of the domain; local sources: x (corpus), web (web), one (one.zip)"),
+        ("web/../web/.hidden.txt", "source web: hidden"),
+        ("saved/notes.txt", "source saved: of a dataset that was saved to disk, only the data files"),
     ],
 )
 def test_why_no_inventory_lists_it(built: Path, name: str, reason: str) -> None:

@@ -9,6 +9,7 @@ import os
 import shutil
 import tarfile
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 from servers import http_server
 
+from domainlm.explain.trace import make_trace
 from domainlm.store.canonical import sha256_of
 from domainlm.store.manifest import read_manifest
 from domainlm.text.document import Document, read_documents
@@ -49,12 +51,14 @@ def write_sources(root: Path, order: int = 1) -> None:
     """A folder `more` of every kind. order: 1 or -1, in which files are written."""
     nested = zipped({"deep.tar.gz": tarred({f"{n}.txt": prose(n).encode() for n in range(20, 25)}), "../up.txt": b"x"})
     rows = b"".join(json.dumps({"text": prose(n)}).encode() + b"\n" for n in range(40, 60))
+    lines = [json.dumps({"text": prose(n)}) for n in range(100, 140)]
     files = {
         "plain.txt": prose(1).encode(),
         "really.pdf": f"<!doctype html><p>{prose(2)}</p>".encode(),
         "two\nlines.txt": prose(3).encode(),
         "nested.zip": nested,
         "rows.jsonl.gz": gzip.compress(rows, mtime=0),
+        "lines.jsonl": "\n".join([*lines[:30], '{"text": "cut off', *lines[30:]]).encode(),
         "cut.tar.gz": tarred({"a.txt": b"x" * 4000})[:90],
         "media/press.txt": prose(5).encode(),
     }
@@ -66,6 +70,8 @@ def write_sources(root: Path, order: int = 1) -> None:
     (root / "elsewhere").mkdir()
     (root / "elsewhere/linked.txt").write_text(prose(7))
     (root / "more/link").symlink_to(root / "elsewhere")
+    (root / "more/gone.txt").symlink_to("nowhere")
+    os.mkfifo(root / "more/pipe.txt")
     (root / "labels.csv").write_text("path,stance\nnested.zip/deep.tar.gz/21.txt,opinion\nmedia/press.txt,release\n")
 
 
@@ -76,6 +82,7 @@ MORE = {
     "labels": [{"pattern": "media/**", "authority": "media"}, {"pattern": "**/deep.tar.gz/*", "licence": "MIT"}],
     "label_table": "labels.csv",
 }
+BARE = {"role": "corpus", "local": "more"}
 SOURCES = {"x": {"role": "corpus", "local": "corpus"}, "more": MORE}
 
 
@@ -95,6 +102,15 @@ def rejected(project: Any, artifact: str) -> dict[str, str]:
     return rows
 
 
+def ranges_by_shard(project: Any, path: str) -> Counter[str]:
+    """Ranges of a raw file in each shard."""
+    found: Counter[str] = Counter()
+    for file in (project.path / "artifacts/tiny/raw_corpus").glob("*/inventory.jsonl"):
+        rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        found += Counter({file.parent.name: sum(row["path"] == path for row in rows)})
+    return found
+
+
 def test_every_file_ends_in_documents_with_its_labels_or_in_a_reason(text_project: Any) -> None:
     write_sources(text_project.path)
     text_project.build(sources=SOURCES)
@@ -107,16 +123,27 @@ def test_every_file_ends_in_documents_with_its_labels_or_in_a_reason(text_projec
             "really.pdf",
             "two\nlines.txt",
             "rows.jsonl.gz",
+            "lines.jsonl",
             "media/press.txt",
             "说明.txt",
             "link/linked.txt",
         ),
     }
     assert sum(document.path == "rows.jsonl.gz" for document in found.values()) == 20
+    assert rejected(text_project, "documents") == {"lines.jsonl": "invalid_json"}
     assert rejected(text_project, "raw_corpus") == {
         "cut.tar.gz": "damaged_archive",
+        "gone.txt": "dangling_link",
         "nested.zip/../up.txt": "path_escape",
+        "pipe.txt": "not_a_file",
     }
+    roots = {"x": "corpus", "more": "more"}
+    [traced] = make_trace(text_project.path, "tiny", "more/gone.txt", roots).files
+    assert [(fate.stage, fate.outcome, fate.reason, fate.detail) for fate in traced.refused] == [
+        ("raw_corpus", "rejected", "dangling_link", "a link that leads to no file")
+    ]
+    stats = json.loads((text_project.path / "artifacts/tiny/raw_corpus/stats.json").read_text(encoding="utf-8"))
+    assert stats["rejected"].items() >= {"dangling_link": 1, "not_a_file": 1}.items()
     labels = {d.path: (d.licence, d.authority, d.stance) for d in found.values()}
     assert labels["nested.zip/deep.tar.gz/21.txt"] == ("MIT", "unlabelled", "opinion")
     assert labels["nested.zip/deep.tar.gz/22.txt"] == ("MIT", "unlabelled", "unlabelled")
@@ -128,6 +155,7 @@ def test_bytes_do_not_depend_on_shards_folder_order_or_cut(
     text_project: Any, make_text_project: Callable[[Path], Any], tmp_path: Path
 ) -> None:
     digests = set()
+    shards_of_lines = []
     for number, (shards, order, segment_bytes) in enumerate(((1, 1, 2_500_000), (4, -1, 1000), (2, 1, 1000))):
         project = make_text_project(tmp_path / f"folder {number}")
         write_sources(project.path, order)
@@ -135,7 +163,35 @@ def test_bytes_do_not_depend_on_shards_folder_order_or_cut(
         manifest = read_manifest(project.path / "artifacts/tiny/unique_shards")
         assert manifest is not None
         digests.add(manifest.tree_digest)
+        shards_of_lines.append(ranges_by_shard(project, "lines.jsonl"))
+        assert sum(document.path == "lines.jsonl" for document in documents(project).values()) == 40
+        stats = json.loads((project.path / "artifacts/tiny/documents/stats.json").read_text(encoding="utf-8"))
+        assert stats["rejected"] == {"invalid_json": 1}
     assert len(digests) == 1
+    # cut into ranges, in several shards each
+    assert [sum(ranges.values()) for ranges in shards_of_lines] == [1, 7, 7]
+    assert [len(ranges) > 1 for ranges in shards_of_lines] == [False, True, True]
+
+
+def test_a_short_text_is_read_in_the_set_of_the_others_whatever_the_shards(
+    make_text_project: Callable[[Path], Any], tmp_path: Path
+) -> None:
+    line = "肺炎是由病原微生物等因素引起的肺部炎症。患者常有发热、咳嗽、咳痰，严重者呼吸困难。"
+    short = "Temp. is 38.5℃ today"
+
+    def texts(shards: int) -> dict[str, str]:
+        project = make_text_project(tmp_path / str(shards))
+        (project.path / "more").mkdir()
+        (project.path / "more/short.txt").write_text(short, encoding="gb18030")
+        (project.path / "more/utf-8.txt").write_text(line, encoding="utf-8")
+        for number in range(20):
+            (project.path / f"more/{number}.txt").write_text(line[number:], encoding="gb18030")
+        project.build("raw_corpus", "documents", sources=SOURCES | {"more": BARE}, raw_corpus={"shards": shards})
+        return {found.path: found.text for found in documents(project, "documents").values()}
+
+    found = texts(1)
+    assert found == texts(3)
+    assert (found["short.txt"], found["utf-8.txt"], found["7.txt"]) == (short, line, line[7:])
 
 
 def test_a_saved_dataset_and_a_packed_file_at_a_url(

@@ -91,6 +91,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     tokenizer.save(str(root / "base_model/tokenizer.json"))
     folders["corpus_split"].mkdir()
     split = {"section": CorpusSplit(max_train_tokens=900).model_dump(mode="json"), "seed": 17}
+    split |= {key: config["section"][key] for key in ("evaluation_threshold", "shingle_words")}
     inputs = Inputs({**folders, "base_model": root / "base_model"})
     corpus_split.run(inputs, split, folders["corpus_split"], root, QUIET)
     return Inputs(folders)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -119,6 +119,40 @@ def test_documents_stay_in_order_where_their_sections_change(tmp_path: Path) -> 
     assert [d.section for d in found] == ["s1", "b", "c", "d", "\xc5b", "s9"]
 
 
+def test_records_that_are_only_numbered_are_held_one_at_a_time(tmp_path: Path) -> None:
+    # rows of Parquet: none has a place in bytes
+    rows = [
+        replace(document(-1, PROSE), id=f"{n}", path="q.parquet", section=f"row {n:09d}", group=f"q.parquet#{n}")
+        for n in range(1, 1000)
+    ]
+    held = most = 0
+
+    def counted() -> Iterator[tuple[Document, Document]]:
+        nonlocal held, most
+        for row in rows:
+            held += 1
+            most = max(most, held)
+            yield row, row
+
+    for _ in clean_shards.in_canonical_order(counted()):
+        held -= 1
+    # the next one is known before this one is over
+    assert most == 2
+    out = build(tmp_path, [document(1, PROSE), *rows])
+    assert [d.section for d in read_documents(out / "documents.parquet")][1:] == [row.section for row in rows]
+
+
+def test_the_number_of_a_record_is_not_masked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lists = {"w": {"words": ["row"], "treatment": "mask"}}
+    section = CleanShards.model_validate({"word_lists": lists}).model_dump(mode="json")
+    monkeypatch.setitem(CONFIG, "section", section)
+    row = replace(document(-1, f"A row. {PROSE}"), section="row 000000001", group="p#1")
+    # a heading of a file whose character set does not tell its bytes is text
+    heading = replace(row, id="2", path="q", section="row 1", group="q")
+    found = list(read_documents(build(tmp_path, [row, heading]) / "documents.parquet"))
+    assert [(d.section, "row" in d.text) for d in found] == [("row 000000001", False), ("[w] 1", False)]
+
+
 def test_shards_are_summed(tmp_path: Path) -> None:
     shards = [build(tmp_path / str(n), [document(1, PROSE), document(2, "x" * n)]) for n in range(2)]
     stats = json.loads((gather(tmp_path, *shards) / "stats.json").read_text(encoding="utf-8"))
@@ -167,8 +201,8 @@ def test_the_policy_gives_every_document_its_use(tmp_path: Path) -> None:
     [row] = rows(tmp_path / "0000/rejected.jsonl")
     assert (row["id"], row["reason"], row["value"]) == ("3", "policy", 2)
     assert row["detail"] == "rule 2: where licence is unstated or all rights*: use nothing"
-    # what may be used for nothing is not quoted either
-    assert row["excerpt"] == ""
+    # what may be used for nothing is not quoted either, nor its heading
+    assert (row["section"], row["excerpt"]) == ("", "")
     stats = json.loads((out / "stats.json").read_text(encoding="utf-8"))
     # what is left to evaluation plays that role from here on
     assert stats["documents_by_role"] == {"corpus": 1, "evaluation": 1, "replay": 1}
@@ -192,6 +226,8 @@ def test_evaluation_text_is_never_kept_out_by_the_policy(tmp_path: Path) -> None
     documents = [document(1, PROSE, role="evaluation"), document(2, PROSE, role="evaluation", licence="x")]
     out = build(tmp_path, documents, policy)
     assert [d.use for d in read_documents(out / "documents.parquet")] == ["evaluation", "evaluation"]
+    # what a rule did not do is not counted as its doing
+    assert json.loads((out / "stats.json").read_text(encoding="utf-8"))["decided_by_rule"] == {"1": 0, "2": 0}
 
 
 def test_corpus_text_for_evaluation_only_is_kept_to_be_sought(tmp_path: Path) -> None:

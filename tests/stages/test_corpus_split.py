@@ -22,7 +22,7 @@ USES = {"corpus": "pt,sft", "replay": "pt", "evaluation": "evaluation", "instruc
 def document(
     number: int, role: str, group: str, words: int = 9, links: tuple[str, ...] = (), use: str = ""
 ) -> Document:
-    text = " ".join(["lung"] * words)
+    text = " ".join(["kidney" if role == "instruction" else "lung"] * words)
     name = f"{role}{number:03d}"
     labels = ("", "", "", "", use or USES[role])
     return Document(name, role, role, "p", name, number, 1, group, json.dumps(links), "", text, "{}", *labels)
@@ -51,6 +51,7 @@ def build(folder: Path, base_model: Path, documents: list[Document], seed: int =
     out.mkdir()
     write_documents(upstream / "documents.parquet", sorted(documents, key=canonical_key))
     config = {"section": CorpusSplit.model_validate(section).model_dump(mode="json"), "seed": seed}
+    config |= {"evaluation_threshold": 0.5, "shingle_words": 5}
     inputs = Inputs({"unique_shards": upstream, "base_model": base_model})
     corpus_split.run(inputs, config, out, folder, QUIET)
     return out
@@ -200,3 +201,28 @@ def test_pt_does_not_choose_by_what_it_may_not_see(tmp_path: Path, base_model: P
     only_sft = [replace(d, use="sft") if d.group in held_out else d for d in documents]
     with pytest.raises(StageError, match=r"held out for validation may be used for pt.*validation_share \(0\.04\)"):
         build(tmp_path / "b", base_model, only_sft, replay_share=0.0)
+
+
+def test_instruction_text_that_repeats_held_out_text_is_left_out(tmp_path: Path, base_model: Path) -> None:
+    terms = [document(n, "corpus", f"g{n // 4}") for n in range(100)]
+    terms = [replace(each, text=" ".join(f"w{each.id}x{n}" for n in range(40))) for each in terms]
+    found = read(build(tmp_path / "a", base_model, terms, replay_share=0.0))
+    answers = {name: found[name][0].text for name in ("train", "validation", "test")}
+    question = "Dear doctor, what would you say to a patient who asks for the meaning of this long word"
+    turns = [{"role": "user", "content": question * 9}, {"role": "assistant", "content": answers["test"][:200]}]
+    said = json.dumps({"messages": turns})
+    asked = [
+        replace(document(0, "instruction", "i"), text=f"{question}\n\n{answers['train']}"),
+        replace(document(1, "instruction", "i"), text=f"{question}\n\n{answers['validation']}"),
+        # a turn out of a held-out text, among many words that are not
+        replace(document(2, "instruction", "i"), text=f"{question * 9}\n\n{answers['test'][:200]}", meta=said),
+        replace(document(3, "instruction", "i"), text=question),
+    ]
+    out = build(tmp_path / "b", base_model, [*terms, *asked], replay_share=0.0)
+    assert [d.id for d in read(out)["instruction"]] == ["instruction000", "instruction003"]
+    reasons = {
+        identifier: reason for identifier, reason in rows(out / "left_out.jsonl").items() if "instr" in identifier
+    }
+    assert reasons == {"instruction001": "repeat_of_held_out", "instruction002": "repeat_of_held_out"}
+    stats = json.loads((out / "stats.json").read_text(encoding="utf-8"))
+    assert stats["left_out_by_source"]["instruction"] == {"repeat_of_held_out": 2}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import tracemalloc
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -56,8 +57,8 @@ def build(folder: Path, shards: int) -> Path:
         inventory, out = folder / f"raw{shard}", folder / f"{shard:04d}"
         inventory.mkdir(parents=True)
         out.mkdir()
-        # the inventory's own order does not matter
-        lines = [json.dumps(row) + "\n" for row in reversed(rows(shards, shard))]
+        own = sorted(rows(shards, shard), key=lambda row: (row["source"], row["path"], row["start"]))
+        lines = [json.dumps(row) + "\n" for row in own]
         (inventory / "inventory.jsonl").write_text("".join(lines), encoding="utf-8")
         documents.run_shard(Inputs({"raw_corpus": inventory}, opened), config, out, folder, QUIET)
         folders[f"{shard:04d}"] = out
@@ -126,6 +127,22 @@ def test_a_file_that_is_cut_is_rejected_where_all_its_ranges_are_silent(
     ]
 
 
+def test_an_inventory_is_read_row_by_row_in_its_order(tmp_path: Path) -> None:
+    path = tmp_path / "raw_corpus/inventory.jsonl"
+    path.parent.mkdir()
+    keys = [("s", f"{number:05d}", start) for number in range(5000) for start in (0, 1000)]
+    lines = [json.dumps({"source": s, "path": p, "start": start, "more": "x" * 500}) + "\n" for s, p, start in keys]
+    path.write_text("".join(lines), encoding="utf-8")
+    tracemalloc.start()
+    assert sum(1 for _ in documents.inventory_of(path)) == len(keys)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 200_000
+    path.write_text("".join([*lines[:7], lines[2]]), encoding="utf-8")
+    with pytest.raises(StageError, match=r"\('s', '00001', 0\) follows \('s', '00003', 0\); build raw_corpus again"):
+        list(documents.inventory_of(path))
+
+
 def test_nothing_at_all_stops_the_build(tmp_path: Path) -> None:
     (tmp_path / "inventory.jsonl").write_text("", encoding="utf-8")
     out = tmp_path / "0000"
@@ -134,3 +151,12 @@ def test_nothing_at_all_stops_the_build(tmp_path: Path) -> None:
     documents.run_shard(Inputs({"raw_corpus": tmp_path}, opened), config, out, tmp_path, QUIET)
     with pytest.raises(StageError, match=r"sources\.\*\.include"):
         documents.run(Inputs({"0000": out}), config, tmp_path, tmp_path, QUIET)
+
+
+def test_details_show_no_personal_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ontology = b"[Term]\nid: jane.doe@clinic-of-the-valley.net\n\n"
+    monkeypatch.setitem(FILES, ("onto", "people.obo", "obo", "corpus"), ontology)
+    build(tmp_path, 1)
+    rejected = (tmp_path / "0000/rejected.jsonl").read_text(encoding="utf-8").splitlines()
+    [detail] = [row["detail"] for row in map(json.loads, rejected) if row["path"] == "people.obo"]
+    assert detail == "[email] has no name"

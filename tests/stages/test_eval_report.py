@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from domainlm.models.comparison import comparison, summary
+from domainlm.report.facts import gather, stages_of_documents
 from domainlm.stage import Inputs, Resources
 from domainlm.stages.eval_report import run
 from domainlm.text.split import SPLITS
@@ -75,6 +76,7 @@ def artifacts(root: Path, models: tuple[str, ...] = ("base", "pt", "sft"), has_o
         "rejected": {},
     }
     unique = {"input": 90, "documents": 82, **repeats, "by_source": by_source, "boilerplate": {}, "relevance": None}
+    unique["rejected"] = {"min_relevance": 4}
     write(root / "unique_shards/stats.json", unique)
     for name in ("rejected", "boilerplate", "near_line"):
         write(root / f"unique_shards/{name}.jsonl", "")
@@ -166,7 +168,8 @@ def test_the_page_says_what_was_found(built: tuple[str, dict[str, Any]]) -> None
     assert "sft &amp; 0" in page
     assert "4.00e-05" in page
     assert "snakemake --cores all eval_report --config domain=medical" in page
-    assert "near duplicate" in page
+    assert "near duplicates" in page
+    assert "min relevance" in page
     assert "cleaning: too short" in page
     assert "better than without_pt" in page
     assert len(re.findall(r'id="plot-[a-z-]+"', page)) == 6
@@ -200,9 +203,15 @@ def test_the_card_is_written_beside_the_report(tmp_path: Path) -> None:
         "personal data",
         "pt,sft",
         "left out of every split: over budget 3.",
+        # what instruction tuning alone learns from is trained on, too
+        "22 are trained on",
     ):
         assert part in page
     assert not re.findall(r"<script|(?:src|href)\s*=|@import|url\(|http", page)
+
+
+def test_what_is_trained_on_is_of_both_trainings(tmp_path: Path) -> None:
+    assert stages_of_documents(gather(artifacts(tmp_path), "medical", ""))["trained on"] == 40
 
 
 def test_metrics_are_numbers(built: tuple[str, dict[str, Any]]) -> None:

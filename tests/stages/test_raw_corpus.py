@@ -123,6 +123,25 @@ def build(
     return folders
 
 
+def test_a_local_file_that_cannot_be_read_is_rejected_and_the_rest_goes_on(tmp_path: Path) -> None:
+    faults = {"a.md": "dangling_link", "pipe": "not_a_file"}
+    rows = [
+        {**LABELS, "source": "notes", "path": path, "fault": fault, "detail": "why", "sha256": "", "size": 0}
+        | {"origin": "local", "is_archive": False, "start": 0, "end": 0}
+        for path, fault in faults.items()
+    ]
+    folders = build(tmp_path, 2, [], [LOCAL, *rows])
+    assert [row["path"] for folder in folders for row in inventory(folder)] == ["a.txt"]
+    found = [row for folder in folders for row in inventory(folder, "rejected.jsonl")]
+    assert {row["path"]: row["reason"] for row in found} == faults
+    assert found[0].items() >= {"source": "notes", "detail": "why", "value": None}.items()
+    (tmp_path / "out").mkdir()
+    inputs = Inputs({str(number): folder for number, folder in enumerate(folders)}, None)
+    raw_corpus.run(inputs, {}, tmp_path / "out", tmp_path, QUIET)
+    stats = json.loads((tmp_path / "out/stats.json").read_text())
+    assert (stats["files"], stats["rejected"]) == (1, {"dangling_link": 1, "not_a_file": 1})
+
+
 def test_ranges_of_files_and_members_with_their_labels(tmp_path: Path) -> None:
     [folder] = build(tmp_path, 1, [FETCHED_FILE, ARCHIVE], [LOCAL])
     rows = inventory(folder)
@@ -338,3 +357,46 @@ def test_what_was_fetched_and_is_no_archive(tmp_path: Path) -> None:
     row = {**ARCHIVE, "sha256": sha256(b"text")}
     with pytest.raises(StageError, match=r"no member of the archive matches.*text/plain; expected zip or tar"):
         build(tmp_path, 1, [row], [])
+
+
+def test_an_archive_in_an_archive_that_holds_nothing_is_refused(tmp_path: Path) -> None:
+    inner = {
+        "none.zip": zipped({}),
+        "hidden.zip": zipped({".a": b"x"}),
+        "hidden.tar": tarred({".a": b"x"}),
+        "a.txt": b"text",
+    }
+    [folder] = build(tmp_path, 1, [], [local_archive("x.zip", zipped(inner))])
+    assert [row["path"] for row in inventory(folder)] == ["x.zip/a.txt"]
+    found = [(row["path"], row["reason"]) for row in inventory(folder, "rejected.jsonl")]
+    assert found == [(f"x.zip/{name}", "empty") for name in ("hidden.tar", "hidden.zip", "none.zip")]
+
+
+def test_of_files_with_one_path_the_first_is_taken(tmp_path: Path) -> None:
+    twice = zipped({"in.zip": zipped({"a.txt": b"first"}), "in.zip/a.txt": b"second", "b.txt": b"text"})
+    sdist = tarred({"pkg-1.0/a.txt": b"first", "other/a.txt": b"second", "other/b.txt": b"text"})
+    for number, row in enumerate((local_archive("x.zip", twice), local_archive("x.zip", sdist, kind="sdist"))):
+        [folder] = build(tmp_path / str(number), 1, [], [row])
+        assert {row["sha256"] for row in inventory(folder)} == {sha256(b"first"), sha256(b"text")}
+        [refused] = inventory(folder, "rejected.jsonl")
+        assert (refused["path"].endswith("a.txt"), refused["reason"]) == (True, "same_name")
+
+
+@pytest.mark.parametrize("is_one", [True, False])
+def test_a_label_of_what_is_refused_stops_nothing(tmp_path: Path, is_one: bool) -> None:
+    prefix = "" if is_one else "x.zip/"
+    place = {"prefix": prefix}
+    bomb = zipped({"bomb.txt": bytes(11_000_000), "a.txt": b"text", "cut.zip": zipped({"b.txt": b"x" * 99})[:50]})
+    table = {f"{prefix}{name}": {"stance": "y"} for name in ("bomb.txt", "a.txt", "cut.zip/b.txt")}
+    [folder] = build(tmp_path, 1, [], [local_archive("x.zip", bomb, label_table=table, **place)])
+    assert [(row["path"], row["stance"]) for row in inventory(folder)] == [(f"{prefix}a.txt", "y")]
+    assert [row["reason"] for row in inventory(folder, "rejected.jsonl")] == ["archive_bomb", "damaged_archive"]
+    # the archive itself, of which nobody knows what it holds
+    damaged = zipped({"a.txt": b"text" * 99})[:-30]
+    table = {f"{prefix}a.txt": {"stance": "y"}}
+    [folder] = build(tmp_path / "cut", 1, [], [local_archive("x.zip", damaged, label_table=table, **place), LOCAL])
+    assert [row["reason"] for row in inventory(folder, "rejected.jsonl")] == ["damaged_archive"]
+    # what is in none is a mistake, as before
+    good = local_archive("x.zip", zipped(INNER), label_table={f"{prefix}c.txt": {"stance": "y"}}, **place)
+    with pytest.raises(StageError, match=r"label_table: .*c\.txt is no file"):
+        build(tmp_path / "good", 1, [], [good])

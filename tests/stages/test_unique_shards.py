@@ -92,6 +92,12 @@ def model() -> RelevanceModel:
     return trained_model(sides[0], sides[1], shape, 1)
 
 
+def test_lists_show_no_personal_data_in_a_section(tmp_path: Path) -> None:
+    contact = replace(document("c2", words("a")), section="contact / jane.doe@clinic-of-the-valley.net")
+    [row] = rows(build(tmp_path, 1, [document("c1", words("a")), contact]) / "duplicates.jsonl")
+    assert (row["id"], row["section"]) == ("c2", "contact / [email]")
+
+
 def test_what_is_kept_by_role(tmp_path: Path) -> None:
     out = build(tmp_path, 1)
     assert kept(out) == ["c1", "c4", "e1", "e2", "i1", "i2", "r2"]
@@ -256,3 +262,27 @@ def test_what_is_remembered_of_boilerplate_does_not_grow_with_its_lines(tmp_path
         lines = unique_shards.LinesTaken(found, file)
         assert lines.cleaned(document("c1", texts[0])).text == "Text of one."
     assert not any(line in str(value) for value in vars(lines).values())
+
+
+def test_a_question_of_a_conversation_and_below_a_title_is_sought(tmp_path: Path) -> None:
+    question = (
+        "A woman of 54 years presents with fatigue, polyuria and blurred vision; which test confirms the diagnosis?"
+    )
+    short = "Which vitamin deficiency causes scurvy in adults?"
+    turns = [("system", words("system", 9)), ("user", question), ("assistant", words("answer"))]
+    meta = json.dumps({"messages": [{"role": role, "content": content} for role, content in turns]})
+    spoken = replace(document("e1", "\n\n".join(content for _, content in turns), "evaluation"), meta=meta)
+    found = [
+        document("c1", f"{words('a')} {question} {words('b')}"),
+        document("c2", f"{words('c')} {short} {words('d')}"),
+        # the system's turn is the same in many conversations
+        document("c3", f"{words('e')} {words('system', 9)} {words('f')}"),
+        spoken,
+        document("e2", f"Nutrition\n\n{short}", "evaluation", title="Nutrition"),
+        document("i1", f"{question}\n\n{words('g')}", "instruction"),
+    ]
+    out = build(tmp_path, 1, found)
+    assert kept(out) == ["c3", "e1", "e2"]
+    repeats = {row["id"]: row["duplicate_of"] for row in rows(out / "duplicates.jsonl")}
+    assert repeats == {"c1": "e1", "c2": "e2", "i1": "e1"}
+    assert json.loads((out / "stats.json").read_text(encoding="utf-8"))["evaluation_too_short"] == 0

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,19 @@ def test_a_shard_out_of_order_is_an_error(tmp_path: Path) -> None:
     write_documents(tmp_path / "a.parquet", [document(2), document(1)])
     with pytest.raises(ValueError, match="build documents again"):
         list(merged([tmp_path / "a.parquet"]))
+
+
+def test_more_shards_are_merged_than_files_may_be_open(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{shard:04d}.parquet" for shard in range(100)]
+    for shard, path in enumerate(paths):
+        write_documents(path, [document(shard), document(shard + 100)])
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 50, limits[1]))
+    try:
+        found = [each.start for each in merged(paths)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert found == list(range(200))
 
 
 def test_hash_order_does_not_depend_on_the_number_of_passes(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from domainlm.text.document import Document
+from domainlm.text.document import Document, body_of
 from domainlm.text.questions import Asking, is_mostly_chinese, questions_of
 
 ASKING = Asking(seed=17, language="en", max_questions=5, max_answer_chars=320)
@@ -97,3 +97,12 @@ def test_chinese_text_is_asked_about_in_chinese() -> None:
 def test_language_of_the_domain_decides_for_terms_in_latin_script() -> None:
     found = questions_of(term(), Asking(17, "zh", 5, 320))
     assert found[1].answer == "“Seizure”属于Neurological event和Episode。"
+
+
+def test_an_answer_begins_where_its_sentence_does() -> None:
+    # a rule of cleaning may take the heading out
+    text = "Signals are sent while a request is handled. More."
+    [found] = questions_of(document(title="Signals", text=text, section="Guide > Signals"), ASKING)
+    assert found.answer == text
+    assert body_of(document(title="Signals", text=f"Signals\n\n{text}")) == text
+    assert body_of(document(title="Signals", text="Signals")) == ""

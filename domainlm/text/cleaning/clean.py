@@ -1,45 +1,82 @@
-"""Normalising a document and deciding whether to keep it.
+"""The whole cleaning of one document, in one order.
 
-In: a document. Out: its normalised form, and the rule it fails, with value and threshold. Four rules that a person can
-check by eye, and not the Gopher or C4 sets: those are tuned for web crawls, refuse most ontology terms, and take ten
-times as long.
+In: a document as read, and the rules of a run. Out: the clean document with what was found in it, or the rule that it
+fails. The order: repair, normal form, repeated lines, length; language and mix; published quality rules, the project's own;
+personal data, secrets, word lists. What a rule measures is the text that would be kept, and what costs most comes
+last. Title, section and the strings in `meta` go the way of the text, so that each is still found in it. Rules of quality
+are not for instruction and evaluation texts, a short answer is not a bad one; but every text is written alike, or a
+question could not be found again in a training text. For the same reason an evaluation text that holds what drops other
+documents stays, with that masked.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from domainlm.config.cleaning import CleanShards
-from domainlm.text.characters import letter_share, words
-from domainlm.text.document import Document
+from domainlm.text.characters import normalised
+from domainlm.text.cleaning.language import UNDETERMINED, han_share, language_of
+from domainlm.text.cleaning.normalise import in_script, with_ascii_width, without_repeats
+from domainlm.text.cleaning.pii import personal_data
+from domainlm.text.cleaning.plain import EMPTY, Failure, length_failure, plain_failure
+from domainlm.text.cleaning.quality import kept_lines, quality_failure
+from domainlm.text.cleaning.repair import repaired
+from domainlm.text.cleaning.secrets import secrets_in
+from domainlm.text.cleaning.spans import Span, masked, without_overlaps
+from domainlm.text.cleaning.word_lists import WordLists, listed_words, word_lists_of
+from domainlm.text.document import MESSAGE_ROLES, Document
 from domainlm.text.policy import acting_role
 
-MIN_WORDS_FOR_TOP_WORD = 20
+# what a count's name begins with, and a mask's does not
+_FAMILY = re.compile("^(?:personal_data|secret|word_list)_")
 # roles whose text is taken as it is: a short question or answer is not a bad one
-_UNFILTERED = ("instruction", "evaluation")
+_UNJUDGED = ("instruction", "evaluation")
 
 
 @dataclass(frozen=True)
-class Failure:
-    """The rule that a document fails: it is named after the section's key, but for `empty`."""
+class Cleaned:
+    """A kept document: language (ISO 639-1, or "und"), share of Han among its letters, counts of what was found in it.
 
-    reason: str
-    value: float | str
-    threshold: float | str
+    counts: repaired_lines, repeated_lines, personal_data_<kind>, secret_<kind>, word_list_<name>, whatever was done about
+    them; sums over documents make sense.
+    """
+
+    document: Document
+    language: str
+    han_share: float
+    counts: Mapping[str, int]
 
 
-def role_played(document: Document) -> str:
+@dataclass(frozen=True)
+class Rules:
+    """What a run's configuration comes to; made once per shard."""
+
+    config: CleanShards
+    word_lists: WordLists | None
+    treatments: Mapping[str, str]
+
+
+def rules_of(config: CleanShards) -> Rules:
+    treatments = {f"personal_data_{kind}": treatment for kind, treatment in config.personal_data.model_dump().items()}
+    treatments |= {f"word_list_{name}": entry.treatment for name, entry in config.word_lists.items()}
+    return Rules(config, word_lists_of(config.word_lists, lambda word: _forms_of(word, config)), treatments)
+
+
+def _forms_of(word: str, config: CleanShards) -> tuple[str, str]:
+    """A listed word as texts are written, in the script of Chinese texts too."""
+    written = _written(word, config)[0]
+    return written, in_script(written, config.script)
+
+
+def _role_played(document: Document) -> str:
     """By its use; its own role where the policy was not asked."""
     return acting_role(document.role, document.use) if document.use else document.role
-
-
-def is_filtered(document: Document) -> bool:
-    """Whether rules about length, language and quality may reject it."""
-    return role_played(document) not in _UNFILTERED
 
 
 def _changed(value: Any, change: Callable[[str], str]) -> Any:
@@ -48,7 +85,9 @@ def _changed(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, list):
         return [_changed(item, change) for item in value]
     if isinstance(value, dict):
-        return {key: _changed(item, change) for key, item in value.items()}
+        # the role of a turn is a word of the format
+        is_word = {key: key == "role" and item in MESSAGE_ROLES for key, item in value.items()}
+        return {key: item if is_word[key] else _changed(item, change) for key, item in value.items()}
     return value
 
 
@@ -61,44 +100,113 @@ def with_strings(document: Document, change: Callable[[str], str], is_text_done:
     return replace(document, text=text, title=change(document.title), section=change(document.section), meta=meta)
 
 
-def repeated_line_share(text: str) -> float:
-    """Share of the non-blank lines that repeat an earlier one."""
-    lines = [line.strip() for line in text.split("\n") if line.strip()]
-    return 1.0 - len(set(lines)) / len(lines) if lines else 0.0
-
-
-def top_word_share(text: str) -> float:
-    """Share of the most frequent word among all; 0 for texts too short to tell."""
-    found = words(text)
-    if len(found) < MIN_WORDS_FOR_TOP_WORD:
-        return 0.0
-    return max(Counter(found).values()) / len(found)
-
-
-def length_failure(document: Document, config: CleanShards) -> Failure | None:
-    """The limit of length that a normalised document is beyond; of instruction and evaluation texts only emptiness."""
-    text = document.text
-    if not text:
-        return Failure("empty", 0, 1)
-    if not is_filtered(document):
-        return None
-    if len(text) < config.min_chars:
-        return Failure("min_chars", len(text), config.min_chars)
-    if len(text) > config.max_chars:
-        return Failure("max_chars", len(text), config.max_chars)
+def language_failure(language: str, share: float, config: CleanShards) -> Failure | None:
+    """The limit of language or mix that a text is beyond."""
+    if config.languages and language not in config.languages:
+        return Failure("languages", language, ",".join(sorted(config.languages)))
+    if share < config.min_han_share:
+        return Failure("min_han_share", round(share, 4), config.min_han_share)
+    if share > config.max_han_share:
+        return Failure("max_han_share", round(share, 4), config.max_han_share)
     return None
 
 
-def failure_of(document: Document, config: CleanShards) -> Failure | None:
-    """The first rule that a normalised document fails; None where it is kept."""
-    failure = length_failure(document, config)
-    if failure is not None or not is_filtered(document):
+def _spans(text: str, rules: Rules) -> list[Span]:
+    """What is to be counted, masked or dropped: secrets, personal data, listed words; they may overlap."""
+    found = [Span(f"secret_{span.kind}", span.start, span.end) for span in secrets_in(text)]
+    found += [Span(f"personal_data_{span.kind}", span.start, span.end) for span in personal_data(text)]
+    if rules.word_lists is not None:
+        found += [Span(f"word_list_{span.kind}", span.start, span.end) for span in listed_words(text, rules.word_lists)]
+    return found
+
+
+def _treatment(kind: str, rules: Rules) -> str:
+    return rules.config.secrets if kind.startswith("secret_") else rules.treatments[kind]
+
+
+def _dropping(counts: Mapping[str, int], rules: Rules) -> list[Failure]:
+    """The kinds, by name, that are found often enough to drop the document."""
+    found = []
+    for kind, count in sorted(counts.items()):
+        if _treatment(kind, rules) == "drop":
+            name = kind.removeprefix("word_list_")
+            least = rules.config.word_lists[name].min_matches if kind != name else 1
+            if count >= least:
+                found.append(Failure(kind, count, least))
+    return found
+
+
+def _masked(text: str, rules: Rules, is_masked: Callable[[str], bool]) -> str:
+    """Without what is of the kinds that `is_masked` says; of what overlaps, the first of `_spans` stays."""
+    chosen = without_overlaps(
+        Span(_FAMILY.sub("", span.kind), span.start, span.end) for span in _spans(text, rules) if is_masked(span.kind)
+    )
+    return masked(text, chosen) if chosen else text
+
+
+def _group_of(group: str, rules: Rules) -> str:
+    """A group that is named after a title, masked, with a digest, because titles that differ in an address are two groups.
+
+    What drops is masked, too, however often it is found: a group has one name, also where one of its texts may only evaluate.
+    """
+    written = _written(group, rules.config)[0]
+    shown = _masked(written, rules, lambda kind: _treatment(kind, rules) != "keep")
+    return (
+        group
+        if shown == written
+        else f"{shown} ({hashlib.sha256(group.encode('utf-8', 'surrogatepass')).hexdigest()[:8]})"
+    )
+
+
+def _written(text: str, config: CleanShards) -> tuple[str, int]:
+    """The text in its normal form, and the number of lines that were repaired."""
+    text, repaired_lines = repaired(text) if config.is_mojibake_repaired else (text, 0)
+    text = normalised(text)
+    return (with_ascii_width(text) if config.has_ascii_width else text), repaired_lines
+
+
+def cleaned(document: Document, rules: Rules) -> Cleaned | Failure:
+    """The clean document, or the first rule that it fails."""
+    config = rules.config
+    counts: Counter[str] = Counter()
+    text, counts["repaired_lines"] = _written(document.text, config)
+    document = with_strings(replace(document, text=text), lambda part: _written(part, config)[0], is_text_done=True)
+    role = _role_played(document)
+    is_judged = role not in _UNJUDGED
+    if is_judged and config.repeated_lines == "drop":
+        text, counts["repeated_lines"] = without_repeats(document.text)
+        document = replace(document, text=text)
+    if not document.text:
+        return EMPTY
+    if is_judged and (failure := length_failure(document.text, config)) is not None:
         return failure
-    text = document.text
-    if (share := letter_share(text)) < config.min_letter_share:
-        return Failure("min_letter_share", round(share, 4), config.min_letter_share)
-    if (share := repeated_line_share(text)) > config.max_repeated_line_share:
-        return Failure("max_repeated_line_share", round(share, 4), config.max_repeated_line_share)
-    if (share := top_word_share(text)) > config.max_top_word_share:
-        return Failure("max_top_word_share", round(share, 4), config.max_top_word_share)
-    return None
+    language, share = language_of(document.text), han_share(document.text)
+    if config.script != "keep" and language in ("zh", UNDETERMINED):
+        document = with_strings(document, lambda part: in_script(part, config.script))
+    if is_judged:
+        failure = language_failure(language, share, config)
+        if failure is None and config.quality:
+            document = replace(document, text=kept_lines(document.text, language, config))
+            failure = length_failure(document.text, config) or quality_failure(document.text, language, config)
+        failure = failure or plain_failure(document.text, config)
+        if failure is not None:
+            return failure
+    found = Counter(span.kind for span in _spans(document.text, rules))
+    counts.update(found)
+    treatments, dropping = {config.secrets, *rules.treatments.values()}, list[Failure]()
+    if "drop" in treatments:
+        # a heading or title is shown and asked about also where it is not in the text
+        beside = Counter(span.kind for span in _spans(f"{document.title}\n{document.section}", rules))
+        dropping = _dropping(found | beside, rules)
+    if dropping and role != "evaluation":
+        return dropping[0]
+    if dropping or "mask" in treatments:
+        kinds = frozenset(failure.reason for failure in dropping)
+
+        def is_masked(kind: str) -> bool:
+            return _treatment(kind, rules) == "mask" or kind in kinds
+
+        document = with_strings(document, lambda part: _masked(part, rules, is_masked))
+    if treatments != {"keep"}:
+        document = replace(document, group=_group_of(document.group, rules))
+    return Cleaned(document, language, share, {name: count for name, count in sorted(counts.items()) if count})

@@ -16,20 +16,26 @@ from domainlm.text.cleaning.spans import Span, masked, without_overlaps
 
 # how far behind an excerpt's end a number or key may go on
 MARGIN_CHARS = 300
-# a private key is longer than the margin: what follows where it begins is of it unless it ends
-_KEY_BEGINS = re.compile("-----BEGIN [A-Z ]{0,20}PRIVATE KEY(?!.*-----END )", re.DOTALL)
+# a private key is longer than the margin: an excerpt ends where one begins
+_KEY = re.compile("-----BEGIN [A-Z ]{0,20}PRIVATE KEY.*", re.DOTALL)
 
 
-def _without_findings(text: str) -> str:
-    found = [Span("private_key", match.start(), len(text)) for match in _KEY_BEGINS.finditer(text)]
-    return masked(text, without_overlaps([*found, *secrets_in(text), *personal_data(text)]))
+def _findings(text: str) -> list[Span]:
+    found = [Span("private_key", *match.span()) for match in _KEY.finditer(text)]
+    return without_overlaps([*found, *secrets_in(text), *personal_data(text)])
 
 
 def masked_place(text: str) -> str:
     """A title, section or heading in full."""
-    return _without_findings(normalised(text))
+    text = normalised(text)
+    return masked(text, _findings(text))
 
 
 def masked_excerpt(text: str, max_chars: int = 160) -> str:
     """At most max_chars characters."""
-    return _without_findings(normalised(text[: max_chars + MARGIN_CHARS]))[:max_chars]
+    # of twice as many, because a mask may be shorter than what it stands for; what is cut off at the margin is never shown
+    shown = 2 * max_chars
+    text = normalised(text)[: shown + MARGIN_CHARS]
+    found = [span for span in _findings(text) if span.start < shown]
+    end = max([shown, *(span.end for span in found)])
+    return masked(text[:end], found)[:max_chars]

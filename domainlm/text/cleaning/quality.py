@@ -14,10 +14,10 @@ from functools import lru_cache
 from domainlm.config.cleaning import CleanShards
 from domainlm.text.characters import cjk_count, letter_count
 from domainlm.text.cleaning import c4, chinese, fineweb, gopher
-from domainlm.text.cleaning.clean import Failure
 from domainlm.text.cleaning.conventions import CHINESE, ENGLISH, Conventions
 from domainlm.text.cleaning.gopher import Limits
 from domainlm.text.cleaning.parts import Parts
+from domainlm.text.cleaning.plain import EMPTY, Failure
 
 UNSPACED_LANGUAGES = ("zh", "ja")
 UNKNOWN_LANGUAGES = ("", "und")
@@ -77,7 +77,7 @@ def quality_failures(text: str, language: str, config: CleanShards) -> Iterator[
     conventions = _conventions_of(text, language)
     limits = _limits_of(conventions, language, config)
     if not text.strip():
-        yield Failure("empty", 0, 1)
+        yield EMPTY
         return
     for rule, value in _measures(text, language, conventions, limits, config):
         limit = limits.get(rule)

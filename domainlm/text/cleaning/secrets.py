@@ -28,7 +28,9 @@ _FORMS = tuple(
             "private_key",
             ("PRIVATE KEY",),
             r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY(?: BLOCK)?-----"
-            r"(?:(?:[^-]|-(?!----)){0,20000}-----END [A-Z ]{0,20}PRIVATE KEY(?: BLOCK)?-----|[\s0-9A-Za-z+/=]*)",
+            r"(?:(?:[^-]|-(?!----)){0,20000}-----END [A-Z ]{0,20}PRIVATE KEY(?: BLOCK)?-----"
+            # without an end: lines of the key, and whatever stands between them and before the first (headers, quotation marks)
+            r"|(?s:.{0,400}?[0-9A-Za-z+/=]{16,}+)*+(?:[\s>0-9A-Za-z+/=]|\\n)*)",
         ),
         ("aws_key", ("AKIA", "ASIA", "ABIA", "ACCA"), _START + r"(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}" + _END),
         ("github_token", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), _START + r"gh[pousr]_[0-9A-Za-z]{36,255}" + _END),

@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import io
 import lzma
+import struct
 import tarfile
 import tempfile
 import zipfile
@@ -25,6 +26,7 @@ from typing import IO, Any, BinaryIO, cast
 from domainlm.text.reading.file_names import is_inside, readable_name
 from domainlm.text.reading.media_type import PACKED, TAR, ZIP, media_type_of
 from domainlm.text.reading.packed import unpacked
+from domainlm.text.reading.tar_headers import BoundedTar
 
 CHUNK_BYTES = 1 << 20
 # below this much unpacked, no ratio is a bomb
@@ -63,12 +65,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A regular file in an archive, or what is refused of it. key: which entry it is, for `Archive.open`."""
+    """A regular file in an archive, or what is refused of it. key: which entry it is, for `Archive.open`.
+
+    spelling: the name's bytes, which `name` reads.
+    """
 
     name: str
     size: int
     key: Any
     fault: ArchiveFault | None = None
+    spelling: bytes = b""
 
 
 class Archive:
@@ -79,6 +85,8 @@ class Archive:
         self._file, self._scratch, self._limits = file, scratch, limits
         self._packed_bytes = max(1, file.seek(0, io.SEEK_END))
         self._zip: zipfile.ZipFile | None = None
+        # where each member of a zip begins -> where the next does
+        self._ends: dict[int, int] = {}
         self._tar: tarfile.TarFile | None = None
         self._temporary: BinaryIO | None = None
         self.is_single = False
@@ -90,9 +98,12 @@ class Archive:
                 kind = TAR if media_type_of(self._file) == TAR else ""
                 self.is_single = kind == ""
             if kind == TAR:
-                self._tar = tarfile.open(fileobj=self._file, mode="r:", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115
+                self._tar = BoundedTar.open(fileobj=self._file, mode="r:", encoding="utf-8", errors="surrogateescape")
             elif kind == ZIP:
                 self._zip = zipfile.ZipFile(file)
+                starts = sorted(entry.header_offset for entry in self._zip.infolist())
+                ends = [*starts, self._zip.start_dir][1:]
+                self._ends = dict(reversed(list(zip(starts, ends, strict=True))))
             elif kind:
                 raise ArchiveFault("not_an_archive", f"{kind}; expected zip, tar, gzip, bzip2, xz or zstd")
         except _FAULTS as error:
@@ -101,7 +112,8 @@ class Archive:
         except ArchiveFault:
             self.close()
             raise
-        self._single = _without_suffix(name)
+        path = PurePosixPath(name)
+        self._single = path.stem if path.suffix.lower() in PACKED_SUFFIXES else path.name
 
     def close(self) -> None:
         for opened in (self._zip, self._tar, self._temporary):
@@ -121,11 +133,14 @@ class Archive:
         for number, member in enumerate(found):
             if member.fault is not None or last[member.name] == number:
                 yield member
+            elif member.spelling != found[last[member.name]].spelling:
+                detail = "the name of a later member reads alike, in UTF-8 and in GBK; that one is taken"
+                yield Member(member.name, 0, None, ArchiveFault("same_name", detail))
 
     def _entries(self) -> Iterator[Member]:
         if self._zip is not None:
-            entries = [entry for entry in self._zip.infolist() if not _zip_name(entry).endswith("/")]
-            members = [self._without_bomb(entry) for entry in entries]
+            entries = [entry for entry in self._zip.infolist() if not _zip_name(entry).endswith(b"/")]
+            members = [_zip_member(entry, self._limits) for entry in entries]
             try:
                 self._check_size(sum(member.size for member in members if member.fault is None))
             except ArchiveFault as fault:
@@ -174,9 +189,17 @@ class Archive:
             start, size = member.key or (0, member.size)
             return cast(IO[bytes], io.BufferedReader(_Slice(self._file, start, size)))
         try:
+            self._check_overlap(member.key)
             return self._zip.open(member.key)
         except _FAULTS as error:
             raise _damaged_member(error) from error
+
+    def _check_overlap(self, entry: zipfile.ZipInfo) -> None:
+        """Raises BadZipFile where a zip's member ends behind the next one's beginning: not every Python's own library does."""
+        self._file.seek(entry.header_offset + 26)
+        name_bytes, extra_bytes = struct.unpack("<HH", self._file.read(4).ljust(4, b"\0"))
+        if entry.header_offset + 30 + name_bytes + extra_bytes + entry.compress_size > self._ends[entry.header_offset]:
+            raise zipfile.BadZipFile
 
     def _spooled(self, stream: IO[bytes], size: int | None) -> BinaryIO:
         """What a stream holds, in a temporary file. Raises ArchiveFault above the limits, before more is unpacked."""
@@ -207,13 +230,6 @@ class Archive:
         if unpacked > MIN_BOMB_BYTES and unpacked > limits.max_ratio * self._packed_bytes:
             raise _bomb(unpacked / self._packed_bytes, limits)
 
-    def _without_bomb(self, entry: zipfile.ZipInfo) -> Member:
-        """A zip's member, refused where it alone is a bomb; the others are taken then."""
-        ratio = entry.file_size / max(1, entry.compress_size)
-        if entry.file_size > MIN_BOMB_BYTES and ratio > self._limits.max_ratio:
-            return Member(_zip_member(entry).name, 0, None, _bomb(ratio, self._limits))
-        return _zip_member(entry)
-
 
 def _bomb(ratio: float, limits: Limits) -> ArchiveFault:
     detail = f"unpacks to more than {limits.max_ratio:g} times its size (raw_corpus.max_archive_ratio)"
@@ -236,9 +252,6 @@ class _Slice(io.RawIOBase):
         self._at = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence])
         return self._at
 
-    def tell(self) -> int:
-        return self._at
-
     def readinto(self, buffer: Any) -> int:
         wanted = max(0, min(len(buffer), self._size - self._at))
         self._file.seek(self._start + self._at)
@@ -248,17 +261,7 @@ class _Slice(io.RawIOBase):
         return len(data)
 
 
-def _damaged(error: Exception) -> ArchiveFault:
-    return _damage(error, "damaged_archive", "cut short or altered")
-
-
-def _damaged_member(error: Exception) -> ArchiveFault:
-    if "password" in str(error):
-        return ArchiveFault("encrypted", "the member is encrypted")
-    return _damage(error, "damaged_member", "the member cannot be unpacked")
-
-
-def _damage(error: Exception, reason: str, detail: str) -> ArchiveFault:
+def _damaged(error: Exception, reason: str = "damaged_archive", detail: str = "cut short or altered") -> ArchiveFault:
     """The fault that an error of a library stands for. An error of this machine (a full disk) is raised again.
 
     A damaged listing leads to places before the file's beginning, which is an error of the system's, too (EINVAL).
@@ -269,48 +272,51 @@ def _damage(error: Exception, reason: str, detail: str) -> ArchiveFault:
     return ArchiveFault(reason, f"{type(error).__name__}: {detail}")
 
 
-def _without_suffix(name: str) -> str:
-    path = PurePosixPath(name)
-    return path.stem if path.suffix.lower() in PACKED_SUFFIXES else path.name
+def _damaged_member(error: Exception) -> ArchiveFault:
+    return _damaged(error, "damaged_member", "the member cannot be unpacked")
 
 
-def _checked(name: str, size: int, key: Any) -> Member:
-    if not is_inside(name):
-        return Member(name, size, None, ArchiveFault("path_escape", "the name is none, or leads out of the archive"))
+def _checked(name: bytes, size: int, key: Any) -> Member:
+    readable = readable_name(name)
+    if not is_inside(readable):
+        fault = ArchiveFault("path_escape", "the name is none, or leads out of the archive")
+        return Member(readable, size, None, fault)
     # one spelling for ./a and a
-    return Member("/".join(part for part in name.split("/") if part not in ("", ".")), size, key)
+    spelling = b"/".join(part for part in name.split(b"/") if part not in (b"", b"."))
+    return Member(readable_name(spelling), size, key, spelling=spelling)
 
 
-def _zip_name(entry: zipfile.ZipInfo) -> str:
+def _zip_name(entry: zipfile.ZipInfo) -> bytes:
     # not `filename`, which Python 3.12 and later take from another field where there is one
     name = entry.orig_filename.partition("\0")[0]
     # zipfile reads what is not marked as UTF-8 as code page 437, in which every byte is a character
-    return name if entry.flag_bits & _UTF8_FLAG else readable_name(name.encode("cp437"))
+    return name.encode("utf-8" if entry.flag_bits & _UTF8_FLAG else "cp437")
 
 
-def _zip_member(entry: zipfile.ZipInfo) -> Member:
+def _zip_member(entry: zipfile.ZipInfo, limits: Limits) -> Member:
+    """A zip's member, refused where it alone is a bomb; the others are taken then."""
     name = _zip_name(entry)
-    member = _checked(name, entry.file_size, entry)
-    if entry.flag_bits & _ENCRYPTED_FLAG:
-        return Member(name, entry.file_size, None, ArchiveFault("encrypted", "the member is encrypted"))
-    if (entry.external_attr >> 16) & 0o170000 == 0o120000:
-        return Member(name, entry.file_size, None, ArchiveFault("not_a_file", "a symbolic link"))
-    return member
+    ratio = entry.file_size / max(1, entry.compress_size)
+    if entry.file_size > MIN_BOMB_BYTES and ratio > limits.max_ratio:
+        fault = _bomb(ratio, limits)
+    elif entry.flag_bits & _ENCRYPTED_FLAG:
+        fault = ArchiveFault("encrypted", "the member is encrypted")
+    elif (entry.external_attr >> 16) & 0o170000 == 0o120000:
+        fault = ArchiveFault("not_a_file", "a symbolic link")
+    else:
+        return _checked(name, entry.file_size, entry)
+    return Member(readable_name(name), 0, None, fault)
 
 
 def _tar_member(info: tarfile.TarInfo, archive_size: int) -> Member:
-    name = readable_name(info.name.encode("utf-8", "surrogateescape"))
+    name = info.name.encode("utf-8", "surrogateescape")
     if not info.isreg():
         kind = "a link" if info.issym() or info.islnk() else "a device"
-        return Member(
-            name, 0, None, ArchiveFault("not_a_file", f"{kind}; its target is read where it is a member itself")
-        )
-    if info.issparse():
-        return Member(
-            name, 0, None, ArchiveFault("unsupported_member", "a sparse file; its size is not bounded by its bytes")
-        )
-    if info.offset_data + info.size > archive_size:
-        return Member(
-            name, 0, None, ArchiveFault("damaged_member", f"the archive ends before its {info.size} bytes do")
-        )
-    return _checked(name, info.size, (info.offset_data, info.size))
+        fault = ArchiveFault("not_a_file", f"{kind}; its target is read where it is a member itself")
+    elif info.issparse():
+        fault = ArchiveFault("unsupported_member", "a sparse file; its size is not bounded by its bytes")
+    elif info.offset_data + info.size > archive_size:
+        fault = ArchiveFault("damaged_member", f"the archive ends before its {info.size} bytes do")
+    else:
+        return _checked(name, info.size, (info.offset_data, info.size))
+    return Member(readable_name(name), 0, None, fault)

@@ -1,16 +1,18 @@
 """From bytes to text: which character set, and how sure.
 
-In: the bytes of a text file; optionally the set that its source declares. Out: text, character set, score (1 = certain). A
-byte order mark decides, then UTF-8, because bytes that are valid UTF-8 by accident are rare. What else is left is decoded
-by every candidate, and the likeliest text wins (`charset_scores.py`); what a source or a page declares counts as so many
-bits of evidence, not as the truth: in a folder of exports one file is always different. What was guessed is in a
-document's `meta`.
+In: the bytes of a text file; optionally the set that its source is in, by declaration or by majority. Out: text, character set,
+score (1 = certain). A byte order mark decides, then escape sequences of ISO 2022, then UTF-8, because bytes that are valid UTF-8
+by accident are rare. What else is left is decoded by every candidate, and the likeliest text wins (`charset_scores.py`); what a
+source or a page declares counts as so many bits of evidence, not as the truth: in a folder of exports one file is always
+different. What was guessed is in a document's `meta`.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from domainlm.text.reading.charset_scores import bits
@@ -33,7 +35,7 @@ _WIDE = ("utf-16-le", "utf-16-be")
 _WIDE_LANGUAGES = ("simplified", "traditional", "japanese", "western")
 # names by which sources and pages call sets, and the larger set that is read (WHATWG Encoding Standard)
 _SAME_AS = {
-    **dict.fromkeys(("gb2312", "gbk", "x-gbk", "cp936", "gb_2312-80", "hz-gb-2312", "euc-cn"), "gb18030"),
+    **dict.fromkeys(("gb2312", "gbk", "x-gbk", "cp936", "gb_2312-80", "euc-cn"), "gb18030"),
     **dict.fromkeys(("iso-8859-1", "iso8859-1", "latin1", "latin-1", "ascii", "us-ascii", "windows-1252"), "cp1252"),
     **dict.fromkeys(("big5-hkscs", "cp950", "big5-tw"), "big5"),
     **dict.fromkeys(("sjis", "shift-jis", "x-sjis", "windows-31j", "ms932"), "shift_jis"),
@@ -49,6 +51,12 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _DECLARED = re.compile(rb"""<(?:meta|\?xml)[^>]{0,200}?(?:charset|encoding)\s*=\s*["']?([A-Za-z0-9_.:-]{2,40})""", re.I)
+# changes to another set, whose letters are then ASCII characters (ISO 2022; RFC 1468, 1554, 1557, 1922), and who knows them
+_ESCAPES = re.compile(rb"\x1b(?:\$[@AB]|\$[()*+][@-~]|\(I)")
+_SHIFTS = re.compile("[\x0e\x0f\x1b]")
+_ESCAPE_SETS = ("iso2022_jp", "iso2022_jp_ext", "iso2022_jp_2", "iso2022_jp_2004", "iso2022_kr")
+# sets without such escapes, read so only where a page says so -> what their other letters begin with (RFC 1843, 2152)
+_ASCII_SETS = {"hz": re.compile(rb"~\{"), "utf-7": re.compile(rb"\+[A-Za-z0-9+/]")}
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r\x0b\x0c\x1b")
 _ASCII_LINE = re.compile(rb"[\x00-\x7f]*(?:\n|\Z)")
 MAX_CONTROL_SHARE = 0.01
@@ -56,6 +64,11 @@ MAX_CONTROL_SHARE = 0.01
 SAMPLE_BYTES = 8_000
 # what a declared set is worth: about 2 common Chinese characters against 2 rare ones
 DECLARED_BITS = 16.0
+# a majority: among so many files or more that are not in UTF-8, this share. Of texts of 10 to 19 characters a right prior reads
+# 0.4 % more and a wrong one 3.2 % less (benchmarks/charset_accuracy.py), so a mere half would do harm
+MAJORITY_FILES, MAJORITY_SHARE = 10, 0.95
+# bytes that may be the second of a character
+_SECONDS = bytes(range(0x30, 0x100))
 # bits a byte of text as it should be, and of bytes that are text in no set
 PLAIN_BITS, RANDOM_BITS = 5.5, 8.5
 # bits by which the second likeliest text must be worse for a score of one half
@@ -165,8 +178,27 @@ def _without_mark(data: bytes, min_score: float, expected: str | None) -> Decode
     return found
 
 
+def _by_escapes(data: bytes, declared: str | None) -> Decoded | None:
+    """Text of a set that writes letters as ASCII characters, or None. Raises Unreadable where it is one and says no text."""
+    if (escape := _ESCAPES.search(data)) and b"\0" not in data:
+        for name in _ESCAPE_SETS:
+            # a codec leaves the shifts of another set where they are
+            if (text := _text(data, name)) is not None and not _SHIFTS.search(text):
+                return Decoded(text, name, 1.0, 0, False)
+        known = ", ".join(_ESCAPE_SETS)
+        detail = f"an escape sequence of ISO 2022 at byte {escape.start()}, but all of it is none of {known}"
+        raise Unreadable("undecodable", f"{detail}; save the file as UTF-8")
+    if declared not in _ASCII_SETS or not data.isascii() or not _ASCII_SETS[declared].search(data):
+        return None
+    try:
+        return Decoded(data.decode(declared), declared, 1.0, 0, False)
+    except UnicodeDecodeError as error:
+        detail = f"{declared}, as the page says, but not so at byte {error.start}; save the file as UTF-8"
+        raise Unreadable("undecodable", detail) from error
+
+
 def decode(data: bytes, min_score: float, is_html: bool = False, expected: str | None = None) -> Decoded:
-    """Text of a file's bytes. expected: the set that the source declares. Raises Unreadable."""
+    """Text of a file's bytes. expected: the set that the source is mostly in. Raises Unreadable."""
     for mark, charset in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
             try:
@@ -175,6 +207,10 @@ def decode(data: bytes, min_score: float, is_html: bool = False, expected: str |
                 detail = f"{charset} by its byte order mark, but not so at byte {error.start}"
                 raise Unreadable("undecodable", detail) from error
     expected = known_charset(expected) if expected else None
+    page = _DECLARED.search(data[:4096]) if is_html else None
+    declared = known_charset(page[1].decode()) if page is not None else None
+    if (found := _by_escapes(data, declared)) is not None:
+        return found
     controls = len(data) - len(data.translate(None, _CONTROLS))
     if b"\0" in data or controls > MAX_CONTROL_SHARE * len(data):
         if (found := _without_mark(data, min_score, expected)) is not None:
@@ -184,20 +220,32 @@ def decode(data: bytes, min_score: float, is_html: bool = False, expected: str |
         return Decoded(data.decode("utf-8"), "utf-8", 1.0, 0, True)
     except UnicodeDecodeError:
         pass
-    declared = _DECLARED.search(data[:4096]) if is_html else None
-    if declared is not None:
-        expected = known_charset(declared[1].decode()) or expected
+    expected = declared or expected
     candidates = list(CANDIDATES.items())
     if expected is not None and expected not in CANDIDATES:
         candidates.append((expected, "western"))
     return _guessed(data, candidates, min_score, expected)
 
 
-def charset_of_beginning(data: bytes) -> str | None:
-    """Character set of the first bytes of a file, or None where they are UTF-8 or fit none."""
-    cut = data[: data.rfind(b"\n") + 1] or data
+def charset_of_beginning(data: bytes, is_cut: bool, expected: str | None = None) -> str | None:
+    """Character set of the first bytes of a file, or None where they are UTF-8 or fit none. is_cut: the file goes on."""
     try:
-        charset = decode(cut, 0.5).charset
+        codecs.utf_8_decode(data, "strict", not is_cut)
+        return None
+    except UnicodeDecodeError:
+        pass
+    try:
+        # not in the middle of a character
+        charset = decode(data.rstrip(_SECONDS) or data if is_cut else data, 0.5, expected=expected).charset
     except Unreadable:
         return None
     return None if charset == "utf-8" else charset
+
+
+def majority_charset(beginnings: Iterable[tuple[bytes, bool]]) -> str | None:
+    """The set of nearly all of the files that are not in UTF-8, by their beginnings (and whether each is cut), or None."""
+    found = Counter(charset_of_beginning(data, is_cut) for data, is_cut in beginnings)
+    counts = {charset: found[charset] for charset in CANDIDATES}
+    charset = max(counts, key=counts.__getitem__)
+    files = sum(counts.values())
+    return charset if files >= MAJORITY_FILES and counts[charset] >= MAJORITY_SHARE * files else None

@@ -25,6 +25,9 @@ _ZIPPED_DOCUMENTS = (".docx", ".xlsx", ".pptx", ".epub", ".odt", ".ods", ".odp",
 _EVERYTHING = ("**",)
 
 
+EMPTY = ArchiveFault("empty", "an archive without a file that is included")
+
+
 @dataclass(frozen=True)
 class Refused:
     """A file or an archive that is not taken."""
@@ -79,8 +82,15 @@ def expand(file: BinaryIO, row: Mapping[str, Any], scratch: Path, limits: Limits
         yield Found(row["path"], (), file.seek(0, 2), lambda: file)
         return
     left = limits.max_bytes
+    # a folder may be named as an archive beside it, and an sdist's first folders are left out
+    taken: set[str] = set()
     for found in _Expansion(row, scratch, limits).walk(file, row["path"] or "", row["prefix"], (), row["include"]):
         if isinstance(found, Found):
+            if found.path in taken:
+                detail = "another file of the archive has this path; that one is taken"
+                yield Refused(found.path, ArchiveFault("same_name", detail))
+                continue
+            taken.add(found.path)
             left -= found.size
             if left < 0:
                 detail = (
@@ -136,7 +146,12 @@ class _Expansion:
                 detail = f"more than {depth} archives within each other (raw_corpus.max_archive_depth)"
                 yield Refused(path, ArchiveFault("nested_too_deep", detail, len(names) + 1, depth))
             else:
+                is_empty = True
                 with archive.open(member) as opened:
-                    yield from self.walk(opened, path, f"{path}/", names, _EVERYTHING)
+                    for found in self.walk(opened, path, f"{path}/", names, _EVERYTHING):
+                        is_empty = False
+                        yield found
+                if is_empty:
+                    yield Refused(path, EMPTY)
         except ArchiveFault as fault:
             yield Refused(path, fault)

@@ -12,9 +12,12 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from domainlm.text.characters import has_letter
+from domainlm.text.reading.html_formula import formula_of
+
 # fmt: off
 _DROPPED = frozenset((
-    "script", "style", "noscript", "template", "svg", "math", "nav", "footer", "aside", "button", "select", "textarea",
+    "script", "style", "noscript", "template", "svg", "nav", "footer", "aside", "button", "select", "textarea",
     "iframe", "object", "canvas", "audio", "video", "head", "dialog", "option", "input", "img", "-comment",
 ))
 _PLAIN = frozenset(("b", "i", "em", "strong", "code", "tt", "sub", "sup", "font", "kbd", "u", "small", "wbr", "abbr", "cite"))
@@ -37,20 +40,19 @@ _NAMES = frozenset((
     "rank", "ranking", "recommend", "recommended", "related", "share", "sharing", "side", "sidebar", "sig", "signature",
     "siblings", "skip", "social", "subscribe", "tag", "tags", "toc", "toolbar", "userinfo", "widget",
 ))
+# those of them whose block may be prose that is not the page's: of its readers, or about other pages
+_SPEECH = frozenset((
+    "author", "comment", "commentlist", "comments", "cookie", "cookies", "disqus", "newsletter", "recommend", "recommended",
+    "related", "sig", "signature", "subscribe",
+))
+# classes of docutils, DocBook and pandoc. The id of a section is its heading's words: one about cookies is no notice of them
+_SECTIONS = frozenset(("sect", "section", "subsection"))
 # fmt: on
-_SPEECH = (
-    "comment",
-    "disqus",
-    "related",
-    "recommend",
-    "author",
-    "signature",
-    "sig",
-    "subscribe",
-    "newsletter",
-    "cookie",
-)
 _PARTS = ("sidebar", "breadcrumb", "comment", "recommend", "copyright", "navig", "pagination", "signature", "footer")
+# the second form of a formula, behind the one that is read: KaTeX's and MathJax's
+_FORMULA_AGAIN = ("katex-html", "MJX_Assistive_MathML")
+# MediaWiki's formulas are hidden behind an image of them
+_FORMULA_HIDDEN = "mwe-math-mathml"
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NOT_LETTERS = re.compile(r"[^a-z]+")
 _BLANKS = re.compile(r"[ \t\r\n\f\xa0]+")
@@ -98,13 +100,19 @@ class Blocks:
         return total
 
 
+def _words(name: str) -> list[str]:
+    return _NOT_LETTERS.split(_CAMEL.sub("-", name).lower())
+
+
 @functools.lru_cache(maxsize=4096)
-def _named(name: str) -> tuple[bool, bool]:
-    """Whether a class or id names boilerplate, and whether it names comments."""
-    lower = _CAMEL.sub("-", name).lower()
-    words = _NOT_LETTERS.split(lower)
-    is_speech = any(word.startswith(_SPEECH) for word in words)
-    return is_speech or not _NAMES.isdisjoint(words) or any(part in lower for part in _PARTS), is_speech
+def _named(classes: str, identifier: str) -> tuple[bool, bool]:
+    """Whether classes or id name boilerplate, and whether they name comments and the like. Words count as a whole."""
+    words = _words(classes)
+    if _SECTIONS.isdisjoint(words):
+        words += _words(identifier)
+    name = "-".join(words)
+    is_speech = not _SPEECH.isdisjoint(words)
+    return is_speech or not _NAMES.isdisjoint(words) or any(part in name for part in _PARTS), is_speech
 
 
 def _prose_chars(text: str, link_chars: int) -> int:
@@ -112,6 +120,18 @@ def _prose_chars(text: str, link_chars: int) -> int:
     if own < _MIN_HAN_PROSE_CHARS or not _SENTENCE.search(text):
         return 0
     return own if own >= _MIN_PROSE_CHARS or text[len(text) // 2] >= "\u2e80" or text[len(text) // 3] >= "\u2e80" else 0
+
+
+def _is_in_sentence(button: Any) -> bool:
+    """Whether words stand before a button and something after it: "press OK, then wait" lacks a word without it."""
+    before, after = button.prev, button.next
+    return (
+        before is not None
+        and after is not None
+        and before.tag == after.tag == "-text"
+        and has_letter(before.text_content or "")
+        and bool((after.text_content or "").strip())
+    )
 
 
 def blocks_of(root: Any) -> Blocks:
@@ -163,8 +183,8 @@ def blocks_of(root: Any) -> Blocks:
             block = above
             continue
         tag = node.tag
-        if tag == "-text":
-            text = node.text_content or ""
+        if tag == "-text" or tag == "math":
+            text = formula_of(node) if tag == "math" else node.text_content or ""
             if preformatted:
                 text = text.replace("\xa0", " ")
             elif text.isspace():
@@ -184,14 +204,17 @@ def blocks_of(root: Any) -> Blocks:
             end_run()
             flow.append((block, LINE, 0))
             continue
-        if tag in _DROPPED:
+        if tag in _DROPPED and not (tag == "button" and not preformatted and _is_in_sentence(node)):
             continue
         is_named = is_speech = is_main = False
         if tag not in _PLAIN:
             attributes = node.attributes
             if attributes:
-                style = attributes.get("style")
+                style, classes = attributes.get("style"), attributes.get("class") or ""
                 if "hidden" in attributes or (style and "display:none" in style.replace(" ", "")):
+                    if not classes.startswith(_FORMULA_HIDDEN):
+                        continue
+                elif classes.startswith(_FORMULA_AGAIN) and node.prev is not None:
                     continue
             if tag == "a" and "href" in attributes:
                 links += 1
@@ -200,9 +223,10 @@ def blocks_of(root: Any) -> Blocks:
                 if attributes:
                     role = attributes.get("role")
                     is_main = role == "main"
-                    name = f"{attributes.get('class') or ''} {attributes.get('id') or ''}"
-                    if name != " " and not preformatted:
-                        is_named, is_speech = _named(name)
+                    # the class "sig" of a term is a function's signature
+                    if not preformatted and tag != "dt":
+                        has_slug = tag == "section" or tag in HEADINGS
+                        is_named, is_speech = _named(classes, "" if has_slug else attributes.get("id") or "")
                     is_named = is_named or role in _ROLES
                 if tag == "form":
                     is_named = True

@@ -51,7 +51,8 @@ def beginning_of(file: BinaryIO, config: Documents, expected: str | None) -> tup
     file.seek(0)
     beginning = file.read(BEGINNING_BYTES)
     if wide_charset(beginning) is None:
-        return None, expected or charset_of_beginning(beginning)
+        # what is in the file says more than what its source is in
+        return None, charset_of_beginning(beginning, len(beginning) == BEGINNING_BYTES, expected) or expected
     file.seek(0)
     data = file.read(config.max_file_bytes + 1)
     if len(data) > config.max_file_bytes:
@@ -62,18 +63,22 @@ def beginning_of(file: BinaryIO, config: Documents, expected: str | None) -> tup
 
 def decoded_line(line: bytes, config: Documents, expected: str | None) -> tuple[str, dict[str, Any]]:
     """Text of a line and, where its character set was guessed, what goes into `meta`. Raises Unreadable."""
-    try:
-        return line.decode("utf-8"), {}
-    except UnicodeDecodeError:
-        decoded = decode(line, config.min_charset_score, expected=expected)
-        return decoded.text, {"charset": decoded.charset, "charset_score": decoded.score}
+    # an escape may change to a set whose letters are ASCII characters
+    if b"\x1b" not in line:
+        try:
+            return line.decode("utf-8"), {}
+        except UnicodeDecodeError:
+            pass
+    decoded = decode(line, config.min_charset_score, expected=expected)
+    guessed = {"charset": decoded.charset, "charset_score": decoded.score}
+    return decoded.text, {} if decoded.charset == "utf-8" else guessed
 
 
 def read_jsonl(
     file: BinaryIO, start: int, end: int, role: str, path: str, config: Documents, expected: str | None = None
 ) -> Iterator[Piece | Rejection]:
     """Pieces of the records that begin in bytes [start, end) of the file. expected: character set by the source.
-    Raises Unreadable."""
+    Raises Unreadable: of the whole file."""
     wide, expected = beginning_of(file, config, expected)
     if wide is not None:
         if start != 0:

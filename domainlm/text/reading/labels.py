@@ -2,7 +2,7 @@
 
 In: a source's labels, its list of patterns, the rows of its table. Out: licence, authority and stance of a path. Later patterns
 win over earlier ones, the table over all of them, each label by itself. A table is CSV with a heading line or JSON lines: a
-`path` and any of the labels; what is empty is not said.
+`path` and any of the labels; blanks around a label are none of it, and what is empty is not said.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from domainlm.text.document import LABELS
 from domainlm.text.reading.segments import glob_pattern
 
-LABELS = ("licence", "authority", "stance")
 COLUMNS = ("path", *LABELS)
 Table = Mapping[str, Mapping[str, str]]
 
@@ -48,7 +48,7 @@ def read_table(data: bytes, is_jsonl: bool) -> dict[str, dict[str, str]]:
             raise ValueError(f"line {number}: {', '.join(wrong_values) or 'path'}: expected a text")
         if path in table:
             raise ValueError(f"line {number}: {path} stands twice")
-        table[path] = {name: value for name in LABELS if (value := row.get(name))}
+        table[path] = {name: value for name in LABELS if (value := (row.get(name) or "").strip())}
     return table
 
 

@@ -7,6 +7,7 @@ body stays: models read Markdown, and a list or a table without its marks is har
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 
 from domainlm.text.characters import single_line
 from domainlm.text.reading.headings import Heading, numbered_lines, sections_of
@@ -15,8 +16,16 @@ from domainlm.text.reading.pieces import Section
 _ATX = re.compile(r" {0,3}(#{1,6})(?=[ \t]|\Z)")
 _SETEXT = re.compile(r" {0,3}(=+|-+)[ \t]*\Z")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-_FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n.*?^(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
-_NOT_A_PARAGRAPH = re.compile(r" {0,3}(?:[>#|]|[-*+][ \t]|\d+[.)][ \t])|[ \t]{4,}|\t")
+# a key comes first: a text may begin with a rule, and have another one below
+_FRONT_MATTER = re.compile(
+    r"\A---[ \t]*\r?\n[ \t\r\n]*+[^\s:#>*+-][^\s:]*+:\s.*?^(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE
+)
+# what begins first decides: marks of a comment within code are code, code within a comment is comment. Fences may stand
+# within lists and quotations
+_CODE_OR_COMMENT = re.compile(r"^[ \t>]*+(`{3,}+(?=[^`\n]*$)|~{3,}+)|(?<!\\)(`++)|<!--", re.MULTILINE)
+_RUN = re.compile("`+")
+_BLANK_LINE = re.compile(r"\n[ \t\r]*+\n")
+_NOT_A_PARAGRAPH = re.compile(r" {0,3}(?:[>#|]|[-*+][ \t]|[0-9]+[.)][ \t])|[ \t]{4,}|\t")
 
 
 # the three that follow are linear, as their regular expressions are not on long runs of blanks and brackets
@@ -54,13 +63,40 @@ def _title(source: str) -> str:
     return single_line(source.replace("`", "").replace("**", "").replace("__", ""))
 
 
+def _code_end(text: str, begin: int, run: str, runs: dict[int, list[int]]) -> int:
+    """End of a code span whose text begins here: the next run of as many marks in its paragraph; begin where there is none."""
+    places = runs.get(len(run), [])
+    after = bisect_left(places, begin)
+    if after == len(places) or _BLANK_LINE.search(text, begin, places[after]):
+        return begin
+    return places[after] + len(run)
+
+
+def _fence_end(text: str, begin: int, fence: str) -> int:
+    """End of the block of code that a fence opens: to the end of the text where nothing closes it."""
+    close = re.compile(rf"^[ \t>]*+{fence[0]}{{{len(fence)},}}[ \t\r]*$", re.MULTILINE).search(text, begin)
+    return close.end() if close else len(text)
+
+
 def without_comments(text: str) -> str:
-    """Text without HTML comments; one that never ends is kept. Linear, as a lazy regular expression is not."""
+    """Text without HTML comments; one that never ends is kept, and so is one in code."""
+    if "<!--" not in text:
+        return text
+    runs: dict[int, list[int]] = {}
+    for mark in _RUN.finditer(text):
+        runs.setdefault(len(mark[0]), []).append(mark.start())
     kept = []
-    at = 0
-    while (begin := text.find("<!--", at)) >= 0 and (end := text.find("-->", begin)) >= 0:
-        kept.append(text[at:begin])
-        at = end + len("-->")
+    at = after = 0
+    while found := _CODE_OR_COMMENT.search(text, after):
+        if found[1]:
+            after = _fence_end(text, found.end(), found[1])
+        elif found[2]:
+            after = _code_end(text, found.end(), found[2], runs)
+        elif (end := text.find("-->", found.start())) >= 0:
+            kept.append(text[at : found.start()])
+            at = after = end + len("-->")
+        else:
+            break
     return "".join(kept) + text[at:]
 
 

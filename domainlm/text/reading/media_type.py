@@ -19,6 +19,8 @@ from typing import BinaryIO
 
 HEAD_BYTES = 4096
 TEXT, BINARY, JSON_LINES = "text/plain", "application/octet-stream", "application/jsonl"
+# those whose character set is not said by the format
+TEXT_TYPES = (TEXT, "text/html", JSON_LINES, "application/json")
 ZIP, TAR = "application/zip", "application/x-tar"
 PACKED = {"application/gzip": "gz", "application/x-bzip2": "bz2", "application/x-xz": "xz", "application/zstd": "zst"}
 _OFFICE = "application/vnd.openxmlformats-officedocument."
@@ -92,7 +94,8 @@ def _zip_kind(file: BinaryIO) -> str:
             names = set(archive.namelist())
             if "mimetype" in names:
                 # OpenDocument and EPUB say what they are (ODF 1.3 part 2, 3.3; EPUB 3.3, 4.2.2)
-                said = archive.read("mimetype")[:100].strip().decode("ascii", "replace")
+                with archive.open("mimetype") as file_of_kind:
+                    said = file_of_kind.read(100).strip().decode("ascii", "replace")
                 if re.fullmatch(r"application/[\w.+-]+", said, re.ASCII):
                     return said
     except (zipfile.BadZipFile, zlib.error, OSError, ValueError, NotImplementedError, RuntimeError, EOFError):

@@ -48,13 +48,9 @@ TAIL_BYTES = 4096
 
 def _page_ranges(numbers: list[int]) -> str:
     """1, 2, 3, 7 as "1-3, 7"."""
-    ranges: list[list[int]] = []
-    for number in numbers:
-        if ranges and ranges[-1][1] == number - 1:
-            ranges[-1][1] = number
-        else:
-            ranges.append([number, number])
-    return ", ".join(f"{first}-{last}" if first != last else str(first) for first, last in ranges)
+    runs = itertools.groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0])
+    ranges = [[number for _, number in run] for _, run in runs]
+    return ", ".join(f"{found[0]}-{found[-1]}" if len(found) > 1 else str(found[0]) for found in ranges)
 
 
 def _lines(text_page: Any) -> list[Line]:
@@ -92,18 +88,8 @@ def _lines(text_page: Any) -> list[Line]:
             if not math.isfinite(left + right + baseline + size):
                 # a broken matrix: the text is still worth having
                 left = right = baseline = size = 0.0
-            found.append(
-                Line(
-                    words,
-                    left,
-                    right if right > left else left,
-                    baseline,
-                    size if size > MIN_SIZE else 1.0,
-                    first,
-                    last,
-                    is_cut,
-                )
-            )
+            size = size if size > MIN_SIZE else 1.0
+            found.append(Line(words, left, max(left, right), baseline, size, first, last, is_cut))
         # the mark is one character, and so are it and the line end that stand for it here
         start += len(whole) + (0 if is_cut else 2)
     usual = turned.index(max(turned))
@@ -297,17 +283,19 @@ def read_pdf(data: bytes) -> list[Section | Rejection]:
         except pypdfium2.PdfiumError:
             damaged.append(number)
         pages.append(lines)
-    for reason, numbers in (("scanned", scanned), ("unmapped_fonts", unmapped), ("damaged", damaged)):
-        if numbers and len(numbers) == len(pages):
-            raise Unreadable(reason, f"all {len(pages)} pages")
     found: list[Section | Rejection] = []
-    for reason, numbers in (("scanned_pages", scanned), ("unmapped_pages", unmapped), ("damaged_pages", damaged)):
+    for whole, part, numbers in (
+        ("scanned", "scanned_pages", scanned),
+        ("unmapped_fonts", "unmapped_pages", unmapped),
+        ("damaged", "damaged_pages", damaged),
+    ):
+        if numbers and len(numbers) == len(pages):
+            raise Unreadable(whole, f"all {len(pages)} pages")
         if numbers:
-            found.append(Rejection(reason, f"pages {_page_ranges(numbers)} of {len(pages)}"))
+            found.append(Rejection(part, f"pages {_page_ranges(numbers)} of {len(pages)}"))
     if _END_OF_FILE not in data[-TAIL_BYTES:]:
-        found.append(
-            Rejection("truncated", f"no mark of a PDF's end: {len(pages)} pages were found, others may be lost")
-        )
+        detail = f"no mark of a PDF's end: {len(pages)} pages were found, others may be lost"
+        found.append(Rejection("truncated", detail))
     found += _sections(document, pages)
     document.close()
     return found

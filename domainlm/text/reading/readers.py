@@ -3,8 +3,8 @@
 In: a row of the raw corpus and its open file. Out: documents in canonical order, and rejections. One bad file or record is
 a rejection with a reason; only a file that is not what the inventory lists stops the build. Record formats are streamed;
 the others are read whole, up to `documents.max_file_bytes`. All are read in a process of their own, because any of them may
-hang, crash or take all memory on a bad file; but OBO, whose lines are ours to parse and whose terms are held all together.
-The tables below are the one place where a format's name meets its reader.
+hang, crash or take all memory on a bad file; but OBO, whose lines are ours to parse and whose terms are held all together,
+of a file within that limit. The tables below are the one place where a format's name meets its reader.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 from domainlm.config.text import Documents
 from domainlm.stage import StageError
-from domainlm.text.characters import single_line
+from domainlm.text.characters import single_line, without_surrogates
 from domainlm.text.document import Document
 from domainlm.text.order import canonical_key
 from domainlm.text.reading.charset import Decoded, decode
@@ -51,6 +51,8 @@ BYTE_READERS: dict[str, Callable[[bytes], Found]] = {
     "epub": read_epub,
 }
 SECTION_READERS = frozenset((*TEXT_READERS, *BYTE_READERS))
+# formats whose readers hold all of a file: its bytes, or the hierarchy of its terms
+HELD_WHOLE = SECTION_READERS | {"obo"}
 
 
 def _with_byte_offsets(sections: list[Section], decoded: Decoded, size: int) -> list[Section]:
@@ -92,10 +94,6 @@ def read_sections(
 
 
 def _read_whole(file: BinaryIO, row: Mapping[str, Any], config: Documents) -> Iterator[Piece | Rejection]:
-    if row["size"] > config.max_file_bytes:
-        limit = f"{config.max_file_bytes} bytes (documents.max_file_bytes)"
-        yield Rejection("too_large", f"{row['size']} bytes; expected at most {limit}")
-        return
     data = file.read()
     if not data.strip():
         yield Rejection("empty", f"{len(data)} bytes, none of them text")
@@ -111,7 +109,10 @@ def _read_whole(file: BinaryIO, row: Mapping[str, Any], config: Documents) -> It
 
 
 def _read_here(file: BinaryIO, row: Mapping[str, Any], config: Documents) -> Iterator[Piece | Rejection]:
-    if row["format"] == "obo":
+    if row["format"] in HELD_WHOLE and row["size"] > config.max_file_bytes:
+        limit = f"{config.max_file_bytes} bytes (documents.max_file_bytes)"
+        yield Rejection("too_large", f"{row['size']} bytes; expected at most {limit}")
+    elif row["format"] == "obo":
         yield from read_obo(file, row["start"], row["end"], config.group_depth)
     elif row["format"] in RECORD_READERS:
         yield from read_records(row, file, config)
@@ -167,21 +168,21 @@ def _guarded(found: Iterable[Piece | Rejection]) -> Iterator[Piece | Rejection]:
 
 
 def document_of(row: Mapping[str, Any], piece: Piece) -> Document:
-    """A piece with its identity and the labels of its source."""
+    """A piece with its identity and the labels of its source; in Unicode that a file can hold, whatever its reader made of it."""
     name = "\0".join((row["source"], row["path"], piece.section, piece.part))
     return Document(
         id=hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:24],
         source=row["source"],
         role=row["role"],
         path=row["path"],
-        section=piece.section,
+        section=without_surrogates(piece.section),
         start=piece.start,
         end=piece.end,
-        group=piece.group or row["path"],
-        links=json.dumps(list(piece.links), ensure_ascii=False),
-        title=piece.title,
-        text=piece.text,
-        meta=piece.meta,
+        group=without_surrogates(piece.group or row["path"]),
+        links=without_surrogates(json.dumps(list(piece.links), ensure_ascii=False)),
+        title=without_surrogates(piece.title),
+        text=without_surrogates(piece.text),
+        meta=without_surrogates(piece.meta),
         licence=row["licence"],
         authority=row["authority"],
         stance=row["stance"],

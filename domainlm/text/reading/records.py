@@ -16,9 +16,9 @@ from typing import Any
 
 from domainlm.config.text import Documents
 from domainlm.text.characters import single_line, without_surrogates
+from domainlm.text.document import MESSAGE_ROLES
 from domainlm.text.reading.pieces import Piece, Rejection, Unreadable, titled_parts
 
-MESSAGE_ROLES = ("system", "user", "assistant")
 # how deep the parser goes before it gives up differs between Python versions (about 1,000 in 3.11, more in 3.12)
 MAX_JSON_DEPTH = 200
 # a string that never ends goes to the end of the text: it is not looked for again from each quote in it
@@ -118,7 +118,7 @@ def pieces_of_record(
     # records with one title are parts of one work: they stay on one side of the split
     group = f"{path}#{title or place.key}"
     meta = {**_meta(record, config), **extra}
-    if role == "instruction" or "messages" in record:
+    if role == "instruction" or record.get("messages") is not None:
         messages = messages_of(record)
         if messages is None:
             expected = "expected messages: [{role, content}, ...] with an assistant turn"
@@ -133,6 +133,7 @@ def pieces_of_record(
         yield Rejection("no_text", f"{place.name}: no text in field {config.text_field!r} (documents.text_field)")
         return
     text = without_surrogates(found)
-    body = text.lstrip().removeprefix(title) if title else text
+    first, _, rest = text.lstrip().partition("\n")
+    body = rest if title and single_line(first) == title else text
     for part, piece in enumerate(titled_parts(title, body or text, config.max_section_chars)):
         yield Piece(place.name, str(part), place.start, place.end, title, piece, group, (), _json(meta))

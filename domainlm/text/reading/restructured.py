@@ -16,7 +16,7 @@ from domainlm.text.reading.pieces import Section
 _RULE = re.compile(r"([!-/:-@\[-`{-~])\1+[ \t]*\Z")
 _DIRECTIVE = re.compile(r"([ \t]*)\.\. (?:\|[^|]+\| )?([A-Za-z][\w:+.-]*?)::(?:[ \t]+(.*))?\Z", re.ASCII)
 _EXPLICIT = re.compile(r"([ \t]*)\.\.(?:[ \t]+.*)?\Z")
-_FOOTNOTE = re.compile(r"([ \t]*)\.\. \[(#?\w+)\] (.*)\Z")
+_FOOTNOTE = re.compile("([ \\t]*)\\.\\. \\[(#?[0-9A-Za-z_\x80-\U0010ffff]+)\\] (.*)\\Z")
 _FIELD = re.compile(r"[ \t]*:[A-Za-z][\w -]*:(?:[ \t]|\Z)", re.ASCII)
 # fmt: off
 _WITHOUT_PROSE = frozenset((

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
@@ -20,6 +21,9 @@ from domainlm.text.reading.pieces import Piece, Rejection, Unreadable
 from domainlm.text.reading.records import Place, pieces_of_record
 
 _DELIMITERS = ",;\t|"
+# what no column is called: a first row that is no heading may be a person's
+MAX_NAME_CHARS = 40
+_VALUE = re.compile(r"@|[0-9](?:[ -]?[0-9]){4}")
 # few, because rows are small in the file where they are equal, and large in memory
 ROWS_PER_BATCH = 32
 RECORD_READERS = frozenset(("jsonl", "json", "csv", "tsv", "parquet", "arrow"))
@@ -28,13 +32,24 @@ _FAULTS = (OSError, ValueError, MemoryError, OverflowError)
 
 
 class _Lines:
-    """Lines of a CSV file for the parser, which asks for as many as a record has. fault: of a line since the last reset."""
+    """Lines of a CSV file for the parser, which asks for as many as a record has.
 
-    def __init__(self, file: BinaryIO, size: int, config: Documents, expected: str | None) -> None:
-        self._lines = lines_of(file, 0, size, config.max_file_bytes)
-        self._config = config
-        self._expected = expected
-        self.end = 0
+    Of the record since `begin`: first: the number of its first line, from 1. text: that line. last: the number of its last
+    line. start, end: its bytes. fault: of one of its lines. A record may take `documents.max_file_bytes`, as a file that is
+    read whole may: a smaller bound would lose long cells.
+    """
+
+    def __init__(self, file: BinaryIO, config: Documents, expected: str | None) -> None:
+        self._file, self._config, self._expected = file, config, expected
+        self._size = file.seek(0, io.SEEK_END)
+        self._lines = lines_of(file, 0, self._size, config.max_file_bytes)
+        self._second = self._again = 0
+        self.start = self.end = self.first = self.last = 0
+        self.text = ""
+        self.begin()
+
+    def begin(self) -> None:
+        self.first = self.last + 1
         self.fault: Unreadable | None = None
         self.charset: dict[str, Any] = {}
 
@@ -43,21 +58,37 @@ class _Lines:
 
     def __next__(self) -> str:
         offset, line = next(self._lines)
+        self.last += 1
+        is_first = self.last == self.first
+        self.start = offset if is_first else self.start
+        max_bytes = self._config.max_file_bytes
+        self.end = offset + (len(line) if line is not None else max_bytes + 1)
+        text = "\n"
+        if self.end - self.start > max_bytes and not is_first:
+            raise csv.Error
         if line is None:
-            limit = f"{self._config.max_file_bytes} bytes (documents.max_file_bytes)"
-            self.fault = Unreadable("too_large", f"a line of more than {limit}")
-            return "\n"
-        self.end = offset + len(line)
-        try:
-            text, charset = decoded_line(line, self._config, self._expected)
-        except Unreadable as error:
-            self.fault = error
-            return line.decode("utf-8", "replace")
-        self.charset = self.charset or charset
+            self.fault = Unreadable("too_large", f"a line of more than {max_bytes} bytes (documents.max_file_bytes)")
+        else:
+            try:
+                text, charset = decoded_line(line, self._config, self._expected)
+                self.charset = self.charset or charset
+            except Unreadable as error:
+                self.fault = error
+                text = line.decode("utf-8", "replace")
+        if is_first:
+            self.text, self._second = text, self.end
         return text.removeprefix("\ufeff") if offset == 0 else text
 
-    def reset(self) -> None:
-        self.fault, self.charset = None, {}
+    def go_back(self) -> None:
+        """Go on at the record's second line, unless as many bytes as the file has were already read again.
+
+        They never are for stray quotes: what is searched for the end of one has no other, so it is searched once. But fields
+        that end well may come before the one that does not (`a","b` in every line), and the next record has all but one.
+        """
+        self._again += self.end - self._second
+        if self._again <= self._size:
+            self._lines = lines_of(self._file, self._second, self._size, self._config.max_file_bytes)
+            self.last, self.end = self.first, self._second
 
 
 def delimiter_of(line: str) -> str:
@@ -70,7 +101,7 @@ def _missing(config: Documents, columns: list[str], role: str) -> Unreadable | N
     wanted = "messages" if role == "instruction" else config.text_field
     if wanted in columns or wanted.split(".")[0] in columns or "messages" in columns:
         return None
-    shown = ", ".join(columns[:20])[:200]
+    shown = ", ".join("..." if len(name) > MAX_NAME_CHARS or _VALUE.search(name) else name for name in columns[:20])
     return Unreadable("no_text_field", f"no column {wanted!r} (documents.text_field) among: {shown}")
 
 
@@ -80,8 +111,7 @@ def read_delimited(
     """Pieces of the rows below a heading line. CSV: the heading says which of , ; tab | divides. Raises Unreadable."""
     wide, expected = beginning_of(file, config, expected)
     file = wide or file
-    size = file.seek(0, io.SEEK_END)
-    lines = _Lines(file, size, config, expected)
+    lines = _Lines(file, config, expected)
     # the limit is the module's own, not the reader's: the same for every file of a build
     csv.field_size_limit(config.max_file_bytes)
     heading = next(lines, "")
@@ -94,28 +124,35 @@ def read_delimited(
         raise Unreadable("malformed", "its first line is no heading (carriage returns as line ends?)") from error
     if (missing := _missing(config, columns, role)) is not None:
         raise missing
-    rows = csv.reader(lines, delimiter=delimiter)
+    rows = csv.reader(lines, delimiter=delimiter, strict=True)
     number = 0
     while True:
-        lines.reset()
-        start = lines.end
+        lines.begin()
         number += 1
         try:
             row = next(rows)
         except StopIteration:
             return
         except csv.Error:
-            if lines.end - start > config.max_file_bytes:
-                yield Rejection("too_large", f"row {number}: a field of more than {config.max_file_bytes} bytes")
-            else:
+            # quotes within a quoted field are taken as they stand, if the line closes it
+            alone = csv.reader([lines.text, ""], delimiter=delimiter)
+            try:
+                row = next(alone)
+            except csv.Error:
                 yield Rejection("invalid_record", f"row {number}: no CSV (a carriage return outside quotes?)")
-            continue
+                continue
+            if alone.line_num > 1:
+                lines.go_back()
+                lost = f"; lines up to {lines.last} are lost with it" if lines.last > lines.first else ""
+                detail = f"row {number}, line {lines.first}: a quoted field that does not end{lost}"
+                yield Rejection("unclosed_quote", detail)
+                continue
         if lines.fault is not None:
             yield Rejection(lines.fault.reason, f"row {number}: {lines.fault.detail}")
         elif len(row) > len(columns):
             yield Rejection("invalid_record", f"row {number}: {len(row)} fields under {len(columns)} headings")
         elif any(row):
-            at = (start, lines.end) if wide is None else (-1, -1)
+            at = (lines.start, lines.end) if wide is None else (-1, -1)
             record = dict(zip(columns, row, strict=False))
             place = Place(f"row {number:09d}", str(number), *at)
             yield from pieces_of_record(record, place, role, path, config, lines.charset)
@@ -139,43 +176,56 @@ def _pieces_of_batch(
         yield from pieces_of_record(record, place, role, path, config)
 
 
-def _opened_parquet(file: BinaryIO, start: int, end: int) -> tuple[Any, list[tuple[int, int]]]:
-    """An open table, and (index, first row) of its row groups whose first byte lies in [start, end)."""
+def _opened_parquet(file: BinaryIO) -> Any:
     import pyarrow.parquet as pq
 
-    table = pq.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False)
-    found = []
+    return pq.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False)
+
+
+def _row_groups(table: Any, start: int, end: int, size: int) -> Iterator[tuple[int, range]]:
+    """(index, rows from 1) of the row groups whose first byte lies in [start, end)."""
+    groups = [table.metadata.row_group(index) for index in range(table.num_row_groups)]
+    columns = [group.column(0) for group in groups]
+    # what a damaged footer puts outside of the file is in some range too, where it is rejected
+    places = [min(max(each.dictionary_page_offset or each.data_page_offset, 0), size - 1) for each in columns]
+    if places != sorted(places):
+        # ranges in order would not be rows in order: all belong to the first
+        places = [0] * len(places)
     row = 1
-    for index in range(table.num_row_groups):
-        group = table.metadata.row_group(index)
-        column = group.column(0)
-        if start <= (column.dictionary_page_offset or column.data_page_offset) < end:
-            found.append((index, row))
+    for index, (group, place) in enumerate(zip(groups, places, strict=True)):
+        if start <= place < end:
+            yield index, range(row, row + group.num_rows)
         row += group.num_rows
-    return table, found
 
 
 def read_parquet(
     file: BinaryIO, start: int, end: int, role: str, path: str, config: Documents
 ) -> Iterator[Piece | Rejection]:
-    """Pieces of the row groups whose first byte lies in [start, end). Raises Unreadable."""
+    """Pieces of the row groups whose first byte lies in [start, end). Raises Unreadable: of the whole file."""
     import pyarrow as pa
 
+    size = file.seek(0, io.SEEK_END)
     try:
-        table, groups = _opened_parquet(file, start, end)
+        table = _opened_parquet(file)
         names = table.schema_arrow.names
+        groups = list(_row_groups(table, start, end, size)) if names else []
     except (pa.ArrowException, *_FAULTS) as error:
         raise Unreadable("malformed", f"no Parquet file that can be read ({type(error).__name__})") from error
     if (missing := _missing(config, names, role)) is not None:
         raise missing
     columns = _wanted_columns(names, role, config)
-    for index, row in groups:
+    for index, rows in groups:
+        row = rows.start
         try:
             for batch in table.iter_batches(ROWS_PER_BATCH, row_groups=[index], columns=columns, use_threads=False):
                 yield from _pieces_of_batch(batch, columns, row, role, path, config)
                 row += batch.num_rows
         except (pa.ArrowException, *_FAULTS) as error:
             yield Rejection("malformed", f"row group {index} from row {row} on ({type(error).__name__})")
+        else:
+            # pyarrow 26 takes a column of which the footer counts no values for an empty one
+            if row != rows.stop:
+                yield Rejection("malformed", f"row group {index}: {row - rows.start} of {len(rows)} rows")
 
 
 def read_arrow(file: BinaryIO, role: str, path: str, config: Documents) -> Iterator[Piece | Rejection]:
@@ -206,7 +256,11 @@ def read_arrow(file: BinaryIO, role: str, path: str, config: Documents) -> Itera
 
 
 def read_records(row: Mapping[str, Any], file: BinaryIO, config: Documents) -> Iterator[Piece | Rejection]:
-    """Pieces of the part of a file of records that an inventory row names. A fault of the whole file is said once."""
+    """Pieces of the part of a file of records that an inventory row names.
+
+    A fault of the whole file is said once, by its first range: only those are raised by the readers of a range, which
+    yield what is wrong with their own bytes.
+    """
     document_format, start, end = row["format"], row["start"], row["end"]
     role, path, expected = row["role"], row["path"], row.get("charset")
     try:

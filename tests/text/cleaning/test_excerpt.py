@@ -25,6 +25,14 @@ def test_a_text_as_read_is_brought_into_normal_form_first() -> None:
     assert found == "Write to [email]\nor call [mobile] (手机)"
 
 
+@pytest.mark.parametrize("filling", ["\u200b", "\n", "\u200b\n", "jane.doe@a.rather.long.name-of-a-firm.net "])
+@pytest.mark.parametrize("number", ["13800138000", "+49 30 901820 4711"])
+def test_no_part_of_a_number_is_shown_wherever_a_text_is_cut(filling: str, number: str) -> None:
+    for count in range(1, 900 // len(filling)):
+        found = masked_excerpt(f"Our office{' ' * (count % 7)}\n{filling * count}tel. {number} (in the morning)")
+        assert not any(character.isdigit() for character in found), (count, found)
+
+
 @pytest.mark.parametrize(
     "head", ["", "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,0A1B\n\n", "Version: GnuPG v2\nComment: a-b\n\n"]
 )
@@ -36,7 +44,9 @@ def test_a_private_key_that_goes_on_behind_the_excerpt(head: str) -> None:
     )
     assert masked_excerpt(f"Our key: {key} and more") == "Our key: [private_key]"
     short = f"-----BEGIN RSA PRIVATE{' '}KEY-----\n{head}MIIEowIBAAKCAQEA\n-----END RSA PRIVATE{' '}KEY-----"
-    assert masked_excerpt(f"Our key: {short} and more") == "Our key: [private_key] and more"
+    assert masked_excerpt(f"Our key: {short} and more") == "Our key: [private_key]"
+    for cut in range(len(key)):
+        assert "MIIEow" not in masked_excerpt(f"Our key: {key[:cut]}")
 
 
 def test_a_place_is_shown_in_full_without_personal_data() -> None:

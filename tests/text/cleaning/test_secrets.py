@@ -61,6 +61,28 @@ def test_private_keys_with_and_without_an_end() -> None:
     assert (span.start, span.end) == (7, 7 + len(cut))
 
 
+@pytest.mark.parametrize(
+    "head",
+    ["Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,0A1B\n\n", "Version: GnuPG v2.0 (GNU/Linux)\nComment: a-b, c\n\n"],
+)
+@pytest.mark.parametrize("join", ["\n", "\r\n", "\\n", "\n> ", " ", '",\n  "'])
+def test_a_private_key_with_headers_and_without_an_end(head: str, join: str) -> None:
+    lines = [made("", 64) for _ in range(25)] + ["a1B="]
+    key = f"-----BEGIN RSA PRIVATE{' '}KEY-----\n{head}" + "\n".join(lines)
+    text = key.replace("\n", join)
+    (span,) = secrets_in(f"before {text}")
+    assert (span.kind, span.start) == ("private_key", 7)
+    assert not any(line in f"before {text}"[span.end :] for line in lines[:-1])
+    (span,) = secrets_in(f"{text}\n\nThen, in a text, prose goes on.")
+    assert span.end <= len(text) + len("\n\nThen")
+
+
+def test_a_line_of_a_private_key_that_is_only_spoken_of() -> None:
+    text = f"It begins with '-----BEGIN PRIVATE{' '}KEY-----', and a reader checks that. More follows."
+    (span,) = secrets_in(text)
+    assert text[span.end :] == "', and a reader checks that. More follows."
+
+
 def test_only_the_password_of_an_address_is_a_secret() -> None:
     text = "postgres://" + "ann:" + "hunter22@db.firm.cn:5432/x"
     (span,) = secrets_in(text)

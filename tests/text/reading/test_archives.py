@@ -6,6 +6,7 @@ import io
 import lzma
 import struct
 import tarfile
+import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
@@ -16,6 +17,7 @@ import pytest
 
 from domainlm.text.reading import archives
 from domainlm.text.reading.archives import Archive, ArchiveFault, Limits
+from domainlm.text.reading.tar_headers import EXTENSIONS
 
 FILES = {"top/a.txt": b"alpha", "top/deep/b.bin": bytes(range(256)) * 40, "top/empty": b""}
 LIMITS = Limits(max_ratio=200.0, max_bytes=10**9)
@@ -167,6 +169,52 @@ def test_of_two_members_with_one_name_the_last_counts(read: Callable) -> None:
     assert read(tarred([("a", b"old"), ("b", b"b"), ("a", b"new")])) == ({"b": b"b", "a": b"new"}, [])
 
 
+def test_of_two_names_that_read_alike_the_earlier_is_refused(read: Callable) -> None:
+    name = "第一章.txt"
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT, encoding="utf-8") as archive:
+        for number, raw in enumerate((name.encode("gbk"), name.encode(), b"./" + name.encode())):
+            info = tarfile.TarInfo(raw.decode("utf-8", "surrogateescape"))
+            info.size = 1
+            archive.addfile(info, io.BytesIO(b"%d" % number))
+    assert read(file.getvalue()) == ({name: b"2"}, [(name, "same_name")])
+    raw = name.encode("gbk")
+    data = zipped({name: b"utf-8", "A" * len(raw): b"gbk"}).replace(b"A" * len(raw), raw)
+    assert read(data) == ({name: b"gbk"}, [(name, "same_name")])
+
+
+@pytest.mark.parametrize("kind", EXTENSIONS)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_tar_s_member_takes_little_memory_to_be_named(kind: bytes, is_first: bool, tmp_path: Path) -> None:
+    large = tarfile.TarInfo("large")
+    large.type, large.size = kind, 40_000_000
+    before = b"" if is_first else tarred({"a": b"x"})[:1536]
+    data = before + large.tobuf(tarfile.USTAR_FORMAT) + b"x" * 40_000_000 + tarred({"b": b"y"})
+    found: list[tuple[str, str]] = []
+    tracemalloc.start()
+    try:
+        with Archive(io.BytesIO(data), "x", tmp_path, LIMITS) as archive:
+            found += ((member.name, member.fault.reason if member.fault else "") for member in archive.members())
+    except ArchiveFault as fault:
+        found.append(("", fault.reason))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == [*([] if is_first else [("a", "")]), ("", "damaged_archive")]
+    assert peak < 5_000_000
+
+
+def test_a_tar_s_member_after_a_thousand_headers(read: Callable) -> None:
+    header = tarfile.TarInfo("long")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, 2
+    block = header.tobuf(tarfile.USTAR_FORMAT) + b"n\0".ljust(512, b"\0")
+    assert read(tarred({"a": b"x"})[:1536] + block * 1000 + tarred({"b": b"y"})) == (
+        {"a": b"x"},
+        [("", "damaged_archive")],
+    )
+    # a name and a link's, as GNU tar writes them, are as before
+    assert read(block * 4 + tarred({"b": b"y"})[512:])[0] == {"n": b"y"}
+
+
 def test_encrypted_members_are_refused_and_the_rest_is_read(read: Callable) -> None:
     data = bytearray(zipped({"secret": b"x", "open": b"text"}))
     for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
@@ -294,6 +342,17 @@ def test_a_member_without_a_name(read: Callable) -> None:
     place = data.index(b"PK\x01\x02", data.index(b"PK\x01\x02") + 4)
     struct.pack_into("<HH", data, place + 28, 0, 1)
     assert read(bytes(data)) == ({}, [("", "path_escape")])
+
+
+def test_members_of_a_zip_that_overlap_are_damaged_whatever_the_python(read: Callable) -> None:
+    data = bytearray(zipped({"a": b"first", "b": b"second", "c": b"third"}))
+    places = [data.index(b"PK\x01\x02")]
+    while (place := data.find(b"PK\x01\x02", places[-1] + 4)) > 0:
+        places.append(place)
+    assert len(places) == 4
+    # its packed size goes into the next one
+    struct.pack_into("<I", data, places[1] + 20, struct.unpack_from("<I", data, places[1] + 20)[0] + 40)
+    assert read(bytes(data)) == ({"b": b"second", "c": b"third"}, [("a", "damaged_member")])
 
 
 def test_a_full_disk_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import codecs
 
 import pytest
 
-from domainlm.text.reading.charset import UndecodableError, decode
+from domainlm.text.reading.charset import UndecodableError, charset_of_beginning, decode, majority_charset
 
 CHINESE = "肺炎是由病原微生物等因素引起的肺部炎症。患者常有发热、咳嗽、咳痰，严重者呼吸困难。治疗以抗感染为主。" * 4
 FRENCH = "L'hypertension artérielle pulmonaire est une maladie rare où la pression est élevée, même à l'effort. " * 4
@@ -46,6 +46,10 @@ def test_a_page_says_its_own_set() -> None:
         (bytes(range(1, 32)) * 20, "binary"),
         (codecs.BOM_UTF8 + b"\xff\xfe\xff", "undecodable"),
         (b"text \x98\xff \x81\xff" * 50, "undecodable"),
+        # cut short, and a set of China that no codec knows
+        (b"text \x1b$B%", "undecodable"),
+        (b"text \x1b$)A\x0e=;;;\x0f text", "undecodable"),
+        (b"text \x1b$B\0", "binary"),
     ],
 )
 def test_what_is_no_text_is_refused(data: bytes, reason: str) -> None:
@@ -111,3 +115,80 @@ def test_the_score_tells_text_from_noise() -> None:
     with pytest.raises(UndecodableError):
         decode(noise, 0.5)
     assert decode(CHINESE.encode("gb18030"), 0.5).score > 0.9
+
+
+JAPANESE = "肺炎は肺の病気です。カタカナ"
+
+
+@pytest.mark.parametrize(
+    ("text", "charset"),
+    [
+        (JAPANESE, "iso2022_jp"),
+        (f"{JAPANESE}ｶﾀｶﾅ", "iso2022_jp_ext"),
+        (f"{JAPANESE}汉语 é", "iso2022_jp_2"),
+        ("폐렴은 폐의 염증이다", "iso2022_kr"),
+    ],
+)
+@pytest.mark.parametrize("is_html", [False, True])
+def test_escape_sequences_tell_their_set(text: str, charset: str, is_html: bool) -> None:
+    text = f"a\n{text}\nb {text}\n"
+    page = "<meta charset=utf-8>" if is_html else ""
+    found = decode(text.encode(charset) + page.encode(), 0.5, is_html)
+    assert (found.text, found.charset, found.is_exact) == (text + page, charset, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "charset"), [("HZ-GB-2312", "hz"), ("utf-7", "utf-7"), ("unicode-1-1-utf-7", "utf-7")]
+)
+def test_a_page_in_letters_of_ascii_is_read_as_it_says(name: str, charset: str) -> None:
+    page = f'<?xml version="1.0" encoding="{name}"?><p>'.encode() + CHINESE.encode(charset)
+    found = decode(page, 0.5, is_html=True)
+    assert (found.text.endswith(f"<p>{CHINESE}"), found.charset, found.is_exact) == (True, charset, False)
+    # of a text nobody knows: the same bytes may be what it says
+    assert decode(page, 0.5).charset == "utf-8"
+
+
+def test_a_page_that_says_so_and_is_not_so_is_refused_or_read_by_its_bytes() -> None:
+    with pytest.raises(UndecodableError, match="utf-7, as the page says, but not so at byte") as caught:
+        decode(b"<meta charset=utf-7><p>a+bcd", 0.5, is_html=True)
+    assert caught.value.reason == "undecodable"
+    for name in ("utf-7", "hz-gb-2312", "iso-2022-jp"):
+        for text in ("/~user/ plain", "肺炎 ~{ +abc"):
+            page = f"<meta charset={name}>{text}"
+            assert decode(page.encode(), 0.5, is_html=True).text == page
+
+
+# of 20 characters; alone it reads as Korean
+SHORT = "Temp. is 38.5℃ today"
+
+
+def beginnings(count: int, charset: str) -> list[tuple[bytes, bool]]:
+    text = CHINESE if charset.startswith(("gb", "utf")) else JAPANESE * 5
+    return [(text[at : at + 40].encode(charset), False) for at in range(count)]
+
+
+def test_what_nearly_all_others_are_in_decides_where_the_bytes_do_not() -> None:
+    short = SHORT.encode("gb18030")
+    assert decode(short, 0.5).text != SHORT
+    majority = majority_charset([(short, False), *beginnings(20, "gb18030")])
+    assert decode(short, 0.5, expected=majority).text == SHORT
+
+
+def test_a_majority_is_nearly_all_of_those_that_are_no_utf_8() -> None:
+    utf_8 = [("肺炎" * 100 + ending).encode() for ending in ("", "x", "xx")]
+    # also where they are cut in a character
+    others = [(data[:-cut], True) for data in utf_8 for cut in range(4)] + [(b"plain", False)] * 30
+    assert majority_charset(others) is None
+    assert majority_charset([*others, *beginnings(9, "gb18030")]) is None
+    assert majority_charset([*others, *beginnings(10, "gb18030")]) == "gb18030"
+    assert majority_charset([*beginnings(2, "shift_jis"), *beginnings(30, "gb18030")]) is None
+    assert majority_charset([*beginnings(1, "shift_jis"), *beginnings(30, "gb18030")]) == "gb18030"
+    assert majority_charset(beginnings(10, "utf-16")) is None
+
+
+def test_a_beginning_may_be_cut_in_a_character() -> None:
+    line = "肺炎是由病原微生物等因素引起的，a 肺部炎症" * 20
+    for cut in range(300, 306):
+        assert charset_of_beginning(line.encode("gb18030")[:cut], True) == "gb18030"
+        assert charset_of_beginning(line.encode()[:cut], True) is None
+    assert charset_of_beginning(SHORT.encode("gb18030"), False, "gb18030") == "gb18030"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from domainlm.text.reading.html import read_html
 
 PAGE = """<!doctype html><html><head><title>Page &amp; title</title><script>var x</script></head><body>
@@ -36,3 +38,32 @@ def test_main_part_chinese_and_broken_markup() -> None:
 
 def test_deep_nesting() -> None:
     assert read_html("<div>" * 5000 + "deep" + "</div>" * 5000)[0].body == "deep"
+
+
+@pytest.mark.parametrize(
+    ("inline", "expected"),
+    [
+        ("Press <button>Save</button>, then wait.", "Press Save, then wait."),
+        ("Energy is <math><mi>E</mi><mo>=</mo><mi>m</mi></math> in joules.", "Energy is E=m in joules."),
+        # a page's own buttons
+        ("Text of the page. <button>Share</button>", "Text of the page."),
+        ("<button>1</button> <button>2</button>", ""),
+        # MediaWiki hides its formulas behind images, KaTeX shows them twice
+        (
+            'Let <span class="mwe-math-mathml-inline" style="display: none;"><math alttext="N">n</math></span> be.',
+            "Let N be.",
+        ),
+        (
+            'Let <span class="katex"><span class="katex-mathml"><math alttext="N">N</math></span>'
+            '<span class="katex-html" aria-hidden="true">N</span></span> be.',
+            "Let N be.",
+        ),
+        ('Let <span class="katex"><span class="katex-html" aria-hidden="true">N</span></span> be.', "Let N be."),
+    ],
+)
+def test_words_within_a_sentence(inline: str, expected: str) -> None:
+    assert "".join(section.body for section in read_html(f"<body><p>{inline}</p></body>")) == expected
+
+
+def test_buttons_of_code_are_not_code() -> None:
+    assert read_html("<pre>run it<button>Copy</button> now</pre>")[0].body == "run it now"

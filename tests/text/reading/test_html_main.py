@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from selectolax.lexbor import LexborHTMLParser
 
 from domainlm.text.reading.html import read_html
@@ -103,3 +104,28 @@ def test_deep_page_with_boilerplate_at_every_level() -> None:
 
 def test_marks_in_the_text_break_nothing() -> None:
     assert text_of("<p>a\x01b\x02c\x03d</p>").strip() == "abc\x03d"
+
+
+@pytest.mark.parametrize("opening", ['section id="{}"', 'div class="section" id="{}"', 'div class="sect1" id="{}"'])
+def test_sections_are_not_known_by_the_words_of_their_heading(opening: str) -> None:
+    slugs = ("usage", "signals", "cookies", "authorization", "comments-on-the-method", "related-work", "page-footer")
+    tag = opening.split()[0]
+    sections = [f'<{opening.format(slug)}><h2 id="{slug}">{slug}</h2>{PROSE}</{tag}>' for slug in slugs]
+    body = f"<div role='main'><h1>Guide</h1>{''.join(sections)}</div>"
+    assert [section.title for section in read_html(body)] == list(slugs)
+
+
+def test_names_count_by_whole_words() -> None:
+    kept = ("commentary", "authority", "signed-act", "relatedness", "significance")
+    dropped = ("comment", "relatedPosts related", "post-author", "cookie_notice")
+    blocks = "".join(f"<div class='{name}'>{name}: {SENTENCE * 2}</div>" for name in kept + dropped)
+    text = text_of(f"<div>{PROSE}{blocks}{PROSE}</div>")
+    assert [name for name in kept + dropped if f"{name}: " in text] == list(kept)
+    # what is no section is known by its id as well
+    assert "says a reader" not in text_of(f"<div>{PROSE}<div id='comments'>{SENTENCE} says a reader.</div></div>")
+
+
+def test_signatures_of_functions_stay() -> None:
+    assert "lung(breath)" in text_of(
+        f"<div>{PROSE}<dl><dt class='sig' id='tags'>lung(breath)</dt><dd>{PROSE}</dd></dl></div>"
+    )

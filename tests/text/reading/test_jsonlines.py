@@ -6,7 +6,7 @@ import json
 import pytest
 
 from domainlm.config.text import Documents
-from domainlm.text.reading.jsonlines import read_jsonl
+from domainlm.text.reading.jsonlines import decoded_line, read_jsonl
 from domainlm.text.reading.pieces import Piece, Rejection
 
 CONVERSATION = [{"role": "user", "content": "肺炎？"}, {"role": "assistant", "content": "A lung disease."}]
@@ -81,3 +81,23 @@ def test_records_of_one_title_stay_together_and_long_ones_are_cut() -> None:
     assert {f.group for f in found} == {"a.jsonl#Book"}
     assert len(found) >= 4
     assert all(len(f.text) <= 300 and f.text.startswith("Book\n\n") for f in found)
+
+
+def test_what_is_in_the_file_says_more_than_what_its_source_is_in() -> None:
+    short = "Temp. is 38.5℃ today"
+    records = [{"text": "肺炎是由病原微生物等因素引起的肺部炎症。" * 3}, {"text": short}]
+    data = "\n".join(json.dumps(record, ensure_ascii=False) for record in records).encode("gb18030")
+    for expected in (None, "big5", "gb18030"):
+        found = list(read_jsonl(io.BytesIO(data), 0, len(data), "corpus", "a.jsonl", Documents(), expected))
+        assert [each.text for each in found if isinstance(each, Piece)][1] == short
+    # alone it could be Korean
+    data = json.dumps(records[1], ensure_ascii=False).encode("gb18030")
+    found = list(read_jsonl(io.BytesIO(data), 0, len(data), "corpus", "a.jsonl", Documents(), "gb18030"))
+    assert [each.text for each in found if isinstance(each, Piece)] == [short]
+
+
+def test_a_line_with_escape_sequences_is_read_by_them() -> None:
+    line = '{"text": "肺炎は肺の病気です"}'
+    text, meta = decoded_line(line.encode("iso2022_jp"), Documents(), None)
+    assert (text, meta) == (line, {"charset": "iso2022_jp", "charset_score": 1.0})
+    assert decoded_line("肺炎 \x1b[31m".encode(), Documents(), None) == ("肺炎 \x1b[31m", {})

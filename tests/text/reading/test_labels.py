@@ -23,8 +23,8 @@ def test_later_entries_win_and_the_table_wins_over_all_label_by_label() -> None:
     assert labelled("b/x.md", BASE, patterns, table) == {"licence": "CC0", "authority": "social", "stance": "b"}
 
 
-CSV = '\ufeffpath,stance,licence\r\n"a, b.md",x,\r\n./c.md,,CC0\r\n'
-JSONL = '{"path": "a, b.md", "stance": "x"}\n\n{"path": "c.md", "licence": "CC0", "stance": null}\n'
+CSV = '\ufeffpath,stance,licence\r\n"a, b.md", x\u3000,  \r\n./c.md,,CC0\r\n'
+JSONL = '{"path": "a, b.md", "stance": "x\\n"}\n\n{"path": "c.md", "licence": " CC0", "stance": null}\n'
 
 
 @pytest.mark.parametrize("text", [CSV, JSONL])

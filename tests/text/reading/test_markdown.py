@@ -85,10 +85,56 @@ def test_comments_that_never_end_are_text() -> None:
         "# a" + " " * 20_000 + "b",
         "# a" + "{#" * 20_000 + "b",
         "# a{#b}" + " " * 20_000 + "b",
+        "<!-- x -->" + " `a" * 40_000,
+        "<!-- x -->" + " a".join("`" * length for length in range(1, 600)),
+        "<!-- x -->\n" + ("~" * 3 + "\n") * 40_000,
+        "---\n" + " \n" * 40_000,
     ],
-    ids=range(5),
+    ids=range(9),
 )
 def test_long_runs_take_linear_time(text: str) -> None:
     begin = time.process_time()
     read_markdown(text)
     assert time.process_time() - begin < 0.5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It begins with `<!--` in HTML.\n\n```mermaid\nA --> B\n```\n\nThe end.",
+        "```html\n<p>\n<!-- the sidebar -->\n</p>\n```",
+        "- a list:\n\n  ~~~~html\n  ~~~\n  <!-- x -->\n  ~~~~\n\n> ```\n> <!-- y -->\n> ```",
+        "``a ` <!-- b -->`` and ```<!-- c -->```",
+        "never closed:\n\n```html\n<!-- x -->",
+    ],
+)
+def test_comments_in_code_are_text(text: str) -> None:
+    assert [section.body for section in read_markdown(text)] == [text]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("`code` <!-- a ` b --> ``text <!-- c -->\n\nmore``", "`code`  ``text \n\nmore``"),
+        ("<!--\n```\n-->text<!-- ``` -->", "text"),
+        ("\\`<!-- a -->` \\```<!-- b -->", "\\`` \\```"),
+        ("```\ncode\n```\n<!-- a -->text", "```\ncode\n```\ntext"),
+        ("``` x ``` <!-- a -->text", "``` x ``` text"),
+    ],
+    ids=range(5),
+)
+def test_comments_beside_code_go(text: str, expected: str) -> None:
+    assert [section.body for section in read_markdown(text)] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("text", "body"),
+    [
+        ("---\n\nAn opening that matters.\n\n---\nMore.", "---\n\nAn opening that matters.\n\n---\nMore."),
+        ("---\n标题: x\ntags:\n- y\n---\nMore.", "More."),
+        ("---\r\n\r\n'title': x\r\n...\r\nMore.", "More."),
+    ],
+    ids=range(3),
+)
+def test_front_matter_begins_with_a_key(text: str, body: str) -> None:
+    assert read_markdown(text)[-1].body.strip() == body

@@ -4,6 +4,7 @@ import codecs
 import gzip
 import io
 import tarfile
+import tracemalloc
 import zipfile
 
 import pyarrow as pa
@@ -126,3 +127,14 @@ def test_a_head_without_its_file_says_zip() -> None:
 )
 def test_content_wins_where_it_is_sure(media_type: str, named: str | None, expected: str | None) -> None:
     assert format_by_content(media_type, named) == expected
+
+
+def test_only_the_beginning_of_what_says_a_zip_s_kind_is_unpacked() -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("mimetype", bytes(30_000_000))
+    tracemalloc.start()
+    assert media_type_of(file) == "application/zip"
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5_000_000

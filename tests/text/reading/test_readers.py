@@ -6,16 +6,17 @@ import errno
 import io
 import json
 import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from domainlm.config.text import Documents
 from domainlm.stage import StageError
-from domainlm.text.document import Document
+from domainlm.text.document import Document, write_documents
 from domainlm.text.reading import readers
-from domainlm.text.reading.pieces import Rejection, Section
-from domainlm.text.reading.readers import read_documents_of, reader_process
+from domainlm.text.reading.pieces import Piece, Rejection, Section
+from domainlm.text.reading.readers import document_of, read_documents_of, reader_process
 
 CHINESE = "# 肺炎\n\n肺炎是由病原微生物等因素引起的肺部炎症，患者常有发热、咳嗽。\n\n# 治疗\n\n治疗以抗感染为主。\n"
 
@@ -64,6 +65,7 @@ def test_sections_with_their_place_in_bytes(charset: str) -> None:
         (b"# Only a heading", "md", "no_text"),
         (b"<html></html>", "html", "no_text"),
         (b"x" * 100, "txt", "too_large"),
+        (b"[Term]\nid: T:1\nname: Lung\n", "obo", "too_large"),
     ],
 )
 def test_a_bad_file_is_one_rejection(data: bytes, document_format: str | None, reason: str) -> None:
@@ -175,3 +177,21 @@ def test_no_format_hangs_a_build(monkeypatch: pytest.MonkeyPatch, document_forma
     with reader_process(config) as process:
         found = list(read_documents_of(row_of(data, document_format), io.BytesIO(data), config, process))
     assert [each.reason for each in found if isinstance(each, Rejection)] == ["time_limit"]
+
+
+def test_half_a_pair_of_surrogates_can_be_written(tmp_path: Path) -> None:
+    page = (
+        "<page><title>Lung</title><ns>0</ns><id>1</id><revision><text>Hello &amp;#xD800; lung.</text></revision></page>"
+    )
+    found = read(f"<mediawiki>{page}</mediawiki>".encode(), "mediawiki")
+    documents = [each for each in found if isinstance(each, Document)]
+    assert [each.text for each in documents] == ["Lung\n\nHello \ufffd lung."]
+    assert write_documents(tmp_path / "documents.parquet", documents) == 1
+
+
+def test_no_reader_can_make_what_no_file_holds(tmp_path: Path) -> None:
+    bad = "half \ud800"
+    piece = Piece(bad, "0", 0, 1, bad, bad, bad, (bad,), f'{{"name": "{bad}"}}')
+    whole = document_of(row_of(b"", "txt"), piece)
+    assert (whole.section, whole.title, whole.text, whole.group) == ("half \ufffd",) * 4
+    assert write_documents(tmp_path / "documents.parquet", [whole]) == 1

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from domainlm.config.text import Documents
 from domainlm.text.reading.pieces import Piece, Rejection
 from domainlm.text.reading.readers import read_pieces, reader_process
-from domainlm.text.reading.tables import read_records
+from domainlm.text.reading.tables import _row_groups, read_records
 
 ROWS = [{"title": f"t{n}", "text": f"text {n} 肺炎", "year": 2000 + n} for n in range(1, 1301)]
 
@@ -88,15 +89,104 @@ def test_a_bad_row_is_one_rejection() -> None:
     ]
 
 
-def test_an_open_quote_costs_a_field_not_the_file() -> None:
+class Counted(io.BytesIO):
+    """Counts the bytes that are read."""
+
+    count = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        self.count += len(data)
+        return data
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(size)
+        self.count += len(line)
+        return line
+
+
+def rows_with(row: bytes, at: int, mark: bytes = b'"') -> bytes:
+    """Ten rows, one of them this one."""
+    rows = [row if n == at else b"T%d,%stext %d%s\n" % (n, mark, n, mark) for n in range(1, 11)]
+    return b"title,text\n" + b"".join(rows)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        b'T3,"open\n',
+        b'T3,"open\r\n',
+        b'"T3,open\n',
+        b'T3,"open ""quoted"" on\n',
+        b'T3,"quotes "within" one,"open\n',
+    ],
+)
+@pytest.mark.parametrize("mark", [b'"', b""])
+def test_a_quote_that_is_not_closed_costs_its_row_alone(row: bytes, mark: bytes) -> None:
+    data = rows_with(row, 3, mark)
+    found = read(data, "csv")
+    (rejection,) = [each for each in found if isinstance(each, Rejection)]
+    assert (rejection.reason, rejection.detail) == ("unclosed_quote", "row 3, line 4: a quoted field that does not end")
+    others = [n for n in range(1, 11) if n != 3]
+    good = [each for each in found if isinstance(each, Piece)]
+    assert [each.text for each in good] == [f"T{n}\n\ntext {n}" for n in others]
+    assert [each.section for each in good] == [f"row {n:09d}" for n in others]
+    assert [data[each.start : each.end] for each in good] == [b"T%d,%stext %d%s\n" % (n, mark, n, mark) for n in others]
+
+
+def test_the_last_row_may_be_cut_within_quotes() -> None:
+    found = read(rows_with(b'T10,"cut of', 10), "csv")
+    assert len(found) == 10
+    assert (found[-1].reason, found[-1].detail[:15]) == ("unclosed_quote", "row 10, line 11")
+
+
+def test_long_cells_stay_whole() -> None:
+    cell = "\n".join(f'line {n}, ""quoted"", "",""' for n in range(3000))
+    for last in ("\n", ""):
+        (piece,) = read(f'text\n"{cell}"{last}'.encode(), "csv", max_section_chars=10**6)
+        assert piece.text == cell.replace('""', '"')
+
+
+def test_a_quoted_field_goes_as_far_as_a_file_that_is_read_whole() -> None:
     lines = [b"title,text", b'A,"open', *[b"B,%d" % n + b"x" * 90 for n in range(20)], b"C,last"]
     found = read(b"\n".join(lines) + b"\n", "csv", max_file_bytes=500)
-    assert [each.reason for each in found if isinstance(each, Rejection)] == ["too_large"]
-    assert texts(found)[-1] == "C\n\nlast"
-    assert len(found) == 16
+    assert [each.reason for each in found if isinstance(each, Rejection)] == ["unclosed_quote"]
+    assert len(found) == 22
+    assert texts(read(b"\n".join([*lines[:5], b'"']), "csv", max_file_bytes=500))[0].startswith("A\n\nopen\nB,0x")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        b'A,"open\n',
+        b'A,"open ""on\n',
+        b'A,a 3" pipe,"\n',
+        b'A,"x"y"\n',
+        b'"\n',
+        b'a","b\n',
+        b'A,"open\n' + b"no quote\n" * 30,
+        b'A,"",x\n' * 30 + b'A,"open\n',
+    ],
+)
+def test_stray_quotes_in_every_line_are_read_in_linear_time(row: bytes) -> None:
+    data = b"a,b,c,text\n" + row * 500
+    file = Counted(data)
+    assert list(read_records(row_of(data, "csv"), file, Documents()))
+    # where it begins, once to guess the character set; all of it, and as much again; one byte for each place gone back to
+    assert file.count < 65_536 + 2.2 * len(data)
+
+
+def test_lines_that_are_not_read_again_are_named() -> None:
+    # each record ends at the next line's quote, and begins another field there
+    found = read(b"title,text\n" + b'a","b\n' * 100, "csv")
+    assert [each.reason for each in found] == ["unclosed_quote"] * 2
+    assert found[0].detail == "row 1, line 2: a quoted field that does not end"
+    assert found[1].detail == "row 2, line 3: a quoted field that does not end; lines up to 101 are lost with it"
 
 
 def test_a_table_without_the_field_is_one_rejection() -> None:
+    (rejection,) = read(f"a,{'x' * 50},b 2024,138 0013 8000,jane@smith\n".encode(), "csv")
+    assert rejection.detail.endswith("among: a, ..., b 2024, ..., ...")
     (rejection,) = read(b"a,b\n1,2\n3,4\n", "csv")
     assert (rejection.reason, "'text'" in rejection.detail, "a, b" in rejection.detail) == ("no_text_field", True, True)
     for document_format, data in (("parquet", parquet([{"a": 1}])), ("arrow", arrow([{"a": 1}], False))):
@@ -146,6 +236,66 @@ def test_parquet_is_cut_at_row_groups_whatever_the_ranges() -> None:
         cuts = [len(data) * index // count for index in range(count + 1)]
         parts = [read(data, "parquet", start, end) for start, end in itertools.pairwise(cuts)]
         assert [each for part in parts for each in part] == whole
+
+
+def ranges_of(data: bytes, document_format: str, count: int, **labels: Any) -> list[list[Any]]:
+    cuts = [len(data) * index // count for index in range(count + 1)]
+    return [read(data, document_format, start, end, **labels) for start, end in itertools.pairwise(cuts)]
+
+
+def test_row_groups_that_lie_out_of_order_are_read_in_order_by_the_first_range() -> None:
+    # no writer at hand makes such a file; the footer may say so
+    def table(*places: int) -> Any:
+        columns = [SimpleNamespace(dictionary_page_offset=None, data_page_offset=place) for place in places]
+        groups = [SimpleNamespace(num_rows=10, column=[column].__getitem__) for column in columns]
+        return SimpleNamespace(num_row_groups=len(groups), metadata=SimpleNamespace(row_group=groups.__getitem__))
+
+    def indices(found: Any) -> list[list[int]]:
+        return [[index for index, _ in _row_groups(found, start, start + 100, 300)] for start in (0, 100, 200)]
+
+    assert indices(table(4, 90, 250)) == [[0, 1], [], [2]]
+    assert indices(table(250, 4, 90)) == [[0, 1, 2], [], []]
+    assert [rows for _, rows in _row_groups(table(90, 4), 0, 100, 300)] == [range(1, 11), range(11, 21)]
+
+
+def test_faults_of_a_later_range_are_its_own() -> None:
+    lines = [b'{"text": "line %d"}' % n for n in range(30)]
+    for index, bad in ((12, b"{"), (17, b"[1]"), (22, b"\x98\x81\xff"), (27, b'{"text": 1}'), (29, b'{"text": "cut')):
+        lines[index] = bad
+    data = b"\n".join(lines)
+    first, *later = ranges_of(data, "jsonl", 3)
+    assert {each.reason for each in first if isinstance(each, Rejection)} == set()
+    reasons = [each.reason for found in later for each in found if isinstance(each, Rejection)]
+    assert reasons == ["invalid_json", "invalid_record", "undecodable", "no_text", "invalid_json"]
+    assert [*first, *itertools.chain(*later)] == read(data, "jsonl")
+
+
+def test_row_groups_of_a_later_range_are_rejected_there() -> None:
+    import pyarrow.parquet as pq
+
+    data = bytearray(parquet(ROWS[:600], 100))
+    group = pq.ParquetFile(io.BytesIO(data)).metadata.row_group(4)
+    place = group.column(1).dictionary_page_offset
+    data[place : place + group.column(1).total_compressed_size] = bytes(group.column(1).total_compressed_size)
+    found = ranges_of(bytes(data), "parquet", 3)
+    (rejection,) = [each for part in found for each in part if isinstance(each, Rejection)]
+    assert rejection in found[2] or rejection in found[1]
+    assert rejection.detail.startswith("row group 4 from row 401 on")
+    assert sum(isinstance(each, Piece) for part in found for each in part) == 500
+
+
+def test_no_row_group_is_lost_by_a_damaged_footer() -> None:
+    """Found by flipping each bit of a footer: a column without values was read as no rows, with no word about it."""
+    import pyarrow.parquet as pq
+
+    data = parquet(ROWS[:40], 10)
+    # 16 = a number of 64 bits follows, here twice the count of 10 values and twice the column's size, 7 bits a byte
+    size = pq.ParquetFile(io.BytesIO(data)).metadata.row_group(2).column(1).total_uncompressed_size * 2
+    at = data.rindex(bytes((0x16, 20, 0x16, size & 127 | 128, size >> 7)))
+    bad = data[: at + 1] + b"\x00" + data[at + 2 :]
+    for count in (1, 3):
+        rejections = [each for part in ranges_of(bad, "parquet", count) for each in part if isinstance(each, Rejection)]
+        assert len(rejections) == 1
 
 
 @pytest.mark.parametrize("is_file", [True, False])

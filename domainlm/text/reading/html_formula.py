@@ -1,0 +1,59 @@
+"""A formula within a page, as a line of text.
+
+In: a `math` element. Out: its source in TeX where the page holds it, as what MediaWiki, KaTeX, LaTeXML and pandoc write
+does; else its symbols in order, with marks where their places said more than they do: `1/2` and `x^2`, not `12` and `x2`.
+A full translation of MathML into TeX is more than the few formulas without a source are worth.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from domainlm.text.characters import single_line
+
+_STYLED = re.compile(r"\{\\(?:display|text)style (.*)\}", re.DOTALL)
+# marks between the parts of an element
+_BETWEEN = {"mfrac": "/", "msub": "_", "msup": "^", "msubsup": "_^", "munder": "_", "munderover": "_^"}
+
+
+def _parts(node: Any) -> list[Any]:
+    return [child for child in node.iter(include_text=True) if child.tag != "-comment"]
+
+
+def _symbols(formula: Any) -> str:
+    """Iterative: a formula may nest deeper than Python's stack."""
+    found: list[str] = []
+    stack: list[Any] = [formula]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            found.append(item)
+            continue
+        if item.tag == "-text":
+            found.append(single_line(item.text_content or ""))
+            continue
+        parts = _parts(item)
+        marks = _BETWEEN.get(item.tag, "")
+        if marks:
+            parts = [part for part in parts if part.tag != "-text"]
+        if item.tag == "msqrt":
+            found.append("√(")
+            stack.append(")")
+        for index in range(len(parts) - 1, -1, -1):
+            part = parts[index]
+            is_compound = bool(marks) and part.tag == "mrow" and sum(each.tag != "-text" for each in _parts(part)) > 1
+            stack += [")", part, "("] if is_compound else [part]
+            if 0 < index <= len(marks):
+                stack.append(marks[index - 1])
+    return "".join(found)
+
+
+def formula_of(node: Any) -> str:
+    source = node.css_first('annotation[encoding="application/x-tex"]')
+    written = source.text() if source is not None else node.attributes.get("alttext")
+    if not written:
+        return _symbols(node)
+    line = single_line(written)
+    styled = _STYLED.fullmatch(line)
+    return styled[1].strip() if styled else line

@@ -1,0 +1,43 @@
+"""Headers of a tar, within limits.
+
+In: an open tar. Out: the standard library's TarFile, which raises ReadError where too much precedes a member (a long name, its
+attributes). Property kept: to name a member takes little memory and stack, because the library reads each such header whole
+and calls itself for the next. Looked at as the library comes to it, and not by a parser of our own, which would differ.
+"""
+
+from __future__ import annotations
+
+import re
+import tarfile
+
+MAX_HEADER_BYTES = 1_000_000
+MAX_HEADERS = 10
+# types of the headers that are only about the member that follows
+PAX = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
+EXTENSIONS = (*PAX, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+# before Python 3.11.10, 3.12.6 and 3.13 the library looks for the end of a number from each of its digits: 64 kB take 7 s
+_LONG_NUMBER = re.compile(rb"\d{100}")
+
+
+class _Header(tarfile.TarInfo):
+    """A tar's header, looked at before the library reads what follows it."""
+
+    def _proc_member(self, archive: BoundedTar) -> tarfile.TarInfo:
+        is_extension = self.type in EXTENSIONS
+        archive.headers_in_a_row = archive.headers_in_a_row + 1 if is_extension else 0
+        if is_extension and (self.size > MAX_HEADER_BYTES or archive.headers_in_a_row > MAX_HEADERS):
+            raise tarfile.ReadError("too much precedes a member")
+        if self.type in PAX:
+            assert archive.fileobj is not None
+            place = archive.fileobj.tell()
+            if _LONG_NUMBER.search(archive.fileobj.read(self.size)):
+                raise tarfile.ReadError("a number that is too long precedes a member")
+            archive.fileobj.seek(place)
+        return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
+
+
+class BoundedTar(tarfile.TarFile):
+    """A tar whose members are small to list. headers_in_a_row: that precede the next member."""
+
+    tarinfo = _Header
+    headers_in_a_row = 0

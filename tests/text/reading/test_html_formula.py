@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+from selectolax.lexbor import LexborHTMLParser
+
+from domainlm.text.reading.html_formula import formula_of
+
+SUM = "<mrow><mi>a</mi> <mo>+</mo> <mn>1</mn></mrow>"
+
+
+@pytest.mark.parametrize(
+    ("markup", "expected"),
+    [
+        ("<mi>E</mi> <mo>=</mo> <!-- x --> <mi>m</mi>", "E=m"),
+        (f"<mfrac><mn>1</mn>\n{SUM}</mfrac>", "1/(a+1)"),
+        (f"<msup>{SUM}<mrow><mn>2</mn></mrow></msup>", "(a+1)^2"),
+        ("<msubsup><mi>x</mi><mi>i</mi><mn>2</mn></msubsup><msub><mi>y</mi><mi>j</mi></msub>", "x_i^2y_j"),
+        (f"<msqrt>{SUM}</msqrt><mo>&lt;</mo><mn>2</mn>", "√(a+1)<2"),
+        (
+            "<semantics><mi>E</mi><annotation encoding='application/x-tex'>{\\displaystyle E=\n mc^{2}}</annotation></semantics>",
+            "E= mc^{2}",
+        ),
+        ("<mrow>" * 3000 + "<mi>deep</mi>", "deep"),
+        ("", ""),
+    ],
+)
+def test_formulas_as_a_line(markup: str, expected: str) -> None:
+    node = LexborHTMLParser(f"<body><p><math>{markup}</math></p>").css_first("math")
+    assert node is not None
+    assert formula_of(node) == expected
+
+
+def test_the_source_beside_a_formula() -> None:
+    node = LexborHTMLParser('<body><math alttext="{\\textstyle \\frac{1}{2}}"><mi>x</mi></math>').css_first("math")
+    assert node is not None
+    assert formula_of(node) == "\\frac{1}{2}"
