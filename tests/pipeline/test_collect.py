@@ -77,7 +77,7 @@ def test_nothing_goes_that_another_workspace_is_building(
     """Show 6: two workspaces share a store, one builds from scratch while the other collects without a pause."""
     store = built_tree.path / STORE
     other = make_tree("other")
-    other.edit("config/domains/tiny.yaml", "raw_corpus: {segment_bytes: 4000}", "raw_corpus: {segment_bytes: 3000}")
+    other.edit("config/domains/tiny.yaml", "documents: {group_depth: 1}", "documents: {group_depth: 2}")
     other.edit("config/domains/tiny.yaml", "rank: 2", "rank: 3")
     environment, seed = {"DOMAINLM_STORE": str(store)}, "seed=5"
     with (tmp_path / "said").open("w") as said:
