@@ -8,6 +8,7 @@ so that they hold for any scale.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
@@ -68,15 +69,16 @@ def _is_upward_step(above: Line, line: Line) -> bool:
 
 def column_gap(lines: Sequence[Line]) -> float | None:
     """An x with whole columns of lines on both sides, crossed by as few lines as can be; or None."""
-    lefts = sorted(line.left for line in lines)
+    lefts = sorted([line.left for line in lines])
     # in most pages too few lines begin right of the middle
-    if len(lefts) < 8 or lefts[-max(4, len(lefts) // 5)] < (lefts[0] + max(line.right for line in lines)) / 3:
+    if len(lefts) < 8 or lefts[-max(4, len(lefts) // 5)] < (lefts[0] + max([line.right for line in lines])) / 3:
         return None
+    rights = sorted([line.right for line in lines])
     best: tuple[int, float] | None = None
     for edge in sorted(set(lefts))[1:]:
         at = edge - 0.5
-        left = sum(line.right <= at for line in lines)
-        right = sum(line.left > at for line in lines)
+        left = bisect_right(rights, at)
+        right = len(lefts) - bisect_right(lefts, at)
         crossing = len(lines) - left - right
         if min(left, right) >= max(4, len(lines) / 5) and crossing <= len(lines) / 4:
             best = min(best, (crossing, at)) if best is not None else (crossing, at)

@@ -9,6 +9,7 @@ and code alike; distances and indents are judged by what is usual on the page, n
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -90,11 +91,15 @@ def _column_edges(page: Sequence[Line]) -> Iterator[tuple[float, float]]:
         count, right = groups.get(key, (0, line.right))
         groups[key] = count + 1, max(right, line.right)
     edges: dict[tuple[int, int, int], tuple[float, float]] = {}
-    for left, size, column in groups:
+    # in order of left edge, so that those near one are found at once
+    ordered = sorted(groups)
+    for left, size, column in ordered:
         lefts: dict[int, int] = {}
         furthest = 0.0
-        for (its_left, its_size, its_column), (count, right) in groups.items():
-            if its_column == column and abs(its_left - left) <= 4 * size:
+        first, last = bisect_left(ordered, (left - 4 * size,)), bisect_left(ordered, (left + 4 * size + 1,))
+        for its_left, its_size, its_column in ordered[first:last]:
+            if its_column == column:
+                count, right = groups[its_left, its_size, its_column]
                 lefts[its_left] = lefts.get(its_left, 0) + count
                 # titles may be wider than the column
                 if right > furthest and its_size < MAX_TITLE_SIZE * size:
@@ -106,10 +111,10 @@ def _column_edges(page: Sequence[Line]) -> Iterator[tuple[float, float]]:
 
 def _usual_rights(pages: Sequence[Sequence[Line]]) -> dict[tuple[int, int], int]:
     """Where most lines of a left edge and size (both rounded) end in the whole document, where that is clear."""
-    ends: dict[tuple[int, int], Counter[int]] = {}
-    for page in pages:
-        for line in page:
-            ends.setdefault((round(line.left), round(line.size)), Counter())[round(line.right)] += 1
+    lines = Counter([(round(line.left), round(line.size), round(line.right)) for page in pages for line in page])
+    ends: dict[tuple[int, int], dict[int, int]] = {}
+    for (left, size, right), count in lines.items():
+        ends.setdefault((left, size), {})[right] = count
     found: dict[tuple[int, int], int] = {}
     for (left, size), counts in ends.items():
         furthest = max(counts)
