@@ -106,11 +106,10 @@ class LocalIndex:
                     tasks, pool.map(_rows, ([files[n] for n in task] for task in tasks)), strict=True
                 ):
                     for n, row in zip(task, rows, strict=True):
-                        if row is None:
-                            self._rows.pop(names[n], None)
-                        else:
+                        known = self._rows.pop(names[n], None)
+                        if row is not None:
                             self._rows[names[n]] = row
-            self._is_changed = True
+                        self._is_changed |= known is not row
         found = (self._rows.get(name) for name in names)
         return [None if row is None else Content(row[4], row[0], row[6]) for row in found]
 

@@ -102,14 +102,21 @@ def _without_nothing(row: Mapping[str, Any]) -> dict[str, Any]:
 def _majority_charset(found: Iterable[tuple[LocalFile, Content]]) -> str | None:
     """Character set that nearly all files which are no UTF-8 are in. Raises OSError.
 
-    Of some of the texts, by smallest digest: a function of the contents, which one changed file hardly ever moves.
+    Of some of the texts, by smallest digest: a function of the contents, which one changed file hardly ever moves. One that may
+    no longer be read tells nothing: opening it says so where it is needed.
     """
     texts = ((content.sha256, file.location) for file, content in found if content.media_type in TEXT_TYPES)
 
     def beginning(location: bytes) -> tuple[bytes, bool]:
-        with open(location, "rb") as file:
-            data = file.read(SAMPLE_BYTES)
-            return data, len(data) == SAMPLE_BYTES
+        try:
+            with open(location, "rb") as file:
+                data = file.read(SAMPLE_BYTES)
+        except PermissionError:
+            return b"", False
+        except OSError as error:
+            # a read that fails names no file, an open that fails its bytes
+            raise OSError(error.errno, error.strerror, os.fsdecode(location)) from error
+        return data, len(data) == SAMPLE_BYTES
 
     return majority_charset(beginning(location) for _, location in heapq.nsmallest(CHARSET_FILES, texts))
 

@@ -157,3 +157,23 @@ def test_it_is_written_only_when_something_was_learnt(project: Path) -> None:
     content(index, project / "texts/a.md")
     index.save()
     assert list(json.loads((project / INDEX_FILE).read_text())["files"]) == ["texts/a.md"]
+
+
+def test_a_file_that_may_not_be_read_is_forgotten_once(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(location: bytes) -> tuple[Identity, str, str]:
+        raise PermissionError(errno.EACCES, "Permission denied", os.fsdecode(location))
+
+    index = LocalIndex(project)
+    content(index, project / "texts/a.md")
+    index.save()
+    os.utime(project / "texts/a.md", (2, 2))
+    monkeypatch.setattr("domainlm.local_index.read_content", refuse)
+    index = LocalIndex(project)
+    assert content(index, project / "texts/a.md") is None
+    index.save()
+    assert json.loads((project / INDEX_FILE).read_text())["files"] == {}
+    (project / INDEX_FILE).unlink()
+    index = LocalIndex(project)
+    assert content(index, project / "texts/a.md") is None
+    index.save()
+    assert not (project / INDEX_FILE).exists()

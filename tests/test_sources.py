@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import shutil
@@ -198,6 +199,26 @@ def test_texts_are_expected_in_the_set_that_nearly_all_others_are_in(project: Pa
     assert sum(first != second for first, second in zip(before, after, strict=True)) == 1
     shutil.move(project / "texts", project / "texts2")
     assert charsets(local="texts2") == {"gb18030"}
+
+
+def test_a_text_that_cannot_be_opened_for_its_character_set(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    faults: dict[str, OSError] = {}
+
+    def opening(location: bytes, mode: str) -> Any:
+        if (fault := faults.get(Path(os.fsdecode(location)).name)) is not None:
+            raise fault
+        return open(location, mode)
+
+    monkeypatch.setattr("domainlm.sources.open", opening, raising=False)
+    settings = config(1, x={"role": "corpus", "local": "texts"})
+    whole = text_slices(project, settings, LocalIndex(project))
+    # readable when it was hashed, which the index remembers
+    faults["a.md"] = PermissionError(errno.EACCES, "Permission denied", b"texts/a.md")
+    assert text_slices(project, settings, LocalIndex(project)) == whole
+    # a read that fails names no file
+    faults["a.md"] = OSError(errno.EIO, "Input/output error")
+    with pytest.raises(ConfigurationError, match=r"sources\.x\.local: cannot read texts/a\.md: Input/output error"):
+        text_slices(project, settings, LocalIndex(project))
 
 
 LABELS = [

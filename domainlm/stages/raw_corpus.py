@@ -13,7 +13,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from domainlm.stage import Inputs, Resources, StageError, Stats
@@ -65,14 +65,12 @@ def rows_of_archive(
     def is_own(path: str, start: int) -> bool:
         return is_whole or shard_of(source, path, start, shards) == own
 
-    unmatched, is_empty, first = set(row["label_table"]), True, ""
+    unmatched, lost, is_empty, first = set(row["label_table"]), set[str](), True, ""
     with inputs.open_raw(row) as file:
         for found in expand(file, row, scratch, limits_of(config)):
             if isinstance(found, Refused):
                 first = first or f" ({found.path}: {found.fault.detail})"
-                # what lies in a refused archive is not known, and may be what the table names
-                is_all = found.path in ("", row["path"])
-                unmatched -= {path for path in unmatched if is_all or f"{path}/".startswith(f"{found.path}/")}
+                lost.add(found.path)
                 if is_own(found.path, 0):
                     yield found
                 continue
@@ -91,6 +89,10 @@ def rows_of_archive(
         yield Refused(row["path"], EMPTY)
     if is_empty and row["origin"] != "local":
         raise StageError(f"source {source}: no member of the archive matches include {row['include']}{first}")
+    # what lies in a refused archive is not known, and may be what the table names
+    if not lost.isdisjoint(("", row["path"])):
+        unmatched.clear()
+    unmatched = {path for path in unmatched if lost.isdisjoint((path, *map(str, PurePosixPath(path).parents)))}
     if unmatched:
         raise StageError(
             f"sources.{source}.label_table: {min(unmatched)} is no file of the source ({len(unmatched)} such paths); "

@@ -396,7 +396,33 @@ def test_a_label_of_what_is_refused_stops_nothing(tmp_path: Path, is_one: bool) 
     table = {f"{prefix}a.txt": {"stance": "y"}}
     [folder] = build(tmp_path / "cut", 1, [], [local_archive("x.zip", damaged, label_table=table, **place), LOCAL])
     assert [row["reason"] for row in inventory(folder, "rejected.jsonl")] == ["damaged_archive"]
+    # a file whose name begins like an archive's that is refused
+    table = {f"{prefix}cut.zip.txt": {"stance": "y"}}
+    with pytest.raises(StageError, match=r"label_table: .*cut\.zip\.txt is no file"):
+        build(tmp_path / "alike", 1, [], [local_archive("x.zip", bomb, label_table=table, **place)])
     # what is in none is a mistake, as before
     good = local_archive("x.zip", zipped(INNER), label_table={f"{prefix}c.txt": {"stance": "y"}}, **place)
     with pytest.raises(StageError, match=r"label_table: .*c\.txt is no file"):
         build(tmp_path / "good", 1, [], [good])
+
+
+def test_what_is_refused_is_looked_up_in_the_table_in_linear_time(tmp_path: Path) -> None:
+    class Counting(str):
+        """A path that counts how often it is looked at."""
+
+        count = 0
+        __hash__ = str.__hash__
+
+        def __str__(self) -> str:
+            Counting.count += 1
+            return str.__str__(self)
+
+        def __format__(self, spec: str) -> str:
+            return str(self)
+
+    names = [f"../{number}.txt" for number in range(100)]
+    data = zipped({"a.txt": b"text", **dict.fromkeys(names, b"x")})
+    table = {Counting(f"../{number}.txt"): {"stance": "y"} for number in range(100)}
+    [folder] = build(tmp_path, 1, [], [local_archive("x.zip", data, label_table=table, prefix="")])
+    assert len(inventory(folder, "rejected.jsonl")) == 100
+    assert Counting.count < 1000

@@ -18,10 +18,13 @@ from domainlm.text.cleaning.spans import Span, masked, without_overlaps
 MARGIN_CHARS = 300
 # a private key is longer than the margin: an excerpt ends where one begins
 _KEY = re.compile("-----BEGIN [A-Z ]{0,20}PRIVATE KEY.*", re.DOTALL)
+# so may a web token be: its beginning is enough, or all that is there
+_TOKEN = re.compile(r"eyJ[0-9A-Za-z_\-]{10,1000}+(?:\.eyJ[0-9A-Za-z_\-]*+(?:\.[0-9A-Za-z_\-]++)?|\.?\Z)")
 
 
 def _findings(text: str) -> list[Span]:
     found = [Span("private_key", *match.span()) for match in _KEY.finditer(text)]
+    found += [Span("json_web_token", *match.span()) for match in _TOKEN.finditer(text)]
     return without_overlaps([*found, *secrets_in(text), *personal_data(text)])
 
 

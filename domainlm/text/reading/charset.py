@@ -180,7 +180,9 @@ def _without_mark(data: bytes, min_score: float, expected: str | None) -> Decode
 
 def _by_escapes(data: bytes, declared: str | None) -> Decoded | None:
     """Text of a set that writes letters as ASCII characters, or None. Raises Unreadable where it is one and says no text."""
-    if (escape := _ESCAPES.search(data)) and b"\0" not in data:
+    escape = _ESCAPES.search(data)
+    # in UTF-8 with letters of its own, the sequence is what a terminal was sent
+    if escape and b"\0" not in data and (data.isascii() or _text(data, "utf-8") is None):
         for name in _ESCAPE_SETS:
             # a codec leaves the shifts of another set where they are
             if (text := _text(data, name)) is not None and not _SHIFTS.search(text):
@@ -190,11 +192,9 @@ def _by_escapes(data: bytes, declared: str | None) -> Decoded | None:
         raise Unreadable("undecodable", f"{detail}; save the file as UTF-8")
     if declared not in _ASCII_SETS or not data.isascii() or not _ASCII_SETS[declared].search(data):
         return None
-    try:
-        return Decoded(data.decode(declared), declared, 1.0, 0, False)
-    except UnicodeDecodeError as error:
-        detail = f"{declared}, as the page says, but not so at byte {error.start}; save the file as UTF-8"
-        raise Unreadable("undecodable", detail) from error
+    # where it is not what the page says, it is the ASCII that it is
+    text = _text(data, declared)
+    return None if text is None else Decoded(text, declared, 1.0, 0, False)
 
 
 def decode(data: bytes, min_score: float, is_html: bool = False, expected: str | None = None) -> Decoded:

@@ -13,12 +13,23 @@ from typing import Any
 from domainlm.text.characters import single_line
 
 _STYLED = re.compile(r"\{\\(?:display|text)style (.*)\}", re.DOTALL)
+# what writers call the source in TeX
+_SOURCES = frozenset(("application/x-tex", "tex", "latex", "text/x-latex"))
+# the same formula said again, in another language
+_SAID_AGAIN = frozenset(("annotation", "annotation-xml"))
+_TABLES = frozenset(("mtable", "mtr", "mlabeledtr"))
 # marks between the parts of an element
 _BETWEEN = {"mfrac": "/", "msub": "_", "msup": "^", "msubsup": "_^", "munder": "_", "munderover": "_^"}
 
 
 def _parts(node: Any) -> list[Any]:
-    return [child for child in node.iter(include_text=True) if child.tag != "-comment"]
+    return [child for child in node.iter(include_text=True) if child.tag != "-comment" and child.tag not in _SAID_AGAIN]
+
+
+def _words(node: Any) -> str:
+    """Text within a formula, with the blanks that keep it from the symbols beside it."""
+    text: str = node.text()
+    return " " * text[:1].isspace() + single_line(text) + " " * (text[-1:].isspace() and not text.isspace())
 
 
 def _symbols(formula: Any) -> str:
@@ -33,9 +44,12 @@ def _symbols(formula: Any) -> str:
         if item.tag == "-text":
             found.append(single_line(item.text_content or ""))
             continue
+        if item.tag == "mtext":
+            found.append(_words(item))
+            continue
         parts = _parts(item)
         marks = _BETWEEN.get(item.tag, "")
-        if marks:
+        if marks or item.tag in _TABLES:
             parts = [part for part in parts if part.tag != "-text"]
         if item.tag == "msqrt":
             found.append("√(")
@@ -44,13 +58,16 @@ def _symbols(formula: Any) -> str:
             part = parts[index]
             is_compound = bool(marks) and part.tag == "mrow" and sum(each.tag != "-text" for each in _parts(part)) > 1
             stack += [")", part, "("] if is_compound else [part]
+            if index and item.tag in _TABLES:
+                stack.append(" ")
             if 0 < index <= len(marks):
                 stack.append(marks[index - 1])
     return "".join(found)
 
 
 def formula_of(node: Any) -> str:
-    source = node.css_first('annotation[encoding="application/x-tex"]')
+    sources = (each for each in node.css("annotation") if (each.attributes.get("encoding") or "").lower() in _SOURCES)
+    source = next(sources, None)
     written = source.text() if source is not None else node.attributes.get("alttext")
     if not written:
         return _symbols(node)

@@ -16,16 +16,31 @@ from domainlm.text.reading.pieces import Section
 _ATX = re.compile(r" {0,3}(#{1,6})(?=[ \t]|\Z)")
 _SETEXT = re.compile(r" {0,3}(=+|-+)[ \t]*\Z")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-# a key comes first: a text may begin with a rule, and have another one below
-_FRONT_MATTER = re.compile(
-    r"\A---[ \t]*\r?\n[ \t\r\n]*+[^\s:#>*+-][^\s:]*+:\s.*?^(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE
-)
+# lines of front matter: a short name with a colon, and what may stand beside names: nothing, a comment, a value that goes on
+_NAME = re.compile(r"[^\s#>*+|`!\[-]\S{0,40}?(?: \S{1,40}){0,3}? ?:(?=\s|\Z)")
+_BESIDE_NAMES = re.compile(r"\Z|#|[ \t]|-(?=[ \t]|\Z)|[\]}],?[ \t]*\Z")
 # what begins first decides: marks of a comment within code are code, code within a comment is comment. Fences may stand
 # within lists and quotations
 _CODE_OR_COMMENT = re.compile(r"^[ \t>]*+(`{3,}+(?=[^`\n]*$)|~{3,}+)|(?<!\\)(`++)|<!--", re.MULTILINE)
 _RUN = re.compile("`+")
 _BLANK_LINE = re.compile(r"\n[ \t\r]*+\n")
 _NOT_A_PARAGRAPH = re.compile(r" {0,3}(?:[>#|]|[-*+][ \t]|[0-9]+[.)][ \t])|[ \t]{4,}|\t")
+
+
+def _front_matter_end(text: str) -> int:
+    """End of the names and values before a text; 0 where there are none: a text may begin with a rule, and have another below."""
+    has_name = False
+    lines = numbered_lines(text)
+    if next(lines)[1].rstrip(" \t") != "---":
+        return 0
+    for start, line in lines:
+        if line.rstrip(" \t") in ("---", "..."):
+            return (text.find("\n", start) + 1 or len(text)) if has_name else 0
+        if _NAME.match(line):
+            has_name = True
+        elif not _BESIDE_NAMES.match(line):
+            return 0
+    return 0
 
 
 # the three that follow are linear, as their regular expressions are not on long runs of blanks and brackets
@@ -132,8 +147,7 @@ def headings_of(text: str) -> list[Heading]:
 
 def read_markdown(text: str) -> list[Section]:
     """Sections of a Markdown text; offsets count characters."""
-    front = _FRONT_MATTER.match(text)
     # blanked, not cut: offsets stay those of the file
-    if front:
-        text = " " * front.end() + text[front.end() :]
+    if front := _front_matter_end(text):
+        text = " " * front + text[front:]
     return sections_of(text, headings_of(text), lambda body: without_comments(body).strip("\r\n"))

@@ -16,14 +16,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 from domainlm.config.text import Documents
+from domainlm.text.characters import letter_count
 from domainlm.text.reading.jsonlines import beginning_of, decoded_line, lines_of, read_json, read_jsonl
 from domainlm.text.reading.pieces import Piece, Rejection, Unreadable
 from domainlm.text.reading.records import Place, pieces_of_record
 
 _DELIMITERS = ",;\t|"
-# what no column is called: a first row that is no heading may be a person's
 MAX_NAME_CHARS = 40
-_VALUE = re.compile(r"@|[0-9](?:[ -]?[0-9]){4}")
+_MARKS_OF_NAMES = re.compile("[0-9_.-]+")
+_NO_NAME = re.compile("[0-9.-]|.*[0-9]{5}", re.DOTALL)
 # few, because rows are small in the file where they are equal, and large in memory
 ROWS_PER_BATCH = 32
 RECORD_READERS = frozenset(("jsonl", "json", "csv", "tsv", "parquet", "arrow"))
@@ -96,13 +97,23 @@ def delimiter_of(line: str) -> str:
     return max(_DELIMITERS, key=lambda mark: (line.count(mark), -_DELIMITERS.index(mark)))
 
 
+def _is_name(text: str) -> bool:
+    """Whether a column may be called so. Not with blanks, which names of persons and addresses have."""
+    letters = _MARKS_OF_NAMES.sub("", text)
+    return len(text) <= MAX_NAME_CHARS and not _NO_NAME.match(text) and letter_count(letters) == len(letters)
+
+
 def _missing(config: Documents, columns: list[str], role: str) -> Unreadable | None:
     """Why no row of a table can have a text, or None."""
     wanted = "messages" if role == "instruction" else config.text_field
     if wanted in columns or wanted.split(".")[0] in columns or "messages" in columns:
         return None
-    shown = ", ".join("..." if len(name) > MAX_NAME_CHARS or _VALUE.search(name) else name for name in columns[:20])
-    return Unreadable("no_text_field", f"no column {wanted!r} (documents.text_field) among: {shown}")
+    if all(map(_is_name, columns)):
+        shown = f"among: {', '.join(columns[:20])}"
+    else:
+        # a first row that is no heading may be a person's
+        shown = f"among {len(columns)}, which are not shown: not all are plain names (is the first row no heading?)"
+    return Unreadable("no_text_field", f"no column {wanted!r} (documents.text_field) {shown}")
 
 
 def read_delimited(
@@ -143,8 +154,10 @@ def read_delimited(
                 continue
             if alone.line_num > 1:
                 lines.go_back()
-                lost = f"; lines up to {lines.last} are lost with it" if lines.last > lines.first else ""
-                detail = f"row {number}, line {lines.first}: a quoted field that does not end{lost}"
+                rest = "the lines after it are read as rows of their own"
+                if lines.last > lines.first:
+                    rest = f"lines up to {lines.last} are lost with it"
+                detail = f"row {number}, line {lines.first}: a quoted field that does not end; {rest}"
                 yield Rejection("unclosed_quote", detail)
                 continue
         if lines.fault is not None:

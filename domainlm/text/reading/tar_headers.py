@@ -1,8 +1,9 @@
 """Headers of a tar, within limits.
 
 In: an open tar. Out: the standard library's TarFile, which raises ReadError where too much precedes a member (a long name, its
-attributes). Property kept: to name a member takes little memory and stack, because the library reads each such header whole
-and calls itself for the next. Looked at as the library comes to it, and not by a parser of our own, which would differ.
+attributes, the map of a sparse file) or a size is negative, which leads back to what was read. Property kept: to name a member
+takes little memory, stack and time, because the library reads each such header whole and calls itself for the next. Looked at
+as the library comes to it, and not by a parser of our own, which would differ.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ class _Header(tarfile.TarInfo):
     def _proc_member(self, archive: BoundedTar) -> tarfile.TarInfo:
         is_extension = self.type in EXTENSIONS
         archive.headers_in_a_row = archive.headers_in_a_row + 1 if is_extension else 0
+        if self.size < 0:
+            raise tarfile.ReadError("a negative size")
         if is_extension and (self.size > MAX_HEADER_BYTES or archive.headers_in_a_row > MAX_HEADERS):
             raise tarfile.ReadError("too much precedes a member")
         if self.type in PAX:
@@ -33,7 +36,30 @@ class _Header(tarfile.TarInfo):
             if _LONG_NUMBER.search(archive.fileobj.read(self.size)):
                 raise tarfile.ReadError("a number that is too long precedes a member")
             archive.fileobj.seek(place)
+        if self.type == tarfile.GNUTYPE_SPARSE:
+            self._check_map(archive)
         return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
+
+    def _apply_pax_info(self, *attributes: object) -> None:
+        super()._apply_pax_info(*attributes)  # type: ignore[misc]
+        if self.size < 0:
+            raise tarfile.ReadError("a negative size")
+
+    def _check_map(self, archive: BoundedTar) -> None:
+        """Raises ReadError where the map that follows the header of a sparse file is cut or too long."""
+        file = archive.fileobj
+        assert file is not None
+        place, has_more = file.tell(), self._sparse_structs[1]  # type: ignore[attr-defined]
+        while has_more:
+            block = file.read(tarfile.BLOCKSIZE)
+            if len(block) < tarfile.BLOCKSIZE or file.tell() - place > MAX_HEADER_BYTES:
+                raise tarfile.ReadError("too much precedes a member")
+            has_more = block[504]
+        file.seek(place)
+
+    def _proc_gnusparse_10(self, following: tarfile.TarInfo, *_: object) -> None:
+        """A sparse file, whose map is not read: it may be as large as the archive, and such a file is refused."""
+        following.sparse = []  # type: ignore[assignment]
 
 
 class BoundedTar(tarfile.TarFile):

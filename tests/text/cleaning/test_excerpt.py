@@ -49,5 +49,19 @@ def test_a_private_key_that_goes_on_behind_the_excerpt(head: str) -> None:
         assert "MIIEow" not in masked_excerpt(f"Our key: {key[:cut]}")
 
 
+@pytest.mark.parametrize("payload", [10, 100, 2000])
+@pytest.mark.parametrize("name", ["", "token=", "密钥"])
+def test_a_web_token_that_goes_on_behind_the_excerpt(name: str, payload: int) -> None:
+    token = "ey" + "JhbGciOiJIUzI1NiJ9." + "ey" + "J" + "zdWIi_W5hbWUi" * payload + ".SflKxwRJSMeKKF2QT4fwpM"
+    found = masked_excerpt(f"Use {name}{token}. Then more")
+    assert "JhbG" not in found
+    assert "zdWI" not in found
+    assert found.startswith(f"Use {name}[json_web_token]")
+    assert masked_excerpt("ey" + "JhbGciOiJIUz" * 200) == "[json_web_token]"
+    assert masked_excerpt("Many begin with eyJ, as eyJhbGciOiJIUzI1NiJ9 does.") == (
+        "Many begin with eyJ, as eyJhbGciOiJIUzI1NiJ9 does."
+    )
+
+
 def test_a_place_is_shown_in_full_without_personal_data() -> None:
     assert masked_place("Contact / " + "long " * 60 + "jane.doe@smith.net") == "Contact / " + "long " * 60 + "[email]"

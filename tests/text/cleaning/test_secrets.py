@@ -7,6 +7,7 @@ import time
 import pytest
 
 from domainlm.text.cleaning.secrets import entropy_bits, is_random, secrets_in
+from domainlm.text.cleaning.spans import Span
 
 DICE = random.Random(5)
 
@@ -65,7 +66,7 @@ def test_private_keys_with_and_without_an_end() -> None:
     "head",
     ["Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,0A1B\n\n", "Version: GnuPG v2.0 (GNU/Linux)\nComment: a-b, c\n\n"],
 )
-@pytest.mark.parametrize("join", ["\n", "\r\n", "\\n", "\n> ", " ", '",\n  "'])
+@pytest.mark.parametrize("join", ["\n", "\r\n", "\\n", "\n> ", " ", '",\n  "', "\n# ", "<br/>\n", "\\\\n", "\n12: "])
 def test_a_private_key_with_headers_and_without_an_end(head: str, join: str) -> None:
     lines = [made("", 64) for _ in range(25)] + ["a1B="]
     key = f"-----BEGIN RSA PRIVATE{' '}KEY-----\n{head}" + "\n".join(lines)
@@ -81,6 +82,44 @@ def test_a_line_of_a_private_key_that_is_only_spoken_of() -> None:
     text = f"It begins with '-----BEGIN PRIVATE{' '}KEY-----', and a reader checks that. More follows."
     (span,) = secrets_in(text)
     assert text[span.end :] == "', and a reader checks that. More follows."
+
+
+PROSE = """
+
+The configuration lives in /etc/ssl/private/server/config2/Default and the internationalization of messages is done by gettext.
+
+Installation notes
+==================
+Further reading is found under /usr/local/share/doc/manual and in the handbook, docs/reference/Settings2.
+"""
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [" and not with another header.", "\ninternationalization", "\n", "` (PKCS#8)", "\n-----BEGIN CERTIFICATE-----\n"],
+)
+def test_prose_that_names_a_private_key_costs_no_more_than_the_mark(tail: str) -> None:
+    mark = f"-----BEGIN RSA PRIVATE{' '}KEY-----"
+    text = f"The file begins with {mark}{tail}{PROSE * 20}"
+    (span,) = secrets_in(text)
+    assert text[span.start : span.end].rstrip() == mark
+    # a key further down is one of its own
+    key = f"{mark}\n" + "\n".join(made("", 62) for _ in range(5))
+    _, second = secrets_in(f"{text}{key}")
+    assert (second.start, second.end) == (len(text), len(text) + len(key))
+
+
+def test_a_private_key_soon_after_prose_that_names_one() -> None:
+    mark = f"-----BEGIN RSA PRIVATE{' '}KEY-----"
+    key = f"{mark}\n{made('', 62)}\n{made('', 62)}"
+    named, found = secrets_in(f"It begins with {mark}, so:\n{key}")
+    assert (named.end - named.start, found.end - found.start) == (len(mark), len(key))
+
+
+def test_prose_after_a_private_key_without_an_end_is_kept() -> None:
+    key = f"-----BEGIN PRIVATE{' '}KEY-----\n" + "\n".join(made("", 62) for _ in range(5)) + "\na1B=\n"
+    (span,) = secrets_in(f"{key}\n# {PROSE}")
+    assert span == Span("private_key", 0, len(key.rstrip()))
 
 
 def test_only_the_password_of_an_address_is_a_secret() -> None:
@@ -116,7 +155,20 @@ def test_randomness() -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["-----BEGIN PRIVATE" + " KEY-----", "a://b:", "password=", "eyJ", "-eyJ", "xoxb-", "-sk-", "sk-a"]
+    "part",
+    [
+        "-----BEGIN PRIVATE" + " KEY-----",
+        "-----BEGIN PRIVATE" + " KEY-----\n" + "aB" * 30,
+        "-----BEGIN PRIVATE" + " KEY-----\n" + "aB3/" * 9 + " ",
+        "a://b:",
+        "password=",
+        "eyJ",
+        "-eyJ",
+        "xoxb-",
+        "-sk-",
+        "sk-a",
+    ],
+    ids=range(10),
 )
 def test_hostile_text_takes_linear_time(part: str) -> None:
     start = time.perf_counter()

@@ -148,12 +148,17 @@ def test_a_page_in_letters_of_ascii_is_read_as_it_says(name: str, charset: str) 
     assert decode(page, 0.5).charset == "utf-8"
 
 
-def test_a_page_that_says_so_and_is_not_so_is_refused_or_read_by_its_bytes() -> None:
-    with pytest.raises(UndecodableError, match="utf-7, as the page says, but not so at byte") as caught:
-        decode(b"<meta charset=utf-7><p>a+bcd", 0.5, is_html=True)
-    assert caught.value.reason == "undecodable"
+@pytest.mark.parametrize("begin", ["$B", "$)A", "(I"])
+def test_an_escape_sequence_in_a_text_with_letters_of_its_own_is_text(begin: str) -> None:
+    text = f"\x1b{begin}%\x1b(B is sent for 肺炎"
+    assert decode(text.encode(), 0.5).text == text
+    with pytest.raises(UndecodableError, match="an escape sequence of ISO 2022 at byte 0"):
+        decode(text.encode("gb18030"), 0.5)
+
+
+def test_a_page_that_says_so_and_is_not_so_is_read_by_its_bytes() -> None:
     for name in ("utf-7", "hz-gb-2312", "iso-2022-jp"):
-        for text in ("/~user/ plain", "肺炎 ~{ +abc"):
+        for text in ("/~user/ plain", "肺炎 ~{ +abc", "a+bcd", "~{ plain"):
             page = f"<meta charset={name}>{text}"
             assert decode(page.encode(), 0.5, is_html=True).text == page
 

@@ -20,6 +20,17 @@ SUM = "<mrow><mi>a</mi> <mo>+</mo> <mn>1</mn></mrow>"
             "<semantics><mi>E</mi><annotation encoding='application/x-tex'>{\\displaystyle E=\n mc^{2}}</annotation></semantics>",
             "E= mc^{2}",
         ),
+        (
+            "<semantics><mi>E</mi><annotation-xml encoding='MathML-Content'><ci>E</ci></annotation-xml>"
+            "<annotation encoding='StarMath 5.0'>size 12 {E}</annotation></semantics>",
+            "E",
+        ),
+        ("<semantics><mi>E</mi><annotation encoding='LaTeX'>\\mathrm{E}</annotation></semantics>", "\\mathrm{E}"),
+        ("<mi>x</mi><mtext> if\n&nbsp;</mtext><mi>y</mi><mtext>m</mtext><mtext> </mtext><mn>1</mn>", "x if ym 1"),
+        (
+            "<mo>(</mo><mtable>\n<mtr><mtd><mi>a</mi></mtd>\n<mtd><mn>1</mn></mtd></mtr><mtr><mtd><mn>2</mn></mtd></mtr></mtable>",
+            "(a 1 2",
+        ),
         ("<mrow>" * 3000 + "<mi>deep</mi>", "deep"),
         ("", ""),
     ],

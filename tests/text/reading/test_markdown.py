@@ -89,8 +89,10 @@ def test_comments_that_never_end_are_text() -> None:
         "<!-- x -->" + " a".join("`" * length for length in range(1, 600)),
         "<!-- x -->\n" + ("~" * 3 + "\n") * 40_000,
         "---\n" + " \n" * 40_000,
+        "---\n" + "a: b\n" * 40_000,
+        "---\n" + "a" * 400_000,
     ],
-    ids=range(9),
+    ids=range(11),
 )
 def test_long_runs_take_linear_time(text: str) -> None:
     begin = time.process_time()
@@ -133,8 +135,24 @@ def test_comments_beside_code_go(text: str, expected: str) -> None:
         ("---\n\nAn opening that matters.\n\n---\nMore.", "---\n\nAn opening that matters.\n\n---\nMore."),
         ("---\n标题: x\ntags:\n- y\n---\nMore.", "More."),
         ("---\r\n\r\n'title': x\r\n...\r\nMore.", "More."),
+        ("---\n# required metadata\n\ntitle: x\n---\nMore.", "More."),
+        ('---\n"long name": x\nms author: |\n  What\n\n  follows\nog:title:\n- a\n-\n---\nMore.', "More."),
+        ("---\n- y\ntags : [\n  a\n]\n--- \nMore.", "More."),
+        ("---\ntitle: x\n---\n\nMore.", "More."),
+        ("---\ntitle: x\nMore.", "---\ntitle: x\nMore."),
+        ("---\n# More\n\n- a\n\n---", "---|More|- a\n\n---"),
+        (
+            "---\n\nTake care of this: it matters.\nIt does.\n\n---",
+            "---\n\nTake care of this: it matters.\nIt does.\n\n---",
+        ),
+        (
+            "---\n\nOf what we have seen so far: it matters.\n\n---",
+            "---\n\nOf what we have seen so far: it matters.\n\n---",
+        ),
+        ("---\nhttp://a.b/c\n\n---", "---\nhttp://a.b/c\n\n---"),
     ],
-    ids=range(3),
+    ids=range(12),
 )
-def test_front_matter_begins_with_a_key(text: str, body: str) -> None:
-    assert read_markdown(text)[-1].body.strip() == body
+def test_front_matter_is_names_with_values(text: str, body: str) -> None:
+    sections = read_markdown(text)
+    assert [part for section in sections for part in (section.title, section.body.strip()) if part] == body.split("|")

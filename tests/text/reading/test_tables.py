@@ -126,7 +126,8 @@ def test_a_quote_that_is_not_closed_costs_its_row_alone(row: bytes, mark: bytes)
     data = rows_with(row, 3, mark)
     found = read(data, "csv")
     (rejection,) = [each for each in found if isinstance(each, Rejection)]
-    assert (rejection.reason, rejection.detail) == ("unclosed_quote", "row 3, line 4: a quoted field that does not end")
+    said = "row 3, line 4: a quoted field that does not end; the lines after it are read as rows of their own"
+    assert (rejection.reason, rejection.detail) == ("unclosed_quote", said)
     others = [n for n in range(1, 11) if n != 3]
     good = [each for each in found if isinstance(each, Piece)]
     assert [each.text for each in good] == [f"T{n}\n\ntext {n}" for n in others]
@@ -180,17 +181,34 @@ def test_lines_that_are_not_read_again_are_named() -> None:
     # each record ends at the next line's quote, and begins another field there
     found = read(b"title,text\n" + b'a","b\n' * 100, "csv")
     assert [each.reason for each in found] == ["unclosed_quote"] * 2
-    assert found[0].detail == "row 1, line 2: a quoted field that does not end"
+    said = "a quoted field that does not end; the lines after it are read as rows of their own"
+    assert found[0].detail == f"row 1, line 2: {said}"
     assert found[1].detail == "row 2, line 3: a quoted field that does not end; lines up to 101 are lost with it"
 
 
 def test_a_table_without_the_field_is_one_rejection() -> None:
-    (rejection,) = read(f"a,{'x' * 50},b 2024,138 0013 8000,jane@smith\n".encode(), "csv")
-    assert rejection.detail.endswith("among: a, ..., b 2024, ..., ...")
     (rejection,) = read(b"a,b\n1,2\n3,4\n", "csv")
     assert (rejection.reason, "'text'" in rejection.detail, "a, b" in rejection.detail) == ("no_text_field", True, True)
     for document_format, data in (("parquet", parquet([{"a": 1}])), ("arrow", arrow([{"a": 1}], False))):
         assert [each.reason for each in read(data, document_format)] == ["no_text_field"]
+
+
+@pytest.mark.parametrize("heading", ["id,user_name,createdAt,v1.2,first-seen", "编号,姓名,größe", ",label"])
+def test_names_of_columns_are_shown(heading: str) -> None:
+    (rejection,) = read(f"{heading}\n".encode(), "csv")
+    assert rejection.detail.endswith(f" among: {heading.replace(',', ', ')}")
+
+
+@pytest.mark.parametrize(
+    "value", ["Jane Smith", "jane@smith", "13800138000", "x13800138000", "+49", "中关村大街1号，北京", "42", "x" * 50]
+)
+def test_a_row_that_may_be_a_person_s_is_not_shown_as_the_heading(value: str) -> None:
+    for place in (f"Smith,{value}", f"{value},Smith", ",".join(["Smith"] * 30 + [value])):
+        (rejection,) = read(f"{place}\n".encode(), "csv")
+        assert rejection.reason == "no_text_field"
+        assert f"among {place.count(',') + 1}, which are not shown" in rejection.detail
+        assert value not in rejection.detail.replace("'text'", "")
+        assert "Smith" not in rejection.detail
 
 
 @pytest.mark.parametrize("charset", ["utf-16", "gb18030", "big5"])
