@@ -96,6 +96,7 @@ def print_speed(files: dict[str, list[Path]], rounds: int) -> None:
     print(
         "\n| files | pages | bare, s | read_pdf, s | ratio of totals | median ratio a file |\n|---|---|---|---|---|---|"
     )
+    totals = [0.0, 0.0]
     for origin, paths in files.items():
         pages = 0
         bare, ours = [], []
@@ -116,6 +117,8 @@ def print_speed(files: dict[str, list[Path]], rounds: int) -> None:
             f"| {len(paths)} {origin} | {pages} | {sum(bare):.2f} | {sum(ours):.2f} | "
             f"{sum(ours) / sum(bare):.2f} | {each:.2f} |"
         )
+        totals = [totals[0] + sum(bare), totals[1] + sum(ours)]
+    print(f"| all | | {totals[0]:.2f} | {totals[1]:.2f} | {totals[1] / totals[0]:.2f} | |")
 
 
 def print_outcomes(files: dict[str, list[Path]]) -> None:

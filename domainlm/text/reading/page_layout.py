@@ -117,6 +117,8 @@ def _by_place(lines: Sequence[Line], depth: int = 0) -> list[Line]:
 
 def _with_cells_in_rows(lines: Sequence[Line]) -> list[Line]:
     """Lines with each short cell of a column that comes by itself (page numbers of a contents page) put into its row."""
+    if sum([len(line.text) <= MAX_CELL_CHARS for line in lines]) < MIN_GUTTER_LINES:
+        return list(lines)
     rows = {round(line.bottom): line for line in lines if len(line.text) > MAX_CELL_CHARS}
     moved: dict[Line, list[Line]] = {}
     for above, line in pairwise(lines):

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from domainlm.text.reading.page_layout import SAME_ROW, Line, column_gap
 
@@ -49,6 +49,9 @@ _CUT_WORD = re.compile("([A-Za-z\u00c0-\u024f]+)-\\Z")
 _WORD_START = re.compile("[a-z\u00df-\u024f]+")
 _WITH_HYPHEN = re.compile("[a-z\u00df-\u024f]+-[a-z\u00df-\u024f]+")
 
+# left edge and size of a line, rounded
+Place = tuple[int, int]
+
 
 @dataclass
 class Flow:
@@ -79,17 +82,18 @@ def _usual_steps(counts: Counter[tuple[int, int]], least: int) -> dict[int, floa
     return found
 
 
-def _column_edges(page: Sequence[Line]) -> Iterator[tuple[float, float]]:
+def _column_edges(page: Sequence[Line], places: Sequence[Place]) -> Iterator[tuple[float, float]]:
     """(usual left edge, furthest right edge) of the column that each line of a page is in."""
     gap = column_gap(page)
     # by left edge, size and column: a page has few of them, and many lines
-    keys = [
-        (round(line.left), round(line.size), 0 if gap is None or line.left <= gap < line.right else 1) for line in page
-    ]
+    if gap is None:
+        keys = [(left, size, 0) for left, size in places]
+    else:
+        keys = [(*place, 0 if line.left <= gap < line.right else 1) for line, place in zip(page, places, strict=True)]
     groups: dict[tuple[int, int, int], tuple[int, float]] = {}
     for key, line in zip(keys, page, strict=True):
         count, right = groups.get(key, (0, line.right))
-        groups[key] = count + 1, max(right, line.right)
+        groups[key] = count + 1, right if right > line.right else line.right
     edges: dict[tuple[int, int, int], tuple[float, float]] = {}
     # in order of left edge, so that those near one are found at once
     ordered = sorted(groups)
@@ -109,13 +113,13 @@ def _column_edges(page: Sequence[Line]) -> Iterator[tuple[float, float]]:
         yield edges[key]
 
 
-def _usual_rights(pages: Sequence[Sequence[Line]]) -> dict[tuple[int, int], int]:
-    """Where most lines of a left edge and size (both rounded) end in the whole document, where that is clear."""
-    lines = Counter([(round(line.left), round(line.size), round(line.right)) for page in pages for line in page])
-    ends: dict[tuple[int, int], dict[int, int]] = {}
-    for (left, size, right), count in lines.items():
-        ends.setdefault((left, size), {})[right] = count
-    found: dict[tuple[int, int], int] = {}
+def _usual_rights(pages: Sequence[Sequence[Line]], places: Sequence[Sequence[Place]]) -> dict[Place, int]:
+    """Where most lines of a place end in the whole document, where that is clear."""
+    rights = [round(line.right) for page in pages for line in page]
+    ends: dict[Place, dict[int, int]] = {}
+    for (place, right), count in Counter(zip(chain.from_iterable(places), rights, strict=True)).items():
+        ends.setdefault(place, {})[right] = count
+    found: dict[Place, int] = {}
     for (left, size), counts in ends.items():
         furthest = max(counts)
         # labels and the last lines of paragraphs say nothing of the edge
@@ -216,7 +220,8 @@ def flow_of(pages: Sequence[Sequence[Line]]) -> Flow:
     for page_steps in steps_by_page:
         all_steps.update(page_steps)
     document_steps = _usual_steps(all_steps, 1)
-    usual_rights = _usual_rights(pages)
+    places = [[(round(line.left), round(line.size)) for line in page] for page in pages]
+    usual_rights = _usual_rights(pages, places)
     # most documents cut no word, or have no Han
     words = cache(lambda: _words_with_hyphen(pages))
     is_spaced = cache(lambda: _is_spaced("\n".join([line.text for page in pages for line in page])))
@@ -227,8 +232,9 @@ def flow_of(pages: Sequence[Sequence[Line]]) -> Flow:
     for number, page in enumerate(pages, 1):
         placed = flow.lines[number] = []
         steps = document_steps | _usual_steps(steps_by_page[number - 1], MIN_PAGE_STEPS)
-        for line, (left, furthest) in zip(page, _column_edges(page), strict=True):
-            right = _within_edge(line, furthest, usual_rights.get((round(line.left), round(line.size))))
+        own = places[number - 1]
+        for line, place, (left, furthest) in zip(page, own, _column_edges(page, own), strict=True):
+            right = _within_edge(line, furthest, usual_rights.get(place))
             if last is not None:
                 above, its_left, its_right, its_page = last
                 usual = steps.get(round(above.size), 1.3 * above.size)

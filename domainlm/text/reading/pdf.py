@@ -63,6 +63,12 @@ def _lines(text_page: Any) -> list[Line]:
     is_plain = len(text) == pdfium.FPDFText_CountChars(handle)
     box, matrix = pdfium.FS_RECTF(), pdfium.FS_MATRIX()
     box_pointer, matrix_pointer = ctypes.pointer(box), ctypes.pointer(matrix)
+    # asked for each line, and a module's name takes as long to look up as PDFium to answer
+    get_matrix, get_box, get_size = (
+        pdfium.FPDFText_GetMatrix,
+        pdfium.FPDFText_GetLooseCharBox,
+        pdfium.FPDFText_GetFontSize,
+    )
     found: list[Line] = []
     turned = [0, 0, 0, 0]
     start = 0
@@ -76,13 +82,13 @@ def _lines(text_page: Any) -> list[Line]:
                 first, last = (len(text[:at].encode("utf-16-le")) // 2 for at in (first, last))
                 first = pdfium.FPDFText_GetCharIndexFromTextIndex(handle, first)
                 last = pdfium.FPDFText_GetCharIndexFromTextIndex(handle, last)
-            pdfium.FPDFText_GetMatrix(handle, first, matrix_pointer)
+            get_matrix(handle, first, matrix_pointer)
             if matrix.b or matrix.a < 0:
                 turned[round(math.atan2(matrix.b, matrix.a) / (math.pi / 2)) % 4] += 1
-            pdfium.FPDFText_GetLooseCharBox(handle, first, box_pointer)
+            get_box(handle, first, box_pointer)
             left = box.left
-            size = abs(pdfium.FPDFText_GetFontSize(handle, first)) * math.hypot(matrix.c, matrix.d)
-            pdfium.FPDFText_GetLooseCharBox(handle, last, box_pointer)
+            size = abs(get_size(handle, first)) * math.hypot(matrix.c, matrix.d)
+            get_box(handle, last, box_pointer)
             words = f"{words[:-1]}-" if is_cut else words
             right, baseline = box.right, matrix.f
             if not math.isfinite(left + right + baseline + size):
