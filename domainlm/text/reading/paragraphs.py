@@ -204,9 +204,10 @@ def _blank(line: str, following: str, is_spaced: Callable[[], bool]) -> str:
 
 
 def _joined(text: str, following: str, words: Callable[[], frozenset[str]]) -> str | None:
-    """A line with the word whole that its end cut, or None where it cut none. The document decides what has a hyphen."""
-    if not text.endswith("-"):
-        return None
+    """A line that ends with "-" with the word whole that its end cut, or None where it cut none.
+
+    The document decides what has a hyphen.
+    """
     cut, rest = _CUT_WORD.search(text), _WORD_START.match(following)
     if cut is None or rest is None:
         return text if cut is not None and following[:1].isascii() and following[:1].isupper() else None
@@ -239,7 +240,9 @@ def flow_of(pages: Sequence[Sequence[Line]]) -> Flow:
                 above, its_left, its_right, its_page = last
                 usual = steps.get(round(above.size), 1.3 * above.size)
                 joint = _joint(above, line, its_left, its_right, usual, its_page != number)
-                whole = _joined(parts[-1], line.text, words) if above.is_cut or "\n" not in joint else None
+                is_near = above.is_cut or "\n" not in joint
+                # most lines end with no hyphen, and are many
+                whole = _joined(parts[-1], line.text, words) if is_near and parts[-1].endswith("-") else None
                 if whole is not None:
                     length += len(whole) - len(parts[-1])
                     parts[-1], joint = whole, ""
