@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import os
-import tarfile
-import zipfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
+from packers import tarred, zipped
 
 from domainlm import raw_files
 from domainlm.config.domain import DomainConfig
@@ -26,24 +25,6 @@ from domainlm.text.json_files import read_json
 from domainlm.text.reading.archives import Archive
 
 Rows = dict[str, dict[str, Any]]
-
-
-def tar_gz(files: Mapping[str, bytes]) -> bytes:
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w:gz") as archive:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return file.getvalue()
-
-
-def zipped(files: Mapping[str, bytes]) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return file.getvalue()
 
 
 @pytest.fixture
@@ -80,7 +61,7 @@ def inventory(project: Path) -> Callable[..., tuple[Rows, Callable[[Mapping[str,
 
 def test_members_of_archives_in_archives(project: Path, inventory: Callable) -> None:
     inner = {"one.txt": b"1", "deep/two.txt": b"2"}
-    data = zipped({"a.tar.gz": tar_gz(inner), "b.txt": b"b", "c.jsonl.gz": gzip.compress(b'{"text": "c"}\n')})
+    data = zipped({"a.tar.gz": tarred(inner, "w:gz"), "b.txt": b"b", "c.jsonl.gz": gzip.compress(b'{"text": "c"}\n')})
     (project / "texts/all.zip").write_bytes(data)
     (project / "texts/plain.txt").write_bytes(b"plain")
     rows, opened, _ = inventory()
@@ -97,7 +78,7 @@ def test_members_of_archives_in_archives(project: Path, inventory: Callable) -> 
     }
 
 
-@pytest.mark.parametrize("make", [tar_gz, zipped])
+@pytest.mark.parametrize("make", [partial(tarred, mode="w:gz"), zipped])
 def test_an_archive_is_opened_once_and_a_cut_member_unpacked_once(
     make: Callable, project: Path, inventory: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from packers import tarred, zipped
+
 ENGLISH = (
     "The lung is an organ of the respiratory system. Its principal function is the transport of oxygen from the air into "
     "the blood, and the release of carbon dioxide from the blood into the air. "
@@ -31,24 +33,6 @@ JAPANESE = "肺は呼吸器系の重要な器官であり、空気中の酸素�
 ACCENTED = "L'hypertension artérielle pulmonaire est une maladie rare où la pression est élevée, même à l'effort. "
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 BIG_LINE_BYTES = 200_000_000
-
-
-def zipped(parts: dict[str, bytes | str], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", method) as archive:
-        for name, data in parts.items():
-            archive.writestr(zipfile.ZipInfo(name), data, method)
-    return file.getvalue()
-
-
-def tarred(parts: dict[str, bytes]) -> bytes:
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w") as archive:
-        for name, data in parts.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
-    return file.getvalue()
 
 
 def docx(text: str) -> bytes:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import os
 import shutil
-import tarfile
-import zipfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packers import tarred, zipped
 from servers import http_server
 
 from domainlm.explain.trace import make_trace
@@ -29,27 +27,11 @@ def prose(number: int) -> str:
     return " ".join(f"{number:03d}{place}".translate(LETTERS) for place in range(12, 36)) + ".\n"
 
 
-def tarred(files: dict[str, bytes]) -> bytes:
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w:gz") as archive:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return file.getvalue()
-
-
-def zipped(files: dict[str, bytes]) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return file.getvalue()
-
-
 def write_sources(root: Path, order: int = 1) -> None:
     """A folder `more` of every kind. order: 1 or -1, in which files are written."""
-    nested = zipped({"deep.tar.gz": tarred({f"{n}.txt": prose(n).encode() for n in range(20, 25)}), "../up.txt": b"x"})
+    nested = zipped(
+        {"deep.tar.gz": tarred({f"{n}.txt": prose(n).encode() for n in range(20, 25)}, "w:gz"), "../up.txt": b"x"}
+    )
     rows = b"".join(json.dumps({"text": prose(n)}).encode() + b"\n" for n in range(40, 60))
     lines = [json.dumps({"text": prose(n)}) for n in range(100, 140)]
     files = {
@@ -59,7 +41,7 @@ def write_sources(root: Path, order: int = 1) -> None:
         "nested.zip": nested,
         "rows.jsonl.gz": gzip.compress(rows, mtime=0),
         "lines.jsonl": "\n".join([*lines[:30], '{"text": "cut off', *lines[30:]]).encode(),
-        "cut.tar.gz": tarred({"a.txt": b"x" * 4000})[:90],
+        "cut.tar.gz": tarred({"a.txt": b"x" * 4000}, "w:gz")[:90],
         "media/press.txt": prose(5).encode(),
     }
     for name, data in list(files.items())[::order]:
@@ -204,7 +186,7 @@ def test_a_saved_dataset_and_a_packed_file_at_a_url(
     datasets.Dataset.from_dict({"text": [prose(n) for n in range(70, 75)]}).save_to_disk(text_project.path / "saved")
     site = tmp_path / "site"
     site.mkdir()
-    packed = tarred({"pages/one.txt": prose(80).encode(), "pages/two.bin": b"\0"})
+    packed = tarred({"pages/one.txt": prose(80).encode(), "pages/two.bin": b"\0"}, "w:gz")
     (site / "pages.tar.gz").write_bytes(packed)
     with http_server(site) as address:
         fetch = {"url": f"{address}/pages.tar.gz", "sha256": sha256_of(packed)}

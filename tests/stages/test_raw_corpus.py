@@ -4,13 +4,12 @@ import gzip
 import hashlib
 import io
 import json
-import tarfile
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
+from packers import tarred, zipped
 
 from domainlm.stage import Inputs, Resources, StageError
 from domainlm.stages import raw_corpus
@@ -21,24 +20,6 @@ LABELS = {"role": "corpus", "licence": "MIT", "authority": "official", "stance":
 ROWS = b'{"text": "the lung has two halves"}\n' * 80
 MEMBERS = {"pkg-1.0/doc/a.rst": b"A\n=\n", "pkg-1.0/doc/b.rst": b"B\n=\n", "pkg-1.0/setup.py": b"raise SystemExit"}
 DECLARED = {"format": None, "charset": None, "include": ["**/*"], "exclude": [], "labels": [], "label_table": {}}
-
-
-def tarred(files: Mapping[str, bytes]) -> bytes:
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w") as archive:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return file.getvalue()
-
-
-def zipped(files: Mapping[str, bytes]) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files.items():
-            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
-    return file.getvalue()
 
 
 def sha256(data: bytes) -> str:

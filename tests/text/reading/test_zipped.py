@@ -1,20 +1,10 @@
 from __future__ import annotations
 
-import io
-import zipfile
-
 import pytest
+from packers import zipped
 
 from domainlm.text.reading.pieces import Unreadable
 from domainlm.text.reading.zipped import parts_of
-
-
-def zipped(parts: dict[str, bytes]) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in parts.items():
-            archive.writestr(name, data)
-    return file.getvalue()
 
 
 def reason_of(data: bytes, name: str = "a.xml") -> str:
