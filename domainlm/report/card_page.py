@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.report.card import Json, totals
-from domainlm.text.split import TRAINED_ON
+from domainlm.text.split import HELD_OUT, TRAINED_ON
 
 TEMPLATE = Path(__file__).with_name("card.html.jinja")
 STYLE = Path(__file__).with_name("style.css")
@@ -21,7 +21,6 @@ STAGE_NAMES = {
     "clean_shards": "policy and cleaning",
     "unique_shards": "boilerplate, relevance, duplicates",
 }
-HELD_OUT = ("validation", "validation_sft_only", "test", "general_held_out", "evaluation")
 # beginnings of the names of what cleaning counts
 FOUND_KINDS = {"personal_data": "personal data", "secret": "secret", "word_list": "word list"}
 
@@ -54,7 +53,7 @@ def steps(card: Json) -> list[tuple[str, int, float]]:
         "after policy and cleaning": found["clean"],
         "unique": found["unique"],
         "trained on": trained_on(card),
-        "held out": sum(found["splits"][name] for name in HELD_OUT),
+        "held out": sum(found["splits"][name] for name in (*HELD_OUT, "evaluation")),
         "instruction": found["splits"]["instruction"],
         "left out of every split": found["left_out"],
     }

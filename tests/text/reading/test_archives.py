@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import bz2
 import gzip
 import io
-import lzma
 import struct
 import tarfile
 import tracemalloc
@@ -12,8 +10,8 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
+from packers import PACKERS
 
 from domainlm.text.reading import archives
 from domainlm.text.reading.archives import Archive, ArchiveFault, Limits
@@ -21,18 +19,6 @@ from domainlm.text.reading.tar_headers import EXTENSIONS
 
 FILES = {"top/a.txt": b"alpha", "top/deep/b.bin": bytes(range(256)) * 40, "top/empty": b""}
 LIMITS = Limits(max_ratio=200.0, max_bytes=10**9)
-
-
-def zst(data: bytes) -> bytes:
-    return bytes(pa.compress(data, codec="zstd", asbytes=True))
-
-
-PACKERS: dict[str, Callable[[bytes], bytes]] = {
-    "gz": lambda data: gzip.compress(data, mtime=0),
-    "bz2": bz2.compress,
-    "xz": lzma.compress,
-    "zst": zst,
-}
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:

@@ -1,29 +1,15 @@
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
 import lzma
 import zlib
-from collections.abc import Callable
 
-import pyarrow as pa
 import pytest
+from packers import PACKERS
 
 from domainlm.text.reading import packed
 from domainlm.text.reading.packed import unpacked
 
-
-def zst(data: bytes) -> bytes:
-    return bytes(pa.compress(data, codec="zstd", asbytes=True))
-
-
-PACKERS: dict[str, Callable[[bytes], bytes]] = {
-    "gz": lambda data: gzip.compress(data, mtime=0),
-    "bz2": bz2.compress,
-    "xz": lzma.compress,
-    "zst": zst,
-}
 # of several buffers of packed and of unpacked bytes
 LONG = bytes(zlib.crc32(bytes([at % 251, at // 251])) % 256 for at in range(60_000)) * 5
 
