@@ -22,7 +22,7 @@ from domainlm.alternatives import Alternative
 from domainlm.execute import LEASE_TIMEOUT_SECONDS, fetch_declared, install_found, run_stage
 from domainlm.hollow import is_hollow, is_lost, mark_hollow
 from domainlm.stage import Resources, StageError
-from domainlm.stamps import Stamp, action_of, installed_note
+from domainlm.stamps import Stamp, action_of, note_installed
 from domainlm.store.actions import action_key
 from domainlm.store.canonical import sha256_of
 from domainlm.store.damage import describe_links, projects_of, remove_from_dvc
@@ -34,7 +34,7 @@ from domainlm.store.manifest import MANIFEST_NAME, Manifest
 from domainlm.store.remote import open_remote
 from domainlm.store.roots import register_workspace
 from domainlm.store.staging import where_permitted
-from domainlm.workspace import LATE_SECONDS, adopt, installing, naming_full_disk, read_late, refresh
+from domainlm.workspace import LATE_SECONDS, adopt, bring_to_now, installing, naming_full_disk, read_late, refresh
 
 BUILDS_FILE = ".domainlm/builds.jsonl"
 
@@ -102,6 +102,7 @@ def build(
         return _build(project, stamp, store, resources, is_requested, may_run)
     finally:
         name_damage(project, store, resources.log)
+        bring_to_now(project / folder / MANIFEST_NAME for folder in stamp.inputs.values())
 
 
 def _build(
@@ -121,10 +122,7 @@ def _build(
         moved: int = 0,
         alternative: Alternative | None = None,
     ) -> Outcome:
-        note = installed_note(project, stamp)
-        if not note.exists() or note.read_text() != key:
-            note.parent.mkdir(parents=True, exist_ok=True)
-            note.write_text(key)
+        note_installed(project, stamp, key, manifest.tree_digest)
         if outcome != "up_to_date":
             # the one that was replaced was in use until now, too
             for used in {key, key if last is None else last["key"]}:

@@ -89,10 +89,25 @@ def stamp_path(domain: str, artifact: str, shard: str | None = None) -> str:
     return f".domainlm/stamps/{domain}/{artifact}{f'.{shard}' if shard else ''}.json"
 
 
-def installed_note(project: Path, stamp: Stamp) -> Path:
-    """File that holds the key which the last build installed here. A `dvc checkout` does not change it."""
+def _installed_note(project: Path, stamp: Stamp) -> Path:
     name = f"{stamp.artifact}{f'.{stamp.shard}' if stamp.shard else ''}"
     return project / ".domainlm" / "installed" / stamp.domain / name
+
+
+def read_installed_note(project: Path, stamp: Stamp) -> tuple[str, str] | None:
+    """Key and tree digest that the last build installed here, whatever lies there by now. None where nothing says so."""
+    try:
+        row = json.loads(_installed_note(project, stamp).read_bytes())
+        key, tree_digest = row["key"], row["tree_digest"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return (key, tree_digest) if isinstance(key, str) and isinstance(tree_digest, str) else None
+
+
+def note_installed(project: Path, stamp: Stamp, key: str, tree_digest: str) -> None:
+    """Keep what a key gave: what was made from it stays up to date when its own files are removed to make room."""
+    if read_installed_note(project, stamp) != (key, tree_digest):
+        replace_file(_installed_note(project, stamp), canonical_json({"key": key, "tree_digest": tree_digest}))
 
 
 def _roots(config: DomainConfig) -> dict[str, str]:

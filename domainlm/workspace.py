@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -86,6 +86,18 @@ def refresh(folder: Path) -> None:
     """Make a network file system look whether what it remembers of a folder still holds: opening it does."""
     if folder.is_dir():
         os.listdir(folder)
+
+
+def bring_to_now(files: Iterable[Path]) -> None:
+    """Give files whose time lies ahead of the clock the time that it is.
+
+    No decision rests on these times. But Snakemake fails a job whose inputs are newer than its outputs, and would fail each one
+    until a clock that was set back has passed the old times. The system sets the time, as it does when Snakemake touches its outputs.
+    """
+    for path in files:
+        with suppress(OSError):
+            if path.stat().st_mtime > time.time():
+                os.utime(path)
 
 
 def installations(project: Path, stamp: Stamp) -> dict[str, tuple[int, int]]:

@@ -3,25 +3,23 @@ from domainlm.workflow import build_command, dag_settings, prepare, share_volume
 
 CORES_OF_A_JOB = 8
 share_volume()
-SETTINGS = dag_settings()
+SETTINGS, IS_RUN = dag_settings()
 DOMAIN = prepare(
     config,
     is_main_process=workflow.is_main_process,
     targets=SETTINGS.targets if SETTINGS else (),
+    is_run=IS_RUN,
 )
 NAME = DOMAIN.domain
-# what is damaged is healed although what was made from it is up to date; by itself Snakemake runs no rule for that
+# what has to run is told by keys and contents (docs/adr/0015); by itself Snakemake goes by times
 if SETTINGS:
-    SETTINGS.forcerun = {*SETTINGS.forcerun, *DOMAIN.damaged}
+    SETTINGS.forcerun = {*SETTINGS.forcerun, *DOMAIN.due}
 # torch rules take every core of the machine: two at once would halve both (facts measured in docs/concepts.md). On a
 # cluster the profile's set-threads says how many; a job sees its node's cores, which are not those that it was given
 ALL_CORES = (
     workflow.is_main_process and workflow.resource_settings.cores or CORES_OF_A_JOB
 )
-BUILD = (
-    build_command()
-    + f" --domain {NAME} --threads {{threads}} --log {{log}} --stamp {{input.stamp}} "
-)
+BUILD = build_command() + f" --domain {NAME} --threads {{threads}} --log {{log}} "
 
 
 localrules:

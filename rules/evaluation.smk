@@ -3,8 +3,7 @@
 
 rule eval_results:
     input:
-        manifests=lambda wildcards: DOMAIN.inputs("eval_results"),
-        stamp=DOMAIN.stamp("eval_results"),
+        lambda wildcards: DOMAIN.inputs("eval_results"),
     output:
         update(DOMAIN.manifest("eval_results")),
     log:
@@ -20,8 +19,7 @@ rule eval_results:
 
 rule eval_report:
     input:
-        manifests=DOMAIN.inputs("eval_report"),
-        stamp=DOMAIN.stamp("eval_report"),
+        DOMAIN.inputs("eval_report"),
     output:
         update(DOMAIN.manifest("eval_report")),
     log:

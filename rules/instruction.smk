@@ -3,8 +3,7 @@
 
 rule sft_dataset:
     input:
-        manifests=DOMAIN.inputs("sft_dataset"),
-        stamp=DOMAIN.stamp("sft_dataset"),
+        DOMAIN.inputs("sft_dataset"),
     output:
         update(DOMAIN.manifest("sft_dataset")),
     log:
@@ -20,8 +19,7 @@ rule sft_dataset:
 
 rule sft_tokens:
     input:
-        manifests=DOMAIN.inputs("sft_tokens"),
-        stamp=DOMAIN.stamp("sft_tokens"),
+        DOMAIN.inputs("sft_tokens"),
     output:
         update(DOMAIN.manifest("sft_tokens")),
     log:
@@ -37,8 +35,7 @@ rule sft_tokens:
 
 rule sft_adapter:
     input:
-        manifests=DOMAIN.inputs("sft_adapter"),
-        stamp=DOMAIN.stamp("sft_adapter"),
+        DOMAIN.inputs("sft_adapter"),
     output:
         update(DOMAIN.manifest("sft_adapter")),
     log:

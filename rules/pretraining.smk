@@ -3,8 +3,7 @@
 
 rule pt_tokens:
     input:
-        manifests=DOMAIN.inputs("pt_tokens"),
-        stamp=DOMAIN.stamp("pt_tokens"),
+        DOMAIN.inputs("pt_tokens"),
     output:
         update(DOMAIN.manifest("pt_tokens")),
     log:
@@ -20,8 +19,7 @@ rule pt_tokens:
 
 rule pt_adapter:
     input:
-        manifests=DOMAIN.inputs("pt_adapter"),
-        stamp=DOMAIN.stamp("pt_adapter"),
+        DOMAIN.inputs("pt_adapter"),
     output:
         update(DOMAIN.manifest("pt_adapter")),
     log:
@@ -40,8 +38,7 @@ rule pt_adapter:
 
 rule merged_model:
     input:
-        manifests=DOMAIN.inputs("merged_model"),
-        stamp=DOMAIN.stamp("merged_model"),
+        DOMAIN.inputs("merged_model"),
     output:
         update(DOMAIN.manifest("merged_model")),
     log:

@@ -3,8 +3,7 @@
 
 rule raw_corpus_shard:
     input:
-        manifests=lambda wildcards: DOMAIN.inputs("raw_corpus", wildcards.shard),
-        stamp=lambda wildcards: DOMAIN.stamp("raw_corpus", wildcards.shard),
+        lambda wildcards: DOMAIN.inputs("raw_corpus", wildcards.shard),
     output:
         update(DOMAIN.manifest("raw_corpus", "{shard}")),
     log:
@@ -20,8 +19,7 @@ rule raw_corpus_shard:
 
 rule raw_corpus:
     input:
-        manifests=DOMAIN.inputs("raw_corpus"),
-        stamp=DOMAIN.stamp("raw_corpus"),
+        DOMAIN.inputs("raw_corpus"),
     output:
         update(DOMAIN.manifest("raw_corpus")),
     log:
@@ -37,8 +35,7 @@ rule raw_corpus:
 
 rule base_model:
     input:
-        manifests=DOMAIN.inputs("base_model"),
-        stamp=DOMAIN.stamp("base_model"),
+        DOMAIN.inputs("base_model"),
     output:
         update(DOMAIN.manifest("base_model")),
     log:

@@ -3,8 +3,7 @@
 
 rule documents_shard:
     input:
-        manifests=lambda wildcards: DOMAIN.inputs("documents", wildcards.shard),
-        stamp=lambda wildcards: DOMAIN.stamp("documents", wildcards.shard),
+        lambda wildcards: DOMAIN.inputs("documents", wildcards.shard),
     output:
         update(DOMAIN.manifest("documents", "{shard}")),
     log:
@@ -20,8 +19,7 @@ rule documents_shard:
 
 rule documents:
     input:
-        manifests=DOMAIN.inputs("documents"),
-        stamp=DOMAIN.stamp("documents"),
+        DOMAIN.inputs("documents"),
     output:
         update(DOMAIN.manifest("documents")),
     log:
@@ -37,8 +35,7 @@ rule documents:
 
 rule clean_shards_shard:
     input:
-        manifests=lambda wildcards: DOMAIN.inputs("clean_shards", wildcards.shard),
-        stamp=lambda wildcards: DOMAIN.stamp("clean_shards", wildcards.shard),
+        lambda wildcards: DOMAIN.inputs("clean_shards", wildcards.shard),
     output:
         update(DOMAIN.manifest("clean_shards", "{shard}")),
     log:
@@ -54,8 +51,7 @@ rule clean_shards_shard:
 
 rule clean_shards:
     input:
-        manifests=DOMAIN.inputs("clean_shards"),
-        stamp=DOMAIN.stamp("clean_shards"),
+        DOMAIN.inputs("clean_shards"),
     output:
         update(DOMAIN.manifest("clean_shards")),
     log:
@@ -71,8 +67,7 @@ rule clean_shards:
 
 rule relevance_model:
     input:
-        manifests=DOMAIN.inputs("relevance_model"),
-        stamp=DOMAIN.stamp("relevance_model"),
+        DOMAIN.inputs("relevance_model"),
     output:
         update(DOMAIN.manifest("relevance_model")),
     log:
@@ -88,8 +83,7 @@ rule relevance_model:
 
 rule unique_shards:
     input:
-        manifests=DOMAIN.inputs("unique_shards"),
-        stamp=DOMAIN.stamp("unique_shards"),
+        DOMAIN.inputs("unique_shards"),
     output:
         update(DOMAIN.manifest("unique_shards")),
     log:
@@ -105,8 +99,7 @@ rule unique_shards:
 
 rule corpus_split:
     input:
-        manifests=DOMAIN.inputs("corpus_split"),
-        stamp=DOMAIN.stamp("corpus_split"),
+        DOMAIN.inputs("corpus_split"),
     output:
         update(DOMAIN.manifest("corpus_split")),
     log:

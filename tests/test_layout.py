@@ -37,6 +37,7 @@ LAYERS = (
     "stamps",
     "workspace",
     "raw_files hollow dvc content_difference",
+    "due",
     "alternatives",
     "workflow execute",
     "build",
