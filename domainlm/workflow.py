@@ -33,6 +33,16 @@ from domainlm.workspace import bring_to_now, forget_said, read_late
 
 # DVC sets it for the command of a stage
 DVC_VARIABLE = "DVC_STAGE"
+# options of Snakemake's command line with which it runs no job
+# fmt: off
+LOOKS = (
+    "dryrun", "touch", "lint", "list_rules", "list_target_rules", "print_compilation", "report", "containerize",
+    "generate_unit_tests", "dag", "rulegraph", "filegraph", "d3dag", "unlock", "cleanup_metadata", "conda_cleanup_envs",
+    "conda_create_envs_only", "list_conda_envs", "cleanup_shadow", "container_cleanup_images", "list_changes",
+    "list_input_changes", "list_params_changes", "list_untracked", "summary", "detailed_summary", "archive",
+    "delete_all_output", "delete_temp_output",
+)
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -143,21 +153,23 @@ def prepare(
     return Workflow(project, config, by_name, tuple(f"{folder}/{MANIFEST_NAME}" for folder in sorted(due)))
 
 
-def dag_settings() -> tuple[Any, bool]:
-    """Snakemake's settings (its targets, the rules to run whatever their state), and whether it will run jobs.
+def asked_of_snakemake() -> tuple[Any, bool]:
+    """Snakemake's settings (its targets, the rules to run whatever their state), and whether it was asked to run jobs.
 
     The settings are None where it makes no graph. The Snakefile is read while the call that is given them runs, and
     `workflow.dag_settings` is set only after that; what is requested and what is due has to be known before the graph is made.
+    Whether jobs will run its command line alone knows by then. Without one (its Python interface) they do.
     """
+    settings, is_run = None, True
     frame = inspect.currentframe()
     while frame is not None:
         caller: Any = frame.f_locals.get("self")
         if type(caller).__name__ == "DAGApi":
-            executor = frame.f_locals.get("pseudo_executor") or frame.f_locals.get("executor")
-            is_run = frame.f_code.co_name == "execute_workflow" and executor not in ("dryrun", "touch")
-            return caller.dag_settings, is_run
+            settings = caller.dag_settings
+        if frame.f_code.co_name == "args_to_api":
+            is_run = not any(getattr(frame.f_locals.get("args"), name, None) for name in LOOKS)
         frame = frame.f_back
-    return None, False
+    return settings, is_run
 
 
 def share_volume() -> None:
@@ -181,4 +193,4 @@ def build_command() -> str:
     return f"exec {shlex.quote(sys.executable)} -m domainlm build --as-needed --parent $PPID"
 
 
-__all__ = ["ConfigurationError", "Workflow", "build_command", "dag_settings", "prepare", "share_volume"]
+__all__ = ["ConfigurationError", "Workflow", "asked_of_snakemake", "build_command", "prepare", "share_volume"]

@@ -1,9 +1,9 @@
 # The domain that this run builds, resolved once: its stamps are written here, and every rule takes its paths from it.
-from domainlm.workflow import build_command, dag_settings, prepare, share_volume
+from domainlm.workflow import asked_of_snakemake, build_command, prepare, share_volume
 
 CORES_OF_A_JOB = 8
 share_volume()
-SETTINGS, IS_RUN = dag_settings()
+SETTINGS, IS_RUN = asked_of_snakemake()
 DOMAIN = prepare(
     config,
     is_main_process=workflow.is_main_process,
