@@ -1,9 +1,10 @@
 """Digests and media types of local files, remembered from run to run.
 
 In: files as a folder lists them. Out: digest, size and media type of each. A file is read only where it changed: size, time in ns,
-inode, and the inode's own time, because a program that edits in place can put the file's time back. One younger than two
-seconds when it was hashed is hashed again, because its next write could leave the time as it is. What is kept of a file is
-as of when it was opened to be read, which may be after it was listed; and all is forgotten with the code that tells types.
+inode, and the inode's own time, because a program that edits in place can put the file's time back. One changed within two
+seconds of when it was hashed, by its file system's clock, is hashed again: its next write could leave the time as it is. What is
+kept of a file is as of when it was opened to be read, which may be after it was listed; and all is forgotten with the code that
+tells types.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from typing import Any
 
 from domainlm.local_files import Identity, LocalFile, identity_of
 from domainlm.store.canonical import canonical_json
+from domainlm.store.clock import clock_offset_ns, is_young
 from domainlm.store.code import module_digest
 from domainlm.store.staging import replace_file
 from domainlm.text.reading import media_type as media_types
 from domainlm.text.reading.media_type import HEAD_BYTES, ZIP, kind_of_head, media_type_of
 
-YOUNG_NS = 2_000_000_000
 INDEX_FILE = ".domainlm/local_index.json"
 # files handed to one thread at once: a future for each of a million files would cost more than reading them
 _FILES_PER_TASK = 256
@@ -61,11 +62,11 @@ def read_content(location: bytes) -> tuple[Identity, str, str]:
     return identity, digest, media_type
 
 
-def _rows(files: Sequence[LocalFile]) -> list[list[Any] | None]:
-    """What is kept of each file; None of one that may not be read."""
+def _rows(files: Sequence[LocalFile], offset_ns: int) -> list[list[Any] | None]:
+    """What is kept of each file; None of one that may not be read. offset_ns: how far the files' clock is ahead."""
     rows: list[list[Any] | None] = []
     for file in files:
-        began_ns = time.time_ns()
+        began_ns = time.time_ns() + offset_ns
         try:
             identity, digest, media_type = read_content(file.location)
         except PermissionError:
@@ -102,9 +103,9 @@ class LocalIndex:
             if len(changed) < 2 * _FILES_PER_TASK:
                 tasks = [[number] for number in changed]
             with ThreadPoolExecutor(os.cpu_count()) as pool:
-                for task, rows in zip(
-                    tasks, pool.map(_rows, ([files[n] for n in task] for task in tasks)), strict=True
-                ):
+                offset_ns = clock_offset_ns(Path(os.fsdecode(self._project)))
+                found_rows = pool.map(lambda task: _rows([files[n] for n in task], offset_ns), tasks)
+                for task, rows in zip(tasks, found_rows, strict=True):
                     for n, row in zip(task, rows, strict=True):
                         known = self._rows.pop(names[n], None)
                         if row is not None:
@@ -121,7 +122,7 @@ class LocalIndex:
 
     def _is_known(self, name: str, identity: tuple[int, int, int, int]) -> bool:
         known = self._rows.get(name)
-        return known is not None and known[:4] == [*identity] and known[5] - identity[1] > YOUNG_NS
+        return known is not None and known[:4] == [*identity] and not is_young(identity[3], known[5])
 
     def save(self) -> None:
         if self._is_changed:

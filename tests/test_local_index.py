@@ -4,20 +4,22 @@ import errno
 import hashlib
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from domainlm.local_files import Identity, LocalFile, identity_of
 from domainlm.local_index import INDEX_FILE, Content, LocalIndex
+from domainlm.store.clock import clock_offset_ns, is_young
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A folder with one file that is not young."""
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with one file; nothing is young, whenever it was written."""
+    monkeypatch.setattr("domainlm.store.clock.YOUNG_NS", -1)
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts/a.md").write_text("A")
-    os.utime(tmp_path / "texts/a.md", (1, 1))
     return tmp_path
 
 
@@ -67,17 +69,35 @@ def test_a_changed_file_is(project: Path) -> None:
     assert content(LocalIndex(project), project / "texts/a.md") == of_text("B")
 
 
-def test_a_young_file_is_read_again(project: Path) -> None:
+@pytest.mark.parametrize("seconds", [-86_400, 0, 86_400])
+def test_a_young_file_is_read_again(
+    project: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, seconds: int
+) -> None:
+    """Young by the clock of its file system, however far this machine's is from it, and whatever time the file was given."""
+    monkeypatch.setattr("domainlm.store.clock.YOUNG_NS", 2_000_000_000)
     path = project / "texts/a.md"
     path.write_text("A")
-    moment = path.stat().st_mtime_ns
+    os.utime(path, (1, 1))
+    now = time.time_ns
+    monkeypatch.setattr("time.time_ns", lambda: now() + seconds * 1_000_000_000)
     index = LocalIndex(project)
     content(index, path)
     index.save()
-    # the same size, time and inode: a write within the clock's grain
-    path.write_text("B")
-    os.utime(path, ns=(moment, moment))
-    assert content(LocalIndex(project), path) == of_text("B")
+    # a write within the clock's grain leaves size, time and inode as they are; nothing shows it but another look
+    read = request.getfixturevalue("read")
+    content(LocalIndex(project), path)
+    assert read == ["a.md"]
+
+
+def test_a_file_is_young_for_two_seconds_of_either_side() -> None:
+    second = 1_000_000_000
+    assert [is_young(10 * second, read * second) for read in (7, 8, 10, 12, 13)] == [False, True, True, True, False]
+
+
+def test_the_clock_of_a_folder_leaves_no_name(tmp_path: Path) -> None:
+    assert abs(clock_offset_ns(tmp_path)) < 2_000_000_000
+    assert list(tmp_path.iterdir()) == []
+    assert clock_offset_ns(tmp_path / "nowhere") == 0
 
 
 @pytest.mark.parametrize("count", [40, 2000])

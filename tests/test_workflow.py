@@ -1,22 +1,23 @@
 from __future__ import annotations
 
+import inspect
 import json
 import os
+import re
+import time
 from pathlib import Path
 
 import pytest
+from snakemake import cli
+from snakemake.cli import get_argument_parser
 
 from domainlm.dvc import pipeline_text
 from domainlm.resolve import ConfigurationError
-from domainlm.stamps import action_of, installed_note
+from domainlm.stamps import action_of, stamp_path
 from domainlm.store.actions import action_key
 from domainlm.store.canonical import sha256_of_file
-from domainlm.store.install import install as store_install
-from domainlm.store.local import Store
-from domainlm.store.location import store_folder
-from domainlm.store.objects import expected_mtime_ns
 from domainlm.store.roots import registered_workspaces
-from domainlm.workflow import Workflow, build_command, prepare
+from domainlm.workflow import LOOKS, Workflow, build_command, prepare
 
 CONFIG = """\
 domain: tiny
@@ -54,13 +55,13 @@ def install(workflow: Workflow, artifact: str, text: str = "{}", shard: str | No
 def test_rules_get_paths_relative_to_the_project(project: Path) -> None:
     workflow = prepare({}, project)
     assert workflow.manifest("documents", "0001") == "artifacts/tiny/documents/0001/manifest.json"
-    assert workflow.stamp("documents", "0001") == ".domainlm/stamps/tiny/documents.0001.json"
     assert workflow.inputs("documents", "0001") == ["artifacts/tiny/raw_corpus/0001/manifest.json"]
     assert workflow.inputs("raw_corpus", "0001") == []
     assert workflow.log("documents", "0001") == "logs/tiny/documents/0001.log"
     assert workflow.log("pt_adapter") == "logs/tiny/pt_adapter.log"
     assert workflow.shards == ["0000", "0001"]
-    assert (project / workflow.stamp("pt_adapter")).exists()
+    assert (project / stamp_path("tiny", "pt_adapter")).exists()
+    assert (project / ".domainlm/stamps/tiny/documents.0001.json").exists()
 
 
 def test_compared_results_must_be_built(project: Path) -> None:
@@ -80,109 +81,59 @@ def test_what_is_installed_as_asked_for_stays(project: Path) -> None:
     assert [path.stat().st_mtime_ns for path in manifests] == before
 
 
-@pytest.mark.parametrize("age_seconds", [-1000, 1000])
-def test_another_version_s_bytes_are_retired_whatever_their_time(project: Path, age_seconds: int) -> None:
-    other = prepare({"sft_dataset": {"max_documents": 3}}, project)
-    install(other, "corpus_split")
-    manifest = install(other, "sft_dataset")
-    # a dvc checkout of the other version, under this configuration
-    moment = manifest.stat().st_mtime + age_seconds
-    os.utime(manifest, (moment, moment))
-    prepare({}, project)
-    assert not manifest.exists()
+def everything_in(folder: Path) -> dict[str, tuple[int, int, int]]:
+    """Size, time and inode of every file and folder."""
+    return {str(p): (s.st_size, s.st_mtime_ns, s.st_ino) for p in folder.rglob("*") for s in [p.lstat()]}
 
 
-def test_what_a_build_installed_is_left_to_snakemake(project: Path) -> None:
-    other = prepare({"sft_dataset": {"max_documents": 3}}, project)
-    install(other, "corpus_split")
-    manifest = install(other, "sft_dataset")
-    note = installed_note(project, other.stamps["sft_dataset", None])
-    note.parent.mkdir(parents=True)
-    note.write_text(json.loads(manifest.with_name("action.json").read_text())["key"])
-    prepare({}, project)
-    assert manifest.exists()
-    # the note is of another build: something else put this version here
-    note.write_text("0" * 64)
-    prepare({}, project)
-    assert not manifest.exists()
-
-
-def test_so_is_what_was_built_from_other_inputs(project: Path) -> None:
+def test_a_look_changes_nothing(project: Path) -> None:
+    prepare({}, project, is_run=False)
+    assert not (project / ".domainlm/stamps").exists()
     workflow = prepare({}, project)
-    upstream, manifest = install(workflow, "corpus_split"), install(workflow, "sft_dataset")
-    upstream.write_text('{"files": []}')
-    os.utime(upstream, (1, 1))
+    manifest = install(workflow, "sft_dataset")
+    os.utime(manifest, (2**32, 2**32))
+    before = everything_in(project)
+    looked = prepare({"sft_dataset": {"max_documents": 3}}, project, targets=["sft_dataset"], is_run=False)
+    assert looked.due == (workflow.manifest("sft_dataset"),)
+    assert looked.inputs("documents", "0001") == ["artifacts/tiny/raw_corpus/0001/manifest.json"]
+    assert everything_in(project) == before
+
+
+def test_a_run_brings_manifests_of_a_clock_that_was_ahead_to_now(project: Path) -> None:
+    workflow = prepare({}, project)
+    ahead, behind = install(workflow, "base_model"), install(workflow, "corpus_split")
+    os.utime(ahead, (time.time() + 86_400,) * 2)
+    os.utime(behind, (1, 1))
     prepare({}, project)
-    assert not manifest.exists()
-    assert upstream.exists()
+    assert abs(ahead.stat().st_mtime - time.time()) < 60
+    assert behind.stat().st_mtime == 1
 
 
-def install_whole(workflow: Workflow, artifact: str, shard: str | None = None) -> Path:
-    """A real artifact of one file; returns the file."""
-    store = Store(store_folder(workflow.project))
-    with store.temporary("test") as folder:
-        (folder / "file").write_text(f"{artifact} {shard}")
-        manifest = store.commit(folder)
-    stamp = workflow.stamps[artifact, shard]
-    target = workflow.project / stamp.folder
-    note = installed_note(workflow.project, stamp)
-    note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text("k")
-    store_install(target, manifest, {"key": "k", "action": {}}, store.objects)
-    return target / "file"
-
-
-@pytest.mark.parametrize("damage", ["written", "removed", "manifest", "action"])
-def test_damage_names_the_rules_to_run_as_far_as_a_target_needs_them(project: Path, damage: str) -> None:
-    workflow = prepare({}, project)
-    shard = install_whole(workflow, "documents", "0001")
-    install_whole(workflow, "documents", "0000")
-    install_whole(workflow, "base_model")
-    assert prepare({}, project).damaged == ()
-    if damage == "written":
-        shard.chmod(0o644)
-        shard.write_text("other")
-    elif damage == "removed":
-        shard.unlink()
-    else:
-        (shard.parent / f"{damage}.json").write_text("{")
-    expected = (workflow.manifest("documents", "0001"),)
-    for targets in ([], ["all"], ["clean_shards"], [workflow.manifest("clean_shards")], expected):
-        assert prepare({}, project, targets=targets).damaged == expected
-    for targets in (["base_model"], [workflow.manifest("documents", "0000")]):
-        assert prepare({}, project, targets=targets).damaged == ()
-    # a look changes nothing: after a dry run, or a kill, the damage still shows
-    assert (shard.parent / "manifest.json").exists()
-
-
-def test_touched_is_not_damaged(project: Path) -> None:
-    workflow = prepare({}, project)
-    os.utime(install_whole(workflow, "documents", "0001"))
-    assert prepare({}, project).damaged == ()
-
-
-def test_a_fetched_file_that_was_written_to_is_damage_of_raw_corpus(project: Path) -> None:
-    (project / "config/config.yaml").write_text(
-        CONFIG.replace("  m:", f"  f: {{role: corpus, fetch: {{package: p, version: '1', sha256: {'a' * 64}}}}}\n  m:")
-    )
-    workflow = prepare({}, project)
-    install_whole(workflow, "raw_corpus", "0001")
-    fetched = Store(store_folder(project)).objects.path("a" * 64)
-    fetched.parent.mkdir(parents=True, exist_ok=True)
-    fetched.write_text("x")
-    os.utime(fetched, ns=(expected_mtime_ns("a" * 64),) * 2)
-    assert prepare({}, project).damaged == ()
-    os.utime(fetched)
-    assert prepare({}, project).damaged == (workflow.manifest("raw_corpus", "0001"),)
+def test_every_option_with_which_snakemake_runs_no_job_is_known() -> None:
+    """Each is an option of its command line, and every branch of that command line but the last is here."""
+    plain = vars(get_argument_parser().parse_args([]))
+    assert {name: plain[name] for name in LOOKS if plain.get(name, "unknown")} == {}
+    branches = set(re.findall(r"(?:el)?if args\.(\w+)(?: is not None)?:\n", inspect.getsource(cli.args_to_api)))
+    chosen_otherwise = {
+        "preemptible_rules",
+        "reporter",
+        "use_conda",
+        "use_apptainer",
+        "use_envmodules",
+        "deploy_sources",
+        "runtime_profile",
+    }
+    assert branches - chosen_otherwise <= {*LOOKS}
 
 
 def test_only_the_main_process_writes(project: Path) -> None:
     prepare({}, project, is_main_process=False)
     assert not (project / ".domainlm/stamps").exists()
     workflow = prepare({}, project)
-    (project / workflow.stamp("sft_dataset")).write_text("{}")
+    stamp = project / stamp_path(workflow.domain, "sft_dataset")
+    stamp.write_text("{}")
     prepare({}, project, is_main_process=False)
-    assert (project / workflow.stamp("sft_dataset")).read_text() == "{}"
+    assert stamp.read_text() == "{}"
 
 
 def test_a_job_goes_by_what_was_resolved_when_it_was_submitted(project: Path) -> None:

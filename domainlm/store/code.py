@@ -23,6 +23,9 @@ YOUNG_NS = 2_000_000_000
 # entries of `module_definitions` beside the names that a module defines, and the one entry of a package data file
 OTHER_STATEMENTS, ORDER, WHOLE_FILE = "<module>", "<order>", "<file>"
 
+# digits of a definition's digest: they only name what changed, and a store keeps a file of them for every stage and version
+DEFINITION_DIGITS = 16
+
 # fields that depend on how the source is written or on the parser's version, not on what it does
 _SKIPPED_FIELDS = {"type_comment", "kind", "type_ignores", "ctx"}
 
@@ -99,8 +102,8 @@ def module_definitions(source: bytes) -> dict[str, str]:
     for statement in _without_docstring(ast.parse(source).body):
         for name, form in _named_parts(statement):
             found.setdefault(name, []).append(form)
-    digests = {name: sha256_of(canonical_json(forms)) for name, forms in found.items()}
-    return {**digests, ORDER: sha256_of(canonical_json(list(found)))}
+    digests = {name: sha256_of(canonical_json(forms)) for name, forms in {**found, ORDER: list(found)}.items()}
+    return {name: digest[:DEFINITION_DIGITS] for name, digest in digests.items()}
 
 
 def _module_path(root: Path, module: str) -> Path | None:
@@ -201,7 +204,9 @@ class CodeIndex:
             assert isinstance(definitions, dict)
             found[path.relative_to(self.root).as_posix()] = definitions
         for path in package_data:
-            found[path.relative_to(self.root).as_posix()] = {WHOLE_FILE: sha256_of(path.read_bytes())}
+            found[path.relative_to(self.root).as_posix()] = {
+                WHOLE_FILE: sha256_of(path.read_bytes())[:DEFINITION_DIGITS]
+            }
         return found
 
     def save(self) -> None:
