@@ -190,7 +190,9 @@ def prepare_profile(tree: Any, first_check_seconds: int) -> None:
 
 
 @contextmanager
-def on_the_cluster(tree: Any, *targets: str, config: tuple[str, ...] = ()) -> Iterator[Callable[[], str]]:
+def on_the_cluster(
+    tree: Any, *targets: str, config: tuple[str, ...] = (), expect: int = 0
+) -> Iterator[Callable[[], str]]:
     """The documented command, running within the block and waited for at its end. Yields what returns its output so far."""
     command = ["snakemake", "--profile", "profiles/slurm", *targets, "--config", "domain=tiny", *config]
     log = tree.path / "snakemake.out"
@@ -205,7 +207,7 @@ def on_the_cluster(tree: Any, *targets: str, config: tuple[str, ...] = ()) -> It
 
     try:
         yield output
-        assert process.wait(timeout=MAX_SECONDS) == 0, log.read_text(encoding="utf-8")
+        assert process.wait(timeout=MAX_SECONDS) == expect, log.read_text(encoding="utf-8")
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
@@ -298,3 +300,23 @@ def test_a_training_that_is_cancelled_resumes_on_the_other_node_and_ends_in_the_
         for row in ended
     }
     assert asked["pt_adapter"] == ["gpu", "2", "16000M", "1-00:00:00", "gres:gpu:1"]
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_job_that_failed_on_a_node_hides_no_change(built_tree: Any) -> None:
+    prepare_profile(built_tree, 1)
+    built_tree.edit("profiles/slurm/config.yaml", "retries: 3", "retries: 0")
+    # the engine is in no key
+    planted = '        if (project / "fault").exists():\n            os.kill(os.getpid(), 9)\n        return _build('
+    built_tree.edit("domainlm/build.py", "        return _build(", planted)
+    built_tree.edit("domainlm/build.py", "import json\n", "import json\nimport os\n")
+    built_tree.edit("config/domains/tiny.yaml", "max_train_tokens: 4000", "max_train_tokens: 2000")
+    (built_tree.path / "fault").touch()
+    with on_the_cluster(built_tree, "corpus_split", expect=1):
+        pass
+    (built_tree.path / "fault").unlink()
+    with on_the_cluster(built_tree, "corpus_split"):
+        pass
+    record = json.loads((built_tree.artifact("corpus_split") / "action.json").read_bytes())
+    assert record["action"]["config"]["section"]["max_train_tokens"] == 2000
+    assert built_tree.builds()[-1]["host"] in NODES
