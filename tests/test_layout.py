@@ -33,6 +33,7 @@ LAYERS = (
     "pipeline resolve progress",
     "local_files",
     "local_index",
+    "fetch_package fetch_url pip_download",
     "sources fetch",
     "stamps",
     "workspace",
