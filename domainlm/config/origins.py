@@ -27,7 +27,7 @@ _HUB_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?")
 # RFC 3986: what an address may hold; the host by names or numbers, in brackets for IPv6
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]!$&'()*+,;=%@-]+")
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_HOST = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}(?:\.{_LABEL})*\.?|[0-9A-Fa-f:.]+)")
+_HOST = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}(?:\.{_LABEL})*\.?|(?=[^:]*:)[0-9A-Fa-f:.]+)")
 # control characters, halves of characters, and what ends a line
 _UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
 

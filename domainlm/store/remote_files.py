@@ -179,8 +179,6 @@ def _open(location: RemoteLocation) -> Any:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS)
         # trust_env: proxies, and the logins of ~/.netrc
         client: dict[str, Any] = {"trust_env": True, "timeout": timeout}
-        if "user" in options:
-            client["auth"] = aiohttp.BasicAuth(options["user"], options["password"])
         options = {"client_kwargs": client}
     system = fsspec.filesystem(location.protocol, skip_instance_cache=True, **options)
     if location.protocol == "s3":

@@ -31,14 +31,17 @@ _SECRET_ENDINGS = (
 )
 # a shared access signature of Azure: its parts say little each, two of them are one
 _SHARED_ACCESS = frozenset(("sv", "se", "sp", "sr", "st", "skoid", "sktid"))
-# (?<!...) and not \b: a token may follow a letter of another script
+# tokens by the marks of their issuers; what is as short as a name (hf_hub_download, sk-learn) is none
 _ISSUED = re.compile(
-    r"(?<![0-9A-Za-z])(?:hf_|gh[pousr]_|github_pat_|glpat-|gldt-|xox[abeoprs]-|npm_|pypi-AgE|sk-(?=\S{0,99}[0-9])|dp\.pt\.)[0-9A-Za-z_\-]{8,}"
-    r"|(?<![0-9A-Za-z])(?:AKIA|ASIA|AIza|LTAI|AKID)[0-9A-Za-z_\-]{8,}"
-    r"|(?<![0-9A-Za-z])eyJ[0-9A-Za-z_\-]{8,}\.[0-9A-Za-z_\-]+(?:\.[0-9A-Za-z_\-]+)?"
+    r"(?<![0-9A-Za-z])(?:hf_(?=[A-Za-z0-9]{0,99}[A-Z0-9])[A-Za-z0-9]{12,}|gh[pousr]_[0-9A-Za-z]{12,}|github_pat_[0-9A-Za-z_]{16,}"
+    r"|glpat-[0-9A-Za-z_\-]{8,}|xox[abeoprs]-[0-9A-Za-z\-]{8,}|npm_[0-9A-Za-z]{30,}|pypi-AgE[0-9A-Za-z_\-]{8,}"
+    r"|sk-(?:ant-|proj-|or-)?[0-9A-Za-z_\-]{32,}|(?:AKIA|ASIA)[0-9A-Z]{8,}|AIza[0-9A-Za-z_\-]{30,}|LTAI[0-9A-Za-z]{12,}|AKID[0-9A-Za-z]{28,}"
+    r"|eyJ[0-9A-Za-z_\-]{8,2000}\.[0-9A-Za-z_\-]+(?:\.[0-9A-Za-z_\-]+)?)"
 )
 # user information as it should be, and with a password that is not quoted: it may hold / ? # and then no host is found
-_USER_INFO = re.compile(r"""(?<=://)(?:[^/?#@\s]*@|[^/?#@\s:]*:(?!\d+(?:[/?#\s"',;]|$))[^@\s"']*@)""")
+_USER_INFO = re.compile(
+    r"""(?<=://)(?:[^/?#@\s]{0,512}@|[^/?#@\s:]{0,512}:(?!\d{1,5}(?:[/?#\s"',;]|$))[^@\s"']{0,512}@)"""
+)
 _PARAMETER = re.compile(r"""(?<=[?&;#])([^=&;#?\s"'<>]{1,100})=([^&;#\s"'<>]+)""")
 _SECRET_VARIABLE = re.compile(
     "SECRET|TOKEN(?!IZERS)|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|API_?KEY|ACCESS_?KEY|ACCOUNT_?KEY|SAS_KEY|(?:^|_)(?:PAT|AUTH)$|_PWD$",
