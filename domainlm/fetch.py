@@ -114,8 +114,7 @@ def _hub_record(store: Store, hub: Mapping[str, Any]) -> Path:
 def _read_hub_record(store: Store, hub: Mapping[str, Any]) -> list[dict[str, Any]]:
     try:
         rows: list[dict[str, Any]] = json.loads(_hub_record(store, hub).read_bytes())
-    except (FileNotFoundError, ValueError):
-        # none, or one that was cut off: the revision is asked again
+    except FileNotFoundError:
         return []
     return rows
 

@@ -20,7 +20,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from domainlm.config.domain import DomainConfig
-from domainlm.store.secrets import secrets_in, without_secrets
+from domainlm.secret_sources import quotable, secrets_of_sources
+from domainlm.store.secrets import without_secrets
 
 DEFAULT_FILE = "config/config.yaml"
 OVERRIDES = "--config"
@@ -200,38 +201,14 @@ def _describe(error: Any, layers: list[Layer]) -> str:
     file = _origin(layers, location)
     if error["type"] == "extra_forbidden":
         return f"{file}: unknown key {key!r}: {_nearest(str(location[-1]), _valid_keys(location[:-1]))}"
-    # of what is no address, what stands before an @ may be a password all the same
-    found = (
-        re.sub(r"[^\s'\"]*@", "***@", repr(error["input"])) if location[:1] == ("sources",) else repr(error["input"])
-    )
-    return f"{file}: {key}: {error['msg'].removeprefix('Value error, ')} (found {found})"
-
-
-# how the way to give a secret is named, by the key that holds an address
-_INSTEAD = {
-    "url": "give a user and password by a line `machine HOST login USER password WORD` in ~/.netrc, and the address without them; "
-    "download what only a signed address gives, and name the file by local",
-    "repository": "name the repository by owner/name, and give the token by HF_TOKEN in the environment",
-    "revision": "give the token by HF_TOKEN in the environment",
-}
-
-
-def check_secrets(layers: list[Layer], values: Mapping[str, Any]) -> None:
-    """Raises ConfigurationError where a source holds a secret: sources are part of keys, records and reports, and are pushed."""
-    lines = []
-    for location, what in secrets_in(values.get("sources"), ("sources",)):
-        instead = _INSTEAD.get(location[-1], "take it out")
-        lines.append(
-            f"{_origin(layers, location)}: {'.'.join(location)}: holds {what}, which would be written to keys, records and "
-            f"reports; {instead}"
-        )
-    if lines:
-        raise ConfigurationError("\n".join(sorted(lines)))
+    found = quotable(error["input"]) if location[:1] == ("sources",) else error["input"]
+    return f"{file}: {key}: {error['msg'].removeprefix('Value error, ')} (found {found!r})"
 
 
 def validate(layers: list[Layer]) -> DomainConfig:
     values = merge_layers(layers)
-    check_secrets(layers, values)
+    if secret := secrets_of_sources(values, lambda location: _origin(layers, location)):
+        raise ConfigurationError(secret)
     # YAML has one kind of sequence and of number; strict models then refuse text for numbers
     try:
         config = DomainConfig.model_validate(values)

@@ -30,6 +30,7 @@ LAYERS = (
     "models",
     "report",
     "stages",
+    "secret_sources",
     "pipeline resolve progress",
     "local_files",
     "local_index",

@@ -39,7 +39,6 @@ def build(
     from domainlm.stage import Resources, StageError
     from domainlm.stamps import check_package, stamp_path
     from domainlm.store.lease import LeaseRefused, LeaseTimeout
-    from domainlm.store.location import LocationError
     from domainlm.store.remote import RemoteError
 
     if artifact not in BY_NAME:
@@ -65,7 +64,7 @@ def build(
             wanted = read_stamp(stamp or project / stamp_path(domain, artifact, shard))
             is_wanted = not as_needed or (shard is None and is_requested(project, domain, artifact))
             outcome = recorded_build(project, wanted, resources, is_wanted)
-        except (StageError, LeaseTimeout, LeaseRefused, RemoteError, LocationError, OSError) as error:
+        except (StageError, LeaseTimeout, LeaseRefused, RemoteError, OSError) as error:
             reporter.log(f"failed: {error}")
             raise typer.Exit(3) from error
         except Exception:

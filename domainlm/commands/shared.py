@@ -46,14 +46,12 @@ def named_errors() -> Iterator[None]:
     """Turns errors that name their fix into a line and an exit code: 2 for configuration, 3 for what failed."""
     from domainlm.resolve import ConfigurationError
     from domainlm.stage import StageError
-    from domainlm.store.location import LocationError
     from domainlm.store.remote import RemoteError
-    from domainlm.store.secrets import without_secrets
 
     try:
         yield
-    except (ConfigurationError, StageError, RemoteError, LocationError) as error:
-        typer.echo(without_secrets(str(error)), err=True)
+    except (ConfigurationError, StageError, RemoteError) as error:
+        typer.echo(str(error), err=True)
         raise typer.Exit(2 if isinstance(error, ConfigurationError) else 3) from None
 
 

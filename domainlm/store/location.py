@@ -36,8 +36,8 @@ def dvc_configuration_files(project: Path, environment: Mapping[str, str] = os.e
     return [project / ".dvc/config.local", project / ".dvc/config", Path(user, "config"), Path(machine, "config")]
 
 
-class LocationError(Exception):
-    """Where things lie cannot be read: the message names the file and the line."""
+class LocationError(OSError):
+    """Where things lie cannot be read: the message names the file and the line. Said as other files that cannot be read are."""
 
 
 def read_dvc_file(file: Path) -> configparser.ConfigParser:
