@@ -35,7 +35,7 @@ from datatrove.pipeline.filters import (
 )
 
 from domainlm.config.cleaning import CleanShards
-from domainlm.fetch import download
+from domainlm.fetch_package import download
 from domainlm.resolve import load_yaml
 from domainlm.text.characters import normalised
 from domainlm.text.cleaning.quality import kept_lines, quality_failure, quality_failures

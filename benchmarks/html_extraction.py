@@ -31,7 +31,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from domainlm.fetch import download
+from domainlm.fetch_package import download
 from domainlm.text.overlap import token_f1
 from domainlm.text.reading.html import read_html
 

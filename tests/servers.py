@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -73,6 +73,36 @@ def http_server(folder: Path) -> Iterator[str]:
     """A server of a folder's files; gives its address."""
     handler = functools.partial(_Quiet, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+# (status, headings, bytes) for a path and the headings of a request; what is longer than Content-Length says is cut
+Answer = tuple[int, dict[str, str], bytes]
+
+
+@contextmanager
+def answering_server(answer: Callable[[str, Mapping[str, str]], Answer]) -> Iterator[str]:
+    """A server that a function answers for; gives its address."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, headings, data = answer(self.path, dict(self.headers.items()))
+            self.send_response(status)
+            for name, value in ({"Content-Length": str(len(data))} | headings).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            return None
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
+import subprocess
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -11,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from servers import http_server
+from packers import zipped
+from servers import Answer, answering_server, http_server
 
 from domainlm.fetch import declared_digests, fetch, fetch_hub
 from domainlm.stage import StageError
@@ -160,19 +164,7 @@ SDISTS: dict[str, Callable[[str], dict[str, str]]] = {
 }
 
 
-# what a fix must turn round; strict, so that it says so
-OPEN = {
-    "its own backend": "backend-path puts the sdist's own folder before the stand-in, and pip runs what lies there",
-}
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param(kind, marks=pytest.mark.xfail(strict=True, reason=OPEN[kind]) if kind in OPEN else ())
-        for kind in SDISTS
-    ],
-)
+@pytest.mark.parametrize("kind", SDISTS)
 def test_an_sdist_is_fetched_without_running_any_of_it(kind: str, index: Path, store: Store, tmp_path: Path) -> None:
     trap = tmp_path / "was_run"
     data = write_sdist(index, SDISTS[kind](TRAP.format(trap=str(trap)))).read_bytes()
@@ -360,27 +352,134 @@ def test_a_url_that_is_not_there_is_not_asked_for_again(
         fetch(url_row(f"{site[1]}/none", TEXT), store, silent)
 
 
+def basic(user: str, password: str) -> str:
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
+
+
+@pytest.fixture
+def netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """netrc(text): a home folder with such a ~/.netrc."""
+
+    def write(text: str) -> Path:
+        home = tmp_path / "home"
+        home.mkdir()
+        monkeypatch.setenv("HOME", str(home))
+        monkeypatch.delenv("NETRC", raising=False)
+        (home / ".netrc").write_text(text)
+        (home / ".netrc").chmod(0o600)
+        return home / ".netrc"
+
+    return write
+
+
 @pytest.mark.parametrize("fault", ["cut", "refused"])
 def test_what_a_server_cuts_short_is_asked_for_again(fault: str, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    import email.message
-    import urllib.error
-    import urllib.request
-
-    answers = [TEXT[:3], TEXT]
-
-    def opened(url: str, timeout: float) -> Any:
-        data = answers.pop(0)
-        if len(data) < len(TEXT) and fault == "refused":
-            raise urllib.error.URLError("Connection refused")
-        response = io.BytesIO(data)
-        headers = email.message.Message()
-        headers["Content-Length"] = str(len(TEXT))
-        response.headers = headers  # type: ignore[attr-defined]
-        return response
-
+    answers: list[Answer] = [(200, {}, TEXT)]
+    answers.insert(0, (200, {"Content-Length": "1000"}, TEXT[:3]) if fault == "cut" else (503, {}, b""))
     waited: list[float] = []
-    monkeypatch.setattr(urllib.request, "urlopen", opened)
     monkeypatch.setattr("time.sleep", waited.append)
-    fetch(url_row("http://example.org/text.txt", TEXT), store, silent)
+    with answering_server(lambda path, headings: answers.pop(0)) as address:
+        fetch(url_row(f"{address}/text.txt", TEXT), store, silent)
     assert store.objects.path(sha256(TEXT)).read_bytes() == TEXT
     assert waited == [1.0]
+
+
+def test_a_login_comes_from_netrc(store: Store, netrc: Callable[[str], Path]) -> None:
+    def answer(path: str, headings: Mapping[str, str]) -> Answer:
+        # a redirect that stays at the host keeps the login
+        if path == "/moved":
+            return 302, {"Location": "/text.txt"}, b""
+        return (200, {}, TEXT) if headings.get("Authorization") == basic("joe", "pässword") else (401, {}, b"")
+
+    with answering_server(answer) as address:
+        with pytest.raises(
+            StageError, match=r"answered 401 \(~/\.netrc has no login for 127\.0\.0\.1; expected a line"
+        ):
+            fetch(url_row(f"{address}/text.txt", TEXT), store, silent)
+        netrc("machine 127.0.0.1 login joe password pässword\n")
+        fetch(url_row(f"{address}/moved", TEXT), store, silent)
+    assert store.objects.path(sha256(TEXT)).read_bytes() == TEXT
+
+
+def test_netrc_s_own_errors_name_the_line_and_not_the_word(store: Store, netrc: Callable[[str], Path]) -> None:
+    file = netrc("machine 127.0.0.1 login joe password\nhidden value\n")
+    with pytest.raises(StageError, match=r"\.netrc cannot be used: look at line \d") as raised:
+        fetch(url_row("http://127.0.0.1:9/x", TEXT), store, silent)
+    assert "hidden" not in str(raised.value)
+    assert "value" not in str(raised.value)
+    file.write_text("machine 127.0.0.1 login joe password hidden\n")
+    file.chmod(0o644)
+    with pytest.raises(StageError, match=r"look at its rights; expected .* mode 600"):
+        fetch(url_row("http://127.0.0.1:9/x", TEXT), store, silent)
+
+
+@pytest.mark.parametrize("kind", ["wheel", "sdist"])
+def test_of_several_files_of_a_version_the_declared_one_is_taken(kind: str, index: Path, store: Store) -> None:
+    write_wheel(index)
+    packed = write_sdist(index, {}).read_bytes()
+    data = zipped({"tiny_corpus-1.0/PKG-INFO": METADATA, "tiny_corpus-1.0/doc/text.rst": TEXT})
+    (index / "tiny_corpus-1.0.zip").write_bytes(data)
+    wheel = next(index.glob("*.whl")).read_bytes()
+    for wanted in (wheel,) if kind == "wheel" else (data, packed):
+        # names are compared as the index does: Tiny.Corpus is tiny_corpus
+        fetch(row(package="Tiny.Corpus", kind=kind, member=None, sha256=sha256(wanted)), store, silent)
+        assert store.objects.path(sha256(wanted)).read_bytes() == wanted
+
+
+def test_versions_are_compared_as_pip_does_and_a_local_one_is_another(index: Path, store: Store) -> None:
+    write_wheel(index).rename(index / "tiny_corpus-1.0+local-py3-none-any.whl")
+    with pytest.raises(
+        StageError, match=r"No matching distribution found for tiny-corpus==1\.0 \(wheel\); .*: 1\.0\+local"
+    ):
+        fetch(row(), store, silent)
+    write_wheel(index)
+    fetch(row(version="1.0.0"), store, silent)
+
+
+SIMPLE = "<html><body><a href='{href}'>{name}</a></body></html>"
+
+
+def test_an_index_gives_what_it_gives_pip(store: Store, index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a login, with a digest that the index names, yanked, and for another Python: as data it is the same."""
+    data = write_sdist(index, {}).read_bytes()
+    next(index.iterdir()).unlink()
+    href = f"../../files/tiny_corpus-1.0.tar.gz#sha256={sha256(data)}"
+    page = SIMPLE.format(href=f"{href}' data-yanked='old' data-requires-python='&lt;3", name="tiny_corpus-1.0.tar.gz")
+
+    def answer(path: str, headings: Mapping[str, str]) -> Answer:
+        if headings.get("Authorization") != basic("joe", "hidden-value"):
+            return 401, {"WWW-Authenticate": "Basic realm=x"}, b""
+        if path == "/simple/tiny-corpus/":
+            return 200, {"Content-Type": "text/html"}, page.encode()
+        return (200, {}, data) if path.startswith("/files/") else (404, {}, b"")
+
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+    with answering_server(answer) as address:
+        monkeypatch.setenv("PIP_INDEX_URL", f"{address.replace('//', '//joe:hidden-value@')}/simple")
+        fetch(row(kind="sdist", member=None, sha256=sha256(data)), store, silent)
+        with pytest.raises(StageError, match=r"cannot download absent==1\.0") as raised:
+            fetch(row(package="absent", sha256="0" * 64), store, silent)
+    assert store.objects.path(sha256(data)).read_bytes() == data
+    assert "hidden-value" not in str(raised.value)
+
+
+def test_settings_that_choose_between_kinds_hide_none(
+    index: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_wheel(index)
+    monkeypatch.setenv("PIP_NO_BINARY", ":all:")
+    fetch(row(), store, silent)
+    assert store.objects.path(sha256(TEXT)).read_bytes() == TEXT
+
+
+def test_a_pip_without_its_finder_is_named(tmp_path: Path) -> None:
+    import domainlm.pip_download
+
+    (tmp_path / "pip").mkdir()
+    (tmp_path / "pip/__init__.py").touch()
+    program = domainlm.pip_download.__file__
+    command = [sys.executable, "-P", program, "{}"]
+    done = subprocess.run(command, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout.startswith("ERROR: this pip has no finder that is known here")

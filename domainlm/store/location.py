@@ -36,12 +36,29 @@ def dvc_configuration_files(project: Path, environment: Mapping[str, str] = os.e
     return [project / ".dvc/config.local", project / ".dvc/config", Path(user, "config"), Path(machine, "config")]
 
 
+class LocationError(OSError):
+    """Where things lie cannot be read: the message names the file and the line. Said as other files that cannot be read are."""
+
+
+def read_dvc_file(file: Path) -> configparser.ConfigParser:
+    """One of DVC's files, empty where there is none. Raises LocationError, which does not quote it: passwords stand there."""
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        parser.read(file, encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError) as error:
+        line = getattr(error, "lineno", None) or next((number for number, _ in getattr(error, "errors", ())), None)
+        where = "" if line is None else f", line {line}"
+        raise LocationError(
+            f"{file}{where}: not as DVC writes it; mend it, or write it again with `dvc config`"
+        ) from None
+    return parser
+
+
 def dvc_cache_folder(project: Path, environment: Mapping[str, str] = os.environ) -> Path:
     """Folder of DVC's cache: `cache.dir`, relative to the file that has it, else `.dvc/cache`."""
     for file in dvc_configuration_files(project, environment):
-        parser = configparser.ConfigParser(interpolation=None)
         if file.is_file():
-            parser.read(file, encoding="utf-8")
+            parser = read_dvc_file(file)
             if parser.has_option("cache", "dir"):
                 named = parser.get("cache", "dir").strip("\"'")
                 return (file.parent / os.path.expanduser(named)).resolve()

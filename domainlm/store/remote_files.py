@@ -8,12 +8,10 @@ fsspec is imported at the first use, not before: a build that finds everything h
 from __future__ import annotations
 
 import errno
-import os
-import re
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,24 +24,13 @@ from domainlm.store.remote_location import (
     RemoteError,
     RemoteLocation,
 )
+from domainlm.store.secrets import without_secrets
 
 Result = TypeVar("Result")
 # the wait before each further attempt
 RETRY_SECONDS = (0.5, 2.0, 5.0)
-# a shorter value is no secret, and would be found in every word
-SHORTEST_SECRET = 6
 EXTRAS = {"s3": "s3", "ssh": "ssh"}
 _LOCAL_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-_USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
-
-
-def without_secrets(text: str, environment: Mapping[str, str] = os.environ) -> str:
-    """A message in which no user information of a URL and no secret of the environment is left."""
-    text = _USER_INFO.sub("", text)
-    for name, value in environment.items():
-        if len(value) >= SHORTEST_SECRET and re.search("SECRET|TOKEN|PASSWORD|ACCESS_KEY", name):
-            text = text.replace(value, "***")
-    return text
 
 
 class RemoteFiles:
@@ -192,8 +179,6 @@ def _open(location: RemoteLocation) -> Any:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS)
         # trust_env: proxies, and the logins of ~/.netrc
         client: dict[str, Any] = {"trust_env": True, "timeout": timeout}
-        if "user" in options:
-            client["auth"] = aiohttp.BasicAuth(options["user"], options["password"])
         options = {"client_kwargs": client}
     system = fsspec.filesystem(location.protocol, skip_instance_cache=True, **options)
     if location.protocol == "s3":

@@ -1,22 +1,23 @@
 """Where the remote cache is: `DOMAINLM_REMOTE`, else the folder `domainlm` at DVC's default remote.
 
 In: the project folder and the environment. Out: a location that a file system of fsspec can open, or None. Who has a
-DVC remote configures nothing twice. Secrets come from the environment alone (AWS_*, SSH agent and keys): those that
-DVC's files hold are named as ignored and never read further, so no record, log or message can carry one. DVC itself is
-not imported (0.5 s).
+DVC remote configures nothing twice. Secrets come from the environment alone (AWS_*, SSH agent and keys, ~/.netrc): an address
+in DOMAINLM_REMOTE that holds one is refused, those that DVC's files hold are named as ignored and never read further, so no
+record, log or message can carry one. DVC itself is not imported (0.5 s).
 """
 
 from __future__ import annotations
 
-import configparser
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from domainlm.store.location import dvc_configuration_files, experiment_origin
+from domainlm.store.location import dvc_configuration_files, experiment_origin, read_dvc_file
+from domainlm.store.secrets import secret_in, without_secrets
 
 REMOTE_VARIABLE = "DOMAINLM_REMOTE"
 NO_REMOTE = "none"
@@ -35,12 +36,21 @@ SECRET_OPTIONS = (
     *("access_key_id", "secret_access_key", "session_token", "credentialpath"),
     *("password", "passphrase", "custom_auth_header"),
 )
+# how credentials are given, by the protocol
+CREDENTIALS = {
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, in the environment",
+    "ssh": "an SSH agent or a key in ~/.ssh (ssh://USER@HOST/PATH may name the user)",
+    "http": "a line `machine HOST login USER password WORD` in ~/.netrc",
+}
 CONNECT_SECONDS = 20
 READ_SECONDS = 60
 
 
 class RemoteError(Exception):
-    """The remote cannot be reached, or holds what cannot be trusted: the message names it and the way round it."""
+    """The remote cannot be reached, or holds what cannot be trusted: the message names it and the way round it, and no secret."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(without_secrets(message))
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,7 @@ def remote_location(project: Path, environment: Mapping[str, str] = os.environ) 
     if override == NO_REMOTE:
         return None
     if override:
+        _check_secrets(override)
         return _location(override, "", {}, project, REMOTE_VARIABLE, ())
     found = _dvc_default_remote(project, environment)
     if found is None:
@@ -78,11 +89,45 @@ def remote_location(project: Path, environment: Mapping[str, str] = os.environ) 
     url = options.get("url", "")
     if not url:
         raise RemoteError(f"DVC's default remote {name!r} has no url; run: dvc remote add --force {name} URL")
-    password = urlsplit(url).password
-    if password is not None:
-        url = url.replace(f":{password}@", "@", 1)
+    parts = _parts(url, f"DVC remote {name!r}")
+    if parts.password is not None or (parts.username and PROTOCOLS.get(parts.scheme) != "ssh"):
+        user = f"{parts.username}@" if parts.username and PROTOCOLS.get(parts.scheme) == "ssh" else ""
+        url = parts._replace(netloc=user + parts.netloc.rpartition("@")[2]).geturl()
         ignored = (*ignored, "the password in url")
+    if "endpointurl" in options and secret_in(options["endpointurl"]):
+        del options["endpointurl"]
+        ignored = (*ignored, "endpointurl, which holds credentials")
     return _location(url, FOLDER_AT_DVC_REMOTE, options, folder, f"DVC remote {name!r}", ignored)
+
+
+def _parts(url: str, origin: str) -> SplitResult:
+    """The parts of an address. Raises RemoteError that does not quote it: a password with / # ? or [ in it looks like a port."""
+    try:
+        parts = urlsplit(url)
+        # read once, as it is only checked when it is read
+        _ = parts.port
+    except ValueError:
+        raise RemoteError(
+            f"{origin} is no address: its host or port cannot be read; expected a folder, s3://BUCKET/PATH, ssh://HOST[:PORT]/PATH "
+            f"or https://HOST[:PORT]/PATH, without a password; or set {REMOTE_VARIABLE}={NO_REMOTE} to work without a remote"
+        ) from None
+    return parts
+
+
+def _check_secrets(url: str) -> None:
+    """Raises RemoteError for an address with a secret in it, which names the way to give it and does not quote it."""
+    if "://" not in url:
+        return
+    scheme = url.partition("://")[0]
+    # the user of an SSH address is none, unless it is a token
+    bare = re.sub(r"(?<=://)[A-Za-z0-9._-]{1,32}@", "", url, count=1) if PROTOCOLS.get(scheme) == "ssh" else url
+    what = secret_in(bare) or (secret_in(url.partition("://")[2]) if bare != url else None)
+    if what is not None:
+        instead = CREDENTIALS.get(PROTOCOLS.get(scheme, ""), "the environment")
+        raise RemoteError(
+            f"{REMOTE_VARIABLE} holds {what}, which would stand in the environment of every process; give credentials by {instead}, "
+            f"or set {REMOTE_VARIABLE}={NO_REMOTE} to work without a remote"
+        )
 
 
 def _dvc_default_remote(
@@ -93,8 +138,7 @@ def _dvc_default_remote(
     ignored: dict[str, list[str]] = {}
     folders: dict[str, Path] = {}
     for file in reversed(dvc_configuration_files(project, environment)):
-        parser = configparser.ConfigParser(interpolation=None, strict=False)
-        parser.read(file, encoding="utf-8")
+        parser = read_dvc_file(file)
         for section in parser.sections():
             for option, value in parser.items(section):
                 if option in SECRET_OPTIONS:
@@ -119,7 +163,7 @@ def _location(
     url: str, folder: str, options: Mapping[str, str], base: Path, origin: str, ignored: tuple[str, ...]
 ) -> RemoteLocation:
     """The location of `folder` below a url, with DVC's options for it."""
-    parts = urlsplit(url)
+    parts = _parts(url, origin)
     protocol = PROTOCOLS.get(parts.scheme)
     if protocol is None:
         raise RemoteError(
@@ -139,8 +183,7 @@ def _location(
         return RemoteLocation("s3", address, origin, bucket + below, bucket, _s3_options(options), ignored)
     if protocol == "ssh":
         return RemoteLocation("ssh", address, origin, below, path or "/", _ssh_options(parts, options), ignored)
-    login = {"user": unquote(parts.username), "password": unquote(parts.password or "")} if parts.username else {}
-    return RemoteLocation("http", address, origin, address, address, login, ignored)
+    return RemoteLocation("http", address, origin, address, address, {}, ignored)
 
 
 def _s3_options(options: Mapping[str, str]) -> dict[str, Any]:
@@ -175,8 +218,6 @@ def _ssh_options(parts: SplitResult, options: Mapping[str, str]) -> dict[str, An
         found["username"] = unquote(user)
     if port:
         found["port"] = int(port)
-    if parts.password:
-        found["password"] = unquote(parts.password)
     if "keyfile" in options:
         found["client_keys"] = [str(Path(options["keyfile"]).expanduser())]
     return found

@@ -8,7 +8,7 @@ import pytest
 from servers import BUCKET, free_port, http_server, s3_server, sftp_server
 
 from domainlm.store import remote_files
-from domainlm.store.remote_files import RemoteFiles, without_secrets
+from domainlm.store.remote_files import RemoteFiles
 from domainlm.store.remote_location import RemoteError, remote_location
 
 
@@ -156,9 +156,3 @@ def test_a_full_disk_here_is_not_the_remote_s_fault(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(remote, "_system", Full)
     with pytest.raises(OSError, match="No space left"):
         remote.fetch("a", tmp_path / "b")
-
-
-def test_messages_hold_no_secret() -> None:
-    environment = {"AWS_SECRET_ACCESS_KEY": "s3cret/value", "HF_TOKEN": "hf_token", "HOME": "me"}
-    text = "GET https://me:pw@host/x with s3cret/value and hf_token of me"
-    assert without_secrets(text, environment) == "GET https://host/x with *** and *** of me"

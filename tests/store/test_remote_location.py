@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 
 import pytest
 
+from domainlm.store.location import LocationError
 from domainlm.store.remote_location import RemoteError, RemoteLocation, remote_location
 
 # no configuration of the machine's own user
@@ -75,17 +77,78 @@ def test_secrets_of_dvc_s_files_are_named_and_not_used(project: Path) -> None:
     assert "hidden-value" not in f"{location!r}{location}{dict(location.options)}"
 
 
-def test_user_and_password_of_a_url_are_not_shown(project: Path) -> None:
-    location = found(project, DOMAINLM_REMOTE="https://me:hidden-value@host:8443/cache")
-    assert location.root == "https://host:8443/cache"
-    assert location.options == {"user": "me", "password": "hidden-value"}
-    assert "hidden-value" not in f"{location!r}{location}"
-    write_dvc(project, "url = ssh://me:hidden-value@host:2222/srv/dvc\nkeyfile = ~/.ssh/other")
+@pytest.mark.parametrize(
+    ("address", "instead"),
+    [
+        ("https://me:hidden-value@host:8443/cache", "netrc"),
+        # what the parser takes for a port, a query, a fragment, an address in brackets
+        ("https://me:hidden/value@host/cache", "netrc"),
+        ("https://me:hidden?value@host/cache", "netrc"),
+        ("https://me:hidden#value@host/cache", "netrc"),
+        ("https://me:hidden[value@host/cache", "netrc"),
+        ("https://me:hid@den@value@host/cache", "netrc"),
+        ("https://hidden-value@host/cache", "netrc"),
+        ("https://host/cache?X-Amz-Signature=hidden-value", "netrc"),
+        ("https://host/cache#access_token=hidden-value", "netrc"),
+        ("s3://hidden:value@bucket/cache", "AWS_ACCESS_KEY_ID"),
+        ("ssh://me:hidden-value@host:2222/srv", "SSH agent"),
+        ("sftp://me:hidden/value@host/srv", "SSH agent"),
+        ("ssh://ghp_hiddenvalue0123456789@host/srv", "SSH agent"),
+        ("gs://me:hidden-value@bucket/x", "environment"),
+    ],
+)
+def test_an_address_with_a_secret_is_refused_with_the_way_to_give_it(project: Path, address: str, instead: str) -> None:
+    with pytest.raises(RemoteError, match=instead) as raised:
+        locate(project, DOMAINLM_REMOTE=address)
+    trace = "".join(traceback.format_exception(raised.value))
+    assert "hidden" not in trace
+    assert "value@" not in trace
+
+
+def test_an_address_that_cannot_be_read_is_not_quoted(project: Path) -> None:
+    for address in ("https://host:hidden-value/x", "https://[hidden-value/x", "ssh://me@host:hidden-value/x"):
+        with pytest.raises(RemoteError, match="DOMAINLM_REMOTE") as raised:
+            locate(project, DOMAINLM_REMOTE=address)
+        assert "hidden" not in "".join(traceback.format_exception(raised.value))
+
+
+def test_a_password_in_dvc_s_url_is_named_and_not_used(project: Path) -> None:
+    for password in ("hidden-value", "hid%2Fden%20value"):
+        write_dvc(project, f"url = ssh://me:{password}@host:2222/srv/dvc\nkeyfile = ~/.ssh/other")
+        location = found(project)
+        assert "hid" not in f"{location!r}{location}{dict(location.options)}"
+        assert (location.root, location.ignored) == ("/srv/dvc/domainlm", ("the password in url",))
+        assert (location.options["username"], location.options["port"], location.options["host"]) == (
+            "me",
+            2222,
+            "host",
+        )
+        assert location.options["client_keys"] == [str(Path("~/.ssh/other").expanduser())]
+    write_dvc(project, "url = https://me:hidden-value@host/dvc")
+    assert found(project).address == "https://host/dvc/domainlm"
+    write_dvc(project, "url = s3://hidden:value@bucket/dvc\nendpointurl = https://hidden:value@minio:9000")
     location = found(project)
-    assert "hidden-value" not in f"{location!r}{location}{dict(location.options)}"
-    assert (location.root, location.ignored) == ("/srv/dvc/domainlm", ("the password in url",))
-    assert (location.options["username"], location.options["port"], location.options["host"]) == ("me", 2222, "host")
-    assert location.options["client_keys"] == [str(Path("~/.ssh/other").expanduser())]
+    assert (location.root, location.address) == ("bucket/dvc/domainlm", "s3://bucket/dvc/domainlm")
+    assert location.ignored == ("the password in url", "endpointurl, which holds credentials")
+    assert "hidden" not in f"{location!r}{location}{dict(location.options)}"
+    write_dvc(project, "url = https://me:hidden/value@host/dvc")
+    with pytest.raises(RemoteError, match="DVC remote 'store' is no address") as raised:
+        locate(project)
+    assert "hidden" not in "".join(traceback.format_exception(raised.value))
+
+
+def test_a_file_of_dvc_s_that_cannot_be_read_is_not_quoted(project: Path) -> None:
+    write_dvc(project, "url = /mnt/share")
+    (project / ".dvc/config.local").write_text("['remote \"store\"']\npassword hidden-value\n")
+    with pytest.raises(LocationError, match=r"config\.local, line 2: not as DVC writes it") as raised:
+        locate(project)
+    assert "hidden" not in "".join(traceback.format_exception(raised.value))
+
+
+def test_a_user_of_ssh_is_no_secret(project: Path) -> None:
+    location = found(project, DOMAINLM_REMOTE="ssh://me@host:2222/srv/a@b")
+    assert (location.options["username"], location.root) == ("me", "/srv/a@b")
+    assert found(project, DOMAINLM_REMOTE="https://host:8443/cache").root == "https://host:8443/cache"
 
 
 def test_host_keys_are_checked(project: Path) -> None:

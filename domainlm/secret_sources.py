@@ -1,0 +1,38 @@
+"""Secrets among the values of sources: refused with the way to give them, and never quoted.
+
+In: the merged values of a configuration. Out: what is wrong, in lines that hold no secret. Looked at before the models are, as those
+quote what they do not understand; and under every key, as whoever mistakes one writes the address to another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from domainlm.store.secrets import secrets_in
+
+# the way to give a secret, by the key that holds an address
+_INSTEAD = {
+    "url": "give a user and password by a line `machine HOST login USER password WORD` in ~/.netrc, and the address without them; "
+    "download what only a signed address gives, and name the file by local",
+    "repository": "name the repository by owner/name, and give the token by HF_TOKEN in the environment",
+    "revision": "give the token by HF_TOKEN in the environment",
+}
+
+
+def secrets_of_sources(values: Mapping[str, Any], origin: Callable[[tuple[str, ...]], str]) -> str | None:
+    """What sources hold of secrets, a line each. origin: location -> name of the layer that sets it."""
+    lines = [
+        f"{origin(location)}: {'.'.join(location)}: holds {what}, which would be written to keys, records and reports; "
+        f"{_INSTEAD.get(location[-1], 'take it out')}"
+        for location, what in secrets_in(values.get("sources"), ("sources",))
+    ]
+    return "\n".join(sorted(lines)) or None
+
+
+def quotable(value: Any) -> Any:
+    """A value of a source as an error may quote it: in what is no address, what stands before an @ may be a password all the same."""
+    if isinstance(value, str):
+        return re.sub(r"(?s).*@", "***@", value)
+    return sorted(map(str, value)) if isinstance(value, Mapping) else value
