@@ -1,14 +1,21 @@
 # The domain that this run builds, resolved once: its stamps are written here, and every rule takes its paths from it.
+from snakemake.exceptions import WorkflowError
+
+from domainlm.resolve import ConfigurationError
 from domainlm.workflow import build_command, dag_settings, prepare, share_volume
 
 CORES_OF_A_JOB = 8
 share_volume()
 SETTINGS = dag_settings()
-DOMAIN = prepare(
-    config,
-    is_main_process=workflow.is_main_process,
-    targets=SETTINGS.targets if SETTINGS else (),
-)
+try:
+    DOMAIN = prepare(
+        config,
+        is_main_process=workflow.is_main_process,
+        targets=SETTINGS.targets if SETTINGS else (),
+    )
+except ConfigurationError as error:
+    # the one kind that Snakemake prints without the calls that led to it
+    raise WorkflowError(str(error)) from None
 NAME = DOMAIN.domain
 # what is damaged is healed although what was made from it is up to date; by itself Snakemake runs no rule for that
 if SETTINGS:
