@@ -19,12 +19,17 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from domainlm.bounded_file import read_bounded
 from domainlm.config.domain import DomainConfig
 from domainlm.config.section import MAX_NAME_CHARS, NAME_PATTERN
 from domainlm.yaml_text import MAX_CHARS, InvalidYaml, parsed_yaml
 
 DEFAULT_FILE = "config/config.yaml"
 OVERRIDES = "--config"
+# of UTF-8: four a character
+MAX_LAYER_BYTES = 4 * MAX_CHARS
+# of a word list or a label table; a million rows take about half of it
+MAX_LIST_BYTES = 100_000_000
 # of what is wrong: the first lines tell, and a value may be a book
 MAX_ERRORS = 20
 MAX_SAID_CHARS = 500
@@ -60,16 +65,9 @@ def load_yaml(text: str, name: str) -> Any:
         raise ConfigurationError(f"{name}, {error}") from error
 
 
-def _text_of(project: Path, name: str) -> str:
-    # not read to its end: a link may lead to a device or to a corpus
-    with (project / name).open("rb") as file:
-        data = file.read(4 * MAX_CHARS + 1)
-    return data.decode("utf-8-sig")
-
-
 def read_layer(project: Path, name: str) -> Layer:
     try:
-        values = load_yaml(_text_of(project, name), name)
+        values = load_yaml(read_bounded(project / name, MAX_LAYER_BYTES).decode("utf-8-sig"), name)
     except OSError as error:
         raise ConfigurationError(f"{name}: cannot be read: {error.strerror}; expected a file in {project}") from error
     except UnicodeDecodeError as error:
@@ -270,7 +268,7 @@ def check_policy(config: DomainConfig) -> None:
 
 def _words_of(project: Path, key: str, file: str) -> list[str]:
     try:
-        lines = (project / file).read_text(encoding="utf-8-sig").splitlines()
+        lines = read_bounded(project / file, MAX_LIST_BYTES).decode("utf-8-sig").splitlines()
     except OSError as error:
         raise ConfigurationError(f"{key}.file: cannot read {file} ({error.strerror}); expected a text file") from error
     except UnicodeDecodeError as error:

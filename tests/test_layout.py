@@ -24,7 +24,7 @@ ARTIFACTS = [stage.name for stage in STAGES]
 DEFAULT_ARTIFACTS = [stage.name for stage in STAGES if is_part(stage, resolve(PACKAGE_ROOT, {}))]
 # lowest first: a module may import what stands in a line above its own, and its own package (stages: not even that)
 LAYERS = (
-    "config stage wording process yaml_text",
+    "config stage wording process yaml_text bounded_file",
     "text",
     "tokens",
     "models",

@@ -8,7 +8,6 @@ dots for an object within an object. A field whose own name has dots wins, becau
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -17,12 +16,8 @@ from typing import Any
 from domainlm.config.text import Documents
 from domainlm.text.characters import single_line, without_surrogates
 from domainlm.text.document import MESSAGE_ROLES
+from domainlm.text.json_text import InvalidJson, parsed_json
 from domainlm.text.reading.pieces import Piece, Rejection, Unreadable, titled_parts
-
-# how deep the parser goes before it gives up differs between Python versions (about 1,000 in 3.11, more in 3.12)
-MAX_JSON_DEPTH = 200
-# a string that never ends goes to the end of the text: it is not looked for again from each quote in it
-_JSON_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|([\[{])|([\]}])', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -35,24 +30,12 @@ class Place:
     end: int
 
 
-def json_depth(text: str) -> int:
-    """Deepest nesting of arrays and objects."""
-    depth = deepest = 0
-    for match in _JSON_BRACKETS.finditer(text):
-        depth += (match[1] is not None) - (match[2] is not None)
-        deepest = max(deepest, depth)
-    return deepest
-
-
-def parsed_json(text: str) -> Any:
+def parsed_record(text: str) -> Any:
     """A JSON value. Raises Unreadable."""
-    if text.count("[") + text.count("{") > MAX_JSON_DEPTH and json_depth(text) > MAX_JSON_DEPTH:
-        raise Unreadable("invalid_json", f"nested deeper than {MAX_JSON_DEPTH} arrays and objects")
     try:
-        return json.loads(text)
-    except ValueError as error:
-        # the parser's own message differs between Python versions
-        raise Unreadable("invalid_json", "not a JSON value that can be read") from error
+        return parsed_json(text)
+    except InvalidJson as error:
+        raise Unreadable("invalid_json", str(error)) from error
 
 
 def field_of(record: dict[str, Any], name: str) -> Any:
