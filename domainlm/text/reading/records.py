@@ -101,15 +101,22 @@ def pieces_of_record(
     # records with one title are parts of one work: they stay on one side of the split
     group = f"{path}#{title or place.key}"
     meta = {**_meta(record, config), **extra}
-    if role == "instruction" or record.get("messages") is not None:
-        messages = messages_of(record)
+    is_conversation = role == "instruction" or record.get("messages") is not None
+    messages = messages_of(record) if is_conversation else None
+    packed = _json({**meta, "messages": messages} if messages is not None else meta)
+    if len(title) + len(packed) > config.max_record_chars:
+        limit = f"{config.max_record_chars} (documents.max_record_chars)"
+        yield Rejection(
+            "too_long", f"{place.name}: {len(title) + len(packed)} characters beside the text; at most {limit}"
+        )
+        return
+    if is_conversation:
         if messages is None:
             expected = "expected messages: [{role, content}, ...] with an assistant turn"
             yield Rejection("no_messages", f"{place.name}: {expected}")
             return
         text = "\n\n".join(message["content"] for message in messages)
-        meta = {**meta, "messages": messages}
-        yield Piece(place.name, "0", place.start, place.end, title, text, group, (), _json(meta))
+        yield Piece(place.name, "0", place.start, place.end, title, text, group, (), packed)
         return
     found = field_of(record, config.text_field)
     if not isinstance(found, str) or not found.strip():
@@ -119,4 +126,4 @@ def pieces_of_record(
     first, _, rest = text.lstrip().partition("\n")
     body = rest if title and single_line(first) == title else text
     for part, piece in enumerate(titled_parts(title, body or text, config.max_section_chars)):
-        yield Piece(place.name, str(part), place.start, place.end, title, piece, group, (), _json(meta))
+        yield Piece(place.name, str(part), place.start, place.end, title, piece, group, (), packed)
