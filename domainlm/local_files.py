@@ -180,16 +180,17 @@ def _walk(project: Path, root: bytes, shown: str, key: str, source: Source) -> I
                 if isinstance(status, str):
                     yield _faulty(name, entry.path, status)
                 else:
-                    yield LocalFile(path, _true_name(name), entry.path, identity_of(status))
+                    yield LocalFile(path, _true_name(name, path), entry.path, identity_of(status))
 
 
-def _true_name(name: bytes) -> str | None:
+def _true_name(name: bytes, path: str) -> str | None:
     decoded = name.decode("utf-8", "surrogateescape")
-    return None if decoded == readable_name(name) else decoded
+    return None if decoded == path else decoded
 
 
 def _faulty(name: bytes, location: bytes, fault: str) -> LocalFile:
-    return LocalFile(readable_name(name), _true_name(name), location, NO_IDENTITY, fault)
+    path = readable_name(name)
+    return LocalFile(path, _true_name(name, path), location, NO_IDENTITY, fault)
 
 
 def _shown(shown: str, name: bytes) -> str:
