@@ -25,7 +25,7 @@ from domainlm.resolve import ConfigurationError
 from domainlm.store.location import experiment_origin
 from domainlm.text.json_text import parsed_json
 from domainlm.text.reading.file_names import readable_name
-from domainlm.text.reading.segments import is_glob_of, is_included, may_hold_included
+from domainlm.text.reading.segments import is_included, may_hold_included
 
 # what `datasets` saves beside a dataset's data files
 SAVED_DATASET = (b"state.json", b"dataset_info.json")
@@ -172,7 +172,7 @@ def _walk(project: Path, root: bytes, shown: str, key: str, source: Source) -> I
                 raise unreadable(key, _shown(shown, name), str(error.strerror)) from error
             if isinstance(status, os.stat_result) and stat.S_ISDIR(status.st_mode):
                 links = folder.links + entry.is_symlink()
-                is_left_out = entry.is_symlink() and any(is_glob_of(pattern, path) for pattern in source.exclude)
+                is_left_out = entry.is_symlink() and not is_included(path, ["**"], source.exclude)
                 if not is_left_out and may_hold_included(path, source.include, source.exclude):
                     place = (status.st_dev, status.st_ino)
                     heapq.heappush(waiting, _Folder(links, folder.depth + 1, name + b"/", entry.path, place))

@@ -270,3 +270,11 @@ def test_dvc_yaml_is_what_is_generated() -> None:
     path, text = pipeline_text(PACKAGE_ROOT)
     assert path == "dvc.yaml"
     assert (PACKAGE_ROOT / path).read_text(encoding="utf-8") == text, "run: python -m domainlm.dvc"
+
+
+def test_text_is_put_into_normal_form_in_one_place() -> None:
+    # by itself it takes quadratic time on runs of combining marks
+    found = {
+        path.relative_to(PACKAGE).as_posix() for path in MODULES if "unicodedata" in path.read_text(encoding="utf-8")
+    }
+    assert found == {"text/characters.py"}

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attack import attack
@@ -306,3 +307,35 @@ def test_folders_without_end(root: Path, listed: Listed) -> None:
         listed()
     assert len(str(caught.value)) < 600
     assert listed(exclude=["d*/**"]) == [("a.md", None)]
+
+
+@attack(
+    "corpus",
+    "one bad input",
+    "a build with a title of combining marks, a record of brackets, a title of megabytes and a folder linked many times",
+    "the build goes on; each bad input is one line with its reason in rejected.jsonl",
+)
+def test_a_build_with_all_of_them(tmp_path: Path, make_text_project: Callable[[Path], Any]) -> None:
+    project = make_text_project(tmp_path)
+    corpus = tmp_path / "corpus"
+    rows = [
+        json.dumps({"title": MARKS, "text": PLAIN}),
+        "[" * 100_000,
+        json.dumps({"title": "t" * 2_000_000, "text": PLAIN}),
+    ]
+    (corpus / "rows.jsonl").write_text("\n".join(rows))
+    (corpus / "real").mkdir()
+    (corpus / "real/x.txt").write_text("gura neha foco kola bimo tera vona siku pafe lodi.\n")
+    for name in "ab":
+        (corpus / name).symlink_to("real")
+    with soon(30):
+        assert "failed" not in project.build("raw_corpus", "documents", "clean_shards")
+    found = {
+        artifact: sorted(
+            json.loads(line)["reason"]
+            for path in (tmp_path / "artifacts/tiny" / artifact).glob("*/rejected.jsonl")
+            for line in path.read_text().splitlines()
+        )
+        for artifact in ("raw_corpus", "documents")
+    }
+    assert found == {"raw_corpus": ["folder_again"] * 2, "documents": ["invalid_json", "too_long"]}
