@@ -53,7 +53,9 @@ snakemake --cores all sft_adapter --config domain=NAME 'pt_adapter={learning_rat
   merged into what was inherited; `NAME: null` removes it. So a domain with a corpus of its own keeps the base model
   ([why](../adr/0005-sources-replace-by-role.md)).
 - An unknown key or a value of the wrong type stops the run before any work starts; the message names the file, the key
-  and the nearest valid one. Numbers are not read from text: `"4"` is refused where `4` is meant; `1e-3` is a number.
+  and the nearest valid one. Numbers are not read from text: `"4"` is refused where `4` is meant.
+- Files are read as YAML 1.2's core schema: `017` is 17, `1e-3` is a number; `no`, `1:30`, `1_000` and dates are text. Tags, merge
+  keys (`<<`), keys that stand twice, more than a million characters or 100 levels are refused; aliases work.
 - What does not change a result (cores, executor) is not here but in `profiles/`.
 
 An editor that knows the YAML language server completes keys and shows these descriptions, if a file starts with

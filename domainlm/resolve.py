@@ -10,21 +10,36 @@ from __future__ import annotations
 
 import difflib
 import re
+import reprlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
+from domainlm.bounded_file import read_bounded
 from domainlm.config.domain import DomainConfig
+from domainlm.config.section import MAX_NAME_CHARS, NAME_PATTERN
 from domainlm.secret_sources import quotable, secrets_of_sources
 from domainlm.store.secrets import without_secrets
+from domainlm.yaml_text import MAX_CHARS, InvalidYaml, parsed_yaml
 
 DEFAULT_FILE = "config/config.yaml"
 OVERRIDES = "--config"
+# of UTF-8: four a character
+MAX_LAYER_BYTES = 4 * MAX_CHARS
+# of a word list or a label table; a million rows take about half of it
+MAX_LIST_BYTES = 100_000_000
+# of what is wrong: the first lines tell, and a value may be a book
+MAX_ERRORS = 20
+MAX_SAID_CHARS = 500
+# what YAML 1.1 took for true and false
+_NO_BOOLEANS = ("yes", "Yes", "YES", "no", "No", "NO", "on", "On", "ON", "off", "Off", "OFF")
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 100
+_SHORT.maxlevel = 3
 
 
 class ConfigurationError(Exception):
@@ -34,27 +49,9 @@ class ConfigurationError(Exception):
         super().__init__(without_secrets(message))
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe YAML in which 1e-3 is a number (YAML 1.1 reads it as text) and a key may stand once."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
-
-
-def _mapping_without_repeats(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [loader.construct_object(key, deep=True) for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise ConfigurationError(
-                f"{node.start_mark.name}, line {node.start_mark.line + 1}: key {key!r} stands twice"
-            )
-    loader.flatten_mapping(node)
-    return {loader.construct_object(k, deep=True): loader.construct_object(v, deep=True) for k, v in node.value}
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_repeats)
+def shown(value: Any) -> str:
+    """A value as a message quotes it: as Python writes it, cut where it is long."""
+    return _SHORT.repr(value)
 
 
 @dataclass(frozen=True)
@@ -66,22 +63,22 @@ class Layer:
 
 
 def load_yaml(text: str, name: str) -> Any:
-    stream = _Loader(text)
-    stream.name = name
+    """The value of a text in YAML 1.2. name: of the file, for the message. Raises ConfigurationError."""
     try:
-        return stream.get_single_data()
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{name}: not valid YAML: {error}") from error
-    finally:
-        stream.dispose()
+        return parsed_yaml(text)
+    except InvalidYaml as error:
+        raise ConfigurationError(f"{name}, {error}") from error
 
 
 def read_layer(project: Path, name: str) -> Layer:
-    path = project / name
     try:
-        values = load_yaml(path.read_text(encoding="utf-8"), name)
+        values = load_yaml(read_bounded(project / name, MAX_LAYER_BYTES).decode("utf-8-sig"), name)
+    except OSError as error:
+        raise ConfigurationError(f"{name}: cannot be read: {error.strerror}; expected a file in {project}") from error
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{name}: not UTF-8 ({error}); save it as UTF-8") from error
+        raise ConfigurationError(
+            f"{name}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8"
+        ) from error
     if values is None:
         values = {}
     if not isinstance(values, dict):
@@ -95,6 +92,8 @@ def parse_overrides(overrides: Mapping[str, Any]) -> Layer:
     def parsed(value: Any) -> Any:
         if isinstance(value, Mapping):
             return {key: parsed(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [parsed(item) for item in value]
         return load_yaml(value, OVERRIDES) if isinstance(value, str) else value
 
     return Layer(OVERRIDES, {key: parsed(value) for key, value in overrides.items()})
@@ -102,28 +101,39 @@ def parse_overrides(overrides: Mapping[str, Any]) -> Layer:
 
 def default_domain(project: Path) -> str:
     """The domain that a run without `--config domain=` builds. Raises ConfigurationError."""
-    return str(read_layer(project, DEFAULT_FILE).values.get("domain", "medical"))
+    return checked_domain(read_layer(project, DEFAULT_FILE).values.get("domain", "medical"), DEFAULT_FILE)
+
+
+def checked_domain(name: Any, where: str) -> str:
+    """The name of a domain, which folders and files are called by. where: who gives it. Raises ConfigurationError."""
+    if not isinstance(name, str) or re.fullmatch(NAME_PATTERN, name) is None or len(name) > MAX_NAME_CHARS:
+        raise ConfigurationError(
+            f"{where}: {shown(name)} is no name of a domain; expected at most {MAX_NAME_CHARS} small letters, digits and _, "
+            "a letter first"
+        )
+    return name
 
 
 def layers_of(project: Path, overrides: Mapping[str, Any]) -> list[Layer]:
     """The layers of a run, weakest first."""
     base = read_layer(project, DEFAULT_FILE)
     last = parse_overrides(overrides)
-    default = base.values.get("domain", "medical")
-    name = last.values.get("domain", default)
+    default = checked_domain(base.values.get("domain", "medical"), f"{DEFAULT_FILE}: domain")
+    name = checked_domain(last.values.get("domain", default), f"{OVERRIDES} domain")
     chain: list[Layer] = []
     seen: list[str] = []
-    while name is not None and name != default:
+    while name != default:
         if name in seen:
-            raise ConfigurationError(f"config/domains: `extends` runs in a circle: {' -> '.join([*seen, str(name)])}")
-        seen.append(str(name))
+            raise ConfigurationError(f"config/domains: `extends` runs in a circle: {' -> '.join([*seen, name])}")
+        seen.append(name)
         file = f"config/domains/{name}.yaml"
         if not (project / file).is_file():
-            known = sorted([str(default), *(p.stem for p in (project / "config/domains").glob("*.yaml"))])
-            raise ConfigurationError(f"no domain {name!r}: {file} does not exist; {_nearest(str(name), known)}")
+            known = sorted([default, *(p.stem for p in (project / "config/domains").glob("*.yaml"))])
+            raise ConfigurationError(f"no domain {name!r}: {file} does not exist; {_nearest(name, known)}")
         layer = read_layer(project, file)
         chain.insert(0, Layer(file, {**layer.values, "domain": layer.values.get("domain", name)}))
-        name = layer.values.get("extends")
+        extended = layer.values.get("extends")
+        name = default if extended is None else checked_domain(extended, f"{file}: extends")
     return [base, *chain, last]
 
 
@@ -159,7 +169,7 @@ def merge_layers(layers: list[Layer]) -> dict[str, Any]:
         if isinstance(sources, Mapping):
             merged["sources"] = merge_sources(values.get("sources", {}), sources)
         elif sources is not None:
-            raise ConfigurationError(f"{layer.name}: sources: expected a mapping of names, found {sources!r}")
+            raise ConfigurationError(f"{layer.name}: sources: expected a mapping of names, found {shown(sources)}")
         values = merged
     return values
 
@@ -200,9 +210,12 @@ def _describe(error: Any, layers: list[Layer]) -> str:
     key = ".".join(str(part) for part in location) or "(top level)"
     file = _origin(layers, location)
     if error["type"] == "extra_forbidden":
-        return f"{file}: unknown key {key!r}: {_nearest(str(location[-1]), _valid_keys(location[:-1]))}"
+        return f"{file}: unknown key {shown(key)}: {_nearest(str(location[-1]), _valid_keys(location[:-1]))}"
+    said = error["msg"].removeprefix("Value error, ")
+    if error["type"].startswith("bool") and error["input"] in _NO_BOOLEANS:
+        said += "; YAML 1.2 writes true or false"
     found = quotable(error["input"]) if location[:1] == ("sources",) else error["input"]
-    return f"{file}: {key}: {error['msg'].removeprefix('Value error, ')} (found {found!r})"
+    return f"{file}: {key}: {said[:MAX_SAID_CHARS]} (found {shown(found)})"
 
 
 def validate(layers: list[Layer]) -> DomainConfig:
@@ -213,7 +226,11 @@ def validate(layers: list[Layer]) -> DomainConfig:
     try:
         config = DomainConfig.model_validate(values)
     except ValidationError as error:
-        raise ConfigurationError("\n".join(_describe(item, layers) for item in error.errors())) from None
+        found = error.errors(include_url=False, include_context=False)
+        lines = [_describe(item, layers) for item in found[:MAX_ERRORS]]
+        if len(found) > MAX_ERRORS:
+            lines.append(f"and {len(found) - MAX_ERRORS} more errors")
+        raise ConfigurationError("\n".join(lines)) from None
     check_roles(config)
     check_policy(config)
     return config
@@ -259,7 +276,7 @@ def check_policy(config: DomainConfig) -> None:
 
 def _words_of(project: Path, key: str, file: str) -> list[str]:
     try:
-        lines = (project / file).read_text(encoding="utf-8-sig").splitlines()
+        lines = read_bounded(project / file, MAX_LIST_BYTES).decode("utf-8-sig").splitlines()
     except OSError as error:
         raise ConfigurationError(f"{key}.file: cannot read {file} ({error.strerror}); expected a text file") from error
     except UnicodeDecodeError as error:

@@ -17,11 +17,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from domainlm.bounded_file import read_bounded
 from domainlm.config.domain import DomainConfig
 from domainlm.config.sources import Source
 from domainlm.local_files import FAULTS, LocalFile, left_behind, local_files, unreadable
 from domainlm.local_index import Content, LocalIndex
-from domainlm.resolve import ConfigurationError
+from domainlm.resolve import MAX_LIST_BYTES, ConfigurationError
 from domainlm.store.location import experiment_origin
 from domainlm.text.document import LABELS
 from domainlm.text.reading.charset import SAMPLE_BYTES, majority_charset
@@ -80,7 +81,7 @@ def label_table_of(project: Path, name: str, source: Source) -> Table:
         return {}
     key = f"sources.{name}.label_table"
     try:
-        data = (project / source.label_table).read_bytes()
+        data = read_bounded(project / source.label_table, MAX_LIST_BYTES)
         return read_table(data, source.label_table.lower().endswith((".jsonl", ".ndjson")))
     except OSError as error:
         raise ConfigurationError(

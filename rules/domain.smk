@@ -1,15 +1,22 @@
 # The domain that this run builds, resolved once: its stamps are written here, and every rule takes its paths from it.
+from snakemake.exceptions import WorkflowError
+
+from domainlm.resolve import ConfigurationError
 from domainlm.workflow import asked_of_snakemake, build_command, prepare, share_volume
 
 CORES_OF_A_JOB = 8
 share_volume()
 SETTINGS, IS_RUN = asked_of_snakemake()
-DOMAIN = prepare(
-    config,
-    is_main_process=workflow.is_main_process,
-    targets=SETTINGS.targets if SETTINGS else (),
-    is_run=IS_RUN,
-)
+try:
+    DOMAIN = prepare(
+        config,
+        is_main_process=workflow.is_main_process,
+        targets=SETTINGS.targets if SETTINGS else (),
+        is_run=IS_RUN,
+    )
+except ConfigurationError as error:
+    # the one kind that Snakemake prints without the calls that led to it
+    raise WorkflowError(str(error)) from None
 NAME = DOMAIN.domain
 # what has to run is told by keys and contents (docs/adr/0015); by itself Snakemake goes by times
 if SETTINGS:

@@ -167,7 +167,7 @@ CODE = [
     Row(
         "renamed local variable",
         "raw_corpus",
-        edit(SEGMENTS, r"\(p\)(\.match\(path\)) for p in include\b", r"(q)\1 for q in include"),
+        edit(SEGMENTS, r"\(p(, path\)) for p in include\b", r"(q\1 for q in include"),
         domain="tiny",
         rebuilt=Rebuilt(target="sft_adapter"),
     ),
@@ -176,7 +176,7 @@ CODE = [
         "raw_corpus",
         both(
             *(
-                edit(f"domainlm/text/reading/{name}.py", r"\bglob_pattern\b", "glob_expression", count=0)
+                edit(f"domainlm/text/reading/{name}.py", r"\bis_glob_of\b", "is_match_of", count=0)
                 for name in ("segments", "labels")
             )
         ),

@@ -24,7 +24,7 @@ ARTIFACTS = [stage.name for stage in STAGES]
 DEFAULT_ARTIFACTS = [stage.name for stage in STAGES if is_part(stage, resolve(PACKAGE_ROOT, {}))]
 # lowest first: a module may import what stands in a line above its own, and its own package (stages: not even that)
 LAYERS = (
-    "config stage wording process",
+    "config stage wording process yaml_text bounded_file",
     "text",
     "tokens",
     "models",
@@ -273,3 +273,11 @@ def test_dvc_yaml_is_what_is_generated() -> None:
     path, text = pipeline_text(PACKAGE_ROOT)
     assert path == "dvc.yaml"
     assert (PACKAGE_ROOT / path).read_text(encoding="utf-8") == text, "run: python -m domainlm.dvc"
+
+
+def test_text_is_put_into_normal_form_in_one_place() -> None:
+    # by itself it takes quadratic time on runs of combining marks
+    found = {
+        path.relative_to(PACKAGE).as_posix() for path in MODULES if "unicodedata" in path.read_text(encoding="utf-8")
+    }
+    assert found == {"text/characters.py"}

@@ -30,24 +30,125 @@ def paths(root: Path, **changes: Any) -> list[str]:
     return [file.path for file in local_files(root.parent, "x", source)]
 
 
+def rows(root: Path, **changes: Any) -> list[tuple[str, str | None]]:
+    """(path, fault) of what a source lists."""
+    source = Source.model_validate({"role": "corpus", "local": root.name, **changes})
+    return [(file.path, file.fault) for file in local_files(root.parent, "x", source)]
+
+
 def test_linked_folders_and_files_are_followed(root: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere/deep").mkdir(parents=True)
     (tmp_path / "elsewhere/deep/b.md").write_text("B")
     (root / "linked").symlink_to(tmp_path / "elsewhere")
     (root / "c.md").symlink_to(tmp_path / "elsewhere/deep/b.md")
-    # twice is no circle
-    (root / "again").symlink_to(tmp_path / "elsewhere/deep")
-    assert paths(root) == ["a.md", "again/b.md", "c.md", "linked/deep/b.md"]
+    (root / "d.md").hardlink_to(root / "a.md")
+    assert paths(root) == ["a.md", "c.md", "d.md", "linked/deep/b.md"]
 
 
-@pytest.mark.parametrize("target", [".", "..", "../../texts"])
-def test_a_link_in_a_circle_is_named(root: Path, target: str) -> None:
+def test_a_folder_is_read_once_by_the_path_with_the_fewest_links(root: Path) -> None:
+    (root / "z/deep/real").mkdir(parents=True)
+    (root / "z/deep/real/b.md").write_text("B")
+    (root / "a").symlink_to("z/deep/real")
+    (root / "b").symlink_to("a")
+    (root / "m").mkdir()
+    (root / "m/n").symlink_to("../z")
+    again = [("a", "folder_again"), ("a.md", None), ("b", "folder_again"), ("m/n", "folder_again")]
+    assert rows(root) == [*again, ("z/deep/real/b.md", None)]
+    # excluded by either way of writing it
+    assert rows(root, exclude=["a", "b/**", "m/**"]) == [("a.md", None), ("z/deep/real/b.md", None)]
+
+
+def test_of_links_to_one_folder_the_first_by_depth_and_name_is_read(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/b.md").write_text("B")
+    (root / "deep").mkdir()
+    for link in (root / "deep/a", root / "c", root / "b"):
+        link.symlink_to(tmp_path / "elsewhere")
+    found = [("a.md", None), ("b/b.md", None), ("c", "folder_again"), ("deep/a", "folder_again")]
+    assert rows(root) == found
+    # a path that no pattern takes does not keep the files from another
+    assert rows(root, include=["c/*.md"]) == [("c/b.md", None)]
+    assert rows(root, exclude=["b/**"]) == [("a.md", None), ("c/b.md", None), ("deep/a", "folder_again")]
+
+
+def test_a_folder_may_be_read_by_two_sources(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/linked").symlink_to(root)
+    assert paths(root) == ["a.md"]
+    assert paths(tmp_path / "other") == ["linked/a.md"]
+
+
+@pytest.mark.parametrize(
+    ("target", "fault"),
+    [
+        (".", "folder_again"),
+        ("..", "folder_again"),
+        ("../../texts", "folder_again"),
+        ("../..", "folder_above"),
+        ("/", "folder_above"),
+    ],
+)
+def test_a_link_in_a_circle_is_listed(root: Path, target: str, fault: str) -> None:
     (root / "deep").mkdir()
     (root / "deep/round").symlink_to(target)
-    with pytest.raises(
-        ConfigurationError, match=r"sources\.x\.local: texts/deep/round is a link to a folder that it lies"
-    ):
+    assert rows(root) == [("a.md", None), ("deep/round", fault)]
+
+
+def test_a_circle_through_several_folders_is_read_once(root: Path) -> None:
+    for name, target in (("b", "c"), ("c", "d"), ("d", "b")):
+        (root / name).mkdir()
+        (root / name / f"{name}.md").write_text(name)
+        (root / name / "next").symlink_to(f"../{target}")
+    assert [path for path, fault in rows(root) if fault is None] == ["a.md", "b/b.md", "c/c.md", "d/d.md"]
+    assert [fault for _, fault in rows(root) if fault is not None] == ["folder_again"] * 3
+
+
+@pytest.mark.parametrize("name", ["artifacts", "artifacts/law/documents", ".dvc", ".domainlm", ".git/objects"])
+def test_what_builds_write_is_no_part_of_a_source(root: Path, name: str) -> None:
+    (root.parent / name).mkdir(parents=True)
+    (root.parent / name / "b.md").write_text("B")
+    (root / "linked").symlink_to(root.parent / name)
+    assert rows(root) == [("a.md", None), ("linked", "own_folder")]
+    whole = Source.model_validate({"role": "corpus", "local": "."})
+    assert {file.path for file in local_files(root.parent, "x", whole) if file.fault is None} == {"texts/a.md"}
+
+
+def test_many_paths_to_one_folder_take_no_time(root: Path, tmp_path: Path) -> None:
+    for number in range(30):
+        folder = tmp_path / f"bomb/d{number}"
+        folder.mkdir(parents=True)
+        for name in "ab":
+            (folder / name).symlink_to(f"../d{number + 1}")
+    (tmp_path / "bomb/d30").mkdir()
+    (tmp_path / "bomb/d30/x.md").write_text("X")
+    (root / "bomb").symlink_to(tmp_path / "bomb/d0")
+    found = rows(root)
+    assert ("bomb/" + "a/" * 30 + "x.md", None) in found
+    assert len(found) == 2 + 30
+
+
+def test_more_links_than_the_system_follows_are_listed(root: Path, tmp_path: Path) -> None:
+    for number in range(60):
+        (tmp_path / f"chain/d{number}").mkdir(parents=True)
+        (tmp_path / f"chain/d{number}/next").symlink_to(f"../d{number + 1}")
+    (root / "chain").symlink_to(tmp_path / "chain/d0")
+    [(path, fault)] = [row for row in rows(root) if row[1] is not None]
+    assert (set(path.split("/")), fault) == ({"chain", "next"}, "dangling_link")
+
+
+def test_folders_nested_beyond_the_system_s_longest_path_are_named(root: Path) -> None:
+    place = os.getcwd()
+    try:
+        os.chdir(root)
+        for _ in range(30):
+            os.mkdir("d" * 200)
+            os.chdir("d" * 200)
+    finally:
+        os.chdir(place)
+    with pytest.raises(ConfigurationError, match=r"cannot (list|read) texts/d.*: File name too long") as caught:
         paths(root)
+    assert len(str(caught.value)) < 600
+    assert paths(root, exclude=["d*/**"]) == ["a.md"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from domainlm.config.domain import DomainConfig
-from domainlm.resolve import ConfigurationError, load_yaml, resolve
+from domainlm.resolve import ConfigurationError, parse_overrides, resolve
 
 BASE = """\
 domain: medical
@@ -85,16 +85,6 @@ def test_null_removes_a_source(project: Project) -> None:
     assert set(resolve(root, {"domain": "law"}).sources) == {"hpo", "wikipedia", "model"}
 
 
-@pytest.mark.parametrize("text", ["1e-3", "1E-3", "1.0e-3", "+1e-3", "0.001"])
-def test_numbers_with_exponents_are_numbers(text: str) -> None:
-    assert load_yaml(f"a: {text}", "file") == {"a": 0.001}
-
-
-def test_merge_keys_of_yaml_work() -> None:
-    text = "a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\n"
-    assert load_yaml(text, "file")["b"] == {"x": 1, "y": 3}
-
-
 @pytest.mark.parametrize(
     ("domain", "overrides", "parts"),
     [
@@ -119,7 +109,7 @@ def test_merge_keys_of_yaml_work() -> None:
         ("sources: [a]", {}, ["d.yaml", "sources", "mapping"]),
         ("- a\n- b", {}, ["d.yaml", "mapping of sections", "list"]),
         ("a: [1", {}, ["d.yaml", "not valid YAML"]),
-        ("seed: 1\nseed: 2", {}, ["d.yaml", "line 1", "'seed'", "twice"]),
+        ("seed: 1\nseed: 2", {}, ["d.yaml", "line 2, column 1", "'seed'", "twice"]),
         ("", {"pt_adapter": {"learnin_rate": 1}}, ["--config", "learnin_rate", "'learning_rate'"]),
         ("", {"pt_adapter.learning_rate": 1}, ["--config", "'pt_adapter.learning_rate'", "'pt_adapter'"]),
         ("", {"zzzz": 1}, ["--config", "'zzzz'", "valid are", "base_model"]),
@@ -138,6 +128,12 @@ def test_merge_keys_of_yaml_work() -> None:
         ),
         ("extends: d", {}, ["circle", "d -> d"]),
         ("extends: lw", {}, ["no domain 'lw'", "did you mean 'law'"]),
+        ("extends: ../law", {}, ["d.yaml: extends", "'../law' is no name of a domain"]),
+        ("seed: 1_000", {}, ["seed", "integer", "'1_000'"]),
+        ("base_model: {is_digit_splitting_restored: no}", {}, ["boolean", "'no'", "true or false"]),
+        ("pt_adapter: {learning_rate: .nan}", {}, ["pt_adapter.learning_rate", "nan"]),
+        ("pt_adapter: {alpha: .inf}", {}, ["pt_adapter.alpha", "inf"]),
+        ("pt_adapter: {learning_rate: 1e999}", {}, ["pt_adapter.learning_rate", "inf"]),
     ],
 )
 def test_errors_name_file_key_value_and_fix(
@@ -147,6 +143,48 @@ def test_errors_name_file_key_value_and_fix(
     with pytest.raises(ConfigurationError) as caught:
         resolve(root, {"domain": "d", **overrides})
     assert [part for part in parts if part not in str(caught.value)] == [], str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../x",
+        "/etc/passwd",
+        "a/b",
+        "a b",
+        "",
+        "'a\\n'",
+        '"a\\n"',
+        '"\\e[31m"',
+        "..",
+        "a" * 101,
+        "Law",
+        5,
+        None,
+        ["law"],
+        True,
+    ],
+)
+def test_a_domain_is_a_name_and_no_path(project: Project, name: object) -> None:
+    with pytest.raises(ConfigurationError, match="is no name of a domain"):
+        resolve(project(law=""), {"domain": name})
+
+
+def test_values_in_lists_of_overrides_are_read_as_yaml() -> None:
+    assert parse_overrides({"seed": ["0x1F", {"a": "1e-3"}]}).values == {"seed": [31, {"a": 0.001}]}
+
+
+def test_a_book_in_the_place_of_a_value_is_not_printed(project: Project) -> None:
+    root = project(d="".join(f"x{number}: [{'word, ' * 300}]\n" for number in range(300)) + f"seed: {'x' * 9000}\n")
+    with pytest.raises(ConfigurationError) as caught:
+        resolve(root, {"domain": "d"})
+    assert len(str(caught.value)) < 20_000
+    assert "and 281 more errors" in str(caught.value)
+
+
+def test_a_configuration_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"config/config\.yaml: cannot be read: No such file"):
+        resolve(tmp_path, {})
 
 
 def test_every_error_is_named_at_once(project: Project) -> None:

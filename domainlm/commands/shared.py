@@ -64,7 +64,18 @@ def present_stamps(domain: str | None, settings: list[str]) -> list[Stamp]:
     return make_stamps(Path.cwd(), config, is_remembered=False)
 
 
-DomainOption = Annotated[str | None, typer.Option("--domain", help="Domain (default: the one of config/config.yaml).")]
+def _checked_domain(name: str | None) -> str | None:
+    """A domain's name, before any path is made of it."""
+    from domainlm.resolve import checked_domain
+
+    with named_errors():
+        return name if name is None else checked_domain(name, "--domain")
+
+
+DomainOption = Annotated[
+    str | None,
+    typer.Option("--domain", help="Domain (default: the one of config/config.yaml).", callback=_checked_domain),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", help="Value that differs from the files: 'section={knob: value}'. May be repeated."),

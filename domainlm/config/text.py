@@ -29,6 +29,11 @@ class Documents(Strict):
     text_field: str = Field("text", description="records: the field that holds the text (a.b: field b of object a)")
     title_field: str = Field("title", description="records: the field that holds the title")
     meta_fields: list[str] = Field([], description="records: fields kept in a document's meta")
+    max_record_chars: int = Field(
+        1_000_000,
+        ge=1000,
+        description="records: most characters of title, messages and meta fields together; unlike the text they are not cut",
+    )
     max_section_chars: int = Field(12_000, ge=200, description="longer documents are cut at headings or paragraphs")
     group_depth: int = Field(4, ge=1, description="obo: depth below the root of the subtree that is the split group")
     max_seconds: float = Field(

@@ -12,10 +12,10 @@ import os
 from pathlib import Path
 
 from domainlm.config.sources import Source
-from domainlm.local_files import SAVED_DATASET, local_files
+from domainlm.local_files import FAULTS, SAVED_DATASET, local_files
 from domainlm.resolve import ConfigurationError, resolve
 from domainlm.text.reading.file_names import readable_name
-from domainlm.text.reading.segments import glob_pattern
+from domainlm.text.reading.segments import is_glob_of
 
 
 def unlisted(project: Path, domain: str, name: str) -> str:
@@ -32,6 +32,7 @@ def unlisted(project: Path, domain: str, name: str) -> str:
         below = path_below(project, name, each.local) if each.local is not None else None
         if below is not None:
             reason = by_patterns(each, below) if below else None
+            reason = reason or _in_refused_folder(project, key, each, below)
             found.append(f"source {key}: {reason or _beside_dataset(project, key, each, below) or new}")
     if found and full.exists():
         return "; ".join(found)
@@ -56,6 +57,14 @@ def path_below(project: Path, name: str, root: str) -> str | None:
     return None
 
 
+def _in_refused_folder(project: Path, key: str, source: Source, path: str) -> str | None:
+    """Which folder above it is not read, and why."""
+    for file in local_files(project, key, source):
+        if file.fault is not None and path.startswith(f"{file.path}/"):
+            return f"{file.path} is {FAULTS[file.fault]}"
+    return None
+
+
 def _beside_dataset(project: Path, key: str, source: Source, path: str) -> str | None:
     """Whether it is left out because it stands beside the data files of a dataset that was saved to disk."""
     folder = (project / str(source.local) / path).parent
@@ -70,9 +79,9 @@ def by_patterns(source: Source, path: str) -> str | None:
     if any(part.startswith(".") for part in path.split("/")):
         return "hidden: files and folders whose names begin with a dot are left out"
     for pattern in source.exclude:
-        if glob_pattern(pattern).match(path):
+        if is_glob_of(pattern, path):
             return f"excluded by the pattern {pattern!r} of `exclude`"
-    if not any(glob_pattern(pattern).match(path) for pattern in source.include):
+    if not any(is_glob_of(pattern, path) for pattern in source.include):
         return f"no pattern of `include` matches it: {source.include}"
     return None
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _PUNCTUATION = (
     "\x00-/:-@\\[-`{-\xa9\xab-\xb4\xb6-\xb9\xbb-\xbf\xd7\xf7\u2000-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3008-\u303f"
@@ -36,6 +37,14 @@ _SPACE = re.compile(r"[\x00-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f\
 
 # combining marks that Unicode 15.0 added: their order under NFC differs between Python 3.11 and 3.12, so they are kept out
 _MARKS_OF_UNICODE_15 = re.compile("([\U00010efd-\U00010eff\U00011f41\U00011f42\U0001e08f\U0001e4ec-\U0001e4ef]+)")
+MAX_MARKS = 30
+_GRAPHEME_JOINER = "\u034f"
+# where that many marks may stand (one character is at most two, the letter before ends with at most three): a run from the blocks
+# that hold marks, which are not those of Latin, Greek and Cyrillic letters, kana, Han, Hangul and emoji
+_MAYBE_MARKS = re.compile(
+    "[^\x00-\x7f]?[\u0300-\u036f\u0483-\u0487\u0591-\u109f\u135d-\u135f\u1714-\u1cff\u1dc0-\u1dff\u20d0-\u20ff\u2cef-\u2cf1\u2d7f"
+    "\u2de0-\u2dff\u302a-\u302f\u3099\u309a\ua66f-\ua6f1\ua800-\uabff\ufb1e\ufe20-\ufe2f\U00010000-\U0001efff]{15,}"
+)
 _LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028]")
 _SPACES = re.compile("[\xa0\u2000-\u200a\u202f\u205f]")
 _INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u200b\u2060\ufeff]")
@@ -43,9 +52,44 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 
+@lru_cache(maxsize=10_000)
+def _marks_of(character: str) -> tuple[bool, int]:
+    """Whether a character is nothing but marks when it is taken apart, and how many marks it then ends with."""
+    if _MARKS_OF_UNICODE_15.match(character):
+        # of a class on some Pythons only, and never put in order
+        return False, 0
+    parts = [unicodedata.combining(part) != 0 for part in unicodedata.normalize("NFD", character)]
+    return all(parts), next((count for count, is_mark in enumerate(reversed(parts)) if not is_mark), len(parts))
+
+
+def _with_joiners(run: re.Match[str]) -> str:
+    found: list[str] = []
+    count = 0
+    for character in run[0]:
+        is_mark, marks = _marks_of(character)
+        count = count + marks if is_mark else marks
+        if count > MAX_MARKS:
+            found.append(_GRAPHEME_JOINER)
+            count = marks
+        found.append(character)
+    return "".join(found)
+
+
+def stream_safe(text: str) -> str:
+    """The text with a joiner behind every 30 combining marks in a row (UAX #15, 13): no language writes so many.
+
+    Normal forms put marks in order by insertion, so that 200,000 of them in a row would take half a minute, and twice as many
+    two minutes.
+    """
+    return text if text.isascii() else _MAYBE_MARKS.sub(_with_joiners, text)
+
+
 def composed(text: str) -> str:
-    """Unicode NFC, equal on every supported Python."""
-    if text.isascii() or (unicodedata.is_normalized("NFC", text) and not _MARKS_OF_UNICODE_15.search(text)):
+    """Unicode NFC of the stream-safe text, equal on every supported Python, in linear time."""
+    if text.isascii():
+        return text
+    text = stream_safe(text)
+    if unicodedata.is_normalized("NFC", text) and not _MARKS_OF_UNICODE_15.search(text):
         return text
     return "".join(
         part if index % 2 else unicodedata.normalize("NFC", part)

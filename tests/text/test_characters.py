@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import time
 import unicodedata
+from random import Random
 
 import pytest
 
 from domainlm.text.characters import (
+    _MARKS_OF_UNICODE_15,
     cjk_count,
     composed,
     has_letter,
@@ -13,6 +16,7 @@ from domainlm.text.characters import (
     mean_cjk_run,
     normalised,
     single_line,
+    stream_safe,
     tokens,
     without_surrogates,
     words,
@@ -101,3 +105,49 @@ def test_runs_of_cjk() -> None:
     assert mean_cjk_run("用 apt 安装，3 个") == 2.0
     assert mean_cjk_run("肺 炎 是") == 1.0
     assert mean_cjk_run("no") == 0.0
+
+
+# combining marks, alone and made of several, and what is put together with the letter before
+MARKS = ["\u0301\u0323", "\u0344", "\u0f73", "\u0f71\u0f72", "\U0001d165\U0001d16e", "\u0e38\u0e48", "\u05b0\u0591"]
+
+
+def longest_run(text: str) -> int:
+    """Combining marks in a row once everything is taken apart."""
+    longest = run = 0
+    for character in unicodedata.normalize("NFD", text):
+        run = run + 1 if unicodedata.combining(character) else 0
+        longest = max(longest, run)
+    return longest
+
+
+@pytest.mark.parametrize("marks", MARKS, ids=ascii)
+def test_runs_of_combining_marks_take_linear_time(marks: str) -> None:
+    began = time.process_time()
+    found = normalised("a" + marks * 100_000)
+    assert time.process_time() - began < 5
+    assert longest_run(found) == 30
+    assert normalised(found) == found
+    # nothing but joiners was put in
+    shorter = "a" + marks * 40
+    assert unicodedata.normalize("NFD", stream_safe(shorter).replace("\u034f", "")) == unicodedata.normalize(
+        "NFD", shorter
+    )
+
+
+def test_every_mark_of_every_script_is_counted() -> None:
+    for code in range(0x300, 0x1F000):
+        character = chr(code)
+        if unicodedata.combining(character) and not _MARKS_OF_UNICODE_15.match(character):
+            assert "\u034f" in stream_safe(character * 31), hex(code)
+
+
+def test_text_without_long_runs_is_as_before() -> None:
+    chance = Random(5)
+    parts = ["ế", "\u0327", "\u0301", "\u0344", "\u0f73", "ᾂ", "\u0345", "a", " ", "ภาษาไทย", "हिन्दी", "가", "中"]
+    for _ in range(2000):
+        text = "".join(chance.choice(parts) * chance.choice([1, 1, 1, 5, 29, 31]) for _ in range(6))
+        found = composed(text)
+        assert composed(found) == found
+        assert longest_run(found) <= 30
+        if longest_run(text) <= 30:
+            assert found == unicodedata.normalize("NFC", text)

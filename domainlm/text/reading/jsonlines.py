@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from domainlm.config.text import Documents
 from domainlm.text.reading.charset import charset_of_beginning, decode, wide_charset
 from domainlm.text.reading.pieces import Piece, Rejection, Unreadable
-from domainlm.text.reading.records import Place, parsed_json, pieces_of_record
+from domainlm.text.reading.records import Place, parsed_record, pieces_of_record
 
 BEGINNING_BYTES = 65_536
 CHUNK_BYTES = 1_000_000
@@ -93,7 +93,7 @@ def read_jsonl(
             continue
         try:
             text, charset = decoded_line(line, config, expected)
-            record = parsed_json(text.removeprefix("\ufeff") if offset == 0 else text)
+            record = parsed_record(text.removeprefix("\ufeff") if offset == 0 else text)
         except Unreadable as error:
             yield Rejection(error.reason, f"byte {offset}: {error.detail}")
             continue
@@ -111,10 +111,10 @@ def read_json(
     """Pieces of the records of a JSON file: of each element of an array, or of the one object. Raises Unreadable."""
     decoded = decode(data, config.min_charset_score, expected=expected)
     try:
-        found = parsed_json(decoded.text)
+        found = parsed_record(decoded.text)
     except Unreadable:
         # what is no JSON value but begins with a line that is one is a file of lines
-        parsed_json(decoded.text.lstrip().partition("\n")[0])
+        parsed_record(decoded.text.lstrip().partition("\n")[0])
         yield from read_jsonl(io.BytesIO(data), 0, len(data), role, path, config, expected)
         return
     guessed = decoded.charset not in ("utf-8", "ascii")

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from domainlm.text.document import LABELS
-from domainlm.text.reading.segments import glob_pattern
+from domainlm.text.json_text import parsed_json
+from domainlm.text.reading.segments import is_glob_of
 
 COLUMNS = ("path", *LABELS)
 Table = Mapping[str, Mapping[str, str]]
@@ -26,7 +26,7 @@ def labelled(
     """The labels of one file."""
     found = {name: labels[name] for name in LABELS}
     for entry in patterns:
-        if glob_pattern(str(entry["pattern"])).match(path):
+        if is_glob_of(str(entry["pattern"]), path):
             found.update({name: value for name in LABELS if (value := entry[name]) is not None})
     found.update(table.get(path, {}))
     return found
@@ -69,7 +69,7 @@ def _json_rows(text: str) -> Iterable[tuple[int, Mapping[str, Any]]]:
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
-                row = json.loads(line)
+                row = parsed_json(line)
             except ValueError as error:
                 raise ValueError(f"line {number}: not JSON") from error
             if not isinstance(row, dict):

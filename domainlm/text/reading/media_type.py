@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import codecs
 import io
-import json
 import re
 import tarfile
 import zipfile
 import zlib
 from typing import BinaryIO
+
+from domainlm.text.json_text import InvalidJson, parsed_json
 
 HEAD_BYTES = 4096
 TEXT, BINARY, JSON_LINES = "text/plain", "application/octet-stream", "application/jsonl"
@@ -113,8 +114,8 @@ def _text_of(head: bytes) -> str | None:
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
-    except (ValueError, RecursionError):
+        parsed_json(text)
+    except InvalidJson:
         return False
     return True
 

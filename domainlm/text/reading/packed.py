@@ -17,6 +17,8 @@ from typing import IO, Any, BinaryIO, cast
 
 # of packed bytes, read at once
 CHUNK_BYTES = 1 << 16
+# of a decompressor: a header of xz may ask for 4 GB before anything is unpacked; `xz -9` takes 65 MB, zstd here at most 128 MB
+MAX_XZ_BYTES = 300_000_000
 
 
 class _Streams(io.RawIOBase):
@@ -64,7 +66,7 @@ def unpacked(file: BinaryIO, kind: str) -> IO[bytes]:
     if kind == "bz2":
         return cast(IO[bytes], _Streams(file, bz2.BZ2Decompressor))
     if kind == "xz":
-        return cast(IO[bytes], _Streams(file, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ)))
+        return cast(IO[bytes], _Streams(file, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_XZ_BYTES)))
     import pyarrow as pa
 
     # a cut stream is an OSError here; zstandard, the other library, takes its end for the end of the text

@@ -8,7 +8,6 @@ dots for an object within an object. A field whose own name has dots wins, becau
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -17,12 +16,8 @@ from typing import Any
 from domainlm.config.text import Documents
 from domainlm.text.characters import single_line, without_surrogates
 from domainlm.text.document import MESSAGE_ROLES
+from domainlm.text.json_text import InvalidJson, parsed_json
 from domainlm.text.reading.pieces import Piece, Rejection, Unreadable, titled_parts
-
-# how deep the parser goes before it gives up differs between Python versions (about 1,000 in 3.11, more in 3.12)
-MAX_JSON_DEPTH = 200
-# a string that never ends goes to the end of the text: it is not looked for again from each quote in it
-_JSON_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|([\[{])|([\]}])', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -35,24 +30,12 @@ class Place:
     end: int
 
 
-def json_depth(text: str) -> int:
-    """Deepest nesting of arrays and objects."""
-    depth = deepest = 0
-    for match in _JSON_BRACKETS.finditer(text):
-        depth += (match[1] is not None) - (match[2] is not None)
-        deepest = max(deepest, depth)
-    return deepest
-
-
-def parsed_json(text: str) -> Any:
+def parsed_record(text: str) -> Any:
     """A JSON value. Raises Unreadable."""
-    if text.count("[") + text.count("{") > MAX_JSON_DEPTH and json_depth(text) > MAX_JSON_DEPTH:
-        raise Unreadable("invalid_json", f"nested deeper than {MAX_JSON_DEPTH} arrays and objects")
     try:
-        return json.loads(text)
-    except ValueError as error:
-        # the parser's own message differs between Python versions
-        raise Unreadable("invalid_json", "not a JSON value that can be read") from error
+        return parsed_json(text)
+    except InvalidJson as error:
+        raise Unreadable("invalid_json", str(error)) from error
 
 
 def field_of(record: dict[str, Any], name: str) -> Any:
@@ -118,15 +101,22 @@ def pieces_of_record(
     # records with one title are parts of one work: they stay on one side of the split
     group = f"{path}#{title or place.key}"
     meta = {**_meta(record, config), **extra}
-    if role == "instruction" or record.get("messages") is not None:
-        messages = messages_of(record)
+    is_conversation = role == "instruction" or record.get("messages") is not None
+    messages = messages_of(record) if is_conversation else None
+    packed = _json({**meta, "messages": messages} if messages is not None else meta)
+    if len(title) + len(packed) > config.max_record_chars:
+        limit = f"{config.max_record_chars} (documents.max_record_chars)"
+        yield Rejection(
+            "too_long", f"{place.name}: {len(title) + len(packed)} characters beside the text; at most {limit}"
+        )
+        return
+    if is_conversation:
         if messages is None:
             expected = "expected messages: [{role, content}, ...] with an assistant turn"
             yield Rejection("no_messages", f"{place.name}: {expected}")
             return
         text = "\n\n".join(message["content"] for message in messages)
-        meta = {**meta, "messages": messages}
-        yield Piece(place.name, "0", place.start, place.end, title, text, group, (), _json(meta))
+        yield Piece(place.name, "0", place.start, place.end, title, text, group, (), packed)
         return
     found = field_of(record, config.text_field)
     if not isinstance(found, str) or not found.strip():
@@ -136,4 +126,4 @@ def pieces_of_record(
     first, _, rest = text.lstrip().partition("\n")
     body = rest if title and single_line(first) == title else text
     for part, piece in enumerate(titled_parts(title, body or text, config.max_section_chars)):
-        yield Piece(place.name, str(part), place.start, place.end, title, piece, group, (), _json(meta))
+        yield Piece(place.name, str(part), place.start, place.end, title, piece, group, (), packed)

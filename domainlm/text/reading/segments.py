@@ -59,14 +59,68 @@ def shard_of(source: str, path: str, start: int, shards: int) -> int:
     return int.from_bytes(digest[:8], "big") % shards
 
 
+# a wildcard of several characters tries every length: a regular expression takes the path's length to the power of their number
+_MAX_TRIES = 100_000
+_WILDCARDS = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+
+
 @cache
-def glob_pattern(pattern: str) -> re.Pattern[str]:
-    """Regular expression of a glob over posix paths: ** spans folders, * and ? do not."""
-    parts = []
-    for token in re.findall(r"\*\*/|\*\*|\*|\?|[^*?]+", pattern):
-        parts.append({"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}.get(token) or re.escape(token))
-    return re.compile("".join(parts) + r"\Z", re.DOTALL)
+def _tokens_of(pattern: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"\*\*/|\*\*|\*|\?|[^*?]+", pattern))
+
+
+@cache
+def _expression_of(pattern: str) -> tuple[re.Pattern[str], int]:
+    """The expression, and how many wildcards of several characters it has."""
+    tokens = _tokens_of(pattern)
+    text = "".join(_WILDCARDS.get(token) or re.escape(token) for token in tokens) + r"\Z"
+    return re.compile(text, re.DOTALL), sum("*" in token for token in tokens)
+
+
+def _is_matched(pattern: str, path: str) -> bool:
+    """As the expression of a pattern would, in linear time: bit i of `reached` says that the tokens so far match path[:i]."""
+    places: dict[str, int] = {}
+    for at, character in enumerate(path):
+        places[character] = places.get(character, 0) | 1 << at
+    slashes, end = places.get("/", 0), 1 << len(path)
+    within = (end - 1) & ~slashes
+    reached = 1
+    for part in _tokens_of(pattern):
+        if not reached:
+            return False
+        behind_first = -(reached & -reached)
+        if part == "**/":
+            reached |= (slashes & behind_first) << 1
+        elif part == "**":
+            reached = (2 * end - 1) & behind_first
+        elif part == "*":
+            # the sum carries each bit through the run of characters that it lies in, to the next slash
+            starts = reached & within
+            reached |= (starts + within) ^ within
+        elif part == "?":
+            reached = (reached & within) << 1
+        else:
+            for character in part:
+                reached = (reached & places.get(character, 0)) << 1
+    return reached & end != 0
+
+
+def is_glob_of(pattern: str, path: str) -> bool:
+    """Whether a glob matches a posix path as a whole: ** spans folders, * and ? do not."""
+    expression, wildcards = _expression_of(pattern)
+    if len(path) ** wildcards > _MAX_TRIES:
+        return _is_matched(pattern, path)
+    return expression.match(path) is not None
 
 
 def is_included(path: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
-    return any(glob_pattern(p).match(path) for p in include) and not any(glob_pattern(p).match(path) for p in exclude)
+    return any(is_glob_of(p, path) for p in include) and not any(is_glob_of(p, path) for p in exclude)
+
+
+def may_hold_included(folder: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
+    """Whether a file in a folder, or below it, could be included: it need not be looked into where none could."""
+    prefix = f"{folder}/"
+    leads = (pattern[: re.search(r"[*?]|\Z", pattern).start()] for pattern in include)  # type: ignore[union-attr]
+    return any(lead.startswith(prefix) or prefix.startswith(lead) for lead in leads) and not any(
+        pattern.endswith("**") and is_glob_of(pattern, prefix) for pattern in exclude
+    )
