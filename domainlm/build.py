@@ -33,6 +33,7 @@ from domainlm.store.location import store_folder
 from domainlm.store.manifest import MANIFEST_NAME, Manifest
 from domainlm.store.remote import open_remote
 from domainlm.store.roots import register_workspace
+from domainlm.store.sharing import naming_refusals
 from domainlm.store.staging import where_permitted
 from domainlm.workspace import LATE_SECONDS, adopt, installing, naming_full_disk, read_late, refresh
 
@@ -99,7 +100,8 @@ def build(
     """
     store = Store(store_folder(project))
     try:
-        return _build(project, stamp, store, resources, is_requested, may_run)
+        with naming_refusals(store.root):
+            return _build(project, stamp, store, resources, is_requested, may_run)
     finally:
         name_damage(project, store, resources.log)
 
@@ -122,7 +124,7 @@ def _build(
         alternative: Alternative | None = None,
     ) -> Outcome:
         note = installed_note(project, stamp)
-        if not note.exists() or note.read_text() != key:
+        if not note.is_file() or note.read_bytes() != key.encode():
             note.parent.mkdir(parents=True, exist_ok=True)
             note.write_text(key)
         if outcome != "up_to_date":

@@ -8,9 +8,7 @@ as of when it was opened to be read, which may be after it was listed; and all i
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
 import os
 import time
 from collections.abc import Sequence
@@ -22,6 +20,7 @@ from typing import Any
 from domainlm.local_files import Identity, LocalFile, identity_of
 from domainlm.store.canonical import canonical_json
 from domainlm.store.code import module_digest
+from domainlm.store.notes import read_note
 from domainlm.store.staging import replace_file
 from domainlm.text.reading import media_type as media_types
 from domainlm.text.reading.media_type import HEAD_BYTES, ZIP, kind_of_head, media_type_of
@@ -30,6 +29,8 @@ YOUNG_NS = 2_000_000_000
 INDEX_FILE = ".domainlm/local_index.json"
 # files handed to one thread at once: a future for each of a million files would cost more than reading them
 _FILES_PER_TASK = 256
+# identity (size, time, inode, the inode's time), digest, when it was read, media type
+_ROW = [int, int, int, int, str, int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,10 @@ def _rows(files: Sequence[LocalFile]) -> list[list[Any] | None]:
     return rows
 
 
+def _is_row(row: object) -> bool:
+    return type(row) is list and list(map(type, row)) == _ROW
+
+
 class LocalIndex:
     """What is known of local files, by their place relative to the project."""
 
@@ -84,10 +89,11 @@ class LocalIndex:
         self._rows: dict[str, list[Any]] = {}
         self._is_changed = False
         self._code = module_digest(Path(media_types.__file__).read_bytes())
-        with contextlib.suppress(FileNotFoundError, ValueError, KeyError):
-            kept = json.loads(self._file.read_bytes())
-            if kept["media_type_code"] == self._code:
-                self._rows = kept["files"]
+        kept = read_note(self._file) or {}
+        rows = kept.get("files")
+        # of other code, torn, or of another kind: then every file is read again
+        if kept.get("media_type_code") == self._code and isinstance(rows, dict) and all(map(_is_row, rows.values())):
+            self._rows = rows
 
     def contents(self, files: Sequence[LocalFile]) -> list[Content | None]:
         """Content of each file, None of one that may not be read (permissions).

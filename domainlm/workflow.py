@@ -12,7 +12,8 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ from domainlm.store.local import Store
 from domainlm.store.location import store_folder
 from domainlm.store.manifest import ACTION_NAME, MANIFEST_NAME, read_manifest
 from domainlm.store.roots import register_workspace
+from domainlm.store.sharing import StoreRefused, naming_refusals
 from domainlm.workspace import forget_said, installing, read_late
 
 # DVC sets it for the command of a stage
@@ -210,6 +212,17 @@ def requested_artifacts(targets: Iterable[str]) -> set[str]:
     return found & set(BY_NAME)
 
 
+@contextmanager
+def _naming_refusals() -> Iterator[None]:
+    """A store that is closed to this user is a matter of configuration, said before any work starts."""
+    try:
+        with naming_refusals(store_folder(Path.cwd())):
+            yield
+    except StoreRefused as error:
+        raise ConfigurationError(str(error)) from None
+
+
+@_naming_refusals()
 def prepare(
     overrides: Mapping[str, Any],
     project: Path | None = None,

@@ -9,13 +9,13 @@ import pytest
 from domainlm.dvc import pipeline_text
 from domainlm.resolve import ConfigurationError
 from domainlm.stamps import action_of, installed_note
-from domainlm.store.actions import action_key
+from domainlm.store.actions import action_key, make_action
 from domainlm.store.canonical import sha256_of_file
 from domainlm.store.install import install as store_install
 from domainlm.store.local import Store
 from domainlm.store.location import store_folder
 from domainlm.store.objects import expected_mtime_ns
-from domainlm.store.roots import registered_workspaces
+from domainlm.store.roots import Workspaces, find_workspaces
 from domainlm.workflow import Workflow, build_command, prepare
 
 CONFIG = """\
@@ -25,6 +25,7 @@ sources:
   m: {role: base_model, local: model}
 corpus_split: {replay_share: 0.0}
 """
+ACTION = make_action("raw_corpus", "c" * 64, {}, {}, {})
 
 
 @pytest.fixture
@@ -128,7 +129,7 @@ def install_whole(workflow: Workflow, artifact: str, shard: str | None = None) -
     note = installed_note(workflow.project, stamp)
     note.parent.mkdir(parents=True, exist_ok=True)
     note.write_text("k")
-    store_install(target, manifest, {"key": "k", "action": {}}, store.objects)
+    store_install(target, manifest, {"key": "k", "action": ACTION}, store.objects)
     return target / "file"
 
 
@@ -222,7 +223,7 @@ def test_a_workspace_registers_with_a_store_that_is_there(project: Path) -> None
     assert not store.exists()
     store.mkdir(parents=True)
     prepare({}, project)
-    assert registered_workspaces(store) == ([project], [])
+    assert find_workspaces(store) == Workspaces((project,), ())
 
 
 def test_dvc_is_held_to_its_list_of_dependencies(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

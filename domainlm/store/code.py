@@ -23,6 +23,7 @@ YOUNG_NS = 2_000_000_000
 # entries of `module_definitions` beside the names that a module defines, and the one entry of a package data file
 OTHER_STATEMENTS, ORDER, WHOLE_FILE = "<module>", "<order>", "<file>"
 
+_REMEMBERED = {"identity", "digest", "imports", "definitions"}
 # fields that depend on how the source is written or on the parser's version, not on what it does
 _SKIPPED_FIELDS = {"type_comment", "kind", "type_ignores", "ctx"}
 
@@ -145,7 +146,9 @@ class CodeIndex:
             try:
                 remembered = json.loads(cache_file.read_bytes())
                 self._known = remembered["modules"] if remembered["form"] == self._form else {}
-            except (ValueError, KeyError, TypeError):
+                if not all(known.keys() >= _REMEMBERED for known in self._known.values()):
+                    self._known = {}
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 self._known = {}
 
     def _read(self, module: str, path: Path) -> dict[str, object]:

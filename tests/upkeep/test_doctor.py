@@ -36,7 +36,7 @@ def test_a_fit_machine_has_no_problem_and_nothing_is_left_behind(project: Path) 
     assert problems(project) == {}
     names = [check.name for check in examine(project)]
     assert names == [
-        *("Python", "libraries", "torch", "cores", "memory", "disk", "links", "links"),
+        *("Python", "libraries", "torch", "cores", "memory", "disk", "store", "links", "links"),
         *("DVC", "remote", "git hooks", "hollow artifacts"),
     ]
     assert sorted(project.rglob("*")) == before
