@@ -53,10 +53,7 @@ def find_roots(store: Store, project: Path) -> Roots:
     pins, torn_pins = read_pins(store.root)
     own = workspace_file(store.root, project.resolve())
     for path, file in workspaces.closed:
-        raise CollectionError(
-            f"workspace {path} uses the store {store.root} and cannot be read by this user, so what it needs is unknown; "
-            f"collect as a user who can read it, or remove {file} if it is no longer used"
-        )
+        raise CollectionError(_closed(path, store, file))
     # a note is named after its workspace: this one's own is known without being read
     for file in (file for file in workspaces.torn if file != own):
         raise CollectionError(
@@ -70,9 +67,16 @@ def find_roots(store: Store, project: Path) -> Roots:
         )
     needs = Needs()
     for workspace in sorted({*workspaces.there, project.resolve()}):
-        _add_installed(store, workspace, needs)
-        _add_stamps(store, workspace, needs)
-        _add_locked(workspace, needs)
+        try:
+            _add_installed(store, workspace, needs)
+            _add_stamps(store, workspace, needs)
+            _add_locked(workspace, needs)
+        except PermissionError as error:
+            if error.filename is None or not Path(error.filename).is_relative_to(workspace):
+                raise
+            raise CollectionError(
+                _closed(Path(error.filename), store, workspace_file(store.root, workspace))
+            ) from error
     keys = {
         "installed": frozenset(needs.installed),
         "wanted": frozenset(needs.wanted),
@@ -80,6 +84,13 @@ def find_roots(store: Store, project: Path) -> Roots:
         "pinned": frozenset(key for pin in pins for key in pin.keys),
     }
     return Roots(keys, frozenset(needs.digests), tuple(needs.notes), workspaces.gone)
+
+
+def _closed(path: Path, store: Store, file: Path) -> str:
+    return (
+        f"{path} belongs to a workspace that uses the store {store.root} and cannot be read by this user, so what it needs is "
+        f"unknown; collect as a user who can read it, or remove {file} if that workspace is no longer used"
+    )
 
 
 def _add_installed(store: Store, workspace: Path, needs: Needs) -> None:
