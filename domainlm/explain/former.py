@@ -46,12 +46,13 @@ def read_builds(project: Path) -> list[dict[str, Any]]:
 
 def _is_build_row(row: Mapping[str, Any]) -> bool:
     """Whether a row says which artifact it is of; the key and the digest are missing where a build failed."""
-    needed = (row.get("domain"), row.get("artifact"), row.get("shard") or "")
-    known = (row.get("key", ""), row.get("tree_digest", ""))
-    is_of_artifact = all(isinstance(value, str) for value in needed) and "shard" in row
-    return (
-        is_of_artifact and all(isinstance(value, str) for value in known) and ("tree_digest" not in row or "key" in row)
-    )
+    texts = [
+        "domain",
+        "artifact",
+        *(["key", "tree_digest"] if "tree_digest" in row else []),
+        *(["key"] if "key" in row else []),
+    ]
+    return all(isinstance(row.get(name), str) for name in texts) and isinstance(row.get("shard", False), str | None)
 
 
 class Former:

@@ -108,5 +108,6 @@ def read_history(store: Store) -> Iterator[dict[str, Any]]:
 
 def is_history_row(row: Mapping[str, Any]) -> bool:
     """Whether a row says which build it is of and what that cost, in values of the right kinds."""
-    names = (row.get("artifact"), row.get("domain"), row.get("key"), row.get("shard") or "")
-    return all(isinstance(name, str) for name in names) and is_number(row.get("seconds"))
+    names = (row.get("artifact"), row.get("domain"), row.get("key"))
+    is_named = all(isinstance(name, str) for name in names) and isinstance(row.get("shard"), str | None)
+    return is_named and is_number(row.get("seconds"))

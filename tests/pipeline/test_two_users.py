@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import unavailable
@@ -64,6 +65,11 @@ class User:
 
     def domainlm(self, *arguments: str, expect: int = 0, **changes: str) -> str:
         return self.run("python", "-m", "domainlm", *arguments, expect=expect, **changes)
+
+    def answer(self, *arguments: str) -> Any:
+        said = self.domainlm(*arguments, "--json")
+        # progress comes before it, on the same channel here
+        return json.loads(said[said.index("{") :])
 
     def outcomes(self, artifact: str) -> list[str]:
         rows = (self.tree / ".domainlm/builds.jsonl").read_text(encoding="utf-8").splitlines()
@@ -194,18 +200,18 @@ def test_two_users_build_what_the_other_has(
 
     # sound for both; and the one collects what the other made and nobody needs any more
     for user in (alice, bob):
-        assert json.loads(user.domainlm("verify", "--json"))["is_sound"]
-    alice.snakemake("clean_shards", "clean_shards={min_words: 3}")
+        assert user.answer("verify")["is_sound"]
+    alice.snakemake("clean_shards", "clean_shards={min_chars: 41}")
     alice.snakemake("clean_shards")
     before = sum(path.is_file() for path in (store / "actions").rglob("*"))
     refused = alice.domainlm("gc", "--keep-days", "0", expect=3)
     assert "cannot be read by this user" in refused
     assert str(bob.tree) in refused
-    found = json.loads(bob.domainlm("gc", "--keep-days", "0", "--json"))
+    found = bob.answer("gc", "--keep-days", "0")
     assert found["removed"]
     assert sum(path.is_file() for path in (store / "actions").rglob("*")) < before
     for user in (alice, bob):
-        assert json.loads(user.domainlm("verify", "--json"))["is_sound"]
+        assert user.answer("verify")["is_sound"]
         user.snakemake("unique_shards")
         assert user.outcomes("unique_shards")[-1] in ("restored", "up_to_date", "built")
 
