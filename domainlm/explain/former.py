@@ -18,7 +18,7 @@ from domainlm.stamps import artifact_folder
 from domainlm.store.install import read_record
 from domainlm.store.local import Store
 from domainlm.store.manifest import Manifest, read_manifest
-from domainlm.store.notes import parse_note
+from domainlm.store.notes import has_kinds, has_shard, parse_note
 from domainlm.store.trees import read_tree
 
 
@@ -45,14 +45,9 @@ def read_builds(project: Path) -> list[dict[str, Any]]:
 
 
 def _is_build_row(row: Mapping[str, Any]) -> bool:
-    """Whether a row says which artifact it is of; the key and the digest are missing where a build failed."""
-    texts = [
-        "domain",
-        "artifact",
-        *(["key", "tree_digest"] if "tree_digest" in row else []),
-        *(["key"] if "key" in row else []),
-    ]
-    return all(isinstance(row.get(name), str) for name in texts) and isinstance(row.get("shard", False), str | None)
+    """Whether a row says of which artifact it is and how that ended; one that failed has no key and no digest."""
+    texts = ["domain", "artifact", "outcome", "why", "time", *(name for name in ("key", "tree_digest") if name in row)]
+    return has_kinds(row, texts) and has_shard(row) and ("key" in row or "tree_digest" not in row)
 
 
 class Former:

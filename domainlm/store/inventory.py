@@ -17,7 +17,7 @@ from typing import Any
 
 from domainlm.store.local import Store
 from domainlm.store.manifest import parse_manifest
-from domainlm.store.notes import is_number, read_note
+from domainlm.store.notes import has_kinds, has_shard, read_note
 from domainlm.store.roots import listed
 
 _RECORD = re.compile(r"^([0-9a-f]{64})(?:\.alternative\.[0-9a-f]{16})?\.json$")
@@ -102,12 +102,5 @@ def read_history(store: Store) -> Iterator[dict[str, Any]]:
     """The rows of every build that was run, oldest first. A torn one is left out."""
     for path in listed(store.root / "history"):
         row = read_note(path)
-        if row is not None and is_history_row(row):
+        if row is not None and has_kinds(row, ("artifact", "domain", "key"), ("seconds",)) and has_shard(row):
             yield row
-
-
-def is_history_row(row: Mapping[str, Any]) -> bool:
-    """Whether a row says which build it is of and what that cost, in values of the right kinds."""
-    names = (row.get("artifact"), row.get("domain"), row.get("key"))
-    is_named = all(isinstance(name, str) for name in names) and isinstance(row.get("shard"), str | None)
-    return is_named and is_number(row.get("seconds"))

@@ -7,6 +7,7 @@ most are made again, and those that say what must be kept are named to a person.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,13 @@ def read_note(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def is_number(value: object) -> bool:
-    """Whether a JSON value is a number; True and False are none."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def has_kinds(row: Mapping[str, Any], texts: Iterable[str], numbers: Iterable[str] = ()) -> bool:
+    """Whether a row's fields are there and of their kinds. True and False are no numbers."""
+    if not all(isinstance(row.get(name), str) for name in texts):
+        return False
+    return all(isinstance(row.get(name), int | float) and not isinstance(row[name], bool) for name in numbers)
+
+
+def has_shard(row: Mapping[str, Any]) -> bool:
+    """Whether a row says of which shard it is: its number as text, or null for a whole artifact."""
+    return isinstance(row.get("shard", False), str | None)

@@ -15,6 +15,7 @@ import pytest
 from attack import attack
 
 from domainlm.explain.former import read_builds
+from domainlm.explain.plan import read_history as read_domain_history
 from domainlm.hollow import is_hollow, is_requested, marker_path, write_requested
 from domainlm.local_index import INDEX_FILE, LocalIndex
 from domainlm.store.collect import Limits, collect
@@ -268,15 +269,20 @@ def test_a_torn_pin_stops_a_collection(store: Store, tmp_path: Path, data: bytes
     "they are passed over; prices come from the sound ones",
 )
 def test_wrong_rows_of_the_history_are_passed_over(store: Store) -> None:
-    row = {"artifact": "documents", "domain": "tiny", "key": KEY, "shard": None, "seconds": 1.5}
+    row = {"artifact": "documents", "domain": "tiny", "key": KEY, "shard": None, "seconds": 1.5, "device": "cpu"}
+    row |= {"threads": 1, "peak_memory_mb": 100}
     store.append_history(row)
-    wrong: list[Any] = [{**row, name: value} for name in row for value in ([], {"a": 1}, True)]
-    wrong += [{name: value for name, value in row.items() if name != "seconds"}, [row], "row"]
-    for number, value in enumerate(wrong):
-        (store.root / f"history/{number}.json").write_text(json.dumps(value))
-    for number, data in enumerate(TORN):
-        (store.root / f"history/torn{number}.json").write_bytes(data)
-    assert [found for found in read_history(store) if found != row] == []
+    shared, price = ("artifact", "domain", "shard", "seconds"), ("device", "threads", "peak_memory_mb")
+    readers: list[tuple[tuple[str, ...], Callable[[], Any]]] = [
+        ((*shared, "key"), lambda: read_history(store)),
+        ((*shared, *price), lambda: read_domain_history(store, "tiny")),
+    ]
+    for names, read in readers:
+        wrong: list[Any] = [{**row, name: value} for name in names for value in ([], {"a": 1}, True)]
+        wrong += [{name: value for name, value in row.items() if name != "seconds"}, [row], "row"]
+        for number, data in enumerate([*(json.dumps(value).encode() for value in wrong), *TORN]):
+            (store.root / f"history/{number}.json").write_bytes(data)
+        assert list(read()) == [row]
 
 
 @torn
@@ -309,8 +315,9 @@ def test_torn_trees_and_code_are_written_again(store: Store, data: bytes) -> Non
 )
 def test_wrong_lines_of_builds_are_passed_over(tmp_path: Path) -> None:
     row = {"artifact": "documents", "domain": "tiny", "shard": None, "key": KEY, "tree_digest": KEY, "why": "a\u2028b"}
+    row |= {"outcome": "built", "time": "2026-01-02T03:04:05Z"}
     sound = json.dumps(row, ensure_ascii=False).encode()
-    wrong = [json.dumps({**row, name: 7}).encode() for name in row if name != "why"]
+    wrong = [json.dumps({**row, name: 7}).encode() for name in row]
     wrong.append(json.dumps({name: value for name, value in row.items() if name != "key"}).encode())
     (tmp_path / ".domainlm").mkdir()
     lines = [sound, b"\xff\xfe", sound[:-5], *TORN, *wrong, sound]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from domainlm.store.notes import is_number, parse_note, read_note
+from domainlm.store.notes import has_kinds, has_shard, parse_note, read_note
 
 TORN = (b"", b"{", b"[]", b"1", b'"text"', b"null", b"\xff\xfe\n", b"[" * 100_000, b'{"a": ' * 100_000, b"\0\0\0\0")
 
@@ -23,5 +23,24 @@ def test_a_note_and_its_absence(tmp_path: Path) -> None:
     assert read_note(tmp_path) is None
 
 
-def test_true_is_no_number() -> None:
-    assert [is_number(value) for value in (1, 0.5, True, "1", None)] == [True, True, False, False, False]
+@pytest.mark.parametrize(
+    ("row", "is_sound"),
+    [
+        ({"a": "x", "n": 1}, True),
+        ({"a": "x", "n": 0.5}, True),
+        ({"a": "x", "n": True}, False),
+        ({"a": "x"}, False),
+        ({"a": 1, "n": 1}, False),
+    ],
+)
+def test_the_kinds_of_a_row_s_fields(row: dict[str, object], is_sound: bool) -> None:
+    assert has_kinds(row, ["a"], ["n"]) is is_sound
+
+
+def test_a_shard_is_a_text_or_null() -> None:
+    assert [has_shard(row) for row in ({"shard": "0001"}, {"shard": None}, {"shard": 1}, {})] == [
+        True,
+        True,
+        False,
+        False,
+    ]
