@@ -86,7 +86,8 @@ def _read_record(
 def read_objects(store: Store) -> dict[str, Stored]:
     """Digest -> facts of every object. One look at each file, none of its bytes."""
     found = {}
-    for folder in listed(store.root / "objects"):
+    # a file among them is none of ours (.nfs*, .DS_Store)
+    for folder in (path for path in listed(store.root / "objects") if path.is_dir()):
         with os.scandir(folder) as entries:
             for entry in entries:
                 digest = folder.name + entry.name

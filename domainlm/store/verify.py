@@ -23,6 +23,7 @@ from typing import IO
 
 from domainlm.store.lease import NOT_WRITABLE
 from domainlm.store.local import Store
+from domainlm.store.roots import listed
 from domainlm.store.sharing import make_folder, share
 
 BLOCK_BYTES = 1 << 20
@@ -77,7 +78,7 @@ class Hashed:
 def objects_of(store: Store) -> Iterator[Item]:
     """Every object of a store. Names that are no digest (another process is just putting a file in) are left out."""
     root = store.root / "objects"
-    for folder in sorted(root.iterdir()) if root.is_dir() else []:
+    for folder in (path for path in listed(root) if path.is_dir()):
         for entry in os.scandir(folder):
             if len(entry.name) == 62 and _HEX.issuperset(entry.name):
                 sha256 = folder.name + entry.name

@@ -16,14 +16,17 @@ from attack import attack
 
 from domainlm.explain.former import read_builds
 from domainlm.explain.plan import read_history as read_domain_history
+from domainlm.fetch import declared_digests
 from domainlm.hollow import is_hollow, is_requested, marker_path, write_requested
 from domainlm.local_index import INDEX_FILE, LocalIndex
+from domainlm.store.canonical import canonical_json, sha256_of
 from domainlm.store.collect import Limits, collect
 from domainlm.store.install import read_record
 from domainlm.store.inventory import read_history
 from domainlm.store.lease import lease
 from domainlm.store.local import Store
 from domainlm.store.objects import expected_mtime_ns
+from domainlm.store.records import check_records
 from domainlm.store.roots import (
     Pin,
     find_workspaces,
@@ -33,9 +36,10 @@ from domainlm.store.roots import (
     workspace_file,
     write_pin,
 )
-from domainlm.store.sharing import StoreRefused, check_folders
+from domainlm.store.sharing import FOLDERS, StoreRefused, check_folders, naming_refusals
 from domainlm.store.staging import replace_file, staged_path, write_whole
 from domainlm.store.trees import read_code, read_tree, write_code, write_tree
+from domainlm.store.verify import objects_of
 from domainlm.upkeep.roots import CollectionError, find_roots
 
 KEY = "a" * 64
@@ -148,8 +152,6 @@ def test_a_final_name_that_is_a_link_is_replaced(store: Store, outside: Path, tm
     "what is installed is a plain file with these bytes, never the link",
 )
 def test_an_object_that_is_a_link_is_installed_as_a_file(store: Store, tmp_path: Path) -> None:
-    from domainlm.store.canonical import sha256_of
-
     sha256 = sha256_of(b"bytes")
     (tmp_path / "elsewhere").write_bytes(b"bytes")
     os.utime(tmp_path / "elsewhere", ns=(expected_mtime_ns(sha256),) * 2)
@@ -393,3 +395,76 @@ def test_odd_host_names(store: Store, tmp_path: Path, monkeypatch: pytest.Monkey
         with store.temporary("other"):
             assert folder.exists()
             assert not left.exists()
+
+
+@attack(
+    "store",
+    "stray files",
+    "files of other programs in every folder of the store (.nfs*, .DS_Store, a text)",
+    "builds, collections and checks pass over them and leave them where they are, but for those in folders that are cleared",
+)
+def test_stray_files_are_passed_over(store: Store, tmp_path: Path) -> None:
+    with store.temporary("x") as folder:
+        (folder / "file").write_text("bytes")
+        manifest = store.commit(folder)
+    store.actions.put(KEY, manifest, {"key": KEY, "action": {}})
+    stray = []
+    for folder in (store.root, *(store.root / name for name in FOLDERS), store.root / "objects/ab"):
+        folder.mkdir(exist_ok=True)
+        stray += [folder / name for name in (".nfs0001", ".DS_Store", "notes.txt")]
+    for path in stray:
+        path.write_text("x")
+    assert [item.sha256 for item in objects_of(store)] == [manifest.entries[0].sha256]
+    check_records(store, lambda action: [])
+    collected(store, tmp_path)
+    assert read_pins(store.root) == ([], [])
+    assert {path.parent.name for path in stray if not path.exists()} == {"quarantine"}
+
+
+@attack(
+    "store",
+    "part of the store is another's",
+    "tmp/, leases/ or objects/ of a shared store made by a colleague for themselves alone to write",
+    "a build is refused with the folder, its owner and its mode; what can be read is read",
+)
+def test_a_folder_that_only_another_may_write(open_folder: Path, as_nobody: Callable[[Callable[[], Any]], Any]) -> None:
+    root = open_folder / "store"
+    store = Store(root)
+    with store.temporary("x") as folder:
+        (folder / "file").write_text("bytes")
+        manifest = store.commit(folder)
+    for name in ("tmp", "objects"):
+        (root / name).chmod(0o755)
+    root.chmod(0o777)
+
+    def said() -> list[Any]:
+        try:
+            with naming_refusals(root), store.temporary("y"):
+                pass
+        except StoreRefused as error:
+            return [str(error), store.has_all(manifest)]
+        return []
+
+    words, is_read = as_nobody(said)
+    assert words.startswith(f"{root}/tmp in the store {root}")
+    assert "owner root, group root, mode 0755" in words
+    assert is_read
+
+
+@torn
+@attack(
+    "store",
+    "torn note of a download",
+    "a note of what a hub revision holds that is torn",
+    "it counts as none, and the revision is fetched again",
+)
+def test_a_torn_note_of_a_hub_revision_counts_as_none(store: Store, data: bytes) -> None:
+    hub = {"source": "x", "repository": "a/b", "revision": "c" * 40, "patterns": ["*"]}
+    action = {"artifact": "base_model", "config": {"files": [], "hub": hub}}
+    file = store.root / "hub" / f"{sha256_of(canonical_json(['a/b', 'c' * 40, '*']))}.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps([{"path": "model", "sha256": KEY, "size": 1}]))
+    assert declared_digests(store, action) == [KEY]
+    for wrong in (data, b'[{"path": "model"}]', b'[{"path": "model", "sha256": 1, "size": 1}]'):
+        file.write_bytes(wrong)
+        assert declared_digests(store, action) == []

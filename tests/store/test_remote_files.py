@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -162,3 +163,19 @@ def test_messages_hold_no_secret() -> None:
     environment = {"AWS_SECRET_ACCESS_KEY": "s3cret/value", "HF_TOKEN": "hf_token", "HOME": "me"}
     text = "GET https://me:pw@host/x with s3cret/value and hf_token of me"
     assert without_secrets(text, environment) == "GET https://host/x with *** and *** of me"
+
+
+@pytest.mark.parametrize(("mode", "folder_mode", "file_mode"), [(0o700, 0o700, 0o600), (0o2770, 0o2770, 0o660)])
+def test_a_folder_with_the_setgid_bit_is_shared_whatever_the_umask_is(
+    tmp_path: Path, mode: int, folder_mode: int, file_mode: int
+) -> None:
+    root = tmp_path / "remote"
+    root.mkdir()
+    root.chmod(mode)
+    former = os.umask(0o077)
+    try:
+        files(str(root)).write("actions/ab/x.json", b"{}")
+    finally:
+        os.umask(former)
+    assert [stat.S_IMODE((root / name).stat().st_mode) for name in ("actions", "actions/ab")] == [folder_mode] * 2
+    assert stat.S_IMODE((root / "actions/ab/x.json").stat().st_mode) == file_mode
