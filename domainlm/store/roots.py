@@ -168,5 +168,5 @@ def remove_pin(root: Path, name: str) -> None:
 
 def _write(root: Path, path: Path, data: bytes) -> None:
     make_folder(root, path.parent.name)
-    with staged_path(root, path.stem) as staged:
+    with staged_path(root, "note") as staged:
         write_whole(path, data, staged)

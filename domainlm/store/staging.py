@@ -84,7 +84,7 @@ def is_abandoned(path: Path) -> bool:
     """Whether the process that named a path in `tmp/` was of this host and is gone."""
     # the host's own name may hold dots
     front, pid, start = ([*path.name.rsplit(".", 2), "", ""])[:3]
-    is_ours = front.endswith(f".{host()}") and pid.isdigit()
+    is_ours = front.endswith(f".{host()}") and pid.isdecimal()
     return is_ours and not is_alive(int(pid), "" if start == "0" else start)
 
 

@@ -14,11 +14,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from conftest import unavailable
 
+Found = TypeVar("Found")
 NEEDED = ("useradd", "userdel", "groupadd", "groupdel", "setpriv", "unshare")
 
 
@@ -171,11 +172,11 @@ def test_two_users_build_what_the_other_has(
 
     # one is stopped in mid-build, waited for, and killed: the other goes on at once
     with alice.start("snakemake", "--cores", "1", "unique_shards", "--config", "domain=tiny") as process:
-        lease = wait_for_lease(store)
+        [lease] = wait_for(lambda: list((store / "leases").glob("*.json")))
         os.killpg(process.pid, signal.SIGSTOP)
         assert lease.owner() == alice.name
         with bob.start("snakemake", "--cores", "1", "unique_shards", "--config", "domain=tiny") as waiting:
-            time.sleep(6)
+            wait_for(lambda: "another build holds" in text_of(bob.tree / "logs/tiny/unique_shards.log"))
             assert waiting.poll() is None
             os.killpg(process.pid, signal.SIGKILL)
             said, _ = waiting.communicate(timeout=120)
@@ -228,14 +229,19 @@ def assert_shared(folder: Path) -> None:
         assert not mode & 0o002, (path, oct(mode))
 
 
-def wait_for_lease(store: Path) -> Path:
+def wait_for(found: Callable[[], Found]) -> Found:
+    """What is found as soon as it is something."""
     end = time.monotonic() + 120
     while time.monotonic() < end:
-        held = list((store / "leases").glob("*.json"))
-        if held:
-            return held[0]
+        value = found()
+        if value:
+            return value
         time.sleep(0.005)
-    raise AssertionError("no build began")
+    raise AssertionError("waited for two minutes")
+
+
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def test_a_store_of_umask_077_is_named_by_every_command(
