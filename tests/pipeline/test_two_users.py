@@ -154,6 +154,7 @@ def owners(folder: Path) -> set[str]:
     return {path.owner() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.long
 def test_two_users_build_what_the_other_has(
     make_user: Callable[[str, str, Mapping[str, str]], User], shared: Callable[[str], Path]
 ) -> None:
