@@ -34,6 +34,7 @@ from domainlm.store.manifest import MANIFEST_NAME, Manifest
 from domainlm.store.remote import open_remote
 from domainlm.store.roots import register_workspace
 from domainlm.store.secrets import without_secrets
+from domainlm.store.sharing import naming_refusals
 from domainlm.store.staging import where_permitted
 from domainlm.workspace import LATE_SECONDS, adopt, bring_to_now, installing, naming_full_disk, read_late, refresh
 
@@ -100,7 +101,8 @@ def build(
     """
     store = Store(store_folder(project))
     try:
-        return _build(project, stamp, store, resources, is_requested, may_run)
+        with naming_refusals(store.root):
+            return _build(project, stamp, store, resources, is_requested, may_run)
     finally:
         name_damage(project, store, resources.log)
         bring_to_now(project / folder / MANIFEST_NAME for folder in stamp.inputs.values())

@@ -27,6 +27,7 @@ from domainlm.store.lease import lease
 from domainlm.store.local import Store
 from domainlm.store.manifest import MANIFEST_NAME, Entry, Manifest, make_manifest, read_manifest
 from domainlm.store.remote import open_remote
+from domainlm.store.sharing import share, sharing_umask
 from domainlm.store.trees import write_code
 from domainlm.workspace import adopt, changed, check_unchanged, installations, installing, naming_full_disk, say_copies
 
@@ -144,6 +145,7 @@ def run_stage(
     with store.temporary(key[:16]) as folder:
         out = folder / "out"
         out.mkdir()
+        share(out)
         stats = run_into(project, stamp, action, store, resources, out, store.scratch(key))
         with store.guard():
             first, second = record_output(project, stamp, key, action, store, resources, out)
@@ -179,7 +181,7 @@ def run_into(
     folders = {name: project / folder for name, folder in stamp.inputs.items()}
     inputs = Inputs(folders, raw_opener(project, stamp, store))
     config = {**stamp.config, **hub_config(stamp, hub_files)}
-    with naming_full_disk(project, store.root):
+    with naming_full_disk(project, store.root), sharing_umask(store.root):
         try:
             stats: Mapping[str, Any] = function(inputs, json.loads(canonical_json(config)), out, scratch, resources)
         finally:

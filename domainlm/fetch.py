@@ -21,6 +21,7 @@ from domainlm.store.canonical import canonical_json, pretty_json, sha256_of, sha
 from domainlm.store.lease import lease
 from domainlm.store.local import Store
 from domainlm.store.secrets import without_secrets
+from domainlm.store.sharing import make_folder
 from domainlm.store.staging import write_whole
 from domainlm.text.reading.archives import Archive, ArchiveFault, Limits
 from domainlm.text.reading.file_names import is_inside
@@ -113,10 +114,19 @@ def _hub_record(store: Store, hub: Mapping[str, Any]) -> Path:
 
 def _read_hub_record(store: Store, hub: Mapping[str, Any]) -> list[dict[str, Any]]:
     try:
-        rows: list[dict[str, Any]] = json.loads(_hub_record(store, hub).read_bytes())
-    except FileNotFoundError:
+        rows = json.loads(_hub_record(store, hub).read_bytes())
+    except (FileNotFoundError, ValueError, RecursionError):
         return []
-    return rows
+    # a torn note is as none: the revision is fetched again
+    return rows if isinstance(rows, list) and all(map(_is_hub_row, rows)) else []
+
+
+def _is_hub_row(row: object) -> bool:
+    return (
+        isinstance(row, dict)
+        and all(isinstance(row.get(name), str) for name in ("path", "sha256"))
+        and isinstance(row.get("size"), int)
+    )
 
 
 def fetch_hub(hub: Mapping[str, Any], store: Store, log: Callable[[str], None]) -> list[dict[str, Any]]:
@@ -149,7 +159,7 @@ def _download_hub(hub: Mapping[str, Any], store: Store, log: Callable[[str], Non
         for row in rows:
             store.objects.put(files / row["path"], row["sha256"])
         record = _hub_record(store, hub)
-        record.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(store.root, "hub")
         write_whole(record, pretty_json(rows), folder / "record")
         return rows
 

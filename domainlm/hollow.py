@@ -9,16 +9,15 @@ and DVC's view of the folder know nothing of it.
 
 from __future__ import annotations
 
-import json
 import os
-import socket
 from collections.abc import Iterable
 from pathlib import Path
 
 from domainlm.store.canonical import canonical_json
 from domainlm.store.install import read_record
-from domainlm.store.lease import is_alive, process_start
+from domainlm.store.lease import host_name, is_alive, process_start
 from domainlm.store.manifest import read_manifest
+from domainlm.store.notes import read_note
 from domainlm.store.staging import replace_file
 
 MARKERS = ".domainlm/hollow"
@@ -33,10 +32,10 @@ def marker_path(project: Path, folder: str) -> Path:
 def _marker(project: Path, folder: str, key: str) -> dict[str, object] | None:
     """The folder's marker, where it is about this key."""
     try:
-        row = json.loads(marker_path(project, folder).read_bytes())
-        return row if row["key"] == key else None
-    except (OSError, ValueError, KeyError, TypeError):
+        row = read_note(marker_path(project, folder))
+    except OSError:
         return None
+    return row if row is not None and row.get("key") == key else None
 
 
 def is_hollow(project: Path, folder: str, key: str) -> bool:
@@ -83,22 +82,24 @@ def write_requested(project: Path, domain: str, artifacts: Iterable[str]) -> Non
     """
     folder = project / REQUESTED
     folder.mkdir(parents=True, exist_ok=True)
-    host = socket.gethostname()
-    for path in folder.glob(f"{host}.*.json"):
-        pid, start = path.name.removeprefix(f"{host}.").removesuffix(".json").split(".")
-        if not is_alive(int(pid), "" if start == "0" else start):
+    for path in folder.glob("*.json"):
+        # from the right: a host's name may hold dots, and begin with another's
+        name, pid, start = ([*path.stem.rsplit(".", 2), "", ""])[:3]
+        if name == host_name() and pid.isdecimal() and not is_alive(int(pid), "" if start == "0" else start):
             path.unlink(missing_ok=True)
-    own = folder / f"{host}.{os.getpid()}.{process_start(os.getpid()) or 0}.json"
-    own.write_bytes(canonical_json({"domain": domain, "artifacts": sorted(artifacts)}))
+    own = folder / f"{host_name()}.{os.getpid()}.{process_start(os.getpid()) or 0}.json"
+    replace_file(own, canonical_json({"domain": domain, "artifacts": sorted(artifacts)}))
 
 
 def is_requested(project: Path, domain: str, artifact: str) -> bool:
     """Whether a run in this workspace was asked for the artifact by name."""
     for path in (project / REQUESTED).glob("*.json"):
         try:
-            row = json.loads(path.read_bytes())
-        except (OSError, ValueError):
+            row = read_note(path) or {}
+        except PermissionError:
+            # of another user's run in this folder, who has closed it: that run fetches what it was asked for
             continue
-        if row["domain"] == domain and artifact in row["artifacts"]:
+        names = row.get("artifacts")
+        if row.get("domain") == domain and isinstance(names, list) and artifact in names:
             return True
     return False

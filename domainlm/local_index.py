@@ -9,9 +9,7 @@ tells types.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
 import os
 import time
 from collections.abc import Sequence
@@ -24,6 +22,7 @@ from domainlm.local_files import Identity, LocalFile, identity_of
 from domainlm.store.canonical import canonical_json
 from domainlm.store.clock import clock_offset_ns, is_young
 from domainlm.store.code import module_digest
+from domainlm.store.notes import read_note
 from domainlm.store.staging import replace_file
 from domainlm.text.reading import media_type as media_types
 from domainlm.text.reading.media_type import HEAD_BYTES, ZIP, kind_of_head, media_type_of
@@ -31,6 +30,8 @@ from domainlm.text.reading.media_type import HEAD_BYTES, ZIP, kind_of_head, medi
 INDEX_FILE = ".domainlm/local_index.json"
 # files handed to one thread at once: a future for each of a million files would cost more than reading them
 _FILES_PER_TASK = 256
+# identity (size, time, inode, the inode's time), digest, when it was read, media type
+_ROW = [int, int, int, int, str, int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,10 @@ def _rows(files: Sequence[LocalFile], offset_ns: int) -> list[list[Any] | None]:
     return rows
 
 
+def _is_row(row: object) -> bool:
+    return type(row) is list and list(map(type, row)) == _ROW
+
+
 class LocalIndex:
     """What is known of local files, by their place relative to the project."""
 
@@ -85,10 +90,11 @@ class LocalIndex:
         self._rows: dict[str, list[Any]] = {}
         self._is_changed = False
         self._code = module_digest(Path(media_types.__file__).read_bytes())
-        with contextlib.suppress(FileNotFoundError, ValueError, KeyError):
-            kept = json.loads(self._file.read_bytes())
-            if kept["media_type_code"] == self._code:
-                self._rows = kept["files"]
+        kept = read_note(self._file) or {}
+        rows = kept.get("files")
+        # of other code, torn, or of another kind: then every file is read again
+        if kept.get("media_type_code") == self._code and isinstance(rows, dict) and all(map(_is_row, rows.values())):
+            self._rows = rows
 
     def contents(self, files: Sequence[LocalFile]) -> list[Content | None]:
         """Content of each file, None of one that may not be read (permissions).

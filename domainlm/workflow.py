@@ -12,7 +12,8 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from domainlm.store.local import Store
 from domainlm.store.location import store_folder
 from domainlm.store.manifest import MANIFEST_NAME
 from domainlm.store.roots import register_workspace
+from domainlm.store.sharing import StoreRefused, naming_refusals
 from domainlm.workspace import bring_to_now, forget_said, read_late
 
 # DVC sets it for the command of a stage
@@ -117,6 +119,17 @@ class Workflow:
             print(f"report:  {report}", file=sys.stderr)
 
 
+@contextmanager
+def _naming_refusals() -> Iterator[None]:
+    """A store that is closed to this user is a matter of configuration, said before any work starts."""
+    try:
+        with naming_refusals(store_folder(Path.cwd())):
+            yield
+    except StoreRefused as error:
+        raise ConfigurationError(str(error)) from None
+
+
+@_naming_refusals()
 def prepare(
     overrides: Mapping[str, Any],
     project: Path | None = None,

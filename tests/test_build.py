@@ -20,7 +20,7 @@ from domainlm.stamps import Stamp, stamp_path
 from domainlm.store.actions import action_key
 from domainlm.store.local import COLLECTION_LOCK, Store
 from domainlm.store.manifest import read_manifest
-from domainlm.store.roots import registered_workspaces
+from domainlm.store.roots import Workspaces, find_workspaces
 from domainlm.workflow import prepare
 
 CONFIG = """\
@@ -368,7 +368,7 @@ def test_a_missing_stamp_says_who_writes_it(tmp_path: Path) -> None:
 
 def test_a_build_registers_its_workspace(project: Path, stamp: Get) -> None:
     go(project, stamp())
-    assert registered_workspaces(store_of(project).root) == ([project], [])
+    assert find_workspaces(store_of(project).root) == Workspaces((project,), ())
 
 
 def test_a_record_s_time_is_when_it_was_last_installed(project: Path, stamp: Get) -> None:

@@ -104,7 +104,8 @@ def doctor(
     from domainlm.upkeep.hooks import recorded_hollow, versions_of_hook
 
     project = Path.cwd()
-    with named_errors():
+    # a store that is closed is a finding here
+    with named_errors(is_store_needed=False):
         if install_hooks:
             for path in install(project):
                 typer.echo(f"installed {path}", err=True)

@@ -39,6 +39,7 @@ def gc(
     from domainlm.resolve import ConfigurationError, default_domain
     from domainlm.store.location import store_folder
     from domainlm.store.roots import PinError, read_pins, remove_pin
+    from domainlm.store.sharing import named_refusal
     from domainlm.upkeep.collect import as_json as report_json
     from domainlm.upkeep.collect import collect_garbage, pin_artifact, print_pins, print_report, size_of
     from domainlm.upkeep.roots import CollectionError
@@ -67,8 +68,12 @@ def gc(
             remove_pin(root, unpin)
             typer.echo(json.dumps({"unpinned": unpin}) if as_json else f"unpinned {unpin}")
         elif list_pins:
-            pins = read_pins(root)
+            pins, torn = read_pins(root)
             typer.echo(json.dumps([asdict(found) for found in pins])) if as_json else print_pins(pins, console)
+            for file in torn:
+                typer.echo(f"{file} is torn; take it away with: domainlm gc --unpin {file.stem}", err=True)
+            if torn:
+                raise typer.Exit(1)
         else:
             found = collect_garbage(project, keep_days, max_bytes, dry_run, lambda line: typer.echo(line, err=True))
             if as_json:
@@ -81,7 +86,8 @@ def gc(
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
     except (CollectionError, OSError) as error:
-        typer.echo(f"nothing more was collected: {error}", err=True)
+        said = named_refusal(root, error) if isinstance(error, OSError) else error
+        typer.echo(f"nothing more was collected: {said}", err=True)
         raise typer.Exit(3) from None
 
 

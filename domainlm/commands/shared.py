@@ -42,15 +42,21 @@ def check_artifact(artifact: str) -> None:
 
 
 @contextmanager
-def named_errors() -> Iterator[None]:
-    """Turns errors that name their fix into a line and an exit code: 2 for configuration, 3 for what failed."""
+def named_errors(is_store_needed: bool = True) -> Iterator[None]:
+    """Turns errors that name their fix into a line and an exit code: 2 for configuration, 3 for what failed.
+
+    is_store_needed: whether a store that is closed to this user is one of them from the start.
+    """
     from domainlm.resolve import ConfigurationError
     from domainlm.stage import StageError
+    from domainlm.store.location import store_folder
     from domainlm.store.remote import RemoteError
+    from domainlm.store.sharing import StoreRefused, naming_refusals
 
     try:
-        yield
-    except (ConfigurationError, StageError, RemoteError) as error:
+        with naming_refusals(store_folder(Path.cwd()), is_store_needed):
+            yield
+    except (ConfigurationError, StageError, RemoteError, StoreRefused) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2 if isinstance(error, ConfigurationError) else 3) from None
 

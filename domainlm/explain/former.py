@@ -7,7 +7,6 @@ builds.jsonl say which key this workspace got it from.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from domainlm.stamps import artifact_folder
 from domainlm.store.install import read_record
 from domainlm.store.local import Store
 from domainlm.store.manifest import Manifest, read_manifest
+from domainlm.store.notes import has_kinds, has_shard, parse_note
 from domainlm.store.trees import read_tree
 
 
@@ -37,15 +37,17 @@ class Version:
 
 
 def read_builds(project: Path) -> list[dict[str, Any]]:
-    """Rows of builds.jsonl, oldest first; a torn line is left out."""
+    """Rows of builds.jsonl, oldest first; a torn line, a binary one, one of another kind is left out."""
     path = project / BUILDS_FILE
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            continue
-    return rows
+    # split as bytes: text has line ends of its own (U+2028) that may stand in a row
+    rows = map(parse_note, path.read_bytes().split(b"\n") if path.exists() else [])
+    return [row for row in rows if row is not None and _is_build_row(row)]
+
+
+def _is_build_row(row: Mapping[str, Any]) -> bool:
+    """Whether a row says of which artifact it is and how that ended; one that failed has no key and no digest."""
+    texts = ["domain", "artifact", "outcome", "why", "time", *(name for name in ("key", "tree_digest") if name in row)]
+    return has_kinds(row, texts) and has_shard(row) and ("key" in row or "tree_digest" not in row)
 
 
 class Former:

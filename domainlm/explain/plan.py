@@ -8,7 +8,6 @@ has no history is named as unknown.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -26,6 +25,7 @@ from domainlm.explain.outlook import Outlook, State, former_pairs, missing_entri
 from domainlm.stamps import Stamp, code_definitions
 from domainlm.store.local import Store
 from domainlm.store.location import store_folder
+from domainlm.store.notes import has_kinds, has_shard, read_note
 from domainlm.store.remote import open_remote
 from domainlm.store.trees import read_code, read_tree
 from domainlm.wording import bytes_in_words, seconds_in_words
@@ -117,16 +117,17 @@ def make_lookups(project: Path, store: Store, outlooks: Iterable[Outlook]) -> Lo
     return Lookups(code, lambda digest: manifests.get(digest) or read_tree(store.root, digest))
 
 
+# what a row of the history needs for a price: texts, numbers
+_COST = ("artifact", "device"), ("seconds", "peak_memory_mb", "threads")
+
+
 def read_history(store: Store, domain: str) -> Iterator[dict[str, Any]]:
     """Rows of the newest builds of a domain in the store, newest first."""
     folder = store.root / "history"
     names = sorted((path.name for path in folder.glob("*.json")), reverse=True) if folder.is_dir() else []
     for name in names[:HISTORY_ROWS]:
-        try:
-            row = json.loads((folder / name).read_bytes())
-        except (OSError, ValueError):
-            continue
-        if isinstance(row, dict) and row.get("domain") == domain:
+        row = read_note(folder / name)
+        if row is not None and row.get("domain") == domain and has_kinds(row, *_COST) and has_shard(row):
             yield row
 
 

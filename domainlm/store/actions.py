@@ -15,6 +15,7 @@ from typing import Any
 
 from domainlm.store.canonical import canonical_json, pretty_json, sha256_of
 from domainlm.store.manifest import Manifest, make_manifest, parse_manifest
+from domainlm.store.sharing import make_folder
 from domainlm.store.staging import staged_path, where_permitted, write_whole
 from domainlm.store.trees import write_tree
 
@@ -70,7 +71,7 @@ class ActionCache:
         write_tree(self.root, manifest)
         existing = self.get(key)
         target = self.path(key)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.root, "actions", key[:2])
         if existing is not None:
             first = existing[0]
             if first.tree_digest == manifest.tree_digest:

@@ -26,6 +26,7 @@ OTHER_STATEMENTS, ORDER, WHOLE_FILE = "<module>", "<order>", "<file>"
 # digits of a definition's digest: they only name what changed, and a store keeps a file of them for every stage and version
 DEFINITION_DIGITS = 16
 
+_REMEMBERED = {"identity", "digest", "imports", "definitions"}
 # fields that depend on how the source is written or on the parser's version, not on what it does
 _SKIPPED_FIELDS = {"type_comment", "kind", "type_ignores", "ctx"}
 
@@ -148,7 +149,9 @@ class CodeIndex:
             try:
                 remembered = json.loads(cache_file.read_bytes())
                 self._known = remembered["modules"] if remembered["form"] == self._form else {}
-            except (ValueError, KeyError, TypeError):
+                if not all(known.keys() >= _REMEMBERED for known in self._known.values()):
+                    self._known = {}
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 self._known = {}
 
     def _read(self, module: str, path: Path) -> dict[str, object]:

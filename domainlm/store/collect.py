@@ -26,7 +26,9 @@ from domainlm.store.inventory import Record, Stored, read_history, read_objects,
 from domainlm.store.lease import LeaseTimeout, lease, live_leases
 from domainlm.store.local import COLLECTION_LOCK, Store
 from domainlm.store.roots import forget_workspace, listed
+from domainlm.store.sharing import open_lock
 from domainlm.store.staging import sweep as sweep_unfinished
+from domainlm.store.staging import where_permitted
 
 # what no record names yet may be on its way: fetched by a build, or left by one that is being repeated
 IN_FLIGHT_SECONDS = 86_400.0
@@ -120,13 +122,16 @@ def collect(
 
 @contextmanager
 def _alone(store: Store, log: Log) -> Iterator[None]:
-    with (store.root / COLLECTION_LOCK).open("a") as file:
+    lock = open_lock(store.root / COLLECTION_LOCK)
+    try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             log("waiting for builds that are storing or installing an artifact")
-            fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(lock)
 
 
 def plan(
@@ -191,8 +196,10 @@ def plan(
 def sweep(store: Store, found: Collection) -> None:
     """Take what the plan names. The caller holds the lock."""
     for path in found.paths:
-        if path.is_dir():
-            shutil.rmtree(path)
+        if path.is_dir() and not path.is_symlink():
+            # what another user left and closed in tmp/ is removed by that user's next build
+            with where_permitted():
+                shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
     for key in found.scratch_keys:
@@ -275,7 +282,8 @@ def _measure(path: Path) -> tuple[int, float]:
     """Bytes below a path, and when anything in it was last changed (the change time: an object's mtime is its digest's)."""
     size, changed = 0, 0.0
     # os.walk goes on where a running build removes its own; rglob does not
-    below = (Path(parent) / name for parent, folders, names in os.walk(path) for name in [*folders, *names])
+    walked = os.walk(path) if not path.is_symlink() else ()
+    below = (Path(parent) / name for parent, folders, names in walked for name in [*folders, *names])
     for found in (path, *below):
         with suppress(FileNotFoundError):
             facts = found.lstat()

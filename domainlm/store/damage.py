@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from domainlm.store.location import dvc_cache_folder
-from domainlm.store.roots import registered_workspaces
+from domainlm.store.roots import find_workspaces
 
 ARTIFACTS_FOLDER = "artifacts"
 Inode = tuple[int, int]
@@ -38,9 +38,8 @@ class Links:
 
 
 def projects_of(root: Path, project: Path) -> list[Path]:
-    """This project and every other workspace that uses the store. Raises PermissionError for one that cannot be read."""
-    there, _ = registered_workspaces(root)
-    return sorted({project.resolve(), *there})
+    """This project and every other workspace that uses the store and that this user may look into."""
+    return sorted({project.resolve(), *find_workspaces(root).there})
 
 
 def remove_from_dvc(kept: Iterable[Path], projects: Iterable[Path]) -> dict[Path, Links]:
@@ -108,6 +107,7 @@ def describe_links(links: Links) -> list[str]:
         )
     if links.unknown:
         said.append(
-            f"{links.unknown} further names not found: in workspaces that have built nothing with this store yet"
+            f"{links.unknown} further names not found: in workspaces that have built nothing with this store yet, or that this "
+            "user may not look into"
         )
     return said

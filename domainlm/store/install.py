@@ -7,7 +7,6 @@ its manifest is not an artifact, so a kill in the middle leaves nothing that cou
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from typing import Any
 
 from domainlm.store.canonical import pretty_json, sha256_of_file
 from domainlm.store.manifest import ACTION_NAME, MANIFEST_NAME, Entry, Manifest, read_manifest
+from domainlm.store.notes import read_note
 from domainlm.store.objects import Objects, expected_mtime_ns, is_untouched
 from domainlm.store.staging import write_whole
 
@@ -36,10 +36,22 @@ class Installed:
 def read_record(folder: Path) -> dict[str, Any] | None:
     """Action record of an installed artifact, or None where there is none or it is not one."""
     try:
-        record = json.loads((folder / ACTION_NAME).read_bytes())
-    except (OSError, ValueError):
+        record = read_note(folder / ACTION_NAME)
+    except OSError:
         return None
-    return record if isinstance(record, dict) and isinstance(record.get("action"), dict) else None
+    return record if record is not None and _is_record(record) else None
+
+
+def _is_record(record: Mapping[str, Any]) -> bool:
+    """Whether it has a key and an action with its parts, each of the right kind."""
+    action = record.get("action")
+    return (
+        isinstance(record.get("key"), str)
+        and isinstance(action, dict)
+        and isinstance(action.get("artifact"), str)
+        and isinstance(action.get("code"), str)
+        and all(isinstance(action.get(part), dict) for part in ("config", "inputs", "distributions"))
+    )
 
 
 def read_installed(folder: Path) -> tuple[Manifest, dict[str, Any]] | None:

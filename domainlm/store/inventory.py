@@ -17,6 +17,7 @@ from typing import Any
 
 from domainlm.store.local import Store
 from domainlm.store.manifest import parse_manifest
+from domainlm.store.notes import has_kinds, has_shard, read_note
 from domainlm.store.roots import listed
 
 _RECORD = re.compile(r"^([0-9a-f]{64})(?:\.alternative\.[0-9a-f]{16})?\.json$")
@@ -85,7 +86,8 @@ def _read_record(
 def read_objects(store: Store) -> dict[str, Stored]:
     """Digest -> facts of every object. One look at each file, none of its bytes."""
     found = {}
-    for folder in listed(store.root / "objects"):
+    # a file among them is none of ours (.nfs*, .DS_Store)
+    for folder in (path for path in listed(store.root / "objects") if path.is_dir()):
         with os.scandir(folder) as entries:
             for entry in entries:
                 digest = folder.name + entry.name
@@ -100,9 +102,6 @@ def read_objects(store: Store) -> dict[str, Stored]:
 def read_history(store: Store) -> Iterator[dict[str, Any]]:
     """The rows of every build that was run, oldest first. A torn one is left out."""
     for path in listed(store.root / "history"):
-        try:
-            row = json.loads(path.read_bytes())
-        except ValueError:
-            continue
-        if isinstance(row, dict):
+        row = read_note(path)
+        if row is not None and has_kinds(row, ("artifact", "domain", "key"), ("seconds",)) and has_shard(row):
             yield row

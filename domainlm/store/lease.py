@@ -14,16 +14,24 @@ import hashlib
 import json
 import math
 import os
+import re
 import socket
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from domainlm.store.notes import parse_note
+from domainlm.store.sharing import make_folder, open_lock, share
+
 HEARTBEAT_SECONDS = 5.0
 STALE_SECONDS = 60.0
 ELSEWHERE_SECONDS = 86_400.0
+# of a host's name, what a file's name shows: with the rest of it a file's name may be too long for a file system
+MAX_HOST_CHARS = 64
+MAX_LEASE_BYTES = 4096
 # what the system says of a file system that is read-only, or is another's
 NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 
@@ -44,7 +52,12 @@ def host() -> str:
     facts = socket.gethostname()
     with suppress(OSError):
         facts += Path("/proc/sys/kernel/random/boot_id").read_text() + os.readlink("/proc/self/ns/pid")
-    return f"{socket.gethostname()}-{hashlib.sha256(facts.encode()).hexdigest()[:8]}"
+    return f"{host_name()}-{hashlib.sha256(os.fsencode(facts)).hexdigest()[:8]}"
+
+
+def host_name() -> str:
+    """The host's name as it may stand in a file's name."""
+    return re.sub(r"[^A-Za-z0-9.-]", "_", socket.gethostname())[:MAX_HOST_CHARS] or "_"
 
 
 def _process_facts(pid: int) -> list[str]:
@@ -68,21 +81,34 @@ def is_alive(pid: int, start: str) -> bool:
         return False
     except PermissionError:
         pass
+    except OverflowError:
+        return False
     facts = _process_facts(pid)
     # a killed process whose parent never asks for its end stays as a zombie, for ever in a container without an init
     return not facts or (facts[0] not in "ZX" and start in ("", facts[19]))
 
 
-# a lease file at one moment: its bytes, its inode, its time; a heartbeat changes the last
-Look = tuple[bytes, int, int]
+# a lease file at one moment: its bytes (None where they may not be read), its inode, its time, which a heartbeat changes
+Look = tuple[bytes | None, int, int]
 
 
 def _look(path: Path) -> Look | None:
     try:
-        # opened, because that is what makes a network file system ask for the time anew
-        with path.open("rb") as file:
-            found = os.fstat(file.fileno())
-            return file.read(), found.st_ino, found.st_mtime_ns
+        try:
+            # opened, because that is what makes a network file system ask for the time anew
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                found = os.fstat(descriptor)
+                data = os.read(descriptor, MAX_LEASE_BYTES) if stat.S_ISREG(found.st_mode) else b""
+            finally:
+                os.close(descriptor)
+            return data, found.st_ino, found.st_mtime_ns
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.ELOOP):
+                raise
+            # another user's and closed: it still shows whether it is renewed; or a link, which is no lease of ours
+            found = path.lstat()
+            return None if error.errno == errno.EACCES else b"", found.st_ino, found.st_mtime_ns
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ESTALE):
             return None
@@ -91,14 +117,19 @@ def _look(path: Path) -> Look | None:
 
 def _patience_seconds(look: Look) -> float:
     """For how long a lease may stay unchanged before its holder counts as gone."""
-    try:
-        holder = json.loads(look[0])
-        if holder["host"] != host():
-            return STALE_SECONDS
-        return math.inf if is_alive(holder["pid"], holder["start"]) else 0.0
-    except (ValueError, KeyError, TypeError):
+    if look[0] is None:
+        return STALE_SECONDS
+    holder = parse_note(look[0]) or {}
+    of_host, pid, start = holder.get("host"), holder.get("pid"), holder.get("start")
+    if not (isinstance(of_host, str) and type(pid) is int and pid > 0 and isinstance(start, str)):
         # killed between making the file and writing into it
         return HEARTBEAT_SECONDS
+    if of_host != host():
+        return STALE_SECONDS
+    if not is_alive(pid, start):
+        return 0.0
+    # another user's process may be hidden (hidepid): then its number may be a later process's, and its heartbeat decides
+    return math.inf if not start or process_start(pid) else STALE_SECONDS
 
 
 def _try_to_take(path: Path) -> int | None:
@@ -109,6 +140,7 @@ def _try_to_take(path: Path) -> int | None:
         return None
     holder = {"host": host(), "pid": os.getpid(), "start": process_start(os.getpid())}
     try:
+        share(path)
         os.write(descriptor, json.dumps(holder).encode())
     except OSError:
         # a full disk takes a name but no bytes
@@ -118,12 +150,19 @@ def _try_to_take(path: Path) -> int | None:
     return descriptor
 
 
+def _holder(look: Look) -> str:
+    return look[0].decode(errors="replace") if look[0] is not None else "another user, who has closed it"
+
+
 def _remove(path: Path, stale: Look) -> None:
     # one rival at a time: between the look and the removal nobody may remove it and take it anew
-    with (path.parent / "removal.lock").open("a") as lock:
+    lock = open_lock(path.parent / "removal.lock")
+    try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if _look(path) == stale:
             path.unlink(missing_ok=True)
+    finally:
+        os.close(lock)
 
 
 def _take(path: Path, timeout_seconds: float, log: Callable[[str], None]) -> tuple[int, bool]:
@@ -146,7 +185,7 @@ def _take(path: Path, timeout_seconds: float, log: Callable[[str], None]) -> tup
             has_waited = True
         if now - began > timeout_seconds:
             raise LeaseTimeout(
-                f"lease {path} is still held by {look[0].decode(errors='replace')} after {timeout_seconds:.0f} s; "
+                f"lease {path} is still held by {_holder(look)} after {timeout_seconds:.0f} s; "
                 "wait for that build or end it, then run the same command again"
             )
         time.sleep(0.2)
@@ -168,7 +207,7 @@ def live_leases(folder: Path) -> set[str]:
 def can_lease(folder: Path) -> bool:
     """Whether this process may write to the folder; it is made where it is not there."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder.parent, folder.name)
     except OSError as error:
         if error.errno not in NOT_WRITABLE:
             raise

@@ -23,6 +23,7 @@ from domainlm.store.canonical import canonical_json
 from domainlm.store.lease import NOT_WRITABLE, host
 from domainlm.store.manifest import Manifest, scan
 from domainlm.store.objects import Objects
+from domainlm.store.sharing import make_folder, open_lock, share
 from domainlm.store.staging import staged_path, sweep, write_whole
 
 COLLECTION_LOCK = "collection.lock"
@@ -47,9 +48,10 @@ class Store:
         path = self.root / COLLECTION_LOCK
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
+            descriptor = open_lock(path)
         except OSError as error:
-            if error.errno not in NOT_WRITABLE:
+            # a lock that is there and closed is not one to go on without
+            if error.errno not in NOT_WRITABLE or path.exists():
                 raise
             yield
             return
@@ -62,8 +64,10 @@ class Store:
     def scratch(self, key: str) -> Path:
         """Folder of a key that survives a kill."""
         folder = self.root / "scratch" / key
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        if folder.is_symlink():
+            # checkpoints would be written, and removed, where it leads
+            folder.unlink()
+        return make_folder(self.root, "scratch", key)
 
     def remove_scratch(self, key: str) -> None:
         shutil.rmtree(self.root / "scratch" / key, ignore_errors=True)
@@ -74,6 +78,7 @@ class Store:
         sweep(self.root)
         with staged_path(self.root, name) as folder:
             folder.mkdir()
+            share(folder)
             yield folder
 
     def commit(self, out: Path) -> Manifest:
@@ -88,8 +93,7 @@ class Store:
 
     def append_history(self, row: Mapping[str, Any]) -> None:
         """Keep one build's row, one file per build, so that builders on several machines never share a file."""
-        folder = self.root / "history"
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = make_folder(self.root, "history")
         name = f"{time.time_ns()}.{host()}.{os.getpid()}.json"
         with staged_path(self.root, "history") as staged:
             write_whole(folder / name, canonical_json(dict(row)), staged)

@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from domainlm.store.canonical import sha256_of_file
+from domainlm.store.sharing import make_folder
 from domainlm.store.staging import staged_path, sync, where_permitted
 
 # another file system, another's file (fs.protected_hardlinks), more links than an inode can have, no links at all
@@ -63,7 +64,7 @@ class Objects:
         if is_untouched(target, sha256, size):
             file.unlink()
             return
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.root, "objects", sha256[:2])
         file.chmod(0o444)
         moment = expected_mtime_ns(sha256)
         os.utime(file, ns=(moment, moment))
@@ -121,8 +122,7 @@ class Objects:
         """
         if file.stat().st_mtime_ns == expected_mtime_ns(sha256):
             os.utime(file)
-        kept = self.root / "quarantine" / f"{sha256}.{time.time_ns()}"
-        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept = make_folder(self.root, "quarantine") / f"{sha256}.{time.time_ns()}"
         own = self.path(sha256)
         if own.exists() and os.path.samefile(file, own):
             os.replace(own, kept)
@@ -144,8 +144,8 @@ class Objects:
         try:
             copied = link_or_copy(self.path(sha256), staged)
             moment = expected_mtime_ns(sha256)
-            if copied is None and staged.stat().st_mtime_ns != moment:
-                # touched, and not ours to set right
+            if copied is None and staged.lstat().st_mtime_ns != moment:
+                # touched, and not ours to set right; or a link, which an artifact does not hold
                 staged.unlink()
                 copied = copy_whole(self.path(sha256), staged)
             if copied is not None:

@@ -20,6 +20,8 @@ from domainlm.store.canonical import sha256_of
 from domainlm.store.lease import NOT_WRITABLE
 from domainlm.store.local import Store
 from domainlm.store.manifest import Entry, parse_manifest
+from domainlm.store.roots import listed
+from domainlm.store.sharing import make_folder
 
 _ACTION = re.compile(r"^([0-9a-f]{64})(?:\.alternative\.([0-9a-f]{16}))?\.json$")
 _DIGEST = re.compile(r"^([0-9a-f]{64})\.json$")
@@ -106,7 +108,8 @@ def check_records(
 
 
 def _files(folder: Path, pattern: re.Pattern[str]) -> Iterator[tuple[Path, re.Match[str]]]:
-    for path in sorted(folder.glob("*/*")):
+    # not by glob, which passes over a folder that is closed to this user
+    for path in (path for part in listed(folder) for path in listed(part)):
         name = pattern.match(path.name)
         if name:
             yield path, name
@@ -135,7 +138,7 @@ def _put_aside(store: Store, path: Path, reason: str) -> WrongRecord:
     name = path.relative_to(store.root).as_posix()
     kept = store.root / "quarantine" / f"{path.name}.{time.time_ns()}"
     try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(store.root, "quarantine")
         os.replace(path, kept)
     except OSError as error:
         if error.errno not in NOT_WRITABLE:

@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from domainlm.store.remote_location import (
@@ -25,6 +25,7 @@ from domainlm.store.remote_location import (
     RemoteLocation,
 )
 from domainlm.store.secrets import without_secrets
+from domainlm.store.sharing import make_folder, share
 
 Result = TypeVar("Result")
 # the wait before each further attempt
@@ -105,8 +106,13 @@ class RemoteFiles:
                 return
             # no fixed name: two uploads of one file must not write into each other's
             staged = f"{path}.{uuid.uuid4().hex}.part"
+            is_folder = self.location.protocol == "file"
             try:
+                if is_folder:
+                    make_folder(Path(self.location.root), *PurePosixPath(name).parent.parts)
                 do(system, staged)
+                if is_folder:
+                    share(Path(staged))
                 system.mv(staged, path)
             except Exception:
                 with suppress(Exception):

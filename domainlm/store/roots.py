@@ -8,16 +8,20 @@ be cheaper, but it cannot tell a workspace from a DVC cache or a forgotten copy,
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from domainlm.store.canonical import pretty_json, sha256_of
-from domainlm.store.staging import write_whole
+from domainlm.store.notes import read_note
+from domainlm.store.sharing import make_folder
+from domainlm.store.staging import staged_path, write_whole
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+_KEY = re.compile(r"[0-9a-f]{64}")
 
 
 class PinError(Exception):
@@ -57,48 +61,87 @@ def register_workspace(root: Path, workspace: Path) -> None:
     """
     path = workspace.resolve()
     file = workspace_file(root, path)
-    if file.exists():
-        return
     inside = root.resolve()
     way = os.path.relpath(path, inside) if inside.is_relative_to(path) else str(path)
+    note = pretty_json({"path": way})
     try:
-        _write(file, pretty_json({"path": way}))
+        # a torn one is noted anew
+        if not file.is_file() or file.read_bytes() != note:
+            _write(root, file, note)
     except OSError as error:
         if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise
 
 
-def registered_workspaces(root: Path) -> tuple[list[Path], list[Path]]:
-    """Folders of the workspaces that use this store: those that are there, and those that are gone. Both sorted.
+@dataclass(frozen=True)
+class Workspaces:
+    """Workspaces that use a store, sorted: those that are there, and those that are gone.
 
-    Raises PermissionError for one that this user may not look into: what it has installed would be taken for garbage.
+    closed: those that this user may not look into, with their notes. torn: notes that name no folder.
     """
-    there, gone = set(), set()
+
+    there: tuple[Path, ...]
+    gone: tuple[Path, ...]
+    closed: tuple[tuple[Path, Path], ...] = ()
+    torn: tuple[Path, ...] = ()
+
+
+def find_workspaces(root: Path) -> Workspaces:
+    """What the notes in a store say."""
+    there, gone, closed, torn = set(), set(), set(), set()
     for file in listed(root / "workspaces"):
         if file.suffix != ".json":
             continue
-        path = Path(os.path.normpath(root.resolve() / json.loads(file.read_bytes())["path"]))
+        way = (read_note(file) or {}).get("path")
+        if not isinstance(way, str) or not way or "\0" in way:
+            torn.add(file)
+            continue
+        path = Path(os.path.normpath(root.resolve() / way))
+        # a way up from inside a workspace stays as it is where both are moved; the others' notes are named after them
+        if os.path.isabs(way) and workspace_file(root, path) != file:
+            torn.add(file)
+            continue
         try:
             os.listdir(path)
             there.add(path)
         except (FileNotFoundError, NotADirectoryError):
             gone.add(path)
         except PermissionError:
-            raise PermissionError(
-                f"workspace {path} uses the store {root} and cannot be read by this user, so what it needs is unknown; "
-                f"collect as a user who can read it, or remove {file} if it is no longer used"
-            ) from None
-    return sorted(there), sorted(gone)
+            closed.add((path, file))
+        except OSError:
+            # a name that no system takes (too long, a circle of links)
+            torn.add(file)
+    return Workspaces(tuple(sorted(there)), tuple(sorted(gone)), tuple(sorted(closed)), tuple(sorted(torn)))
 
 
 def forget_workspace(root: Path, workspace: Path) -> None:
     workspace_file(root, workspace).unlink(missing_ok=True)
 
 
-def read_pins(root: Path) -> list[Pin]:
-    """Every pin, by name."""
-    rows = [json.loads(file.read_bytes()) for file in listed(root / "pins") if file.suffix == ".json"]
-    return [Pin(**{**row, "keys": tuple(row["keys"])}) for row in rows]
+def read_pins(root: Path) -> tuple[list[Pin], list[Path]]:
+    """Every pin, by name; and the files of those that are torn: what they keep is unknown."""
+    pins, torn = [], []
+    for file in listed(root / "pins"):
+        if file.suffix == ".json":
+            pin = _pin(read_note(file) or {})
+            if pin is None:
+                torn.append(file)
+            else:
+                pins.append(pin)
+    return pins, torn
+
+
+def _pin(row: Mapping[str, Any]) -> Pin | None:
+    """The pin of a note; None where the note is none."""
+    keys = row.get("keys")
+    texts = [field.name for field in fields(Pin) if field.name != "keys"]
+    is_sound = (
+        row.keys() == {"keys", *texts}
+        and all(isinstance(row[name], str) for name in texts)
+        and isinstance(keys, list)
+        and all(isinstance(key, str) and _KEY.fullmatch(key) for key in keys)
+    )
+    return Pin(**{**row, "keys": tuple(row["keys"])}) if is_sound else None
 
 
 def write_pin(root: Path, pin: Pin) -> None:
@@ -106,22 +149,24 @@ def write_pin(root: Path, pin: Pin) -> None:
     if not _NAME.match(pin.name):
         raise PinError(f"pin name {pin.name!r}; expected letters, digits, '.', '_' and '-', as in release-1.2")
     file = root / "pins" / f"{pin.name}.json"
-    if file.exists():
+    if os.path.lexists(file):
         raise PinError(
             f"pin {pin.name!r} exists already; take another name, or take it away: domainlm gc --unpin {pin.name}"
         )
-    _write(file, pretty_json(asdict(pin)))
+    _write(root, file, pretty_json(asdict(pin)))
 
 
 def remove_pin(root: Path, name: str) -> None:
     """Raises PinError where there is none of this name."""
     file = root / "pins" / f"{name}.json"
-    if not _NAME.match(name) or not file.exists():
-        known = ", ".join(pin.name for pin in read_pins(root)) or "none"
+    if not _NAME.match(name) or not os.path.lexists(file):
+        pins, torn = read_pins(root)
+        known = ", ".join(sorted({*(pin.name for pin in pins), *(path.stem for path in torn)})) or "none"
         raise PinError(f"no pin {name!r} in {root}; there are: {known}")
     file.unlink()
 
 
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, data, path.with_name(f"{path.name}.{os.getpid()}"))
+def _write(root: Path, path: Path, data: bytes) -> None:
+    make_folder(root, path.parent.name)
+    with staged_path(root, "note") as staged:
+        write_whole(path, data, staged)

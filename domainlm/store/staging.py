@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from domainlm.store.lease import NOT_WRITABLE, host, is_alive, process_start
+from domainlm.store.lease import NOT_WRITABLE, host, host_name, is_alive, process_start
+from domainlm.store.sharing import group_bits, make_folder, share
 
 _numbers = itertools.count()
 
@@ -31,12 +32,15 @@ def sync(path: Path) -> None:
 
 
 def write_whole(path: Path, data: bytes, staged: Path) -> None:
-    """Put bytes at `path` by way of `staged`, a name on the same file system."""
+    """Put bytes at `path` by way of `staged`, a name on the same file system. A link at either name is replaced, not followed."""
+    # left by a killed process of this number, or a link that somebody put there
+    staged.unlink(missing_ok=True)
     try:
-        with staged.open("wb") as file:
+        with staged.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        share(staged, group_bits(path.parent))
         os.replace(staged, path)
     except OSError:
         staged.unlink(missing_ok=True)
@@ -46,16 +50,19 @@ def write_whole(path: Path, data: bytes, staged: Path) -> None:
 def replace_file(path: Path, data: bytes) -> None:
     """Put bytes at `path` at once. Without fsync: for what is only remembered, and made again where it is lost."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_name(f"{path.name}.{os.getpid()}")
-    staged.write_bytes(data)
+    # a name of its own for each writer: hosts and threads share folders and process numbers
+    staged = path.with_name(f"{path.name}.{host_name()}.{os.getpid()}-{next(_numbers)}")
+    staged.unlink(missing_ok=True)
+    with staged.open("xb") as file:
+        file.write(data)
+    share(staged)
     os.replace(staged, path)
 
 
 @contextmanager
 def staged_path(root: Path, name: str) -> Iterator[Path]:
     """A free name in the store's `tmp/` for this process and thread; what is left there is removed afterwards."""
-    parent = root / "tmp"
-    parent.mkdir(parents=True, exist_ok=True)
+    parent = make_folder(root, "tmp")
     pid = os.getpid()
     path = parent / f"{name}-{next(_numbers)}.{host()}.{pid}.{process_start(pid) or 0}"
     _remove(path)
@@ -66,19 +73,18 @@ def staged_path(root: Path, name: str) -> Iterator[Path]:
 
 
 def sweep(root: Path) -> None:
-    """Remove what ended processes of this host left in `tmp/`."""
-    parent = root / "tmp"
-    parent.mkdir(parents=True, exist_ok=True)
-    for path in parent.iterdir():
+    """Remove what ended processes of this host left in `tmp/`. What another user left and closed is theirs to remove."""
+    for path in make_folder(root, "tmp").iterdir():
         if is_abandoned(path):
-            _remove(path)
+            with where_permitted():
+                _remove(path)
 
 
 def is_abandoned(path: Path) -> bool:
     """Whether the process that named a path in `tmp/` was of this host and is gone."""
     # the host's own name may hold dots
     front, pid, start = ([*path.name.rsplit(".", 2), "", ""])[:3]
-    is_ours = front.endswith(f".{host()}") and pid.isdigit()
+    is_ours = front.endswith(f".{host()}") and pid.isdecimal()
     return is_ours and not is_alive(int(pid), "" if start == "0" else start)
 
 
@@ -93,7 +99,7 @@ def where_permitted() -> Iterator[None]:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)

@@ -23,6 +23,8 @@ from typing import IO
 
 from domainlm.store.lease import NOT_WRITABLE
 from domainlm.store.local import Store
+from domainlm.store.roots import listed
+from domainlm.store.sharing import make_folder, share
 
 BLOCK_BYTES = 1 << 20
 # a thread's share: small files together, so that a hundred thousand of them cost no hundred thousand hand-overs
@@ -76,7 +78,7 @@ class Hashed:
 def objects_of(store: Store) -> Iterator[Item]:
     """Every object of a store. Names that are no digest (another process is just putting a file in) are left out."""
     root = store.root / "objects"
-    for folder in sorted(root.iterdir()) if root.is_dir() else []:
+    for folder in (path for path in listed(root) if path.is_dir()):
         for entry in os.scandir(folder):
             if len(entry.name) == 62 and _HEX.issuperset(entry.name):
                 sha256 = folder.name + entry.name
@@ -109,13 +111,16 @@ def _read_notes(file: IO[str]) -> _Notes:
     for line in file:
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             # the last line of a run that was killed while it wrote
             file.write("\n")
             continue
-        if len(row) == 1:
+        if not isinstance(row, list):
+            continue
+        kinds = [type(value) for value in row]
+        if kinds == [str]:
             notes.sound.add(row[0])
-        else:
+        elif kinds[:4] == [str, str, int, str] and kinds[4:] in ([str], [type(None)]):
             notes.damaged.append(Damaged(*row))
     return notes
 
@@ -124,8 +129,11 @@ def _read_notes(file: IO[str]) -> _Notes:
 def _notes(path: Path, is_anew: bool) -> Iterator[_Notes]:
     """Notes that stay where the run is interrupted and go when it is complete. Raises VerifyRunning."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+", encoding="utf-8")
+        make_folder(path.parent.parent, path.parent.name)
+        is_new = not path.exists()
+        file = path.open("a+", encoding="utf-8", errors="replace")
+        if is_new:
+            share(path)
     except OSError:
         # a store that cannot be written: verified all the same, from the start each time
         yield _Notes(None)
@@ -201,6 +209,9 @@ def _hash_batch(batch: list[Item], stop: threading.Event) -> list[tuple[Item, os
                     digest.update(buffer[:count])
         except FileNotFoundError:
             continue
+        except PermissionError:
+            # not damage: another user's file, closed to this one
+            raise
         except OSError as error:
             found, reason = item.path.lstat(), f"cannot be read: {error.strerror}"
         if not reason and not stop.is_set() and digest.hexdigest() != item.sha256:

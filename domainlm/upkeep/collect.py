@@ -21,12 +21,13 @@ from rich.table import Table
 from domainlm.fetch import declared_digests
 from domainlm.store.canonical import sha256_of_file
 from domainlm.store.collect import Collection, Limits, Removed, collect
+from domainlm.store.install import read_record
 from domainlm.store.inventory import read_records
 from domainlm.store.local import Store
 from domainlm.store.location import store_folder
-from domainlm.store.manifest import ACTION_NAME, MANIFEST_NAME
+from domainlm.store.manifest import MANIFEST_NAME
 from domainlm.store.roots import Pin, PinError, write_pin
-from domainlm.upkeep.roots import find_roots, installed_folders, read_json
+from domainlm.upkeep.roots import find_roots, installed_folders
 from domainlm.wording import bytes_in_words, seconds_in_words
 
 SECONDS_PER_DAY = 86_400.0
@@ -56,7 +57,7 @@ def pin_artifact(project: Path, domain: str, artifact: str, name: str) -> Pin:
     """Keep an installed artifact, and what it was made from, under a name. Raises PinError."""
     store = Store(store_folder(project))
     folder = project / "artifacts" / domain / artifact
-    record = read_json(folder / ACTION_NAME)
+    record = read_record(folder)
     if record is None or not (folder / MANIFEST_NAME).exists():
         raise PinError(
             f"{artifact} of {domain} is not built here, so there is nothing to pin; run snakemake {artifact} first"
@@ -83,7 +84,7 @@ def upstream_keys(store: Store, project: Path, key: str) -> list[str]:
     records = read_records(store, lambda action: declared_digests(store, action))
     maker = {tree: r.key for r in sorted(records.values(), key=lambda record: record.used) for tree in r.outputs}
     for folder in installed_folders(project):
-        manifest, record = folder / MANIFEST_NAME, read_json(folder / ACTION_NAME)
+        manifest, record = folder / MANIFEST_NAME, read_record(folder)
         if manifest.exists() and record is not None and record["key"] in records:
             maker[sha256_of_file(manifest)] = record["key"]
     found = [key]

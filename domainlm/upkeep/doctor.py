@@ -20,6 +20,17 @@ from domainlm.pipeline import STAGES
 from domainlm.stamps import locked_versions
 from domainlm.store.location import dvc_cache_folder, dvc_configuration_files, store_folder
 from domainlm.store.remote import RemoteError, open_remote
+from domainlm.store.roots import listed
+from domainlm.store.sharing import (
+    ENTER,
+    FOLDERS,
+    SPLIT_FOLDERS,
+    StoreRefused,
+    check_folders,
+    group_bits,
+    named_refusal,
+    refusal,
+)
 from domainlm.upkeep.hooks import Check, git, missing_hooks, recorded_hollow
 from domainlm.wording import bytes_in_words
 
@@ -32,7 +43,14 @@ NO_ACTION = "0" * 64
 def examine(project: Path) -> list[Check]:
     """Every check, in the order in which they should be mended."""
     checks = [_python(), *_packages(project), _torch(), _cores(), _memory(), _disk(project)]
-    checks += [*_links(project), _dvc_links_first(project), _remote(project), _hooks(project)]
+    store = _store(project)
+    checks += [
+        store,
+        *(_links(project) if store.is_ok else ()),
+        _dvc_links_first(project),
+        _remote(project),
+        _hooks(project),
+    ]
     return checks + recorded_hollow(project)
 
 
@@ -92,9 +110,36 @@ def _memory() -> Check:
 
 def _existing(path: Path) -> Path:
     """The folder, or the one that it will be made in."""
-    while not path.exists():
+    # os.path: a folder that may not be entered shows nothing of what is below it
+    while not os.path.exists(path):
         path = path.parent
     return path
+
+
+def _store(project: Path) -> Check:
+    """Whether this user may read the store, and write to it: folders only, as a look at every file would take minutes."""
+    root = store_folder(project)
+    try:
+        check_folders(root)
+        if not os.path.exists(root):
+            return Check("store", True, f"{root} is made by the first build")
+        if not os.access(root, os.W_OK):
+            return Check(
+                "store",
+                False,
+                f"{root} can be read and not be written: what it has is restored, nothing is built into it",
+                "make it writable, or name a store of your own with DOMAINLM_STORE (docs/how-to/share-the-store.md)",
+            )
+        for folder in (root / name for name in FOLDERS):
+            below = listed(folder) if folder.name in SPLIT_FOLDERS else []
+            for path in (path for path in (folder, *below) if path.is_dir()):
+                if not os.access(path, ENTER | os.W_OK):
+                    return Check("store", False, refusal(root, path))
+    except StoreRefused as error:
+        return Check("store", False, str(error))
+    except PermissionError as error:
+        return Check("store", False, str(named_refusal(root, error)))
+    return Check("store", True, f"{root}, shared with its group" if group_bits(root) else str(root))
 
 
 def _disk(project: Path) -> Check:

@@ -26,7 +26,10 @@ from domainlm.store.collect import Roots
 from domainlm.store.local import Store
 from domainlm.store.location import dvc_cache_folder
 from domainlm.store.manifest import ACTION_NAME, MANIFEST_NAME, parse_manifest
-from domainlm.store.roots import listed, read_pins, registered_workspaces
+from domainlm.store.roots import find_workspaces, listed, read_pins, workspace_file
+
+# what reading a file raises that is not what it should be
+TORN = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 class CollectionError(Exception):
@@ -46,32 +49,61 @@ class Needs:
 
 def find_roots(store: Store, project: Path) -> Roots:
     """What must stay, as it is now."""
-    there, gone = registered_workspaces(store.root)
+    workspaces = find_workspaces(store.root)
+    pins, torn_pins = read_pins(store.root)
+    own = workspace_file(store.root, project.resolve())
+    for path, file in workspaces.closed:
+        raise CollectionError(_closed(path, store, file))
+    # a note is named after its workspace: this one's own is known without being read
+    for file in (file for file in workspaces.torn if file != own):
+        raise CollectionError(
+            f"{file} is torn: it names no workspace, so what that workspace needs is unknown; run snakemake -n in every "
+            f"workspace that uses the store {store.root} (it is noted anew), then remove the file if it is still torn"
+        )
+    for file in torn_pins:
+        raise CollectionError(
+            f"{file} is torn, so what the pin keeps is unknown; pin the artifact under another name, then take this one away: "
+            f"domainlm gc --unpin {file.stem}"
+        )
     needs = Needs()
-    for workspace in sorted({*there, project.resolve()}):
-        _add_installed(store, workspace, needs)
-        _add_stamps(store, workspace, needs)
-        _add_locked(workspace, needs)
+    for workspace in sorted({*workspaces.there, project.resolve()}):
+        try:
+            _add_installed(store, workspace, needs)
+            _add_stamps(store, workspace, needs)
+            _add_locked(workspace, needs)
+        except PermissionError as error:
+            if error.filename is None or not Path(error.filename).is_relative_to(workspace):
+                raise
+            raise CollectionError(
+                _closed(Path(error.filename), store, workspace_file(store.root, workspace))
+            ) from error
     keys = {
         "installed": frozenset(needs.installed),
         "wanted": frozenset(needs.wanted),
         "dvc.lock": frozenset(needs.locked),
-        "pinned": frozenset(key for pin in read_pins(store.root) for key in pin.keys),
+        "pinned": frozenset(key for pin in pins for key in pin.keys),
     }
-    return Roots(keys, frozenset(needs.digests), tuple(needs.notes), tuple(gone))
+    return Roots(keys, frozenset(needs.digests), tuple(needs.notes), workspaces.gone)
+
+
+def _closed(path: Path, store: Store, file: Path) -> str:
+    return (
+        f"{path} belongs to a workspace that uses the store {store.root} and cannot be read by this user, so what it needs is "
+        f"unknown; collect as a user who can read it, or remove {file} if that workspace is no longer used"
+    )
 
 
 def _add_installed(store: Store, workspace: Path, needs: Needs) -> None:
     """Installed artifacts and shards, hollow ones too: their records are in use, only their bytes are elsewhere."""
     for folder in installed_folders(workspace):
-        with suppress(ValueError, KeyError, TypeError):
+        with suppress(*TORN):
             manifest = parse_manifest(_read(folder / MANIFEST_NAME) or b"null")
             needs.digests.update(entry.sha256 for entry in manifest.entries)
             needs.digests.add(manifest.tree_digest)
-        with suppress(ValueError, KeyError, TypeError):
+        with suppress(*TORN):
             record = json.loads(_read(folder / ACTION_NAME) or b"null")
-            needs.installed.add(record["key"])
             action = record["action"]
+            needs.installed.add(record["key"])
             needs.digests.update([action["code"], *action["inputs"].values(), *declared_digests(store, action)])
 
 
@@ -97,7 +129,7 @@ def _add_stamps(store: Store, workspace: Path, needs: Needs) -> None:
 
     for domain in _folders(workspace / ".domainlm" / "stamps"):
         for path in sorted(domain.glob("*.json")):
-            with suppress(ValueError, KeyError, TypeError):
+            with suppress(*TORN):
                 # written by another version of this package: then its keys are others as well
                 stamp = Stamp(**json.loads(_read(path) or b"null"))
                 inputs = {name: tree_digest(folder) for name, folder in stamp.inputs.items()}
@@ -118,14 +150,12 @@ def _add_locked(workspace: Path, needs: Needs) -> None:
         unknown = 0
         for digest in _locked_folders(path, data):
             rows = read_json(cache / digest[:2] / digest[2:])
-            if rows is None:
+            try:
+                names = [row["md5"] for row in rows if row["relpath"].split("/")[-1] == ACTION_NAME]
+                records = [read_json(cache / name[:2] / name[2:]) for name in names]
+                needs.locked.update([record["key"] for record in records if record is not None])
+            except TORN:
                 unknown += 1
-                continue
-            for row in rows:
-                if row["relpath"].split("/")[-1] == ACTION_NAME:
-                    record = read_json(cache / row["md5"][:2] / row["md5"][2:])
-                    if record is not None:
-                        needs.locked.add(record["key"])
         if unknown:
             needs.notes.append(
                 f"{path}: {unknown} of its outputs are not in DVC's cache here, so they keep nothing (dvc fetch brings them)"
@@ -159,7 +189,7 @@ def read_json(path: Path) -> Any:
     data = _read(path)
     try:
         return json.loads(data) if data is not None else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -20,7 +20,7 @@ from domainlm.store.canonical import sha256_of
 from domainlm.store.collect import IN_FLIGHT_SECONDS, Collection, Limits, Roots, collect
 from domainlm.store.lease import lease
 from domainlm.store.local import COLLECTION_LOCK, Store
-from domainlm.store.roots import register_workspace, registered_workspaces
+from domainlm.store.roots import Workspaces, find_workspaces, register_workspace
 
 DAY = 86_400.0
 NOTHING = Roots({}, frozenset())
@@ -120,7 +120,7 @@ def test_a_dry_run_says_the_same_and_changes_nothing(store: Store, add: Add, tmp
         assert getattr(said, name) == getattr(done, name), name
     assert holds(store) == ({live}, {"live"})
     assert not (store.root / "scratch" / ("9" * 64)).exists()
-    assert registered_workspaces(store.root) == ([], [])
+    assert find_workspaces(store.root) == Workspaces((), ())
 
 
 def test_alternatives_go_and_stay_with_their_key(store: Store, add: Add) -> None:

@@ -219,3 +219,26 @@ def test_is_alive() -> None:
     assert is_alive(os.getpid(), "")
     assert not is_alive(os.getpid(), "1")
     assert not is_alive(2**22 + 1, "")
+
+
+@pytest.mark.usefixtures("short")
+def test_a_holder_whose_process_is_hidden_is_judged_by_its_renewal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # /proc mounted with hidepid: the number is alive, and nothing says that it is still the same process
+    write_lease(tmp_path, host(), os.getpid(), "1")
+    monkeypatch.setattr("domainlm.store.lease._process_facts", lambda pid: [])
+    began = time.monotonic()
+    with lease(tmp_path, "key", 10, silent):
+        assert time.monotonic() - began >= 0.8
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "a/b", "kn\u00f6ten", "..", "", "10.0.0.1"])
+def test_a_host_s_name_is_part_of_a_file_s_name(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: name)
+    found = host()
+    assert len(found) <= 73
+    assert found.isascii()
+    assert "/" not in found
+    monkeypatch.setattr(socket, "gethostname", lambda: name + "x")
+    assert host() != found

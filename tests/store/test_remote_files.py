@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -156,3 +157,19 @@ def test_a_full_disk_here_is_not_the_remote_s_fault(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(remote, "_system", Full)
     with pytest.raises(OSError, match="No space left"):
         remote.fetch("a", tmp_path / "b")
+
+
+@pytest.mark.parametrize(("mode", "folder_mode", "file_mode"), [(0o700, 0o700, 0o600), (0o2770, 0o2770, 0o660)])
+def test_a_folder_with_the_setgid_bit_is_shared_whatever_the_umask_is(
+    tmp_path: Path, mode: int, folder_mode: int, file_mode: int
+) -> None:
+    root = tmp_path / "remote"
+    root.mkdir()
+    root.chmod(mode)
+    former = os.umask(0o077)
+    try:
+        files(str(root)).write("actions/ab/x.json", b"{}")
+    finally:
+        os.umask(former)
+    assert [stat.S_IMODE((root / name).stat().st_mode) for name in ("actions", "actions/ab")] == [folder_mode] * 2
+    assert stat.S_IMODE((root / "actions/ab/x.json").stat().st_mode) == file_mode

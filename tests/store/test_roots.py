@@ -9,10 +9,11 @@ import pytest
 from domainlm.store.roots import (
     Pin,
     PinError,
+    Workspaces,
+    find_workspaces,
     forget_workspace,
     read_pins,
     register_workspace,
-    registered_workspaces,
     remove_pin,
     write_pin,
 )
@@ -29,7 +30,7 @@ def test_a_workspace_is_noted_once_whatever_way_leads_to_it(tmp_path: Path) -> N
     before = file.stat().st_mtime_ns
     register_workspace(store, tmp_path / "link")
     assert [path.stat().st_mtime_ns for path in (store / "workspaces").iterdir()] == [before]
-    assert registered_workspaces(store) == ([workspace], [])
+    assert find_workspaces(store) == Workspaces((workspace,), ())
 
 
 def test_a_workspace_that_is_gone_is_told_from_one_that_is_there(tmp_path: Path) -> None:
@@ -38,9 +39,9 @@ def test_a_workspace_that_is_gone_is_told_from_one_that_is_there(tmp_path: Path)
         (tmp_path / name).mkdir()
         register_workspace(store, tmp_path / name)
     (tmp_path / "goes").rmdir()
-    assert registered_workspaces(store) == ([tmp_path / "stays"], [tmp_path / "goes"])
+    assert find_workspaces(store) == Workspaces((tmp_path / "stays",), (tmp_path / "goes",))
     forget_workspace(store, tmp_path / "goes")
-    assert registered_workspaces(store) == ([tmp_path / "stays"], [])
+    assert find_workspaces(store) == Workspaces((tmp_path / "stays",), ())
 
 
 def test_a_workspace_with_its_store_inside_is_found_after_a_move_and_a_copy(tmp_path: Path) -> None:
@@ -49,10 +50,12 @@ def test_a_workspace_with_its_store_inside_is_found_after_a_move_and_a_copy(tmp_
     (tmp_path / "one").rename(tmp_path / "moved")
     for name in ("copied", "moved"):
         register_workspace(tmp_path / name / ".dvc/store", tmp_path / name)
-        assert registered_workspaces(tmp_path / name / ".dvc/store") == ([tmp_path / name], [])
+        assert find_workspaces(tmp_path / name / ".dvc/store") == Workspaces((tmp_path / name,), ())
 
 
-def test_an_unreadable_folder_of_another_user_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_folder_of_another_user_is_neither_there_nor_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "closed").mkdir()
     register_workspace(tmp_path / "store", tmp_path / "closed")
 
@@ -64,17 +67,18 @@ def test_an_unreadable_folder_of_another_user_is_an_error(tmp_path: Path, monkey
         return listdir(path)
 
     monkeypatch.setattr(os, "listdir", refused)
-    with pytest.raises(PermissionError, match="collect as a user who can read it"):
-        registered_workspaces(tmp_path / "store")
+    found = find_workspaces(tmp_path / "store")
+    assert (found.there, found.gone, found.torn) == ((), (), ())
+    assert [path for path, _ in found.closed] == [tmp_path / "closed"]
 
 
 def test_pins_are_read_back_by_name(tmp_path: Path) -> None:
     other = Pin("a", "law", "pt_adapter", ("c" * 64,), "/data/y", "2026-01-02T03:04:05Z")
     write_pin(tmp_path, PIN)
     write_pin(tmp_path, other)
-    assert read_pins(tmp_path) == [other, PIN]
+    assert read_pins(tmp_path) == ([other, PIN], [])
     remove_pin(tmp_path, "a")
-    assert read_pins(tmp_path) == [PIN]
+    assert read_pins(tmp_path) == ([PIN], [])
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "../a", ".hidden", "a b", "é"])
@@ -89,4 +93,4 @@ def test_a_pin_is_not_replaced(tmp_path: Path) -> None:
     write_pin(tmp_path, PIN)
     with pytest.raises(PinError, match="exists already"):
         write_pin(tmp_path, Pin(**{**vars(PIN), "keys": ("d" * 64,)}))
-    assert read_pins(tmp_path) == [PIN]
+    assert read_pins(tmp_path) == ([PIN], [])

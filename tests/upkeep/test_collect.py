@@ -89,7 +89,7 @@ def test_a_pin_keeps_an_artifact_and_all_it_was_made_from(project: Path, store: 
     adapter = add("sft_adapter", "weights", {"sft_tokens": tokens})
     other = add("sft_adapter", "other weights", {"sft_tokens": tokens}, is_installed=False, knob=1)
     assert run("--pin", "sft_adapter", "--name", "release-1", "--domain", "tiny").exit_code == 0
-    [pin] = read_pins(store.root)
+    [pin], _ = read_pins(store.root)
     assert (pin.domain, pin.artifact, pin.keys) == ("tiny", "sft_adapter", (adapter, tokens, raw))
     # the workspace goes on to something else
     for name, text in (("documents", "text 2"), ("sft_tokens", "tokens 2"), ("sft_adapter", "weights 2")):
@@ -113,7 +113,7 @@ def test_what_is_not_built_or_not_in_the_store_is_not_pinned(store: Store, add: 
     store.actions.path(add("documents", "text")).unlink()
     with pytest.raises(PinError, match="domainlm build documents --domain tiny"):
         pin_artifact(project, "tiny", "documents", "x")
-    assert read_pins(store.root) == []
+    assert read_pins(store.root) == ([], [])
 
 
 def test_pins_are_listed(store: Store, add: Add, run: Run) -> None:
@@ -141,7 +141,7 @@ def test_wrong_usage_exits_2_and_changes_nothing(arguments: list[str], add: Add,
     add("documents", "text")
     key = add("documents", "replaces it", knob=1)
     assert run(*arguments).exit_code == 2
-    assert read_pins(store.root) == []
+    assert read_pins(store.root) == ([], [])
     assert len(list(store.root.glob("actions/*/*.json"))) == 2
     assert store.actions.get(key) is not None
 

@@ -3,8 +3,10 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -36,7 +38,7 @@ def test_a_fit_machine_has_no_problem_and_nothing_is_left_behind(project: Path) 
     assert problems(project) == {}
     names = [check.name for check in examine(project)]
     assert names == [
-        *("Python", "libraries", "torch", "cores", "memory", "disk", "links", "links"),
+        *("Python", "libraries", "torch", "cores", "memory", "disk", "store", "links", "links"),
         *("DVC", "remote", "git hooks", "hollow artifacts"),
     ]
     assert sorted(project.rglob("*")) == before
@@ -116,3 +118,35 @@ def test_a_problem_is_the_exit_code(project: Path, tmp_path: Path, repository: P
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(repository)}
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.split()[0]) == (0, "ok"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("closed", "mode", "found"),
+    [
+        ("", 0o700, "the store"),
+        ("actions", 0o700, "mode 0700"),
+        ("objects/ab", 0o700, "objects/ab"),
+        ("objects/ab", 0o755, "objects/ab"),
+        ("", 0o755, "nothing is built into it"),
+    ],
+)
+def test_a_store_that_is_another_s(
+    open_folder: Path, as_nobody: Callable[[Callable[[], Any]], Any], closed: str, mode: int, found: str
+) -> None:
+    root = open_folder / ".dvc/domainlm-store"
+    for name in ("objects/ab", "actions"):
+        (root / name).mkdir(parents=True)
+    for path in (root, *root.rglob("*")):
+        path.chmod(0o777)
+    (root / closed).chmod(mode)
+    check = as_nobody(lambda: doctor._store(open_folder).as_json())
+    assert check["is_ok"] is False
+    assert found in check["found"]
+
+
+def test_a_store_that_a_group_shares_is_named_so(project: Path) -> None:
+    (project / ".dvc/domainlm-store").mkdir()
+    (project / ".dvc/domainlm-store").chmod(0o2770)
+    [check] = [check for check in examine(project) if check.name == "store"]
+    assert check.is_ok
+    assert check.found.endswith("shared with its group")

@@ -159,5 +159,5 @@ def test_files_that_cannot_be_read_are_an_error(store: Store, workspace: Path, m
         return read_bytes(path)
 
     monkeypatch.setattr(Path, "read_bytes", refused)
-    with pytest.raises(PermissionError):
+    with pytest.raises(CollectionError, match=r"action\.json belongs to a workspace .* cannot be read by this user"):
         find_roots(store, workspace)
