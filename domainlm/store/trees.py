@@ -7,11 +7,10 @@ explained, once the former output is gone from the workspace.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from domainlm.store.canonical import canonical_json
+from domainlm.store.canonical import canonical_json, parse_json
 from domainlm.store.manifest import Manifest, parse_manifest
 from domainlm.store.staging import replace_file
 
@@ -36,7 +35,7 @@ def read_tree(root: Path, tree_digest: str) -> Manifest | None:
     """The manifest of a tree digest, or None where it was not kept or is not what its name says."""
     try:
         manifest = parse_manifest(_path(root, TREES, tree_digest).read_bytes())
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError):
         return None
     return manifest if manifest.tree_digest == tree_digest else None
 
@@ -49,7 +48,7 @@ def write_code(root: Path, code_digest: str, definitions: Mapping[str, Mapping[s
 def read_code(root: Path, code_digest: str) -> dict[str, dict[str, str]] | None:
     """File -> definition -> digest of a code digest, or None where it was not kept."""
     try:
-        found = json.loads(_path(root, CODE, code_digest).read_bytes())
+        found = parse_json(_path(root, CODE, code_digest).read_bytes())
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
