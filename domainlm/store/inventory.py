@@ -6,7 +6,6 @@ disagree with them.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from domainlm.store.actions import parse_record
+from domainlm.store.canonical import parse_json
 from domainlm.store.local import Store
-from domainlm.store.manifest import parse_manifest
 from domainlm.store.roots import listed
 
 _RECORD = re.compile(r"^([0-9a-f]{64})(?:\.alternative\.[0-9a-f]{16})?\.json$")
@@ -49,7 +49,7 @@ class Record:
 
 
 def read_records(store: Store, declared: Callable[[Mapping[str, Any]], Iterable[str]]) -> dict[str, Record]:
-    """Every key that the action cache has, alternatives with their key. A torn record names nothing."""
+    """Every key that the action cache has, alternatives with their key. A torn record, or another key's, names nothing."""
     files: dict[str, list[Path]] = {}
     for path in (path for folder in listed(store.root / "actions") for path in listed(folder)):
         name = _RECORD.match(path.name)
@@ -69,8 +69,8 @@ def _read_record(
     others: set[str] = set()
     for path in files:
         try:
-            row = json.loads(path.read_bytes())
-            manifest, action = parse_manifest(json.dumps(row["manifest"]).encode()), row["action_record"]["action"]
+            found = parse_record(path.read_bytes(), key)
+            manifest, action = found.manifest, found.record["action"]
             artifact = action["artifact"]
             outputs.add(manifest.tree_digest)
             inputs.update(action["inputs"].values())
@@ -101,7 +101,7 @@ def read_history(store: Store) -> Iterator[dict[str, Any]]:
     """The rows of every build that was run, oldest first. A torn one is left out."""
     for path in listed(store.root / "history"):
         try:
-            row = json.loads(path.read_bytes())
+            row = parse_json(path.read_bytes())
         except ValueError:
             continue
         if isinstance(row, dict):

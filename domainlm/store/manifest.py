@@ -119,7 +119,9 @@ def _path_fault(path: str) -> str | None:
 
 
 def _spelling(path: str) -> str:
-    return path.lower() if path.isascii() else unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+    return (
+        path.lower() if path.isascii() else unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+    )
 
 
 def _shown(text: str) -> str:

@@ -59,14 +59,19 @@ def check_records(
         try:
             key = name[1]
             found = parse_record(path.read_bytes(), key, name[2] or "")
+            entries, action = found.manifest.entries, found.record["action"]
+            label, fetched = f"{action['artifact']} {key[:12]}", list(declared(action))
         except FileNotFoundError:
             continue
         except ValueError as error:
             wrong.append(put_record_aside(store.root, path, str(error)))
             continue
-        entries, action = found.manifest.entries, found.record["action"]
-        label = f"{action['artifact']} {key[:12]}"
-        for sha256 in {*(entry.sha256 for entry in entries), *declared(action)}:
+        except (KeyError, TypeError, AttributeError) as error:
+            # of its key, and no action that a stage ever had
+            reason = f"its action is none of a stage ({type(error).__name__}: {error})"
+            wrong.append(put_record_aside(store.root, path, reason))
+            continue
+        for sha256 in {*(entry.sha256 for entry in entries), *fetched}:
             named_by.setdefault(sha256, []).append(label)
         for entry in entries:
             if entry.sha256 not in present:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,6 +84,27 @@ def remote_location(project: Path, environment: Mapping[str, str] = os.environ) 
         url = url.replace(f":{password}@", "@", 1)
         ignored = (*ignored, "the password in url")
     return _location(url, FOLDER_AT_DVC_REMOTE, options, folder, f"DVC remote {name!r}", ignored)
+
+
+def exposure(location: RemoteLocation) -> str | None:
+    """Who else than this user can change what a remote holds, in words; None for a folder that is this user's alone."""
+    if location.protocol == "http":
+        return "whoever can write to that server" + (
+            ", and whoever is on the way" if location.address.startswith("http:") else ""
+        )
+    if location.protocol != "file":
+        return "whoever can write there"
+    try:
+        found = os.stat(location.root)
+    except OSError:
+        return None
+    if found.st_mode & stat.S_IWOTH:
+        return f"everybody on this machine (mode {stat.S_IMODE(found.st_mode):04o})"
+    if found.st_uid != os.geteuid():
+        return f"user {found.st_uid}, whose folder it is"
+    if found.st_mode & stat.S_IWGRP:
+        return f"everybody in group {found.st_gid} (mode {stat.S_IMODE(found.st_mode):04o})"
+    return None
 
 
 def _dvc_default_remote(
