@@ -151,6 +151,7 @@ def say_copies(project: Path, store: Path, copied_bytes: int, log: Callable[[str
 def say_once(project: Path, name: str, message: str, log: Callable[[str], None]) -> None:
     """Say something once per run, whichever of its processes comes to it first (`forget_said` begins a run)."""
     path = project / ".domainlm" / name
+    path.parent.mkdir(exist_ok=True)
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
     except FileExistsError:

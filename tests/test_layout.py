@@ -36,7 +36,7 @@ LAYERS = (
     "sources fetch",
     "stamps",
     "workspace",
-    "raw_files hollow dvc content_difference",
+    "raw_files hollow origins dvc content_difference",
     "alternatives",
     "workflow execute",
     "build",

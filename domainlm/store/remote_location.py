@@ -98,13 +98,21 @@ def exposure(location: RemoteLocation) -> str | None:
         found = os.stat(location.root)
     except OSError:
         return None
-    if found.st_mode & stat.S_IWOTH:
+    if is_for_everybody(location):
         return f"everybody on this machine (mode {stat.S_IMODE(found.st_mode):04o})"
     if found.st_uid != os.geteuid():
         return f"user {found.st_uid}, whose folder it is"
     if found.st_mode & stat.S_IWGRP:
         return f"everybody in group {found.st_gid} (mode {stat.S_IMODE(found.st_mode):04o})"
     return None
+
+
+def is_for_everybody(location: RemoteLocation) -> bool:
+    """Whether every user of this machine can write to the folder that a remote is."""
+    try:
+        return location.protocol == "file" and bool(os.stat(location.root).st_mode & stat.S_IWOTH)
+    except OSError:
+        return False
 
 
 def _dvc_default_remote(

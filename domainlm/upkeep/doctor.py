@@ -20,6 +20,8 @@ from domainlm.pipeline import STAGES
 from domainlm.stamps import locked_versions
 from domainlm.store.location import dvc_cache_folder, dvc_configuration_files, store_folder
 from domainlm.store.remote import RemoteError, open_remote
+from domainlm.store.remote_location import exposure, is_for_everybody
+from domainlm.store.signatures import TRUSTED_VARIABLE
 from domainlm.upkeep.hooks import Check, git, missing_hooks, recorded_hollow
 from domainlm.wording import bytes_in_words
 
@@ -142,6 +144,13 @@ def _remote(project: Path) -> Check:
         remote.files.read(f"actions/{NO_ACTION[:2]}/{NO_ACTION}.json")
     except RemoteError as error:
         return Check("remote", False, str(error))
+    others = exposure(remote.location) if remote.trusted_keys is None else None
+    if others is not None:
+        # a team's own bucket may be enough for it; a folder for everybody is not
+        is_open = is_for_everybody(remote.location)
+        found = f"{remote.location} answers; taken unsigned, so what is installed from there is decided by {others}"
+        fix = f"sign what is pushed and set {TRUSTED_VARIABLE} (docs/how-to/remote-cache.md)"
+        return Check("remote", not is_open, found if is_open else f"{found}; {fix}", fix if is_open else "")
     if remote.location.ignored:
         what = ", ".join(remote.location.ignored)
         return Check(
