@@ -76,8 +76,11 @@ def trusted_keys(project: Path) -> Path | None:
     return file
 
 
-def installed_fault(project: Path, folder: str, store: Store, keys: Path) -> str | None:
-    """Why what is installed in a folder does not count, in words: it came from a remote, and nobody trusted signed it."""
+def installed_fault(project: Path, folder: str, store: Store, keys: Path, is_remembered: bool = True) -> str | None:
+    """Why what is installed in a folder does not count, in words: it came from a remote, and nobody trusted signed it.
+
+    is_remembered: whether it is noted that somebody did, so that it is not asked again as long as the file of keys is the same.
+    """
     installed = read_installed(project / folder)
     if installed is None:
         return None
@@ -90,17 +93,20 @@ def installed_fault(project: Path, folder: str, store: Store, keys: Path) -> str
     fault = trust_fault(key, manifest.tree_digest, origin.signature, keys)
     if fault is not None:
         return f"it came from {origin.remote}, and {fault}"
-    # until the file of keys is another one, it is not asked again: that would be two processes for every artifact
-    note_origin(project, folder, key, origin, digest)
+    # asking again each time would be two processes for every artifact
+    if is_remembered:
+        note_origin(project, folder, key, origin, digest)
     return None
 
 
-def untrusted_folders(project: Path, stamps: Iterable[Stamp], store: Store) -> dict[str, str]:
+def untrusted_folders(
+    project: Path, stamps: Iterable[Stamp], store: Store, is_remembered: bool = True
+) -> dict[str, str]:
     """Folder -> why what is installed there does not count. Empty, at no cost, where no keys are trusted."""
     keys = trusted_keys(project)
     if keys is None:
         return {}
-    faults = {stamp.folder: installed_fault(project, stamp.folder, store, keys) for stamp in stamps}
+    faults = {stamp.folder: installed_fault(project, stamp.folder, store, keys, is_remembered) for stamp in stamps}
     return {folder: fault for folder, fault in faults.items() if fault is not None}
 
 

@@ -144,19 +144,15 @@ def _remote(project: Path) -> Check:
         remote.files.read(f"actions/{NO_ACTION[:2]}/{NO_ACTION}.json")
     except RemoteError as error:
         return Check("remote", False, str(error))
+    words, fix = f"{remote.location} answers", ""
+    if remote.location.ignored:
+        words += f"; not used, as credentials come from the environment: {', '.join(remote.location.ignored)}"
     others = exposure(remote.location) if remote.trusted_keys is None else None
     if others is not None:
-        # a team's own bucket may be enough for it; a folder for everybody is not
-        is_open = is_for_everybody(remote.location)
-        found = f"{remote.location} answers; taken unsigned, so what is installed from there is decided by {others}"
+        words += f"; taken unsigned, so what is installed from there is decided by {others}"
         fix = f"sign what is pushed and set {TRUSTED_VARIABLE} (docs/how-to/remote-cache.md)"
-        return Check("remote", not is_open, found if is_open else f"{found}; {fix}", fix if is_open else "")
-    if remote.location.ignored:
-        what = ", ".join(remote.location.ignored)
-        return Check(
-            "remote", True, f"{remote.location} answers; not used, as credentials come from the environment: {what}"
-        )
-    return Check("remote", True, f"{remote.location} answers")
+    # a team's own bucket may do without signatures; a folder for everybody may not
+    return Check("remote", not (others and is_for_everybody(remote.location)), words, fix)
 
 
 def _hooks(project: Path) -> Check:
