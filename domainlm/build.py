@@ -20,8 +20,9 @@ from typing import Any
 
 from domainlm.alternatives import Alternative
 from domainlm.execute import LEASE_TIMEOUT_SECONDS, fetch_declared, install_found, run_stage
+from domainlm.hits import remote_hit, store_hit
 from domainlm.hollow import is_hollow, is_lost, mark_hollow
-from domainlm.origins import note_origin, read_origin, withdraw_untrusted
+from domainlm.origins import note_origin, read_origin, withdraw_installed
 from domainlm.stage import Resources, StageError
 from domainlm.stamps import Stamp, action_of, installed_note
 from domainlm.store.actions import Recorded, action_key, is_record_of
@@ -31,14 +32,12 @@ from domainlm.store.install import install_hollow, is_installed, read_installed,
 from domainlm.store.lease import can_lease, lease
 from domainlm.store.local import Store, append_line
 from domainlm.store.location import store_folder
-from domainlm.store.manifest import MANIFEST_NAME, Manifest, shard_fault
-from domainlm.store.remote import REPLACED, Remote, action_name, open_remote
-from domainlm.store.remote_location import exposure
+from domainlm.store.manifest import MANIFEST_NAME, Manifest
+from domainlm.store.remote import open_remote
 from domainlm.store.roots import register_workspace
-from domainlm.store.signatures import TRUSTED_VARIABLE
 from domainlm.store.staging import where_permitted
 from domainlm.store.trees import write_tree
-from domainlm.workspace import LATE_SECONDS, adopt, installing, naming_full_disk, read_late, refresh, say_once
+from domainlm.workspace import LATE_SECONDS, adopt, installing, naming_full_disk, read_late, refresh
 
 Log = Callable[[str], None]
 BUILDS_FILE = ".domainlm/builds.jsonl"
@@ -117,7 +116,7 @@ def _build(
     key = action_key(action)
     register_workspace(store.root, project)
     is_requested = is_requested or is_lost(project, stamp.folder, key)
-    withdraw_untrusted(project, stamp.folder, key, store, resources.log)
+    withdraw_installed(project, stamp.folder, store, resources.log)
 
     def done(
         outcome: str,
@@ -164,7 +163,7 @@ def _build(
     with lease(store.leases, key, LEASE_TIMEOUT_SECONDS, resources.log) as has_waited:
         if has_waited:
             refresh(store.actions.path(key).parent)
-        hit = _hit(store, key)
+        hit = store_hit(project, store, key)
         if hit is None and manifest and last and not adopt(folder, manifest, store.objects, project):
             # the same, by a checkout that copied: the files' times are new
             store.actions.put(key, manifest, last, read_origin(project, stamp.folder, key))
@@ -183,7 +182,7 @@ def _build(
             if is_whole:
                 return done("fetched" if moved else "restored", why, hit.manifest, {}, moved)
         remote = open_remote(project)
-        found = _remote_hit(project, remote, stamp, key, action, store, resources.log) if remote is not None else None
+        found = remote_hit(project, remote, stamp, key, action, store, resources.log) if remote is not None else None
         if found is not None and (hit is None or hit.manifest == found.manifest):
             if not is_requested:
                 # the store gets no record of what it does not have; its manifest is what `why` compares with later
@@ -216,43 +215,6 @@ def _build(
     return done("built", why, manifest, stats, alternative=alternative)
 
 
-def _hit(store: Store, key: str) -> Recorded | None:
-    """The store's record of a key. One that cannot be right is put aside: it would be in the way of every later build."""
-    hit = store.actions.find(key)
-    if hit is None:
-        store.actions.put_wrong_aside(key)
-        return None
-    fault = store.objects.false_size(hit.manifest.entries) if not store.has_all(hit.manifest) else None
-    if fault is not None:
-        store.actions.withdraw(key, fault)
-        return None
-    return hit
-
-
-def _remote_hit(
-    project: Path, remote: Remote, stamp: Stamp, key: str, action: Mapping[str, Any], store: Store, log: Log
-) -> Recorded | None:
-    """The remote's record of a key, as far as it can be right; what is wrong with it is said, and it counts as none."""
-    found = remote.find(key, log)
-    if found is None:
-        return None
-    fault = shard_fault(found.manifest, action["inputs"]) if stamp.is_gather else None
-    fault = fault or store.objects.false_size(found.manifest.entries)
-    if fault is not None:
-        log(f"refused {action_name(key)} of {remote}: {fault}; {REPLACED}")
-        return None
-    others = exposure(remote.location) if remote.trusted_keys is None else None
-    if others is not None:
-        say_once(
-            project,
-            "unsigned_said",
-            f"{remote} is taken as it is, unsigned: what is installed from there is decided by {others}; set {TRUSTED_VARIABLE} to "
-            "take only what somebody you know has signed (docs/how-to/remote-cache.md)",
-            log,
-        )
-    return found
-
-
 def name_damage(project: Path, store: Store, log: Callable[[str], None]) -> None:
     """Say what this build put into quarantine and where its other names are; take it out of DVC's cache."""
     for wrong in store.actions.put_aside:
@@ -270,7 +232,7 @@ def _restored_from_read_only(
     project: Path, stamp: Stamp, key: str, store: Store, log: Callable[[str], None]
 ) -> Manifest:
     """Install what a store has that this process may only read; no lease is needed for that. Raises StageError."""
-    hit = store.actions.find(key)
+    hit = store_hit(project, store, key)
     if (
         hit is None
         or not store.has_all(hit.manifest)

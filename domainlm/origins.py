@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from domainlm.stamps import Stamp
-from domainlm.store.actions import Origin, origin_of
+from domainlm.store.actions import Origin, Recorded, origin_of
 from domainlm.store.canonical import canonical_json, sha256_of_file
 from domainlm.store.install import read_installed
 from domainlm.store.local import Store
@@ -110,17 +110,19 @@ def untrusted_folders(
     return {folder: fault for folder, fault in faults.items() if fault is not None}
 
 
-def withdraw_untrusted(project: Path, folder: str, key: str, store: Store, log: Log) -> None:
-    """Where keys are trusted: take away the manifest of a folder, and the store's record of a key, that nobody has signed."""
+def withdraw_installed(project: Path, folder: str, store: Store, log: Log) -> None:
+    """Take away the manifest of what is installed in a folder and does not count, where keys are trusted."""
     keys = trusted_keys(project)
-    if keys is None:
-        return
-    fault = installed_fault(project, folder, store, keys)
+    fault = installed_fault(project, folder, store, keys) if keys is not None else None
     if fault is not None:
         (project / folder / MANIFEST_NAME).unlink(missing_ok=True)
         log(f"{folder} does not count: {fault}; it is fetched where somebody trusted signed it, else built here")
-    found = store.actions.find(key)
-    if found is not None and found.origin is not None:
-        fault = trust_fault(key, found.manifest.tree_digest, found.origin.signature, keys)
-        if fault is not None:
-            store.actions.withdraw(key, f"it came from {found.origin.remote}, and {fault}")
+
+
+def record_fault(project: Path, key: str, found: Recorded) -> str | None:
+    """Why the store's record of a key does not count, in words, where keys are trusted."""
+    keys = trusted_keys(project)
+    if keys is None or found.origin is None:
+        return None
+    fault = trust_fault(key, found.manifest.tree_digest, found.origin.signature, keys)
+    return f"it came from {found.origin.remote}, and {fault}" if fault is not None else None

@@ -37,7 +37,7 @@ LAYERS = (
     "stamps",
     "workspace",
     "raw_files hollow origins dvc content_difference",
-    "alternatives",
+    "alternatives hits",
     "workflow execute",
     "build",
     "explain",

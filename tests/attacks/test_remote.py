@@ -555,9 +555,10 @@ def test_an_open_folder_is_named(full: Project, make: Callable[[str], Project], 
     assert not check().is_ok
     assert "everybody on this machine" in check().found
     other = make("other")
-    other.build(is_wanted=False)
-    shutil.rmtree(other.path / RAW)
-    other.build()
+    stamp = prepare({}, other.path).stamps["raw_corpus", "0000"]
+    for _ in range(2):
+        make_again(other)
+        build(other.path, stamp, Resources(log=other.said.append))
     assert len([line for line in other.said if "everybody on this machine" in line]) == 1
     full.remote.chmod(0o770)
     assert check().is_ok
@@ -733,17 +734,17 @@ def test_only_a_trusted_signature_of_exactly_this_counts(
     monkeypatch.setattr("domainlm.origins.trust_fault", lambda *arguments: calls.append(arguments))
     assert second.build().outcome == "up_to_date"
     assert second.build().outcome == "up_to_date"
-    assert len(calls) <= 2
+    assert len(calls) == 1
     # the signature of another record
     signature = json.loads((full.remote / action_name(full.key(DOCUMENTS))).read_bytes())["signature"]
     full.rewrite(full.key(), lambda row: row.update(signature=signature))
     monkeypatch.undo()
     monkeypatch.setenv("DOMAINLM_REMOTE", str(full.remote))
     trust()
-    assert make_again(full, first_clone).build().outcome == "built"
+    assert make_again(first_clone).build().outcome == "built"
 
 
-def make_again(full: Project, clone: Project) -> Project:
+def make_again(clone: Project) -> Project:
     """The clone with an empty store and workspace."""
     for path in (clone.store.root, clone.path / "artifacts", clone.path / ".domainlm/fetched"):
         shutil.rmtree(path, ignore_errors=True)
