@@ -18,13 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from domainlm.store.canonical import canonical_json, parse_json, pretty_json, sha256_of
+from domainlm.store.canonical import canonical_json, depth_of, parse_json, pretty_json, sha256_of
 from domainlm.store.lease import NOT_WRITABLE
 from domainlm.store.manifest import Manifest, manifest_of
 from domainlm.store.staging import staged_path, where_permitted, write_whole
 from domainlm.store.trees import write_tree
 
 SCHEMA_VERSION = 1
+# what is nested deeper than any configuration could not be written again, or printed
+MAX_DEPTH = 64
 
 
 @dataclass(frozen=True)
@@ -105,11 +107,13 @@ def parse_record(data: bytes, key: str, tree_digest: str = "") -> Recorded:
         raise ValueError(f"it is the record of the key {str(record.get('key'))[:80]!a}")
     if not isinstance(record.get("action"), dict):
         raise ValueError("it names no action")
+    if depth_of(record) > MAX_DEPTH:
+        raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
     found = action_key(record["action"])
     if found != key:
         raise ValueError(f"its action has the key {found}")
     manifest = manifest_of(row.get("manifest"))
-    if not manifest.tree_digest.startswith(tree_digest):
+    if tree_digest and not manifest.tree_digest.startswith(tree_digest):
         raise ValueError(f"its manifest has tree digest {manifest.tree_digest}")
     return Recorded(manifest, record, origin_of(row.get("fetched")))
 

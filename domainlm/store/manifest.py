@@ -31,6 +31,7 @@ MAX_ENTRIES = 200_000
 MAX_FILE_BYTES = 1 << 53
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _SHARD = re.compile(r"[0-9]{4}")
+_RECORD = re.compile(rf"(?:[0-9]{{4}}/)?(?:{re.escape(MANIFEST_NAME)}|{re.escape(ACTION_NAME)})")
 # nearly every path: told at once
 _USUAL_PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}(?:/[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}){0,7}")
 
@@ -67,6 +68,7 @@ def make_manifest(entries: Iterable[Entry]) -> Manifest:
         raise ValueError(f"a manifest of {len(ordered)} files; expected {MAX_ENTRIES} at most")
     files: dict[str, str] = {}
     folders: dict[str, str] = {}
+    seen: set[str] = set()
     for entry in ordered:
         fault = _path_fault(entry.path)
         if fault is not None:
@@ -85,14 +87,15 @@ def make_manifest(entries: Iterable[Entry]) -> Manifest:
                 else f"manifest paths {_shown(same)} and {_shown(entry.path)} are one name where case or accents are ignored"
             )
         files[name] = entry.path
-        end = entry.path.rfind("/")
-        while end > 0 and folders.setdefault(_spelling(entry.path[:end]), entry.path[:end]) == entry.path[:end]:
-            end = entry.path.rfind("/", 0, end)
-        if end > 0:
-            raise ValueError(
-                f"manifest folders {_shown(folders[_spelling(entry.path[:end])])} and {_shown(entry.path[:end])} are one name "
-                "where case or accents are ignored"
-            )
+        folder = entry.path.rpartition("/")[0]
+        while folder and folder not in seen:
+            seen.add(folder)
+            same = folders.setdefault(_spelling(folder), folder)
+            if same != folder:
+                raise ValueError(
+                    f"manifest folders {_shown(same)} and {_shown(folder)} are one name where case or accents are ignored"
+                )
+            folder = folder.rpartition("/")[0]
     both = files.keys() & folders.keys()
     if both:
         raise ValueError(f"manifest path {_shown(files[min(both)])} is a file and a folder")
@@ -101,12 +104,11 @@ def make_manifest(entries: Iterable[Entry]) -> Manifest:
 
 def _path_fault(path: str) -> str | None:
     """What is wrong with a path, in words; None for a sound one."""
-    parts = path.split("/")
-    is_control = parts[-1] in (MANIFEST_NAME, ACTION_NAME)
-    if is_control and (len(parts) == 1 or (len(parts) == 2 and _SHARD.fullmatch(parts[0]))):
+    if path.endswith((MANIFEST_NAME, ACTION_NAME)) and _RECORD.fullmatch(path):
         return "is the name of a record, not of a file"
     if _USUAL_PATH.fullmatch(path):
         return None
+    parts = path.split("/")
     if path.startswith("/") or {"", ".", ".."} & set(parts):
         return "is not a plain relative path"
     if "\\" in path or not path.isprintable():

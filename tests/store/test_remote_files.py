@@ -8,7 +8,7 @@ import pytest
 from servers import BUCKET, free_port, http_server, s3_server, sftp_server
 
 from domainlm.store import remote_files
-from domainlm.store.remote_files import RemoteFiles, without_secrets
+from domainlm.store.remote_files import Refused, RemoteFiles, without_secrets
 from domainlm.store.remote_location import RemoteError, remote_location
 
 
@@ -119,6 +119,17 @@ def test_a_dead_server_is_named_with_the_way_round_it_and_no_secret(monkeypatch:
         files(f"http://me:hidden-value@127.0.0.1:{free_port()}/cache").read("x")
     assert "DOMAINLM_REMOTE=none" in str(raised.value)
     assert "hidden-value" not in str(raised.value)
+
+
+@pytest.mark.parametrize("address", ["folder", "s3", "ssh"], indirect=True)
+def test_what_is_longer_than_asked_for_is_refused(address: str, tmp_path: Path) -> None:
+    remote = files(address)
+    remote.expect_nothing()
+    remote.write("a/b", b"0123456789")
+    assert remote.fetch("a/b", tmp_path / "target", 10)
+    assert (tmp_path / "target").read_bytes() == b"0123456789"
+    with pytest.raises(Refused, match="more than the 9 bytes"):
+        remote.fetch("a/b", tmp_path / "target", 9)
 
 
 def test_trouble_that_passes_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
