@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -27,6 +28,16 @@ from domainlm.store.trees import write_tree
 SCHEMA_VERSION = 1
 # what is nested deeper than any configuration could not be written again, or printed
 MAX_DEPTH = 64
+
+
+# names of processors and of builds of torch, without what a terminal, a page or a table would take for more than text
+FACT = re.compile(r"[A-Za-z0-9 ._+:/()@,#*-]{0,200}")
+_NO_FACT = re.compile(r"[^A-Za-z0-9 ._+:/()@,#*-]")
+
+
+def plain_fact(text: str) -> str:
+    """A fact of a platform as a record may hold it."""
+    return _NO_FACT.sub("?", text)[:200]
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from domainlm.store.actions import Origin, Recorded, parse_record
+from domainlm.store.actions import FACT, Origin, Recorded, parse_record
 from domainlm.store.canonical import parse_json, pretty_json, sha256_of_file
 from domainlm.store.local import Store
 from domainlm.store.manifest import Entry, Manifest
@@ -30,8 +29,6 @@ from domainlm.store.transfers import Progress, in_parallel
 
 MAX_FACTS = 50
 MAX_SIGNATURE_CHARS = 10_000
-# names of processors and of builds of torch
-_FACT = re.compile(r"[A-Za-z0-9 ._+:/()@,#*-]{0,200}")
 REPLACED = "it counts as none, and `domainlm push` puts a right one in its place"
 Log = Callable[[str], None]
 
@@ -293,7 +290,7 @@ def _check_foreign(record: Mapping[str, Any]) -> None:
     for name, value in built.items():
         is_plain = value is None or isinstance(value, bool | int | float)
         for text in [name] if is_plain else [name, value]:
-            if not (isinstance(text, str) and _FACT.fullmatch(text)):
+            if not (isinstance(text, str) and FACT.fullmatch(text)):
                 raise ValueError(f"where it was built is {ascii({name: value})[:100]}, which is no plain fact")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from domainlm.store.actions import ActionCache, Origin, Recorded, action_key, make_action
+from domainlm.store.actions import FACT, ActionCache, Origin, Recorded, action_key, make_action, plain_fact
 from domainlm.store.manifest import Entry, Manifest, make_manifest
 
 ACTION: dict[str, Any] = {
@@ -134,3 +134,10 @@ def test_what_came_from_elsewhere_says_so_until_it_is_built_here(tmp_path: Path)
     assert cache.find(KEY) == Recorded(manifest("a"), record(built={"n": 2}), None)
     cache.put(KEY, manifest("a"), record(), origin)
     assert cache.find(KEY) == Recorded(manifest("a"), record(built={"n": 2}), None)
+
+
+def test_a_fact_is_plain_text() -> None:
+    name = "NVIDIA A100-SXM4-80GB (MIG 1g.5gb)"
+    assert plain_fact(name) == name
+    assert plain_fact("Radeon\x1b[2J <b>RX</b> ™") == "Radeon??2J ?b?RX?/b? ?"
+    assert FACT.fullmatch(plain_fact("\u202e" * 1000))
