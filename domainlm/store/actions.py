@@ -37,7 +37,7 @@ _NO_FACT = re.compile(r"[^A-Za-z0-9 ._+:/()@,#*-]")
 
 def plain_fact(text: str) -> str:
     """A fact of a platform as a record may hold it."""
-    return _NO_FACT.sub("?", text)[:200]
+    return _NO_FACT.sub("_", text)[:200]
 
 
 @dataclass(frozen=True)
