@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from domainlm.stamps import Stamp
-from domainlm.store.actions import Origin, Recorded, origin_of
-from domainlm.store.canonical import canonical_json, sha256_of_file
+from domainlm.store.actions import Origin, Recorded, is_record_of, origin_of
+from domainlm.store.canonical import canonical_json, sha256_of, sha256_of_file
 from domainlm.store.install import read_installed
 from domainlm.store.local import Store
 from domainlm.store.manifest import MANIFEST_NAME, Manifest
@@ -37,7 +37,7 @@ def note_path(project: Path, folder: str) -> Path:
 def note_origin(project: Path, folder: str, key: str, origin: Origin | None, trusted_by: str = "") -> None:
     """Note where what is put in place now came from; None for what was built with this store.
 
-    trusted_by: digest of the file of trusted keys by which it was found signed.
+    trusted_by: digest of the question, what is installed and the file of trusted keys, that was answered by yes.
     """
     path = note_path(project, folder)
     if origin is None:
@@ -86,16 +86,20 @@ def installed_fault(project: Path, folder: str, store: Store, keys: Path, is_rem
         return None
     manifest, record = installed
     key = str(record.get("key"))
+    if not is_record_of(record, key):
+        # no build takes it for the result of its key
+        return None
     origin = origin_of_installed(project, folder, key, manifest, store)
-    digest = sha256_of_file(keys)
-    if origin is None or _read(project, folder, key)[1] == digest:
+    # another file of keys, or another output of the key, is another question
+    asked = sha256_of(canonical_json([sha256_of_file(keys), manifest.tree_digest]))
+    if origin is None or _read(project, folder, key)[1] == asked:
         return None
     fault = trust_fault(key, manifest.tree_digest, origin.signature, keys)
     if fault is not None:
         return f"it came from {origin.remote}, and {fault}"
     # asking again each time would be two processes for every artifact
     if is_remembered:
-        note_origin(project, folder, key, origin, digest)
+        note_origin(project, folder, key, origin, asked)
     return None
 
 
