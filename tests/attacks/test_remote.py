@@ -218,6 +218,29 @@ def test_bytes_that_are_nowhere(full: Project, make: Callable[[str], Project]) -
     assert full.push().sent.pushed == [RAW]
 
 
+@attack(
+    "remote",
+    "cache poisoning",
+    "a record with false sizes, of an input whose bytes stay in the remote until a stage reads them",
+    "the store has no record of it; the stage stops once and says so, and the same command builds the input, without the remote too",
+)
+@pytest.mark.parametrize("later", ["with the remote", "without"])
+def test_a_false_record_of_a_hollow_input(
+    full: Project, make: Callable[[str], Project], monkeypatch: pytest.MonkeyPatch, later: str
+) -> None:
+    clone, key = make("clone"), full.key()
+    full.rewrite(key, MANIFESTS["a larger size"])
+    assert clone.build(is_wanted=False).outcome == "fetched"
+    assert clone.store.actions.find(key) is None
+    with pytest.raises(StageError, match="run the same command again"):
+        clone.build("documents")
+    if later == "without":
+        monkeypatch.setenv("DOMAINLM_REMOTE", "none")
+    assert clone.build(is_wanted=False).outcome == "built"
+    assert clone.build("documents").outcome == "built"
+    assert clone.quarantine() == []
+
+
 def nested(depth: int) -> list[Any]:
     found: list[Any] = []
     for _ in range(depth):
