@@ -17,6 +17,7 @@ from typing import Any
 from domainlm.content_difference import first_difference
 from domainlm.stage import Resources
 from domainlm.stamps import Stamp
+from domainlm.store.actions import plain_fact
 from domainlm.store.local import Store
 from domainlm.store.manifest import Entry, Manifest
 
@@ -69,7 +70,7 @@ def where_built(stamp: Stamp, resources: Resources) -> dict[str, Any]:
             "torch": torch.__version__,
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
             "cuda": torch.version.cuda,
-            "device": torch.cuda.get_device_name(0) if torch.cuda.is_available() else "cpu",
+            "device": plain_fact(torch.cuda.get_device_name(0)) if torch.cuda.is_available() else "cpu",
             "world_size": 1,
             "micro_batch_rows": resources.micro_batch_rows,
         }

@@ -20,10 +20,12 @@ from typing import Any
 
 from domainlm.alternatives import Alternative
 from domainlm.execute import LEASE_TIMEOUT_SECONDS, fetch_declared, install_found, run_stage
+from domainlm.hits import remote_hit, store_hit
 from domainlm.hollow import is_hollow, is_lost, mark_hollow
+from domainlm.origins import note_origin, read_origin, withdraw_installed
 from domainlm.stage import Resources, StageError
 from domainlm.stamps import Stamp, action_of, note_installed
-from domainlm.store.actions import action_key
+from domainlm.store.actions import Recorded, action_key, is_record_of
 from domainlm.store.canonical import sha256_of
 from domainlm.store.damage import describe_links, projects_of, remove_from_dvc
 from domainlm.store.install import install_hollow, is_installed, read_installed, read_record
@@ -36,8 +38,10 @@ from domainlm.store.roots import register_workspace
 from domainlm.store.secrets import without_secrets
 from domainlm.store.sharing import naming_refusals
 from domainlm.store.staging import where_permitted
+from domainlm.store.trees import write_tree
 from domainlm.workspace import LATE_SECONDS, adopt, bring_to_now, installing, naming_full_disk, read_late, refresh
 
+Log = Callable[[str], None]
 BUILDS_FILE = ".domainlm/builds.jsonl"
 
 
@@ -116,6 +120,7 @@ def _build(
     key = action_key(action)
     register_workspace(store.root, project)
     is_requested = is_requested or is_lost(project, stamp.folder, key)
+    withdraw_installed(project, stamp.folder, store, resources.log)
 
     def done(
         outcome: str,
@@ -137,8 +142,8 @@ def _build(
     installed = read_installed(folder)
     last = installed[1] if installed is not None else read_record(folder)
     why = explain(last, action)
-    # the manifest counts only with the record of this very key beside it
-    manifest = installed[0] if installed is not None and installed[1].get("key") == key else None
+    # the manifest counts only with the record of this very action beside it
+    manifest = installed[0] if installed is not None and is_record_of(installed[1], key) else None
     if manifest is not None and last is not None:
         if is_hollow(project, stamp.folder, key):
             if not is_requested:
@@ -149,7 +154,7 @@ def _build(
             with where_permitted():
                 if not store.actions.path(key).exists() and not adopt(folder, manifest, store.objects, project):
                     # a checkout on another machine: without a record here, the next change would lose it
-                    store.actions.put(key, manifest, last)
+                    store.actions.put(key, manifest, last, read_origin(project, stamp.folder, key))
             if stamp.artifact == "raw_corpus":
                 # the inventory names fetched files that lie in the store: an emptied store gets them again
                 fetch_declared(action, store, resources.log)
@@ -159,33 +164,48 @@ def _build(
     with lease(store.leases, key, LEASE_TIMEOUT_SECONDS, resources.log) as has_waited:
         if has_waited:
             refresh(store.actions.path(key).parent)
-        hit = store.actions.get(key)
+        hit = store_hit(project, store, key)
         if hit is None and manifest and last and not adopt(folder, manifest, store.objects, project):
             # the same, by a checkout that copied: the files' times are new
-            store.actions.put(key, manifest, last)
-            hit = manifest, last
-        if hit is not None and (store.has_all(hit[0]) or not adopt(folder, hit[0], store.objects, project)):
-            is_whole, moved = install_found(project, stamp.folder, *hit, store, resources.log)
+            store.actions.put(key, manifest, last, read_origin(project, stamp.folder, key))
+            hit = store.actions.find(key)
+
+        def install_whole(found: Recorded) -> tuple[bool, int]:
+            values = found.manifest, found.record, store, resources.log, found.origin
+            is_whole, moved = install_found(project, stamp.folder, *values)
+            if is_whole and stamp.artifact == "raw_corpus":
+                # by our own action: the same one, and not because a record says so
+                fetch_declared(action, store, resources.log)
+            return is_whole, moved
+
+        if hit is not None and (store.has_all(hit.manifest) or not adopt(folder, hit.manifest, store.objects, project)):
+            is_whole, moved = install_whole(hit)
             if is_whole:
-                return done("fetched" if moved else "restored", why, hit[0], {}, moved)
+                return done("fetched" if moved else "restored", why, hit.manifest, {}, moved)
         remote = open_remote(project)
-        found = remote.action(key, resources.log) if remote is not None else None
-        if found is not None and (hit is None or hit[0] == found[0]):
-            store.actions.put(key, *found)
+        found = remote_hit(project, remote, stamp, key, action, store, resources.log) if remote is not None else None
+        if found is not None and (hit is None or hit.manifest == found.manifest):
             if not is_requested:
+                # the store gets no record of what it does not have; its manifest is what `why` compares with later
+                write_tree(store.root, found.manifest)
                 mark_hollow(project, stamp.folder, key)
+                note_origin(project, stamp.folder, key, found.origin)
                 with installing(project):
-                    install_hollow(folder, *found)
-                return done("fetched", f"{why}; the bytes stay in the remote until something reads them", found[0], {})
-            is_whole, moved = install_found(project, stamp.folder, *found, store, resources.log)
+                    install_hollow(folder, found.manifest, found.record)
+                what = "the bytes stay in the remote until something reads them"
+                return done("fetched", f"{why}; {what}", found.manifest, {})
+            is_whole, moved = install_whole(found)
             if is_whole:
-                return done("fetched", why, found[0], {}, moved)
-            resources.log(f"{remote} has a record of {key[:12]} without all its bytes")
-        for other in store.actions.alternatives(key):
+                return done("fetched", why, found.manifest, {}, moved)
+            resources.log(
+                f"{remote} has a record of {key[:12]} without all its bytes; {stamp.folder} is built as if it had none, and "
+                "`domainlm push` puts a right one in its place"
+            )
+        for manifest, record in store.actions.alternatives(key):
             # better another output of this very key than the work once more
-            if store.has_all(other[0]) and install_found(project, stamp.folder, *other, store, resources.log)[0]:
+            if store.has_all(manifest) and install_whole(Recorded(manifest, record))[0]:
                 return done(
-                    "restored", f"{why}; the first output's bytes are gone, an alternative's are here", other[0], {}
+                    "restored", f"{why}; the first output's bytes are gone, an alternative's are here", manifest, {}
                 )
         if not may_run:
             raise StageError(
@@ -198,6 +218,9 @@ def _build(
 
 def name_damage(project: Path, store: Store, log: Callable[[str], None]) -> None:
     """Say what this build put into quarantine and where its other names are; take it out of DVC's cache."""
+    for wrong in store.actions.put_aside:
+        where = f"; it is kept: {wrong.kept}" if wrong.kept is not None else ""
+        log(f"the store's record {wrong.name} does not count: {wrong.reason}{where}")
     if not store.objects.quarantined:
         return
     links = remove_from_dvc(store.objects.quarantined, projects_of(store.root, project))
@@ -210,13 +233,17 @@ def _restored_from_read_only(
     project: Path, stamp: Stamp, key: str, store: Store, log: Callable[[str], None]
 ) -> Manifest:
     """Install what a store has that this process may only read; no lease is needed for that. Raises StageError."""
-    hit = store.actions.get(key)
-    if hit is None or not store.has_all(hit[0]) or not install_found(project, stamp.folder, *hit, store, log)[0]:
+    hit = store_hit(project, store, key)
+    if (
+        hit is None
+        or not store.has_all(hit.manifest)
+        or not install_found(project, stamp.folder, hit.manifest, hit.record, store, log, hit.origin)[0]
+    ):
         raise StageError(
             f"{stamp.folder} is not in the store {store.root} (key {key[:12]}), and this store cannot be written, so it cannot "
             "be built into it: make it writable, or name another store with DOMAINLM_STORE"
         )
-    return hit[0]
+    return hit.manifest
 
 
 def recorded_build(

@@ -17,13 +17,15 @@ from typing import Any
 from domainlm.alternatives import Alternative, compare_outputs, where_built
 from domainlm.fetch import declared_hubs, declared_rows, fetch, fetch_hub
 from domainlm.hollow import is_hollow, mark_filled, mark_hollow
+from domainlm.origins import installed_fault, note_origin, read_origin, trusted_keys
 from domainlm.pipeline import BY_NAME
 from domainlm.raw_files import raw_opener
 from domainlm.stage import Inputs, Resources, StageError
-from domainlm.stamps import Stamp, code_closure, code_definitions
+from domainlm.stamps import Stamp, action_of, code_closure, code_definitions, stamp_path
+from domainlm.store.actions import Origin
 from domainlm.store.canonical import canonical_json
 from domainlm.store.install import install, is_installed, read_record
-from domainlm.store.lease import lease
+from domainlm.store.lease import can_lease, lease
 from domainlm.store.local import Store
 from domainlm.store.manifest import MANIFEST_NAME, Entry, Manifest, make_manifest, read_manifest
 from domainlm.store.remote import open_remote
@@ -46,20 +48,31 @@ def fetch_declared(
 
 
 def install_found(
-    project: Path, folder: str, manifest: Manifest, record: Mapping[str, Any], store: Store, log: Log
+    project: Path,
+    folder: str,
+    manifest: Manifest,
+    record: Mapping[str, Any],
+    store: Store,
+    log: Log,
+    origin: Origin | None,
 ) -> tuple[bool, int]:
-    """Install an artifact whose record is known, fetching what the store lacks; (whether it is whole, bytes moved)."""
+    """Install an artifact whose record is known, fetching what the store lacks; (whether it is whole, bytes moved).
+
+    origin: where the record came from. It enters the store when its bytes are here, not before: a record is a promise that
+    they are what the key gave.
+    """
     moved = fetch_missing(project, manifest, store, log)
+    key = record["key"]
     with store.guard():
         if not store.has_all(manifest):
             return False, moved
+        if not store.actions.path(key).exists() and can_lease(store.leases):
+            store.actions.put(key, manifest, record, origin)
         with installing(project):
             installed = install(project / folder, manifest, record, store.objects)
+    note_origin(project, folder, key, origin)
     say_copies(project, store.root, installed.copied_bytes, log)
     mark_filled(project, folder)
-    if record["action"]["artifact"] == "raw_corpus_shard":
-        # the inventory names fetched files that lie in the store: a new or emptied store gets them again
-        fetch_declared(record["action"], store, log)
     return True, moved
 
 
@@ -70,17 +83,46 @@ def fetch_missing(project: Path, manifest: Manifest, store: Store, log: Log) -> 
     return remote.fetch(missing, store.objects, log) if remote is not None else 0
 
 
+def own_action(project: Path, folder: str) -> dict[str, Any] | None:
+    """What this project's stamp of a folder declares: artifact and configuration; None where there is no stamp.
+
+    The record beside an artifact may be anybody's. What is downloaded, and from where, is never taken from it.
+    """
+    parts = folder.split("/")
+    try:
+        row = json.loads((project / stamp_path(parts[1], parts[2], parts[3] if len(parts) > 3 else None)).read_bytes())
+        return action_of(Stamp(**row), {})
+    except (FileNotFoundError, IndexError):
+        return None
+
+
+def fetch_raw_files(project: Path, folder: str, store: Store, log: Log) -> None:
+    """Fetch what a shard of raw_corpus lists: its inventory names files that lie in the store alone."""
+    action = own_action(project, folder)
+    if action is not None and action["artifact"] == "raw_corpus_shard":
+        fetch_declared(action, store, log)
+
+
 def check_inputs(project: Path, stamp: Stamp, store: Store, log: Log) -> None:
     """Make sure that a stage reads what the manifests say. Raises StageError naming what is damaged."""
+    keys = trusted_keys(project)
     for folder in stamp.inputs.values():
         path = project / folder
+        fault = installed_fault(project, folder, store, keys) if keys is not None else None
+        if fault is not None:
+            (path / MANIFEST_NAME).unlink(missing_ok=True)
+            raise StageError(
+                f"{folder} does not count: {fault}; run the same command again: it is fetched where somebody trusted signed it, "
+                "else built here"
+            )
         manifest, record = read_manifest(path), read_record(path)
         if manifest is None:
             raise StageError(f"{folder}/{MANIFEST_NAME} is not a manifest; rebuild it with snakemake")
         if record is not None and is_hollow(project, folder, record["key"]):
             # several stages may read it: one of them fetches
+            origin = read_origin(project, folder, record["key"])
             with lease(store.leases, record["key"], LEASE_TIMEOUT_SECONDS, log):
-                is_whole, _ = install_found(project, folder, manifest, record, store, log)
+                is_whole, _ = install_found(project, folder, manifest, record, store, log, origin)
             if not is_whole:
                 (path / MANIFEST_NAME).unlink(missing_ok=True)
                 mark_hollow(project, folder, record["key"], is_lost=True)
@@ -90,15 +132,21 @@ def check_inputs(project: Path, stamp: Stamp, store: Store, log: Log) -> None:
                 )
         elif not is_installed(path, manifest):
             wrong = adopt(path, manifest, store.objects, project)
-            if wrong and not (record and install_found(project, folder, manifest, record, store, log)[0]):
+            if wrong and not (record and _installed_again(project, folder, manifest, record, store, log)):
                 (path / MANIFEST_NAME).unlink(missing_ok=True)
                 raise StageError(
                     f"{folder}: {', '.join(wrong[:3])} differ from the manifest and the store has no sound copy; "
                     f"run the same command again: {folder} is built again first"
                 )
-        if record is not None and record["action"]["artifact"] == "raw_corpus_shard":
-            # the inventory names fetched files; one that was damaged or collected since is fetched again
-            fetch_declared(record["action"], store, log)
+        # the inventory names fetched files; one that was damaged or collected since is fetched again
+        fetch_raw_files(project, folder, store, log)
+
+
+def _installed_again(
+    project: Path, folder: str, manifest: Manifest, record: Mapping[str, Any], store: Store, log: Log
+) -> bool:
+    origin = read_origin(project, folder, record["key"])
+    return install_found(project, folder, manifest, record, store, log, origin)[0]
 
 
 def check_distributions(stamp: Stamp) -> None:
@@ -154,6 +202,7 @@ def run_stage(
             with installing(project):
                 installed = install(project / stamp.folder, *counts, store.objects)
             alternative = compare_outputs(store, first, second)
+    note_origin(project, stamp.folder, key, None)
     mark_filled(project, stamp.folder)
     if alternative is not None:
         resources.log(alternative.in_words())
@@ -205,6 +254,7 @@ def record_output(
     if stamp.is_gather:
         manifest = gathered(project, stamp, action["inputs"], manifest, store)
     record = {"key": key, "action": dict(action), "built": where_built(stamp, resources)}
+    store.actions.put_wrong_aside(key)
     first = store.actions.get(key) or (manifest, record)
     store.actions.put(key, manifest, record)
     return first, (manifest, record)

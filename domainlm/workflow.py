@@ -22,6 +22,7 @@ from domainlm.config.domain import DomainConfig
 from domainlm.due import find_due, needed_folders, requested_artifacts
 from domainlm.dvc import check_pipeline_file
 from domainlm.hollow import is_hollow, write_requested
+from domainlm.origins import untrusted_folders
 from domainlm.pipeline import BY_NAME
 from domainlm.resolve import ConfigurationError, default_domain, resolve
 from domainlm.stamps import Stamp, artifact_folder, make_stamps, shard_names, stamp_path, write_stamps
@@ -162,6 +163,7 @@ def prepare(
         forget_said(project)
         bring_to_now(project / folder / MANIFEST_NAME for folder in needed)
     due = find_due(project, stamps, needed, requested, store, is_remembered=is_run)
+    due |= untrusted_folders(project, stamps, store, is_remembered=is_run).keys() & needed
     by_name = {(stamp.artifact, stamp.shard): stamp for stamp in stamps}
     return Workflow(project, config, by_name, tuple(f"{folder}/{MANIFEST_NAME}" for folder in sorted(due)))
 

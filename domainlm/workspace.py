@@ -25,7 +25,6 @@ from domainlm.store.space import explain_full_disk
 # a network file system may show a file to this host later than another host wrote it
 LATE_SECONDS = 5.0
 INSTALL_LOCK = ".domainlm/install.lock"
-COPIES_SAID = ".domainlm/copies_said"
 
 
 class FullDisk(StageError):
@@ -150,19 +149,28 @@ def _has_files(folder: Path, manifest: Manifest) -> bool:
 
 
 def say_copies(project: Path, store: Path, copied_bytes: int, log: Callable[[str], None]) -> None:
-    """Say that files are copied, not linked; once per run (`forget_said` begins one)."""
-    path = project / COPIES_SAID
-    if not copied_bytes:
-        return
+    """Say that files are copied, not linked; once per run."""
+    if copied_bytes:
+        say_once(
+            project,
+            "copies_said",
+            f"{copied_bytes} bytes were copied, not linked: {project} and the store {store} are on two file systems, or the "
+            "store's files have another owner; this holds for every artifact of this run (docs/how-to/share-the-store.md)",
+            log,
+        )
+
+
+def say_once(project: Path, name: str, message: str, log: Callable[[str], None]) -> None:
+    """Say something once per run, whichever of its processes comes to it first (`forget_said` begins a run)."""
+    path = project / ".domainlm" / name
+    path.parent.mkdir(exist_ok=True)
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
     except FileExistsError:
         return
-    log(
-        f"{copied_bytes} bytes were copied, not linked: {project} and the store {store} are on two file systems, or the "
-        "store's files have another owner; this holds for every artifact of this run (docs/how-to/share-the-store.md)"
-    )
+    log(message)
 
 
 def forget_said(project: Path) -> None:
-    (project / COPIES_SAID).unlink(missing_ok=True)
+    for path in (project / ".domainlm").glob("*_said"):
+        path.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from domainlm.explain.difference import Action
 from domainlm.hollow import is_hollow, is_lost
+from domainlm.origins import installed_fault, record_fault, trusted_keys
 from domainlm.pipeline import BY_NAME
 from domainlm.resolve import ConfigurationError
 from domainlm.stamps import Stamp, action_of
@@ -160,19 +161,24 @@ def _look(
     folder = project / stamp.folder
     is_wanted = is_wanted or is_lost(project, stamp.folder, key)
     manifest = read_manifest(folder) if last is not None and last["key"] == key else None
+    keys = trusted_keys(project)
+    if keys is not None and installed_fault(project, stamp.folder, store, keys, is_remembered=False) is not None:
+        manifest = None
     if manifest is not None:
         if is_hollow(project, stamp.folder, key):
             if not is_wanted:
                 return _Found("up_to_date", manifest, is_hollow=True)
         elif is_sound(folder, manifest, is_remembered=False):
             return _Found("up_to_date", manifest)
-    hit = store.actions.get(key)
-    known = hit[0] if hit is not None else manifest
+    recorded = store.actions.find(key)
+    if recorded is not None and record_fault(project, key, recorded) is not None:
+        recorded = None
+    known = recorded.manifest if recorded is not None else manifest
     # what the store lacks may still lie in the workspace
     if known is not None and not missing_entries(known, store, folder):
         return _Found("restore", known)
     record = remote.action(key) if remote is not None else None
-    if record is not None and (hit is None or hit[0] == record[0]):
+    if record is not None and (recorded is None or recorded.manifest == record[0]):
         moved = sum(entry.size for entry in missing_entries(record[0], store))
         return _Found("fetch", record[0], moved) if is_wanted else _Found("fetch", record[0], is_hollow=True)
     for other, _ in store.actions.alternatives(key):

@@ -2,24 +2,72 @@
 
 In: an action (what an artifact is computed from). Out: its key, and the record of the first output seen for it. The
 first record stays: a second, different output for one key is kept beside it as an alternative, never in its place.
+
+A record holds its action, so it says itself under which name it may be found: one that was moved or copied to another
+key's name counts as none and is put aside. What came from a remote keeps from where, and the signature that it had.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from domainlm.store.canonical import canonical_json, pretty_json, sha256_of
-from domainlm.store.manifest import Manifest, make_manifest, parse_manifest
+from domainlm.store.canonical import canonical_json, depth_of, parse_json, pretty_json, sha256_of
+from domainlm.store.lease import NOT_WRITABLE
+from domainlm.store.manifest import Manifest, manifest_of
 from domainlm.store.sharing import make_folder
 from domainlm.store.staging import staged_path, where_permitted, write_whole
 from domainlm.store.trees import write_tree
 
 SCHEMA_VERSION = 1
+# what is nested deeper than any configuration could not be written again, or printed
+MAX_DEPTH = 64
+
+
+# names of processors and of builds of torch, without what a terminal, a page or a table would take for more than text
+FACT = re.compile(r"[A-Za-z0-9 ._+:/()@,#*-]{0,200}")
+_NO_FACT = re.compile(r"[^A-Za-z0-9 ._+:/()@,#*-]")
+
+
+def plain_fact(text: str) -> str:
+    """A fact of a platform as a record may hold it."""
+    return _NO_FACT.sub("_", text)[:200]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a record that was not made here came from. signature: as it was found, '' for none."""
+
+    remote: str
+    signature: str
+
+    def as_json(self) -> dict[str, str]:
+        return {"remote": self.remote, "signature": self.signature}
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A record of the action cache. origin: None for what was built with this store."""
+
+    manifest: Manifest
+    record: dict[str, Any]
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True)
+class WrongRecord:
+    """A record that is not what its name says. name: its path in the store. kept: its place in quarantine, or None."""
+
+    name: str
+    reason: str
+    kept: str | None
 
 
 def make_action(
@@ -44,43 +92,125 @@ def action_key(action: Mapping[str, Any]) -> str:
     return sha256_of(canonical_json(action))
 
 
+def is_record_of(record: Any, key: str) -> bool:
+    """Whether an action record says this key and its action gives it."""
+    try:
+        return record["key"] == key and action_key(record["action"]) == key
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return False
+
+
+def origin_of(value: Any) -> Origin | None:
+    """The origin that JSON describes, or None."""
+    if not isinstance(value, dict):
+        return None
+    return Origin(str(value.get("remote", "")), str(value.get("signature", "")))
+
+
+def parse_record(data: bytes, key: str, tree_digest: str = "") -> Recorded:
+    """The record that a file of this key's name holds. tree_digest: how that of its manifest begins, for an alternative.
+
+    Raises ValueError for one that is torn, or another key's.
+    """
+    row = parse_json(data)
+    if not isinstance(row, dict) or not isinstance(record := row.get("action_record"), dict):
+        raise ValueError("it is no record of an action")
+    if record.get("key") != key:
+        raise ValueError(f"it is the record of the key {str(record.get('key'))[:80]!a}")
+    if not isinstance(record.get("action"), dict):
+        raise ValueError("it names no action")
+    if depth_of(record) > MAX_DEPTH:
+        raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
+    found = action_key(record["action"])
+    if found != key:
+        raise ValueError(f"its action has the key {found}")
+    manifest = manifest_of(row.get("manifest"))
+    if tree_digest and not manifest.tree_digest.startswith(tree_digest):
+        raise ValueError(f"its manifest has tree digest {manifest.tree_digest}")
+    return Recorded(manifest, record, origin_of(row.get("fetched")))
+
+
+def put_record_aside(root: Path, path: Path, reason: str) -> WrongRecord:
+    """Take a record out of service, keeping its bytes for a look."""
+    name = path.relative_to(root).as_posix()
+    kept = root / "quarantine" / f"{path.name}.{time.time_ns()}"
+    try:
+        make_folder(root, "quarantine")
+        os.replace(path, kept)
+    except FileNotFoundError:
+        return WrongRecord(name, reason, None)
+    except OSError as error:
+        if error.errno not in NOT_WRITABLE:
+            raise
+        return WrongRecord(name, f"{reason}; not put aside ({error.strerror}); run it as the owner of the file", None)
+    return WrongRecord(name, reason, str(kept))
+
+
 class ActionCache:
     """The records of one store, one JSON file per key."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        # what this process put aside; somebody has to say so
+        self.put_aside: list[WrongRecord] = []
 
     def path(self, key: str) -> Path:
         return self.root / "actions" / key[:2] / f"{key}.json"
 
+    def find(self, key: str) -> Recorded | None:
+        """The record of a key, or None. A torn one, or another key's, counts as none; it is left where it is."""
+        return _read(self.path(key), key)
+
     def get(self, key: str) -> tuple[Manifest, dict[str, Any]] | None:
-        """Manifest and action record for a key, or None. A torn record counts as none."""
-        return _read(self.path(key))
+        """Manifest and action record for a key, or None."""
+        found = self.find(key)
+        return (found.manifest, found.record) if found is not None else None
 
     def alternatives(self, key: str) -> list[tuple[Manifest, dict[str, Any]]]:
         """Other outputs that were seen for a key, with their action records, in a fixed order."""
-        found = []
-        for path in sorted(self.path(key).parent.glob(f"{key}.alternative.*.json")):
-            record = _read(path)
-            if record is not None:
-                found.append(record)
-        return found
+        found = [_read(path, key, path.name.split(".")[2]) for path in self._alternative_paths(key)]
+        return [(record.manifest, record.record) for record in found if record is not None]
 
-    def put(self, key: str, manifest: Manifest, action_record: Mapping[str, Any]) -> Manifest:
-        """Record an output; return the manifest that counts for the key (the first one)."""
+    def _alternative_paths(self, key: str) -> list[Path]:
+        return sorted(self.path(key).parent.glob(f"{key}.alternative.*.json"))
+
+    def put(
+        self, key: str, manifest: Manifest, action_record: Mapping[str, Any], origin: Origin | None = None
+    ) -> Manifest:
+        """Record an output; return the manifest that counts for the key (the first one).
+
+        origin: where it came from, None for what was built here. What came from elsewhere and is built here to the same bytes counts
+        as built here from then on.
+        """
         write_tree(self.root, manifest)
-        existing = self.get(key)
+        existing = self.find(key)
         target = self.path(key)
         make_folder(self.root, "actions", key[:2])
         if existing is not None:
-            first = existing[0]
-            if first.tree_digest == manifest.tree_digest:
-                return first
-            target = target.with_name(f"{key}.alternative.{manifest.tree_digest[:16]}.json")
-        data = pretty_json({"manifest": json.loads(manifest.to_bytes()), "action_record": dict(action_record)})
+            if existing.manifest.tree_digest != manifest.tree_digest:
+                target = target.with_name(f"{key}.alternative.{manifest.tree_digest[:16]}.json")
+            elif existing.origin is None or origin is not None:
+                return existing.manifest
+        row: dict[str, Any] = {"manifest": json.loads(manifest.to_bytes()), "action_record": dict(action_record)}
+        if origin is not None:
+            row["fetched"] = origin.as_json()
         with staged_path(self.root, key[:16]) as staged:
-            write_whole(target, data, staged)
-        return existing[0] if existing is not None else make_manifest(manifest.entries)
+            write_whole(target, pretty_json(row), staged)
+        return existing.manifest if existing is not None else manifest
+
+    def put_wrong_aside(self, key: str) -> None:
+        """Put what lies under a key's name and is no record of it into quarantine, where `put_aside` lists it."""
+        for path in [self.path(key), *self._alternative_paths(key)]:
+            try:
+                parse_record(path.read_bytes(), key, path.name.split(".")[2] if ".alternative." in path.name else "")
+            except FileNotFoundError:
+                continue
+            except ValueError as error:
+                self.put_aside.append(put_record_aside(self.root, path, str(error)))
+
+    def withdraw(self, key: str, reason: str) -> None:
+        """Put a record aside that is of its key and does not count all the same."""
+        self.put_aside.append(put_record_aside(self.root, self.path(key), reason))
 
     def mark_used(self, key: str) -> None:
         """Set a record's time to now: a collection takes what was not used for long. Another owner's stays as it is."""
@@ -88,9 +218,8 @@ class ActionCache:
             os.utime(self.path(key))
 
 
-def _read(path: Path) -> tuple[Manifest, dict[str, Any]] | None:
+def _read(path: Path, key: str, tree_digest: str = "") -> Recorded | None:
     try:
-        record = json.loads(path.read_bytes())
-        return parse_manifest(json.dumps(record["manifest"]).encode()), record["action_record"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return parse_record(path.read_bytes(), key, tree_digest)
+    except (FileNotFoundError, ValueError):
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,30 @@ def pretty_json(value: Any) -> bytes:
         return (text + "\n").encode("utf-8")
     except UnicodeEncodeError:
         return (json.dumps(value, sort_keys=True, indent=1, allow_nan=False) + "\n").encode("ascii")
+
+
+def parse_json(data: bytes) -> Any:
+    """The value of JSON that anybody may have written. Raises ValueError for all that is none, or is nested too deeply."""
+
+    def refuse(constant: str) -> Any:
+        raise ValueError(f"{constant} is no number of JSON")
+
+    try:
+        return json.loads(data, parse_constant=refuse)
+    except RecursionError:
+        raise ValueError("JSON that is nested too deeply") from None
+
+
+def depth_of(value: Any) -> int:
+    """How deeply a JSON value is nested: 0 for a number, 1 for a list of numbers."""
+    depth, level = 0, [value]
+    while level := [item for part in level for item in _items(part)]:
+        depth += 1
+    return depth
+
+
+def _items(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def sha256_of(data: bytes) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -112,6 +113,7 @@ def install(folder: Path, manifest: Manifest, action_record: Mapping[str, Any], 
     """Make the folder hold the manifest's files. The objects must be in the store."""
     folder.mkdir(parents=True, exist_ok=True)
     _retire(folder, manifest)
+    _make_way(folder, manifest)
     linked_files = copied_bytes = 0
     for entry in manifest.entries:
         target = folder / entry.path
@@ -126,6 +128,7 @@ def install_hollow(folder: Path, manifest: Manifest, action_record: Mapping[str,
     """Put the two records in place without the files; of what lies there, only files that are the manifest's stay."""
     folder.mkdir(parents=True, exist_ok=True)
     _retire(folder, manifest)
+    _make_way(folder, manifest)
     for entry in manifest.entries:
         if not is_untouched(folder / entry.path, entry.sha256, entry.size):
             (folder / entry.path).unlink(missing_ok=True)
@@ -148,6 +151,17 @@ def _retire(folder: Path, manifest: Manifest) -> None:
         shard = read_manifest(path.parent)
         if shard is None or shards.get(path.parent.name, set()) != set(shard.entries):
             path.unlink(missing_ok=True)
+
+
+def _make_way(folder: Path, manifest: Manifest) -> None:
+    """Remove what is of another kind than the manifest has there: a folder at a file's name, a file or a link at a folder's."""
+    folders = {parent for entry in manifest.entries for parent in Path(entry.path).parents}
+    for path in (folder / name for name in sorted(folders, key=lambda parent: len(parent.parts)) if name.parts):
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+    for path in (folder / entry.path for entry in manifest.entries):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
 
 
 def _by_shard(whole: Manifest) -> dict[str, set[Entry]]:

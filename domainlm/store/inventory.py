@@ -6,7 +6,6 @@ disagree with them.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from domainlm.store.actions import parse_record
 from domainlm.store.local import Store
-from domainlm.store.manifest import parse_manifest
 from domainlm.store.notes import has_kinds, has_shard, read_note
 from domainlm.store.roots import listed
 
@@ -50,7 +49,7 @@ class Record:
 
 
 def read_records(store: Store, declared: Callable[[Mapping[str, Any]], Iterable[str]]) -> dict[str, Record]:
-    """Every key that the action cache has, alternatives with their key. A torn record names nothing."""
+    """Every key that the action cache has, alternatives with their key. A torn record, or another key's, names nothing."""
     files: dict[str, list[Path]] = {}
     for path in (path for folder in listed(store.root / "actions") for path in listed(folder)):
         name = _RECORD.match(path.name)
@@ -70,8 +69,8 @@ def _read_record(
     others: set[str] = set()
     for path in files:
         try:
-            row = json.loads(path.read_bytes())
-            manifest, action = parse_manifest(json.dumps(row["manifest"]).encode()), row["action_record"]["action"]
+            found = parse_record(path.read_bytes(), key)
+            manifest, action = found.manifest, found.record["action"]
             artifact = action["artifact"]
             outputs.add(manifest.tree_digest)
             inputs.update(action["inputs"].values())

@@ -14,10 +14,12 @@ import os
 import shutil
 import stat
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from domainlm.store.canonical import sha256_of_file
+from domainlm.store.manifest import Entry
 from domainlm.store.sharing import make_folder
 from domainlm.store.staging import staged_path, sync, where_permitted
 
@@ -84,21 +86,40 @@ class Objects:
             self.put(staged, sha256)
 
     def has(self, sha256: str, size: int) -> bool:
-        """Whether a sound object is here. One whose time differs is hashed: touched is not damaged."""
+        """Whether a sound object of this size is here. One whose time or size differs is hashed: touched is not damaged.
+
+        Only bytes that do not give the digest are damage. A size that a sound object does not have is a mistake, or a lie, of whoever
+        states it.
+        """
+        return is_untouched(self.path(sha256), sha256, size) or self.sound_size(sha256) == size
+
+    def sound_size(self, sha256: str) -> int | None:
+        """Size of the object, hashed; None where there is none. A damaged one is put aside."""
         target = self.path(sha256)
-        if is_untouched(target, sha256, size):
-            return True
         try:
-            if target.stat().st_size == size and sha256_of_file(target) == sha256:
+            if sha256_of_file(target) == sha256:
+                found = target.stat()
                 moment = expected_mtime_ns(sha256)
-                with where_permitted():
-                    os.utime(target, ns=(moment, moment))
-                return True
+                if found.st_mtime_ns != moment:
+                    with where_permitted():
+                        os.utime(target, ns=(moment, moment))
+                return found.st_size
         except FileNotFoundError:
-            return False
+            return None
         with where_permitted():
             self.quarantine(sha256)
-        return False
+        return None
+
+    def false_size(self, entries: Iterable[Entry]) -> str | None:
+        """What is wrong with the sizes that a manifest states, in words: a sound object of the digest here has another."""
+        for entry in entries:
+            try:
+                is_other = self.path(entry.sha256).stat().st_size != entry.size
+            except FileNotFoundError:
+                continue
+            if is_other and (size := self.sound_size(entry.sha256)) not in (None, entry.size):
+                return f"it says that {entry.path} has {entry.size} bytes, and those of its digest are {size}"
+        return None
 
     def is_written_to(self, sha256: str) -> bool:
         """Whether the object is here with another time than its digest demands. Reads no bytes."""
@@ -139,7 +160,8 @@ class Objects:
     def install(self, sha256: str, target: Path) -> int:
         """Put a link to an object at `target`, atomically. Returns the bytes that had to be copied (0 for a link)."""
         target.parent.mkdir(parents=True, exist_ok=True)
-        staged = target.with_name(f".{target.name}.{os.getpid()}")
+        # not by the target's name: that may be as long as names can be
+        staged = target.with_name(f".{sha256[:16]}.{os.getpid()}")
         staged.unlink(missing_ok=True)
         try:
             copied = link_or_copy(self.path(sha256), staged)

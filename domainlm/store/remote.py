@@ -1,7 +1,8 @@
 """A remote cache: the action cache and the objects of a store, in a folder, S3, SSH or read-only HTTP.
 
 In: a location. Out: records by action key, objects by digest, each checked on arrival: a record must be of its key and
-name sound paths and digests, an object must have the bytes of its name. The layout is the store's own,
+hold nothing but what a record holds, an object must have the bytes of its name. What a record says is read once and kept
+in memory: what is put in its place afterwards changes nothing of what was checked. The layout is the store's own,
 `objects/ab/cdef...` and `actions/ab/KEY.json`, and a record is written after its objects, so whoever finds a record
 finds the bytes. A signature stands inside the record, not beside it: two files would be two moments.
 """
@@ -10,26 +11,25 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from domainlm.store.actions import action_key
-from domainlm.store.canonical import pretty_json, sha256_of_file
+from domainlm.store.actions import FACT, Origin, Recorded, parse_record
+from domainlm.store.canonical import parse_json, pretty_json, sha256_of_file
 from domainlm.store.local import Store
-from domainlm.store.manifest import ACTION_NAME, MANIFEST_NAME, Entry, Manifest, parse_manifest
+from domainlm.store.manifest import Entry, Manifest
 from domainlm.store.objects import Objects
-from domainlm.store.remote_files import RemoteFiles
-from domainlm.store.remote_location import REMOTE_VARIABLE, RemoteError, RemoteLocation, remote_location
-from domainlm.store.signatures import SIGNING_VARIABLE, TRUSTED_VARIABLE, sign, signer
+from domainlm.store.remote_files import Refused, RemoteFiles
+from domainlm.store.remote_location import NO_REMOTE, REMOTE_VARIABLE, RemoteError, RemoteLocation, remote_location
+from domainlm.store.signatures import SIGNING_VARIABLE, sign, trust_fault, trusted_keys_file
+from domainlm.store.space import free_bytes
+from domainlm.store.transfers import Progress, in_parallel
 
-TRANSFER_THREADS = 8
-LINE_EVERY_SECONDS = 10.0
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+MAX_FACTS = 50
+MAX_SIGNATURE_CHARS = 10_000
+REPLACED = "it counts as none, and `domainlm push` puts a right one in its place"
 Log = Callable[[str], None]
 
 
@@ -39,13 +39,18 @@ def _silent(message: str) -> None:
 
 @dataclass(frozen=True)
 class Parcel:
-    """One artifact or shard to send. name: what is said of it. folder: where it is installed."""
+    """One artifact or shard to send. name: what is said of it. folder: where it is installed.
+
+    origin: where it came from; None for what was built here. A push signs what was built here alone: whoever signs another's
+    record says that it is right.
+    """
 
     name: str
     folder: Path
     key: str
     manifest: Manifest
     record: Mapping[str, Any]
+    origin: Origin | None = None
 
 
 @dataclass
@@ -87,82 +92,109 @@ class Remote:
 
     def action(self, key: str, log: Log = _silent) -> tuple[Manifest, dict[str, Any]] | None:
         """Manifest and action record of a key, or None; what cannot be trusted counts as none. Raises RemoteError."""
-        found = self._record(key, log)
-        if found is None:
-            return None
-        manifest, record, signature = found
-        if self.trusted_keys is not None:
-            who = signer(key, manifest.tree_digest, signature, self.trusted_keys) if signature else None
-            if who is None:
-                fault = "nobody whom it names signed" if signature else "nobody signed"
-                log(
-                    f"refused {action_name(key)} of {self}: {fault} it ({TRUSTED_VARIABLE}={self.trusted_keys}); "
-                    "it is built here"
-                )
-                return None
-        return manifest, record
+        found = self.find(key, log)
+        return (found.manifest, found.record) if found is not None else None
 
-    def _record(self, key: str, log: Log) -> tuple[Manifest, dict[str, Any], str] | None:
-        """Manifest, record and signature ('' for none) of a key."""
-        data = self.files.read(action_name(key))
-        if data is None:
+    def find(self, key: str, log: Log = _silent) -> Recorded | None:
+        """Like `action`, with where it came from and its signature."""
+        found = self._record(key, log)
+        if found is None or found.origin is None or self.trusted_keys is None:
+            return found
+        fault = trust_fault(key, found.manifest.tree_digest, found.origin.signature, self.trusted_keys)
+        if fault is not None:
+            log(f"refused {action_name(key)} of {self}: {fault}; it is built here")
             return None
+        return found
+
+    def _record(self, key: str, log: Log) -> Recorded | None:
+        """The record of a key as it lies there, checked; whoever signed it."""
         try:
-            row = json.loads(data)
-            manifest, record = parse_manifest(json.dumps(row["manifest"]).encode()), row["action_record"]
-            _check(key, manifest, record)
-            return manifest, record, str(row.get("signature") or "")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            log(f"refused {action_name(key)} of {self}: it is no record of its key ({error})")
+            data = self.files.read(action_name(key))
+            if data is None:
+                return None
+            found = parse_record(data, key)
+            _check_foreign(found.record)
+            signature = parse_json(data).get("signature") or ""
+            if not isinstance(signature, str) or len(signature) > MAX_SIGNATURE_CHARS:
+                raise ValueError("its signature is none")
+            return Recorded(found.manifest, found.record, Origin(self.location.address, signature))
+        except (ValueError, Refused) as error:
+            log(f"refused {action_name(key)} of {self}: {error}; {REPLACED}")
             return None
 
     def fetch(self, entries: Iterable[Entry], objects: Objects, log: Log = _silent) -> int:
         """Put the objects that the remote has into the store, each checked; return the bytes moved. Raises RemoteError.
 
-        What arrived stays whatever happens to the rest. What is missing or damaged is named and left out.
+        What arrived stays whatever happens to the rest. What is missing or damaged is named and left out. Raises RemoteError before
+        the first byte where the disk has no room for what the entries say.
         """
         wanted = {entry.sha256: entry for entry in entries}
-        progress = _Progress("fetched", sum(entry.size for entry in wanted.values()), log)
+        size = sum(entry.size for entry in wanted.values())
+        free = free_bytes(objects.root)
+        if size > free:
+            raise RemoteError(
+                f"{self} says that {size} bytes are to be fetched, and {free} are free at the store {objects.root}; free some "
+                f"space (domainlm gc), or set {REMOTE_VARIABLE}={NO_REMOTE} to build it here"
+            )
+        progress = Progress("fetched", size, log)
         with Store(objects.root).temporary("fetch") as folder:
 
             def fetch(entry: Entry) -> int:
                 staged = folder / entry.sha256
                 name = object_name(entry.sha256)
-                if not self.files.fetch(name, staged):
+                try:
+                    is_there = self.files.fetch(name, staged, entry.size)
+                    if is_there and sha256_of_file(staged) != entry.sha256:
+                        raise Refused(f"its bytes are not {entry.path}'s")
+                except Refused as error:
+                    staged.unlink(missing_ok=True)
+                    log(f"refused {name} of {self}: {error}; remove it there, then `domainlm push` sends a sound one")
+                    return 0
+                if not is_there:
                     log(f"{self} lacks {name} ({entry.path})")
                     return 0
-                if staged.stat().st_size != entry.size or sha256_of_file(staged) != entry.sha256:
-                    staged.unlink()
+                if staged.stat().st_size != entry.size:
+                    size = staged.stat().st_size
                     log(
-                        f"refused {name} of {self}: its bytes are not {entry.path}'s; remove it there, then "
-                        "`domainlm push` sends a sound one"
+                        f"refused {entry.path} of {self}: the record says {entry.size} bytes, and those of its digest are {size}"
                     )
+                    staged.unlink()
                     return 0
                 objects.put(staged, entry.sha256)
                 progress.add(entry.size)
                 return entry.size
 
-            return sum(_in_parallel(fetch, list(wanted.values())))
+            return sum(in_parallel(fetch, list(wanted.values())))
 
     def push(self, parcels: list[Parcel], objects: Objects, log: Log = _silent, is_dry_run: bool = False) -> Sent:
         """Send what the remote lacks: all objects, then the records. Raises RemoteError."""
         self.files.expect_nothing()
         sent = Sent()
         wanted: list[tuple[Parcel, str]] = []
-        known = _in_parallel(lambda parcel: (parcel, self._record(parcel.key, log)), parcels)
+        known = in_parallel(lambda parcel: (parcel, self._record(parcel.key, log)), parcels)
         for parcel, found in sorted(known, key=lambda pair: pair[0].name):
-            if found is not None and found[0] != parcel.manifest:
-                sent.others.append((parcel, found[0], found[1]))
-            else:
-                is_as_wanted = found is not None and (bool(found[2]) or self.signing_key is None)
-                wanted.append((parcel, "present" if is_as_wanted else "pushed"))
+            if found is not None and found.manifest != parcel.manifest:
+                fault = self._false_claim(parcel, found.manifest, objects)
+                if fault is None:
+                    sent.others.append((parcel, found.manifest, found.record))
+                    continue
+                log(f"{action_name(parcel.key)} of {self} is replaced: {fault}")
+                found = None
+            wanted.append(
+                (parcel, "present" if found is not None and self._is_signed_enough(parcel, found) else "pushed")
+            )
         places = {entry.sha256: (entry, parcel) for parcel, _ in wanted for entry in parcel.manifest.entries}
-        progress = _Progress("sent", sum(entry.size for entry, _ in places.values()), log)
+        progress = Progress("sent", sum(entry.size for entry, _ in places.values()), log)
 
         def send(place: tuple[Entry, Parcel]) -> str:
             entry, parcel = place
             name = object_name(entry.sha256)
-            if self.files.size(name) == entry.size:
+            try:
+                is_there = self.files.size(name) == entry.size
+            except Refused:
+                # what lies there is no object; ours takes its place
+                is_there = False
+            if is_there:
                 progress.add(entry.size)
                 return "there"
             file = objects.path(entry.sha256)
@@ -175,7 +207,7 @@ class Remote:
             progress.add(entry.size)
             return "sent"
 
-        states = dict(zip(places, _in_parallel(send, list(places.values())), strict=True))
+        states = dict(zip(places, in_parallel(send, list(places.values())), strict=True))
         moved = [entry.size for digest, (entry, _) in places.items() if states[digest] == "sent"]
         sent.moved_objects, sent.moved_bytes = len(moved), sum(moved)
 
@@ -193,12 +225,45 @@ class Remote:
             whole.append((parcel, state))
             is_complete = state == "present" and all(states[e.sha256] == "there" for e in parcel.manifest.entries)
             (sent.present if is_complete else sent.pushed).append(parcel.name)
-        _in_parallel(record, whole)
+        in_parallel(record, whole)
         return sent
+
+    def _is_signed_enough(self, parcel: Parcel, found: Recorded) -> bool:
+        """Whether a record gets no signature of ours: it has one, by somebody trusted where that can be told."""
+        if self.signing_key is None or parcel.origin is not None:
+            return True
+        signature = found.origin.signature if found.origin is not None else ""
+        if not signature or self.trusted_keys is None:
+            return bool(signature)
+        return trust_fault(found.record["key"], found.manifest.tree_digest, signature, self.trusted_keys) is None
+
+    def _false_claim(self, parcel: Parcel, other: Manifest, objects: Objects) -> str | None:
+        """Why another output that the remote has for a key is none: it states false sizes, or its bytes are not there."""
+        ours = {entry.sha256: entry.size for entry in parcel.manifest.entries}
+        for entry in other.entries:
+            if ours.get(entry.sha256, entry.size) != entry.size:
+                return f"it says that {entry.path} has {entry.size} bytes, and those of its digest are {ours[entry.sha256]}"
+        fault = objects.false_size(other.entries)
+        if fault is not None:
+            return fault
+
+        def is_there(entry: Entry) -> bool:
+            try:
+                return self.files.size(object_name(entry.sha256)) == entry.size
+            except Refused:
+                return False
+
+        # a record is written after its objects: one that lacks them is no push that is still under way
+        theirs = [entry for entry in other.entries if entry.sha256 not in ours]
+        there = in_parallel(is_there, theirs)
+        missing = [entry.path for entry, is_known in zip(theirs, there, strict=True) if not is_known]
+        return f"the bytes that it names are not there ({', '.join(missing[:3])})" if missing else None
 
     def _record_bytes(self, parcel: Parcel) -> bytes:
         row: dict[str, Any] = {"manifest": json.loads(parcel.manifest.to_bytes()), "action_record": dict(parcel.record)}
-        if self.signing_key is not None:
+        if parcel.origin is not None and parcel.origin.signature:
+            row["signature"] = parcel.origin.signature
+        elif parcel.origin is None and self.signing_key is not None:
             row["signature"] = sign(parcel.key, parcel.manifest.tree_digest, self.signing_key)
         return pretty_json(row)
 
@@ -211,56 +276,22 @@ def action_name(key: str) -> str:
     return f"actions/{key[:2]}/{key}.json"
 
 
-def _check(key: str, manifest: Manifest, record: Mapping[str, Any]) -> None:
-    """Raise ValueError for a record of another key, or with what would leave the store or the artifact's folder."""
-    if record["key"] != key or action_key(record["action"]) != key:
-        raise ValueError(f"its action has the key {action_key(record['action'])}")
-    if not isinstance(record["built"], dict):
+def _check_foreign(record: Mapping[str, Any]) -> None:
+    """Raise ValueError for what no record of ours holds: fields that nobody reads, facts that are none.
+
+    Where it was built is printed and shown by several commands: short plain text, without what a terminal, a page or a table
+    would take for more than text.
+    """
+    if record.keys() != {"key", "action", "built"}:
+        raise ValueError(f"it has the fields {', '.join(sorted(record))[:200]!a}; expected key, action and built")
+    built = record["built"]
+    if not isinstance(built, dict) or len(built) > MAX_FACTS:
         raise ValueError("it does not say where it was built")
-    for entry in manifest.entries:
-        if not isinstance(entry.sha256, str) or not _DIGEST.fullmatch(entry.sha256):
-            raise ValueError(f"{entry.path!r} has no digest")
-        if not isinstance(entry.size, int) or entry.size < 0:
-            raise ValueError(f"{entry.path!r} has no size")
-        if "\0" in entry.path or "\\" in entry.path or entry.path in (MANIFEST_NAME, ACTION_NAME):
-            raise ValueError(f"{entry.path!r} is no path of an artifact")
-
-
-def _in_parallel(do: Callable[[Any], Any], items: list[Any]) -> list[Any]:
-    """Results of `do` in the order of `items`. The first error stops what has not begun."""
-    with ThreadPoolExecutor(min(TRANSFER_THREADS, max(1, len(items)))) as pool:
-        futures = [pool.submit(do, item) for item in items]
-        try:
-            for future in as_completed(futures):
-                future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-        return [future.result() for future in futures]
-
-
-class _Progress:
-    """A log line every few seconds: bytes done, of how many, and how fast."""
-
-    def __init__(self, verb: str, total_bytes: int, log: Log) -> None:
-        self.verb = verb
-        self.total = total_bytes
-        self.log = log
-        self.done = 0
-        self.began = self.last_line = time.monotonic()
-
-    def add(self, size: int) -> None:
-        # threads add without a lock: a figure that is off by one file for some seconds does no harm
-        self.done += size
-        now = time.monotonic()
-        if now - self.last_line >= LINE_EVERY_SECONDS:
-            self.last_line = now
-            rate = self.done / (now - self.began)
-            left_seconds = int((self.total - self.done) / max(rate, 1))
-            self.log(
-                f"{self.verb} {self.done / 1e6:.0f} of {self.total / 1e6:.0f} MB · {rate / 1e6:.1f} MB/s · "
-                f"{left_seconds // 60}:{left_seconds % 60:02d} left"
-            )
+    for name, value in built.items():
+        is_plain = value is None or isinstance(value, bool | int | float)
+        for text in [name] if is_plain else [name, value]:
+            if not (isinstance(text, str) and FACT.fullmatch(text)):
+                raise ValueError(f"where it was built is {ascii({name: value})[:100]}, which is no plain fact")
 
 
 def open_remote(project: Path, environment: Mapping[str, str] = os.environ) -> Remote | None:
@@ -268,9 +299,10 @@ def open_remote(project: Path, environment: Mapping[str, str] = os.environ) -> R
     location = remote_location(project, environment)
     if location is None:
         return None
-    keys = [environment.get(name) for name in (SIGNING_VARIABLE, TRUSTED_VARIABLE)]
-    signing_key, trusted_keys = [(project / key).expanduser() if key else None for key in keys]
-    return Remote(location, signing_key, trusted_keys)
+    signing_key = environment.get(SIGNING_VARIABLE)
+    return Remote(
+        location, (project / signing_key).expanduser() if signing_key else None, trusted_keys_file(project, environment)
+    )
 
 
 __all__ = ["REMOTE_VARIABLE", "Parcel", "Remote", "RemoteError", "Sent", "open_remote"]

@@ -2,28 +2,27 @@
 
 In: a location. Out: bytes and files. A name either holds a whole file or nothing: uploads go to a temporary name first
 where the protocol shows half a file. What fails for good is a `RemoteError` that says what to do and holds no secret.
-fsspec is imported at the first use, not before: a build that finds everything here never loads it.
+No answer is longer than what was asked for (`Refused`), and none comes from elsewhere: a link that leads out of a
+folder, a redirect to another host. fsspec is imported at the first use, not before: a build that finds everything here
+never loads it.
 """
 
 from __future__ import annotations
 
 import errno
+import os
+import stat
+import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
-from domainlm.store.remote_location import (
-    CONNECT_SECONDS,
-    NO_REMOTE,
-    READ_SECONDS,
-    REMOTE_VARIABLE,
-    RemoteError,
-    RemoteLocation,
-)
+from domainlm.store.remote_http import http_client
+from domainlm.store.remote_location import NO_REMOTE, REMOTE_VARIABLE, RemoteError, RemoteLocation
 from domainlm.store.secrets import without_secrets
 from domainlm.store.sharing import make_folder, share
 
@@ -31,7 +30,14 @@ Result = TypeVar("Result")
 # the wait before each further attempt
 RETRY_SECONDS = (0.5, 2.0, 5.0)
 EXTRAS = {"s3": "s3", "ssh": "ssh"}
+# the record of an artifact of 200,000 files has half as much
+MAX_RECORD_BYTES = 64 << 20
+_BLOCK_BYTES = 1 << 20
 _LOCAL_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+class Refused(Exception):
+    """A file of a remote that is not taken: the message says what is wrong with it."""
 
 
 class RemoteFiles:
@@ -49,18 +55,53 @@ class RemoteFiles:
         self._is_anchor_seen = True
 
     def read(self, name: str) -> bytes | None:
-        """The bytes of a small file, or None where there is none. Raises RemoteError."""
-        found: bytes | None = self._find(lambda system, path: system.cat_file(path), name)
-        return found
+        """The bytes of a small file, or None where there is none. Raises RemoteError, and Refused for a large one."""
+        with tempfile.NamedTemporaryFile() as file:
+            return Path(file.name).read_bytes() if self.fetch(name, Path(file.name), MAX_RECORD_BYTES) else None
 
-    def fetch(self, name: str, target: Path) -> bool:
-        """Write a remote file to `target`; False where there is none. Raises RemoteError."""
-        return self._find(lambda system, path: (system.get_file(path, str(target)), True)[1], name) is not None
+    def fetch(self, name: str, target: Path, max_bytes: int) -> bool:
+        """Write a remote file to `target`; False where there is none. Raises RemoteError, and Refused for a larger one."""
+
+        def get(system: Any, path: str) -> bool:
+            if self.location.protocol == "file":
+                with self._open_plain(path) as source, target.open("wb") as file:
+                    _copy(source, file, max_bytes)
+            else:
+                system.get_file(path, str(target), callback=_limit(max_bytes))
+            return True
+
+        return self._find(get, name) is not None
 
     def size(self, name: str) -> int | None:
-        """Size in bytes, or None where there is no such file. Raises RemoteError."""
-        found: int | None = self._find(lambda system, path: system.info(path)["size"], name)
-        return found
+        """Size in bytes, or None where there is no such file. Raises RemoteError, Refused."""
+
+        def measure(system: Any, path: str) -> int:
+            if self.location.protocol == "file":
+                with self._open_plain(path) as file:
+                    return os.fstat(file.fileno()).st_size
+            return int(system.info(path)["size"])
+
+        return self._find(measure, name)
+
+    def _open_plain(self, path: str) -> BinaryIO:
+        """Open a file of a folder. Raises Refused for a pipe, a device, and what a link leads to outside the folder."""
+        real = os.path.realpath(path)
+        if not self._is_inside(real):
+            raise Refused(f"it is a link that leads out of the remote, to {real!a}")
+        try:
+            # a pipe that nobody writes to would be waited for
+            descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.ENXIO):
+                raise Refused(f"it is no plain file ({error.strerror})") from error
+            raise
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise Refused("it is no plain file")
+        return os.fdopen(descriptor, "rb")
+
+    def _is_inside(self, real: str) -> bool:
+        return Path(real).is_relative_to(os.path.realpath(self.location.root))
 
     def send(self, file: Path, name: str) -> None:
         """Upload a file. Raises RemoteError."""
@@ -107,13 +148,21 @@ class RemoteFiles:
             # no fixed name: two uploads of one file must not write into each other's
             staged = f"{path}.{uuid.uuid4().hex}.part"
             is_folder = self.location.protocol == "file"
+            if is_folder and not self._is_inside(os.path.realpath(os.path.dirname(path))):
+                raise RemoteError(
+                    f"remote {self.location}: {os.path.dirname(path)} is a link that leads out of it, so nothing is written there; "
+                    "remove the link"
+                )
             try:
                 if is_folder:
                     make_folder(Path(self.location.root), *PurePosixPath(name).parent.parts)
                 do(system, staged)
                 if is_folder:
                     share(Path(staged))
-                system.mv(staged, path)
+                    # fsspec's would move into a folder that has this name
+                    os.replace(staged, path)
+                else:
+                    system.mv(staged, path)
             except Exception:
                 with suppress(Exception):
                     system.rm_file(staged)
@@ -150,7 +199,7 @@ class RemoteFiles:
         for wait_seconds in (*RETRY_SECONDS, None):
             try:
                 return do(self._system())
-            except FileNotFoundError:
+            except (FileNotFoundError, Refused, RemoteError):
                 raise
             except ImportError as error:
                 extra = EXTRAS.get(self.location.protocol, "")
@@ -180,17 +229,37 @@ def _open(location: RemoteLocation) -> Any:
 
     options = dict(location.options)
     if location.protocol == "http":
-        import aiohttp
-
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS)
-        # trust_env: proxies, and the logins of ~/.netrc
-        client: dict[str, Any] = {"trust_env": True, "timeout": timeout}
-        options = {"client_kwargs": client}
+        options = {"client_kwargs": http_client(location)}
     system = fsspec.filesystem(location.protocol, skip_instance_cache=True, **options)
     if location.protocol == "s3":
         # `_attempt` tries again
         system.retries = 1
     return system
+
+
+def _copy(source: BinaryIO, target: BinaryIO, max_bytes: int) -> None:
+    left = max_bytes
+    while block := source.read(_BLOCK_BYTES):
+        left -= len(block)
+        if left < 0:
+            raise _too_large(max_bytes)
+        target.write(block)
+
+
+def _too_large(max_bytes: int) -> Refused:
+    return Refused(f"it has more than the {max_bytes} bytes that it may have")
+
+
+def _limit(max_bytes: int) -> Any:
+    """A callback of fsspec that ends a transfer as soon as it is, or is said to be, longer."""
+    from fsspec.callbacks import Callback
+
+    class Limit(Callback):  # type: ignore[misc]
+        def call(self, *arguments: Any, **options: Any) -> None:
+            if max(self.value, self.size or 0) > max_bytes:
+                raise _too_large(max_bytes)
+
+    return Limit()
 
 
 def _is_refusal(error: Exception) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,6 +129,35 @@ def _check_secrets(url: str) -> None:
             f"{REMOTE_VARIABLE} holds {what}, which would stand in the environment of every process; give credentials by {instead}, "
             f"or set {REMOTE_VARIABLE}={NO_REMOTE} to work without a remote"
         )
+
+
+def exposure(location: RemoteLocation) -> str | None:
+    """Who else than this user can change what a remote holds, in words; None for a folder that is this user's alone."""
+    if location.protocol == "http":
+        return "whoever can write to that server" + (
+            ", and whoever is on the way" if location.address.startswith("http:") else ""
+        )
+    if location.protocol != "file":
+        return "whoever can write there"
+    try:
+        found = os.stat(location.root)
+    except OSError:
+        return None
+    if is_for_everybody(location):
+        return f"everybody on this machine (mode {stat.S_IMODE(found.st_mode):04o})"
+    if found.st_uid != os.geteuid():
+        return f"user {found.st_uid}, whose folder it is"
+    if found.st_mode & stat.S_IWGRP:
+        return f"everybody in group {found.st_gid} (mode {stat.S_IMODE(found.st_mode):04o})"
+    return None
+
+
+def is_for_everybody(location: RemoteLocation) -> bool:
+    """Whether every user of this machine can write to the folder that a remote is."""
+    try:
+        return location.protocol == "file" and bool(os.stat(location.root).st_mode & stat.S_IWOTH)
+    except OSError:
+        return False
 
 
 def _dvc_default_remote(

@@ -8,8 +8,10 @@ audit.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from domainlm.store.canonical import canonical_json
@@ -71,3 +73,17 @@ def signer(key: str, tree_digest: str, signature: str, trusted_keys: Path) -> st
             if done.returncode == 0:
                 return principal
     return None
+
+
+def trust_fault(key: str, tree_digest: str, signature: str, trusted_keys: Path) -> str | None:
+    """Why an output that came from elsewhere does not count, in words; None where somebody trusted signed it."""
+    if signature and signer(key, tree_digest, signature, trusted_keys) is not None:
+        return None
+    who = "nobody whom it names signed" if signature else "nobody signed"
+    return f"{who} it ({TRUSTED_VARIABLE}={trusted_keys})"
+
+
+def trusted_keys_file(project: Path, environment: Mapping[str, str] = os.environ) -> Path | None:
+    """The file of allowed signers, or None where everybody is trusted."""
+    named = environment.get(TRUSTED_VARIABLE)
+    return (project / named).expanduser() if named else None

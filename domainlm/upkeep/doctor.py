@@ -20,6 +20,7 @@ from domainlm.pipeline import STAGES
 from domainlm.stamps import locked_versions
 from domainlm.store.location import dvc_cache_folder, dvc_configuration_files, store_folder
 from domainlm.store.remote import RemoteError, open_remote
+from domainlm.store.remote_location import exposure, is_for_everybody
 from domainlm.store.roots import listed
 from domainlm.store.sharing import (
     ENTER,
@@ -31,6 +32,7 @@ from domainlm.store.sharing import (
     named_refusal,
     refusal,
 )
+from domainlm.store.signatures import TRUSTED_VARIABLE
 from domainlm.upkeep.hooks import Check, git, missing_hooks, recorded_hollow
 from domainlm.wording import bytes_in_words
 
@@ -187,12 +189,15 @@ def _remote(project: Path) -> Check:
         remote.files.read(f"actions/{NO_ACTION[:2]}/{NO_ACTION}.json")
     except RemoteError as error:
         return Check("remote", False, str(error))
+    words, fix = f"{remote.location} answers", ""
     if remote.location.ignored:
-        what = ", ".join(remote.location.ignored)
-        return Check(
-            "remote", True, f"{remote.location} answers; not used, as credentials come from the environment: {what}"
-        )
-    return Check("remote", True, f"{remote.location} answers")
+        words += f"; not used, as credentials come from the environment: {', '.join(remote.location.ignored)}"
+    others = exposure(remote.location) if remote.trusted_keys is None else None
+    if others is not None:
+        words += f"; taken unsigned, so what is installed from there is decided by {others}"
+        fix = f"sign what is pushed and set {TRUSTED_VARIABLE} (docs/how-to/remote-cache.md)"
+    # a team's own bucket may do without signatures; a folder for everybody may not
+    return Check("remote", not (others and is_for_everybody(remote.location)), words, fix)
 
 
 def _hooks(project: Path) -> Check:

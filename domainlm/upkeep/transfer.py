@@ -16,9 +16,10 @@ from typing import Any
 
 from domainlm.alternatives import Alternative, compare_outputs
 from domainlm.build import recorded_build
-from domainlm.execute import LEASE_TIMEOUT_SECONDS, install_found
+from domainlm.execute import LEASE_TIMEOUT_SECONDS, fetch_raw_files, install_found
 from domainlm.explain.outlook import missing_entries, needed_stamps, predict
 from domainlm.hollow import hollow_folders, is_hollow
+from domainlm.origins import installed_fault, origin_of_installed, read_origin, trusted_keys
 from domainlm.pipeline import BY_NAME, STAGES
 from domainlm.resolve import ConfigurationError
 from domainlm.stage import Resources, StageError
@@ -108,7 +109,8 @@ def push(project: Path, domain: str, artifacts: Iterable[str], log: Log, is_dry_
             if is_hollow(project, folder, record["key"]):
                 hollow.append(folder)
             else:
-                parcels.append(Parcel(folder, project / folder, record["key"], manifest, record))
+                origin = origin_of_installed(project, folder, record["key"], manifest, store)
+                parcels.append(Parcel(folder, project / folder, record["key"], manifest, record, origin))
         if not parcels and not hollow and stage.name in named:
             raise StageError(
                 f"{stage.name} of domain {domain} is not built here; run: snakemake --cores all {stage.name}"
@@ -165,12 +167,20 @@ def pull_hollow(project: Path, domain: str, log: Log, is_dry_run: bool = False) 
         manifest, record = installed
         if not is_hollow(project, folder, record["key"]):
             continue
+        keys = trusted_keys(project)
+        fault = installed_fault(project, folder, store, keys) if keys is not None else None
+        if fault is not None:
+            log(f"{folder} is not filled: {fault}")
+            missing[folder] = "signed record"
+            continue
         if is_dry_run:
             filled[folder] = sum(entry.size for entry in missing_entries(manifest, store))
             continue
         with lease(store.leases, record["key"], LEASE_TIMEOUT_SECONDS, log):
-            is_whole, moved = install_found(project, folder, manifest, record, store, log)
+            origin = read_origin(project, folder, record["key"])
+            is_whole, moved = install_found(project, folder, manifest, record, store, log, origin)
         if is_whole:
+            fetch_raw_files(project, folder, store, log)
             filled[folder] = moved
         else:
             missing[folder] = _first_missing(manifest, store)

@@ -2,7 +2,7 @@
 
 In: a project, optionally one of its artifacts. Out: a report: what is damaged, which artifacts it belongs to, where its
 other names are, and how it heals. Nothing is repaired here: the damage is made visible, and the next plain build heals
-it the way it would have built it.
+it the way it would have built it. What is sound in the workspace and missing in the store goes back into the store.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ from domainlm.store.manifest import MANIFEST_NAME, read_manifest
 from domainlm.store.records import Records, check_records
 from domainlm.store.remote import open_remote
 from domainlm.store.verify import Damaged, Hashed, Item, Progress, hash_all, objects_of
+from domainlm.upkeep.give_back import GivenBack, give_back
+from domainlm.upkeep.roots import installed_folders
 from domainlm.wording import bytes_in_words, seconds_in_words
 
 SHOWN_NAMES = 3
@@ -53,6 +55,7 @@ class Report:
     hashed: Hashed
     findings: tuple[Finding, ...]
     records: Records | None
+    given_back: GivenBack = field(default_factory=GivenBack)
 
     @property
     def is_sound(self) -> bool:
@@ -76,6 +79,7 @@ class Report:
             "trees": records.trees if records else None,
             "wrong_records": [asdict(wrong) for wrong in records.wrong] if records else [],
             "missing": [asdict(missing) for missing in records.missing] if records else [],
+            "given_back": asdict(self.given_back),
         }
 
 
@@ -91,25 +95,31 @@ def verify(project: Path, domain: str, artifact: str | None, threads: int, is_an
         hashed = hash_all(store, items, f"{domain}.{artifact}", threads, is_anew, progress)
         gone = [Damaged(i.name, i.sha256, i.size, "is missing", None) for i in items if not i.path.exists()]
         hashed = Hashed(**{**vars(hashed), "damaged": (*hashed.damaged, *gone)})
+    # every installed one where the store is verified: a damaged object may belong to any of them
+    folders = installed_folders(project) if artifact is None else [project / what, *_shard_folders(project / what)]
+    given_back = give_back(project, folders, store)
     records = None
     if artifact is None or hashed.damaged:
         records = check_records(store, partial(declared_digests, store), [found.sha256 for found in hashed.damaged])
-    return Report(what, hashed, _findings(project, store, hashed, records), records)
+    return Report(what, hashed, _findings(project, store, hashed, records), records, given_back)
+
+
+def _shard_folders(folder: Path) -> list[Path]:
+    return sorted(path.parent for path in folder.glob(f"[0-9][0-9][0-9][0-9]/{MANIFEST_NAME}"))
 
 
 def installed_items(project: Path, domain: str, artifact: str) -> list[Item]:
     """The files of an installed artifact; of its shards where it is not gathered yet. Raises StageError where there is none."""
     folder = project / artifact_folder(domain, artifact)
     items: dict[str, Item] = {}
-    manifests = sorted(folder.glob(f"[0-9][0-9][0-9][0-9]/{MANIFEST_NAME}"))
-    for path in [folder / MANIFEST_NAME, *manifests]:
-        manifest, record = read_manifest(path.parent), read_record(path.parent)
+    for part in [folder, *_shard_folders(folder)]:
+        manifest, record = read_manifest(part), read_record(part)
         if manifest is None:
             continue
-        if record is not None and is_hollow(project, path.parent.relative_to(project).as_posix(), record["key"]):
+        if record is not None and is_hollow(project, part.relative_to(project).as_posix(), record["key"]):
             continue
         for entry in manifest.entries:
-            file = path.parent / entry.path
+            file = part / entry.path
             name = file.relative_to(folder).as_posix()
             items[name] = Item(name, file, entry.sha256, entry.size)
     if not items:
@@ -164,6 +174,9 @@ def summary(report: Report) -> list[str]:
             f"{len(records.missing)} records name {count} objects ({bytes_in_words(size)}) that are not here: collected, "
             "or left in the remote; no damage"
         )
+    given_back = report.given_back.in_words()
+    if given_back is not None:
+        lines.append(given_back)
     if report.is_sound:
         lines.append("sound")
     return lines

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from domainlm.store.canonical import canonical_json, pretty_json, sha256_of, sha256_of_file
+from domainlm.store.canonical import canonical_json, depth_of, parse_json, pretty_json, sha256_of, sha256_of_file
 
 
 def test_key_order_and_spacing_do_not_matter() -> None:
@@ -40,3 +40,14 @@ def test_digests_of_bytes_and_of_a_file_agree(tmp_path: Path) -> None:
     data = b"x" * 300_000
     (tmp_path / "file").write_bytes(data)
     assert sha256_of_file(tmp_path / "file") == sha256_of(data) == hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[NaN]", b"[Infinity]", b"[" * 99_999, b"\xff", b"9" * 5000])
+def test_what_is_no_json_is_a_value_error(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_json(data)
+
+
+@pytest.mark.parametrize(("value", "depth"), [(1, 0), ([], 0), ([1], 1), ({"a": [1, {"b": 2}]}, 3), ([[], [[1]]], 3)])
+def test_depth_counts_the_values_that_lie_deepest(value: object, depth: int) -> None:
+    assert depth_of(value) == depth

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from domainlm.store.actions import action_key
 from domainlm.store.canonical import sha256_of, sha256_of_file
 from domainlm.store.install import adopt_installed, install, is_installed
 from domainlm.store.lease import LeaseRefused, can_lease, lease
@@ -49,11 +50,12 @@ class TestFullDisk:
     def test_a_commit_that_finds_no_room_leaves_the_store_whole(self, small_disk: SmallDisk) -> None:
         store = Store(small_disk(400) / "store")
         kept = filled(store, {"a": b"kept"})
-        store.actions.put("k" * 64, kept, {"key": "k" * 64})
+        action = {"artifact": "thing"}
+        store.actions.put(action_key(action), kept, {"key": action_key(action), "action": action})
         with pytest.raises(OSError, match="No space"):
             filled(store, {"a": b"x" * 100_000, "b": b"y" * 400_000})
         assert_whole(store)
-        assert store.actions.get("k" * 64) is not None
+        assert store.actions.get(action_key(action)) is not None
         # a smaller one fits
         assert store.has_all(filled(store, {"a": b"x" * 100_000}))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from domainlm.store.install import adopt_installed, install, is_installed
+from domainlm.store.install import adopt_installed, install, install_hollow, is_installed
 from domainlm.store.local import Store
 from domainlm.store.manifest import Manifest, read_manifest
 
@@ -150,3 +150,22 @@ def test_records_of_shards_belong_to_the_whole(store: Store, make: Make, tmp_pat
     assert not is_installed(folder, fewer)
     install(folder, fewer, {}, store.objects)
     assert sorted(path.name for path in folder.iterdir()) == ["0000", "action.json", "manifest.json", "stats.json"]
+
+
+@pytest.mark.parametrize("is_hollow", [False, True])
+def test_what_is_of_another_kind_makes_way(store: Store, make: Make, tmp_path: Path, is_hollow: bool) -> None:
+    manifest, folder, outside = make({"a": "1", "b/c": "2", "d/e": "3"}), tmp_path / "art", tmp_path / "outside"
+    (folder / "a/below").mkdir(parents=True)
+    (folder / "a/below/x").write_text("x")
+    (folder / "b").write_text("a file")
+    outside.mkdir()
+    (outside / "e").write_text("somebody's")
+    (folder / "d").symlink_to(outside)
+    if is_hollow:
+        install_hollow(folder, manifest, {})
+        assert contents(folder) == {}
+    else:
+        install(folder, manifest, {}, store.objects)
+        assert contents(folder) == {"a": "1", "b/c": "2", "d/e": "3"}
+        assert is_installed(folder, manifest)
+    assert [(path.name, path.read_text()) for path in outside.iterdir()] == [("e", "somebody's")]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from domainlm.store.canonical import sha256_of
-from domainlm.store.manifest import Entry, files_below, make_manifest, parse_manifest, read_manifest, scan
+from domainlm.store.manifest import Entry, files_below, make_manifest, parse_manifest, read_manifest, scan, shard_fault
 
 
 def write(folder: Path, files: dict[str, str]) -> Path:
@@ -49,6 +49,77 @@ def test_paths_that_leave_the_artifact_are_refused(path: str) -> None:
         make_manifest([Entry(path, "0" * 64, 1)])
 
 
+@pytest.mark.parametrize(
+    ("paths", "reason"),
+    [
+        (["./a"], "plain relative path"),
+        (["a/."], "plain relative path"),
+        (["a\\b"], "backslash"),
+        (["a\nb"], "control character"),
+        (["\ud800"], "half a character"),
+        (["x" * 256], "too long"),
+        (["é" * 128], "too long"),
+        (["/".join(["x" * 64] * 16)], "too long"),
+        (["/".join("x" * 40)], "40 folders deep"),
+        (["manifest.json"], "name of a record"),
+        (["0000/action.json"], "name of a record"),
+        (["a", "a/b"], "a file and a folder"),
+        (["a/b", "a/b/c/d"], "a file and a folder"),
+        (["A", "a/b"], "a file and a folder"),
+        (["a", "A"], "are one name"),
+        (["a/x", "A/y"], "are one name"),
+        (["\u00e9", "e\u0301"], "are one name"),
+    ],
+)
+def test_names_that_no_artifact_holds_are_refused(paths: list[str], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        make_manifest(Entry(path, "0" * 64, 1) for path in paths)
+
+
+def test_names_that_artifacts_hold_pass() -> None:
+    paths = [
+        "model.safetensors",
+        ".hidden",
+        "0000/a",
+        "a/manifest.json",
+        "x" * 255,
+        "文/é",
+        "a b",
+        "a/b/c",
+        "a/d",
+        "-x",
+    ]
+    assert len(make_manifest(Entry(path, "0" * 64, 1) for path in paths).entries) == len(paths)
+
+
+@pytest.mark.parametrize("sha256", ["", "0" * 63, "A" * 64, "\u0660" * 64, "0" * 64 + "\n"])
+def test_a_digest_is_64_hex_digits(sha256: str) -> None:
+    with pytest.raises(ValueError, match="no SHA-256"):
+        make_manifest([Entry("a", sha256, 1)])
+
+
+@pytest.mark.parametrize("size", [-1, 1 << 54])
+def test_a_size_is_one_that_a_file_can_have(size: int) -> None:
+    with pytest.raises(ValueError, match="no size"):
+        make_manifest([Entry("a", "0" * 64, size)])
+
+
+def test_there_is_a_limit_to_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("domainlm.store.manifest.MAX_ENTRIES", 2)
+    with pytest.raises(ValueError, match="3 files; expected 2"):
+        make_manifest(Entry(path, "0" * 64, 1) for path in "abc")
+
+
+def test_a_gather_holds_the_shards_that_its_action_names() -> None:
+    shard = make_manifest([Entry("x", "0" * 64, 1)])
+    whole = make_manifest([Entry("0000/x", "0" * 64, 1), Entry("figures.json", "1" * 64, 1)])
+    inputs = {"0000": shard.tree_digest, "0001": make_manifest([]).tree_digest}
+    assert shard_fault(whole, inputs) is None
+    assert "shard 0000, of which" in str(shard_fault(whole, {}))
+    assert "shard 0000 is not" in str(shard_fault(whole, {"0000": "0" * 64}))
+    assert "shard 0001 is not" in str(shard_fault(whole, {**inputs, "0001": shard.tree_digest}))
+
+
 def test_a_path_stands_once() -> None:
     with pytest.raises(ValueError, match="stands twice"):
         make_manifest([Entry("a", "0" * 64, 1), Entry("a", "1" * 64, 1)])
@@ -70,7 +141,9 @@ def test_special_files_are_refused(tmp_path: Path) -> None:
         scan(tmp_path)
 
 
-@pytest.mark.parametrize("data", [None, b"", b"{", b"[]", b"{}", b'{"files": [{"path": "a"}]}', b'{"files": 1}'])
+@pytest.mark.parametrize(
+    "data", [None, b"", b"{", b"[]", b"{}", b'{"files": [{"path": "a"}]}', b'{"files": 1}', b"[" * 99_999]
+)
 def test_what_is_no_manifest_reads_as_none(tmp_path: Path, data: bytes | None) -> None:
     if data is not None:
         (tmp_path / "manifest.json").write_bytes(data)

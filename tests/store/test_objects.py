@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from domainlm.store.canonical import sha256_of
+from domainlm.store.manifest import Entry
 from domainlm.store.objects import Objects, expected_mtime_ns, is_untouched, link_or_copy
 
 TEXT = b"some bytes"
@@ -82,6 +83,26 @@ def test_touched_is_not_damaged(objects: Objects) -> None:
     assert not is_untouched(path, DIGEST, len(TEXT))
     assert objects.has(DIGEST, len(TEXT))
     assert is_untouched(path, DIGEST, len(TEXT))
+
+
+def test_a_size_that_a_sound_object_does_not_have_is_no_damage(objects: Objects, tmp_path: Path) -> None:
+    assert not objects.has(DIGEST, len(TEXT) + 1)
+    assert objects.has(DIGEST, len(TEXT))
+    assert objects.sound_size(DIGEST) == len(TEXT)
+    assert objects.quarantined == []
+    # said where it is asked for
+    assert objects.false_size([Entry("a", DIGEST, len(TEXT)), Entry("b", "0" * 64, 3)]) is None
+    assert "b has 3 bytes" in str(objects.false_size([Entry("b", DIGEST, 3)]))
+    # bytes of another size are damage all the same
+    objects.path(DIGEST).chmod(0o644)
+    objects.path(DIGEST).write_bytes(b"cut")
+    assert objects.false_size([Entry("b", DIGEST, len(TEXT))]) is None
+    assert len(objects.quarantined) == 1
+
+
+def test_a_name_as_long_as_names_can_be_is_installed(objects: Objects, tmp_path: Path) -> None:
+    objects.install(DIGEST, tmp_path / ("x" * 255))
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["x" * 255]
 
 
 @pytest.mark.parametrize("damage", [b"some bytez", b"short", b""])

@@ -124,11 +124,11 @@ def test_a_killed_fetch_keeps_what_arrived(
     remote.push([sent], store.objects)
     original, seen = remote.files.fetch, []
 
-    def killed(name: str, target: Path) -> bool:
+    def killed(name: str, target: Path, max_bytes: int) -> bool:
         seen.append(name)
         if len(seen) > 5:
             raise RemoteError("the line is cut")
-        return original(name, target)
+        return original(name, target, max_bytes)
 
     other = Store(tmp_path / "other")
     monkeypatch.setattr(remote.files, "fetch", killed)

@@ -9,7 +9,7 @@ import pytest
 from servers import BUCKET, free_port, http_server, s3_server, sftp_server
 
 from domainlm.store import remote_files
-from domainlm.store.remote_files import RemoteFiles
+from domainlm.store.remote_files import Refused, RemoteFiles
 from domainlm.store.remote_location import RemoteError, remote_location
 
 
@@ -55,13 +55,13 @@ def test_what_is_sent_is_read_fetched_and_measured(address: str, tmp_path: Path)
     remote.expect_nothing()
     assert remote.read("a/b.json") is None
     assert remote.size("a/b.json") is None
-    assert not remote.fetch("a/b.json", tmp_path / "target")
+    assert not remote.fetch("a/b.json", tmp_path / "target", 1 << 20)
     (tmp_path / "big").write_bytes(b"0123456789" * 1000)
     remote.write("a/b.json", b"{}")
     remote.send(tmp_path / "big", "objects/ab/cd")
     again = files(address)
     assert (again.read("a/b.json"), again.size("objects/ab/cd")) == (b"{}", 10000)
-    assert again.fetch("objects/ab/cd", tmp_path / "target")
+    assert again.fetch("objects/ab/cd", tmp_path / "target", 1 << 20)
     assert (tmp_path / "target").read_bytes() == (tmp_path / "big").read_bytes()
     remote.write("a/b.json", b"[]")
     assert again.read("a/b.json") == b"[]"
@@ -108,7 +108,7 @@ def test_http_is_read_and_not_written(tmp_path: Path) -> None:
     with http_server(tmp_path / "served") as address:
         remote = files(f"{address}/")
         assert (remote.read("a/b"), remote.read("a/c")) == (b"text", None)
-        assert remote.fetch("a/b", tmp_path / "target")
+        assert remote.fetch("a/b", tmp_path / "target", 1 << 20)
         assert (tmp_path / "target").read_bytes() == b"text"
         with pytest.raises(RemoteError, match="read-only"):
             remote.write("a/c", b"x")
@@ -122,17 +122,27 @@ def test_a_dead_server_is_named_with_the_way_round_it_and_no_secret(monkeypatch:
     assert "hidden-value" not in str(raised.value)
 
 
+@pytest.mark.parametrize("address", ["folder", "s3", "ssh"], indirect=True)
+def test_what_is_longer_than_asked_for_is_refused(address: str, tmp_path: Path) -> None:
+    remote = files(address)
+    remote.expect_nothing()
+    remote.write("a/b", b"0123456789")
+    assert remote.fetch("a/b", tmp_path / "target", 10)
+    assert (tmp_path / "target").read_bytes() == b"0123456789"
+    with pytest.raises(Refused, match="more than the 9 bytes"):
+        remote.fetch("a/b", tmp_path / "target", 9)
+
+
 def test_trouble_that_passes_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    remote = files(str(tmp_path))
-    (tmp_path / "a").write_bytes(b"text")
+    remote = files("s3://bucket/x")
     calls = []
 
     class Flaky:
-        def cat_file(self, path: str) -> bytes:
+        def get_file(self, path: str, target: str, callback: object) -> None:
             calls.append(path)
             if len(calls) < 3:
                 raise ConnectionResetError("reset")
-            return Path(path).read_bytes()
+            Path(target).write_bytes(b"text")
 
     monkeypatch.setattr(remote, "_system", Flaky)
     assert (remote.read("a"), len(calls)) == (b"text", 3)
@@ -148,15 +158,15 @@ def test_a_missing_plugin_is_named_by_its_extra(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_full_disk_here_is_not_the_remote_s_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    remote = files(str(tmp_path))
+    remote = files("s3://bucket/x")
 
     class Full:
-        def get_file(self, path: str, target: str) -> None:
+        def get_file(self, path: str, target: str, callback: object) -> None:
             raise OSError(28, os.strerror(28), target)
 
     monkeypatch.setattr(remote, "_system", Full)
     with pytest.raises(OSError, match="No space left"):
-        remote.fetch("a", tmp_path / "b")
+        remote.fetch("a", tmp_path / "b", 1 << 20)
 
 
 @pytest.mark.parametrize(("mode", "folder_mode", "file_mode"), [(0o700, 0o700, 0o600), (0o2770, 0o2770, 0o660)])

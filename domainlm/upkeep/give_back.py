@@ -1,0 +1,70 @@
+"""What the store has lost and a workspace still has goes back into the store.
+
+In: installed artifacts. Out: objects and records that are sound in the workspace and were missing in the store (put into
+quarantine, collected, removed with it). A build would take them from there as well, but `dvc repro` removes a stage's
+folder before it runs the stage, and then the last sound copy is gone and a model is trained again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from domainlm.origins import read_origin
+from domainlm.store.actions import is_record_of
+from domainlm.store.canonical import sha256_of_file
+from domainlm.store.install import read_installed
+from domainlm.store.local import Store
+from domainlm.store.manifest import Entry
+from domainlm.store.staging import where_permitted
+from domainlm.workspace import installing
+
+
+@dataclass(frozen=True)
+class GivenBack:
+    """What went back. records: folders, relative to the project, whose record the store had not."""
+
+    objects: int = 0
+    bytes: int = 0
+    records: tuple[str, ...] = ()
+
+    def in_words(self) -> str | None:
+        if not self.objects and not self.records:
+            return None
+        return (
+            f"{self.objects} objects and {len(self.records)} records that the store had lost were given back to it from what is "
+            "installed here"
+        )
+
+
+def give_back(project: Path, folders: Iterable[Path], store: Store) -> GivenBack:
+    """Give the store what it lacks of installed artifacts. A file is hashed first: what is damaged here stays out.
+
+    Nothing happens to a store that this user may not write.
+    """
+    objects, size, records = 0, 0, []
+    for folder in folders:
+        with store.guard(), installing(project), where_permitted():
+            installed = read_installed(folder)
+            if installed is None:
+                continue
+            manifest, record = installed
+            for entry in manifest.entries:
+                if not store.objects.path(entry.sha256).exists() and _is_sound(folder / entry.path, entry):
+                    store.objects.adopt(folder / entry.path, entry.sha256)
+                    objects, size = objects + 1, size + entry.size
+            key = record.get("key")
+            if is_record_of(record, str(key)) and store.actions.find(str(key)) is None and store.has_all(manifest):
+                name = folder.relative_to(project).as_posix()
+                store.actions.put_wrong_aside(str(key))
+                store.actions.put(str(key), manifest, record, read_origin(project, name, str(key)))
+                records.append(name)
+    return GivenBack(objects, size, tuple(records))
+
+
+def _is_sound(path: Path, entry: Entry) -> bool:
+    try:
+        return not path.is_symlink() and path.stat().st_size == entry.size and sha256_of_file(path) == entry.sha256
+    except OSError:
+        return False
