@@ -8,10 +8,16 @@ often name the same token.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from domainlm.stage import StageError
+
 FILE = "tokens.json"
+SOURCE_FILE = "source.json"
+UNNAMED_SOURCE = "sources.<base_model>"
 
 
 @dataclass(frozen=True)
@@ -33,3 +39,16 @@ def read_special_tokens(folder: Path) -> SpecialTokens:
 def write_special_tokens(folder: Path, tokens: SpecialTokens) -> None:
     text = json.dumps(asdict(tokens), sort_keys=True, ensure_ascii=False, indent=1) + "\n"
     (folder / FILE).write_text(text, encoding="utf-8", newline="\n")
+
+
+@contextmanager
+def naming_source(folder: Path) -> Iterator[None]:
+    """Say by its name which source is to be mended, where an error below speaks of the base model in `folder`."""
+    try:
+        yield
+    except StageError as error:
+        path = folder / SOURCE_FILE
+        if UNNAMED_SOURCE not in str(error) or not path.exists():
+            raise
+        name = json.loads(path.read_text(encoding="utf-8"))["source"]
+        raise StageError(str(error).replace(UNNAMED_SOURCE, f"sources.{name}")) from error
