@@ -17,7 +17,7 @@ from domainlm.stage import Inputs, Resources, StageError, Stats
 from domainlm.tokens.chat import ConversationError, encode_conversation
 from domainlm.tokens.files import SPLITS, PackedFigures, write_meta, write_split
 from domainlm.tokens.packing import TokenSequence
-from domainlm.tokens.special import SpecialTokens, naming_source, read_special_tokens
+from domainlm.tokens.special import SpecialTokens, naming_source, read_special_tokens, source_name
 from domainlm.tokens.template import Render, date_of, template_renderer
 
 
@@ -27,7 +27,7 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
     section = SftTokens.model_validate(config["section"])
     base = inputs.path("base_model")
     tokens = read_special_tokens(base)
-    with naming_source(base):
+    with naming_source(source_name(base)):
         if tokens.turn_end is None:
             raise StageError(
                 "the base model's tokenizer has no chat template, so a turn has no end; expected one: give"

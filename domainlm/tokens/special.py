@@ -41,14 +41,18 @@ def write_special_tokens(folder: Path, tokens: SpecialTokens) -> None:
     (folder / FILE).write_text(text, encoding="utf-8", newline="\n")
 
 
+def source_name(folder: Path) -> str | None:
+    """What the domain calls the source of the base model in `folder`."""
+    path = folder / SOURCE_FILE
+    return str(json.loads(path.read_text(encoding="utf-8"))["source"]) if path.exists() else None
+
+
 @contextmanager
-def naming_source(folder: Path) -> Iterator[None]:
-    """Say by its name which source is to be mended, where an error below speaks of the base model in `folder`."""
+def naming_source(name: str | None) -> Iterator[None]:
+    """Say which source is to be mended where an error below speaks of the base model's, whose name is not known there."""
     try:
         yield
     except StageError as error:
-        path = folder / SOURCE_FILE
-        if UNNAMED_SOURCE not in str(error) or not path.exists():
+        if name is None or UNNAMED_SOURCE not in str(error):
             raise
-        name = json.loads(path.read_text(encoding="utf-8"))["source"]
         raise StageError(str(error).replace(UNNAMED_SOURCE, f"sources.{name}")) from error

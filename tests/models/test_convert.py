@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from domainlm.config.models import BaseModelConfig
-from domainlm.models.convert import collect_files, convert, find_turn_end, with_digit_splitting
+from domainlm.models.checkpoint_files import collect_files
+from domainlm.models.convert import convert, find_turn_end, with_digit_splitting
 from domainlm.stage import StageError
 
 
@@ -179,14 +180,11 @@ def test_without_a_chat_template_there_is_no_turn_end(make_base: Callable[..., P
 
 
 def test_a_template_without_a_control_token_after_the_answer_is_refused() -> None:
-    class Plain:
-        chat_template = "x"
-
-        def apply_chat_template(self, messages: list[dict[str, str]], tokenize: bool) -> str:
-            return "\n".join(message["content"] for message in messages) + "\nUser:"
+    def plain(messages: Sequence[Mapping[str, str]], has_prompt: bool) -> str:
+        return "\n".join(message["content"] for message in messages) + "\nUser:"
 
     with pytest.raises(StageError, match="control token"):
-        find_turn_end(Plain(), ["<|im_end|>"])
+        find_turn_end(plain, ["<|im_end|>"])
 
 
 def test_a_tokenizer_class_that_changes_the_ids_is_refused(make_base: Callable[..., Path], tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_it_renders_as_transformers_does(make_base: Callable[..., Path]) -> None
 
 
 def test_what_a_template_raises_is_of_the_conversation() -> None:
-    with pytest.raises(TemplateRefuses, match="^system role needed$"):
+    with pytest.raises(TemplateRefuses, match=r"^system role needed$"):
         rendered("{{ raise_exception('system role needed') }}")
     with renderer("{% if messages|length > 1 %}{{ 1 // 0 }}{% endif %}x") as render:
         with pytest.raises(TemplateRefuses, match="division"):
