@@ -197,7 +197,9 @@ def test_no_pickle_is_loaded(make_base: MakeBase, tmp_path: Path) -> None:
     base = make_base("llama")
     for name in ("pytorch_model.bin", "x.pt", "x.ckpt"):
         with pytest.raises(StageError, match=rf"{name}, which run code.*convert"):
-            collect_files([{"path": path.name} for path in base.iterdir()] + [{"path": name}], lambda row: None, tmp_path)  # type: ignore[arg-type, return-value]
+            collect_files(
+                [{"path": path.name} for path in base.iterdir()] + [{"path": name}], lambda row: None, tmp_path
+            )  # type: ignore[arg-type, return-value]
     (base / WEIGHTS).write_bytes(pickle.dumps(Runs()))
     refused(base, tmp_path, "it is a pickle")
     assert not (tmp_path / "ran").exists()
@@ -246,7 +248,7 @@ def test_headers_of_safetensors(make_base: MakeBase, tmp_path: Path) -> None:
         safetensors(b"[" * 5000),
         b"",
         (base / WEIGHTS).read_bytes()[:1000],
-        b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n",
+        b"version https://git-lfs\noid sha256:00\nsize 5\n",
     ):
         (base / WEIGHTS).write_bytes(data)
         refused(base, tmp_path, "model.safetensors is no whole safetensors file")
@@ -293,7 +295,11 @@ def test_headers_of_gguf(tmp_path: Path) -> None:
         gguf(tensors=text("t") + number("<IQIQ", 1, 4, 0, 1 << 50), counts=(1, 0)),
         gguf(tensors=(text("t") + number("<IQIQ", 1, 0, 0, 0)) * 2, counts=(2, 0)),
         gguf(
-            text("general.architecture") + number("<I", 8) + text("x") + text("x.block_count") + number("<II", 4, 1 << 31),
+            text("general.architecture")
+            + number("<I", 8)
+            + text("x")
+            + text("x.block_count")
+            + number("<II", 4, 1 << 31),
             counts=(0, 2),
         ),
     ):
@@ -324,7 +330,7 @@ def test_a_part_of_a_gguf_file(tmp_path: Path) -> None:
 def test_expressions_without_end(make_base: MakeBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokenizer_probe, "MAX_SECONDS", 2.0)
     base = make_base("llama")
-    for pattern in (r"(a+)+c", r"(a|aa)+$", r"(?:a|a)*b"):
+    for pattern in (r"(a+)+c", r"(a|aa)+$", r"(?=(a+)+c)a"):
         step = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
         byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
         change(base / "tokenizer.json", pre_tokenizer={"type": "Sequence", "pretokenizers": [step, byte_level]})
@@ -479,8 +485,8 @@ def test_the_source_is_named(make_base: MakeBase, tmp_path: Path) -> None:
     "the bytes are read by the inventory's digest, and copied; the link is not followed again",
 )
 def test_links_are_read_as_bytes(make_base: MakeBase, tmp_path: Path) -> None:
-    from domainlm.local_files import local_files
     from domainlm.config.sources import Source
+    from domainlm.local_files import local_files
 
     base = make_base("llama")
     outside = tmp_path / "elsewhere.safetensors"

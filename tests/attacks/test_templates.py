@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -104,7 +105,7 @@ def test_no_address_is_printed() -> None:
 )
 def test_a_loop_without_end_is_ended(short: None) -> None:
     began = time.monotonic()
-    with pytest.raises(StageError, match="took more than 0.3 CPU seconds"):
+    with pytest.raises(StageError, match=r"took more than 0\.3 CPU seconds"):
         rendered("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}")
     assert time.monotonic() - began < 10
 
@@ -151,7 +152,7 @@ def test_output_is_bounded() -> None:
 )
 def test_recursion_is_refused_in_words() -> None:
     for template in ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "{{ " + "(" * 5000):
-        with pytest.raises((TemplateRefuses, StageError), match="recursion|nested|ended its process"):
+        with pytest.raises((TemplateRefuses, StageError), match=r"recursion|nested|ended its process"):
             rendered(template)
 
 
@@ -185,11 +186,8 @@ def test_python_is_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
         "{{ messages|map(attribute='__class__')|list }}",
         "{{ (messages|attr('__class__')).mro() }}",
     ):
-        try:
-            assert "planted-secret" not in rendered(template)
-            assert "class" not in rendered(template)
-        except (TemplateRefuses, StageError) as error:
-            assert "planted-secret" not in str(error)
+        with suppress(TemplateRefuses, StageError):
+            assert rendered(template) in ("", "[Undefined]")
 
 
 @attack(
@@ -199,7 +197,7 @@ def test_python_is_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
     "the sandbox refuses it; a conversation is rendered alike at any place in the order",
 )
 def test_no_conversation_changes_another() -> None:
-    with pytest.raises(TemplateRefuses, match="unsafe|not safely callable|undefined"):
+    with pytest.raises(TemplateRefuses, match=r"unsafe|not safely callable|undefined"):
         rendered("{{ messages.append('x') }}")
     tokenizer = SimpleNamespace(
         chat_template="{% set n = namespace(i=0) %}{% set n.i = n.i + 1 %}{{ n.i }}", special_tokens_map={}
