@@ -17,14 +17,20 @@ def _written_out(value: Any) -> Any:
 
 def _known_date(value: str) -> str:
     try:
-        return datetime.date.fromisoformat(value).isoformat()
+        datetime.date.fromisoformat(value)
     except ValueError as error:
         raise ValueError(
             f'{value!r} is no date ({error}); expected year, month and day, such as "2024-07-26"'
         ) from None
+    return value
 
 
-Date = Annotated[str, BeforeValidator(_written_out, json_schema_input_type=str), AfterValidator(_known_date)]
+Date = Annotated[
+    str,
+    Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
+    BeforeValidator(_written_out, json_schema_input_type=str),
+    AfterValidator(_known_date),
+]
 
 
 class BaseModelConfig(Strict):

@@ -34,7 +34,7 @@ from domainlm.text.document import read_documents
 from domainlm.text.json_files import open_rows, write_json, write_row
 from domainlm.tokens.chat import ConversationError, check_messages
 from domainlm.tokens.special import naming_source, read_special_tokens, source_name
-from domainlm.tokens.template import TemplateRefuses, date_of, template_renderer
+from domainlm.tokens.template import TemplateRefuses, template_renderer
 
 COMPARED = "compare:"
 
@@ -92,7 +92,7 @@ def prompt_renderer(base: Path, system_prompt: str | None, template_date: str | 
 
     system = [] if system_prompt is None else [{"role": "system", "content": system_prompt}]
     named = AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False)
-    with naming_source(source_name(base)), template_renderer(named, date_of(template_date)) as render:
+    with naming_source(source_name(base)), template_renderer(named, template_date) as render:
 
         def prompt_of(question: str) -> str:
             try:

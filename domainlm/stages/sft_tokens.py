@@ -18,7 +18,7 @@ from domainlm.tokens.chat import ConversationError, encode_conversation
 from domainlm.tokens.files import SPLITS, PackedFigures, write_meta, write_split
 from domainlm.tokens.packing import TokenSequence
 from domainlm.tokens.special import SpecialTokens, naming_source, read_special_tokens, source_name
-from domainlm.tokens.template import Render, date_of, template_renderer
+from domainlm.tokens.template import Render, template_renderer
 
 
 def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
@@ -34,7 +34,7 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
                 " sources.<base_model> a tokenizer with a chat_template"
             )
         named = AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False)
-        with template_renderer(named, date_of(section.template_date)) as render:
+        with template_renderer(named, section.template_date) as render:
             figures, rejected = _write_splits(inputs, section, render, tokens, tokens.turn_end, out, resources)
     with (out / "rejected.jsonl").open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n" for row in rejected)

@@ -9,7 +9,6 @@ drift from what users of the model run; only what differs from day to day is rep
 
 from __future__ import annotations
 
-import datetime
 import os
 import re
 import time
@@ -24,7 +23,7 @@ Messages = Sequence[Mapping[str, str]]
 Render = Callable[[Messages, bool], str]
 
 # what Llama 3.1 writes where it is told no date, and Llama 3.2 where there is no clock
-DEFAULT_DATE = datetime.date(2024, 7, 26)
+DEFAULT_DATE = "2024-07-26"
 # a conversation takes a tenth of a millisecond
 MAX_SECONDS = 10.0
 MAX_MEMORY_MB = 500
@@ -32,11 +31,6 @@ MAX_MEMORY_MB = 500
 MAX_OWN_CHARS = 1_000_000
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]{6,}>")
 FIX = "give sources.<base_model> a tokenizer with another chat_template"
-
-
-def date_of(knob: str | None) -> datetime.date | None:
-    """The value of sft_tokens.template_date."""
-    return None if knob is None else datetime.date.fromisoformat(knob)
 
 
 class TemplateRefuses(ValueError):
@@ -52,10 +46,10 @@ class _Clock(Exception):
 
 
 @contextmanager
-def template_renderer(tokenizer: Any, date: datetime.date | None) -> Iterator[Render]:
+def template_renderer(tokenizer: Any, date: str | None) -> Iterator[Render]:
     """`render(messages, has_prompt)` by a Hugging Face tokenizer's template; has_prompt opens the assistant's turn.
 
-    date: what the template's clock says; None refuses a template that reads it. `render` raises TemplateRefuses for a
+    date: what the template's clock says, as 2024-07-26; None refuses a template that reads it. `render` raises TemplateRefuses for a
     conversation, and StageError for a template that nothing can be built with.
     """
     template = chosen_template(tokenizer)
@@ -115,7 +109,7 @@ def chosen_template(tokenizer: Any) -> str:
 def _rendered(
     template: str,
     variables: Mapping[str, Any],
-    date: datetime.date | None,
+    date: str | None,
     messages: list[dict[str, str]],
     has_prompt: bool,
 ) -> tuple[str, str]:
@@ -138,18 +132,20 @@ def _rendered(
         return "refused", str(error) or type(error).__name__
 
 
-def _make_reproducible(template: str, date: datetime.date | None) -> None:
+def _make_reproducible(template: str, date: str | None) -> None:
     """Put a fixed clock, and refusals of chance, into the environment that transformers keeps for this template."""
     from transformers.utils.chat_template_utils import _compile_jinja_template
 
     # what strftime may ask of the process: %s the time zone, %b the language
-    os.environ["TZ"] = "UTC"
+    os.putenv("TZ", "UTC")
     time.tzset()
 
     def strftime_now(form: str) -> str:
         if date is None:
             raise _Clock(f"strftime_now({form!r})"[:80])
-        return datetime.datetime.combine(date, datetime.time()).strftime(form)
+        # as a datetime at midnight, without a time zone, writes these
+        form = re.sub(r"%[%fzZ]", lambda found: {"%f": "000000", "%%": "%%"}.get(found[0], ""), form)
+        return time.strftime(form, time.strptime(date, "%Y-%m-%d"))
 
     environment: Any = _compile_jinja_template(template).environment
     environment.globals["strftime_now"] = strftime_now

@@ -16,7 +16,7 @@ from attack import attack
 from domainlm.config.models import SftTokens
 from domainlm.stage import StageError
 from domainlm.tokens import template as subject
-from domainlm.tokens.template import DEFAULT_DATE, TemplateRefuses, date_of, template_renderer
+from domainlm.tokens.template import DEFAULT_DATE, TemplateRefuses, template_renderer
 
 QUESTION = [{"role": "user", "content": "why?"}]
 
@@ -40,7 +40,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_the_clock_stands_still() -> None:
     assert rendered("{{ strftime_now('%d %b %Y %H:%M:%S.%f') }}") == "26 Jul 2024 00:00:00.000000"
-    assert rendered("{{ strftime_now('%Y') }}", date_of("2031-02-03")) == "2031"
+    assert rendered("{{ strftime_now('%Y') }}", "2031-02-03") == "2031"
 
 
 @attack(
@@ -51,7 +51,7 @@ def test_the_clock_stands_still() -> None:
 )
 def test_without_a_date_the_clock_is_refused() -> None:
     with pytest.raises(StageError, match=r"sft_tokens\.template_date is null"):
-        rendered("{{ strftime_now('%Y') }}", date_of(SftTokens(template_date=None).template_date))
+        rendered("{{ strftime_now('%Y') }}", SftTokens(template_date=None).template_date)
 
 
 @attack(

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import datetime
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -11,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from domainlm.config.models import SftTokens
+from domainlm.resolve import load_yaml
 from domainlm.stage import StageError
 from domainlm.tokens import template as subject
-from domainlm.tokens.template import DEFAULT_DATE, Render, TemplateRefuses, date_of, template_renderer
+from domainlm.tokens.template import DEFAULT_DATE, Render, TemplateRefuses, template_renderer
 
 QUESTION = [{"role": "user", "content": "why?"}]
 LLAMA_3_2 = (
@@ -24,20 +25,20 @@ LLAMA_3_2 = (
 
 
 @contextmanager
-def renderer(template: Any, date: datetime.date | None = DEFAULT_DATE) -> Iterator[Render]:
+def renderer(template: Any, date: str | None = DEFAULT_DATE) -> Iterator[Render]:
     tokenizer = SimpleNamespace(chat_template=template, special_tokens_map={"eos_token": "<E>"})
     with template_renderer(tokenizer, date) as render:
         yield render
 
 
-def rendered(template: Any, date: datetime.date | None = DEFAULT_DATE) -> str:
+def rendered(template: Any, date: str | None = DEFAULT_DATE) -> str:
     with renderer(template, date) as render:
         return render(QUESTION, False)
 
 
 def test_the_clock_of_a_template_stands_at_the_configured_date() -> None:
     assert rendered(LLAMA_3_2) == "Today Date: 26 Jul 2024"
-    assert rendered(LLAMA_3_2, date_of("2031-02-03")) == "Today Date: 03 Feb 2031"
+    assert rendered(LLAMA_3_2, "2031-02-03") == "Today Date: 03 Feb 2031"
     assert rendered("{{ strftime_now('%H:%M:%S.%f') }}") == "00:00:00.000000"
 
 
@@ -141,3 +142,14 @@ def test_what_is_no_template_is_named(template: Any) -> None:
 def test_of_named_templates_the_default_one_is_taken() -> None:
     assert rendered({"tool_use": "x", "default": "y"}) == "y"
     assert json.loads(rendered("{{ messages|tojson }}")) == QUESTION
+
+
+@pytest.mark.parametrize("date", ["2024-7-26", "26 Jul 2024", "2024-02-30", "20240726", "today", ""])
+def test_a_date_that_is_none_is_refused_by_its_knob(date: str) -> None:
+    with pytest.raises(ValueError, match="template_date"):
+        SftTokens(template_date=date)
+
+
+def test_a_date_may_stand_without_quotes() -> None:
+    written = load_yaml("template_date: 2031-02-03", "x")
+    assert SftTokens.model_validate(written).template_date == "2031-02-03"
