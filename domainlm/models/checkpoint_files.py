@@ -154,11 +154,11 @@ def tokenizer_settings(folder: Path) -> dict[str, Any] | None:
 def _check_configuration(config: Mapping[str, Any], folder: Path) -> None:
     path = folder / "tokenizer_config.json"
     settings = read_object(path) if path.exists() else {}
-    remote = sorted({*_names(config.get("auto_map")), *_names(settings.get("auto_map"))})
+    remote = sorted({*_code(config), *_code(settings)})
     if remote:
         raise StageError(
-            f"the base model's configuration names code of its own (auto_map: {', '.join(remote)}); expected an"
-            " architecture that transformers has built in: choose another base model in sources.<base_model>"
+            f"the base model's configuration names code of its own ({', '.join(remote)}); expected an architecture that"
+            " transformers has built in: choose another base model in sources.<base_model>"
         )
     if "transformers_weights" in config:
         raise StageError(
@@ -172,6 +172,17 @@ def _check_configuration(config: Mapping[str, Any], folder: Path) -> None:
             " token of a text; expected a causal language model (...ForCausalLM): choose another one in"
             " sources.<base_model>"
         )
+
+
+def _code(values: Mapping[str, Any]) -> Iterator[str]:
+    """What a configuration, at any depth, wants to be run: modules beside it, or kernels of a repository of the hub."""
+    for key, value in values.items():
+        if key == "auto_map":
+            yield from (f"auto_map: {name}" for name in _names(value))
+        elif key.endswith("_implementation") and "/" in str(value):
+            yield f"{key}: {value}"
+        elif isinstance(value, dict):
+            yield from _code(value)
 
 
 def _names(value: Any) -> list[str]:

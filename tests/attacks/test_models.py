@@ -185,6 +185,23 @@ def test_code_of_a_model_is_refused(make_base: MakeBase, tmp_path: Path) -> None
 
 @attack(
     "base model",
+    "code in a model",
+    "config.json that names kernels of a repository of the hub as its attention, also in a part of the configuration",
+    "an error that names them and the source; nothing is fetched",
+)
+def test_kernels_of_a_repository_are_refused(make_base: MakeBase, tmp_path: Path) -> None:
+    for values in (
+        {"_attn_implementation": "own/kernels"},
+        {"attn_implementation": {"text_config": "own/kernels@main:forward"}},
+        {"text_config": {"experts_implementation": "own/kernels"}},
+    ):
+        base = make_base("llama")
+        change(base / "config.json", **values)
+        refused(base, tmp_path, "code of its own.*own/kernels")
+
+
+@attack(
+    "base model",
     "pickle",
     "weights as .bin, .pt or .ckpt; a pickle under the name model.safetensors",
     "an error that says how to convert; nothing is unpickled",
