@@ -52,6 +52,9 @@ def reading_source(doing: str, folder: Path) -> Iterator[None]:
             raise
         lines = [line.strip() for line in str(error).replace(str(folder), "the source").splitlines() if line.strip()]
         said = f"{type(error).__name__}: {' '.join(lines)}"
+        if "ignore_mismatched_sizes" in said:
+            # transformers prints which; what it advises would draw them at random
+            said = "weights of other shapes than the configuration says (vocab_size, hidden_size, ...)"
         reason = said if len(said) <= MAX_REASON_CHARS else f"{said[:MAX_REASON_CHARS]}..."
         raise StageError(
             f"the base model's source cannot be read: {doing} failed with {reason}; expected a whole checkpoint of an"

@@ -108,9 +108,13 @@ class Bounded(Generic[Result]):
         number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
         if number == signal.SIGPROF:
             return OverLimit(f"took more than {self._max_seconds:g} CPU seconds")
-        # the kernel kills what takes the machine's last memory, libraries in Rust abort where they get none
-        if number in (signal.SIGKILL, signal.SIGABRT) or os.WEXITSTATUS(status) == MEMORY_EXIT_CODE:
+        # the kernel kills what takes the machine's last memory
+        if number == signal.SIGKILL or os.WEXITSTATUS(status) == MEMORY_EXIT_CODE:
             return OverLimit(f"took more than {self._max_memory_mb} MB of memory")
+        if number == signal.SIGABRT:
+            return OverLimit(
+                f"ended its process, as libraries do that get no more memory (of {self._max_memory_mb} MB)"
+            )
         return OverLimit(f"ended its process{f' by {signal.Signals(number).name}' if number else ''}")
 
 

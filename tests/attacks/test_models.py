@@ -367,7 +367,7 @@ def test_replacements_that_grow(make_base: MakeBase, tmp_path: Path, monkeypatch
     step = {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 1000}
     for steps in ([step], [step, step]):
         change(base / "tokenizer.json", normalizer={"type": "Sequence", "normalizers": steps})
-        refused(base, tmp_path, "tokenizer.json (took more than|makes)")
+        refused(base, tmp_path, "tokenizer.json (took more than|ended its process|makes)")
 
 
 @attack(
@@ -471,7 +471,7 @@ def test_bad_weights_are_bad_input(make_base: MakeBase, tmp_path: Path) -> None:
         (torch.tensor([1.0] * 31 + [float("-inf")]), "infinite"),
         (torch.ones(32, dtype=torch.int8), "I8"),
         (torch.ones(32).to(torch.float8_e4m3fn), "F8_E4M3"),
-        (torch.ones(33), "size|shape|mismatch"),
+        (torch.ones(33), "other shapes than the configuration says"),
     ):
         changed = {**tensors, name: value} if value is not None else {k: v for k, v in tensors.items() if k != name}
         save_file(changed, base / WEIGHTS, metadata={"format": "pt"})
