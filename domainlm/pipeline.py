@@ -166,7 +166,11 @@ OTHER_KNOBS = {
         "evaluation_threshold": "unique_shards.evaluation_threshold",
         "shingle_words": "unique_shards.shingle_words",
     },
-    "eval_results": {"relay": "sft_adapter.relay", "system_prompt": "sft_tokens.system_prompt"},
+    "eval_results": {
+        "relay": "sft_adapter.relay",
+        "system_prompt": "sft_tokens.system_prompt",
+        "template_date": "sft_tokens.template_date",
+    },
 }
 BY_NAME = {stage.name: stage for stage in STAGES}
 

@@ -40,6 +40,7 @@ def build(
     from domainlm.stamps import check_package, stamp_path
     from domainlm.store.lease import LeaseRefused, LeaseTimeout
     from domainlm.store.remote import RemoteError
+    from domainlm.tokens.bounded import is_panic
 
     if artifact not in BY_NAME:
         typer.echo(f"no artifact {artifact!r}; expected one of {', '.join(BY_NAME)}", err=True)
@@ -67,9 +68,12 @@ def build(
         except (StageError, LeaseTimeout, LeaseRefused, RemoteError, OSError) as error:
             reporter.log(f"failed: {error}")
             raise typer.Exit(3) from error
-        except Exception:
+        except BaseException as error:
+            # a library in Rust that gives up raises what is no Exception
+            if not (isinstance(error, Exception) or is_panic(error)):
+                raise
             # a defect, not bad input: the whole trace belongs in the log file too
-            reporter.log(f"failed by a defect in domainlm:\n{traceback.format_exc()}")
+            reporter.log(f"failed by a defect in domainlm:\n{traceback.format_exc()}{how_to_report(log_file)}")
             raise typer.Exit(3) from None
         figures = ", ".join(
             f"{key} {value}" for key, value in outcome.stats.items() if isinstance(value, int | float | str)
@@ -79,3 +83,12 @@ def build(
         row = {"outcome": outcome.outcome, "why": outcome.why, "key": outcome.key, "tree_digest": outcome.tree_digest}
         sizes = {"bytes": outcome.size_bytes, "bytes_moved": outcome.moved_bytes}
         typer.echo(json.dumps({**row, **sizes}, sort_keys=True))
+
+
+def how_to_report(log_file: Path | None) -> str:
+    """What somebody who met a defect is asked to do."""
+    log = "these lines" if log_file is None else f"the file {log_file}"
+    return (
+        "No configuration and no input should end like this. Please report it in the project's issue tracker, with"
+        f" {log} and what `python -m domainlm doctor --json` prints; look through both for what is private first."
+    )

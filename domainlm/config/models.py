@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import datetime
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from domainlm.config.section import Name, Share, Strict
+
+
+def _written_out(value: Any) -> Any:
+    """A date without quotes is a date to YAML 1.1."""
+    return value.isoformat() if type(value) is datetime.date else value
+
+
+def _known_date(value: str) -> str:
+    try:
+        datetime.date.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError(
+            f'{value!r} is no date ({error}); expected year, month and day, such as "2024-07-26"'
+        ) from None
+    return value
+
+
+Date = Annotated[
+    str,
+    Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
+    BeforeValidator(_written_out, json_schema_input_type=str),
+    AfterValidator(_known_date),
+]
 
 
 class BaseModelConfig(Strict):
@@ -61,6 +85,10 @@ class SftTokens(Strict):
     sequence_length: int = Field(512, ge=16, description="tokens in a packed row")
     system_prompt: str | None = Field(
         "You are a careful assistant. Answer briefly and precisely.", description="system turn of every conversation"
+    )
+    template_date: Date | None = Field(
+        "2024-07-26",
+        description="date that a chat template is told where it asks for today's (null: a template that asks is refused)",
     )
 
 

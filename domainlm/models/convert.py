@@ -7,71 +7,52 @@ the source), every token id has an embedding, and transformers' tokenizer gives 
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from domainlm.config.models import BaseModelConfig
-from domainlm.models.load import load_model
+from domainlm.models.checkpoint_files import (
+    GGUF_NAME,
+    TOKENIZER_FILES,
+    check_checkpoint,
+    read_object,
+    reading_source,
+    tokenizer_settings,
+)
+from domainlm.models.gguf_header import read_gguf_header
+from domainlm.models.load import check_loaded, load_model
+from domainlm.models.tokenizer_probe import check_tokenizer
 from domainlm.stage import StageError
+from domainlm.text.json_files import write_json
 from domainlm.tokens.special import SpecialTokens, write_special_tokens
+from domainlm.tokens.template import DEFAULT_DATE, FIX, Render, TemplateRefuses, template_renderer
 
-PICKLED = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
-GGUF_NAME = "model.gguf"
 # Pre-tokenizers of GGUF files whose originals split every digit, after llama.cpp's table of regular expressions.
 DIGIT_SPLITTING = {"smollm", "starcoder", "refact", "command-r", "exaone"}
 PROBE = "Dose: 12,345 mg.\n\n2.  a_b = 3.14  # don't\n\tЖ 漢字, naïve café 🙂 1/2"
 
 
-def collect_files(
-    files: Sequence[Mapping[str, Any]], open_raw: Callable[[Mapping[str, Any]], BinaryIO], folder: Path
-) -> None:
-    """Copy the source's files into `folder`: one GGUF file as model.gguf, or the folder that holds config.json."""
-    paths = [PurePosixPath(row["path"]) for row in files]
-    quantised = [row for row, path in zip(files, paths, strict=True) if path.suffix == ".gguf"]
-    configs = [path for path in paths if path.name == "config.json"]
-    if len(quantised) == 1 and not configs:
-        _copy(open_raw(quantised[0]), folder / GGUF_NAME)
-        return
-    if quantised or len(configs) != 1:
-        raise StageError(
-            f"the base model's source has {len(quantised)} .gguf and {len(configs)} config.json files; expected one of"
-            " the two, once: narrow sources.<name>.include to one checkpoint"
-        )
-    chosen = [(row, path) for row, path in zip(files, paths, strict=True) if path.parent == configs[0].parent]
-    names = [path.name for _, path in chosen]
-    pickled = sorted(name for name in names if PurePosixPath(name).suffix in PICKLED)
-    code = sorted(name for name in names if name.endswith(".py"))
-    if pickled or code:
-        raise StageError(
-            f"the base model's source holds {', '.join(pickled + code)}, which run code when loaded; expected"
-            " safetensors and JSON only: add them to sources.<name>.exclude, or convert the weights to safetensors"
-        )
-    if not any(name.endswith(".safetensors") for name in names) or "tokenizer.json" not in names:
-        raise StageError(
-            f"the base model's source holds {', '.join(sorted(names))}; expected *.safetensors and tokenizer.json"
-            " beside config.json: widen sources.<name>.include"
-        )
-    for row, path in chosen:
-        _copy(open_raw(row), folder / path.name)
-
-
 def convert(source: Path, out: Path, section: BaseModelConfig) -> SpecialTokens:
     """Write the checkpoint in `source` (as `collect_files` leaves it) to `out`."""
-    is_quantised = (source / GGUF_NAME).exists()
-    if is_quantised:
+    if (source / GGUF_NAME).exists():
         model = convert_gguf(source, out, section)
     else:
-        _check_folder(source)
+        check_checkpoint(source)
         for name in TOKENIZER_FILES:
             if (source / name).exists():
                 shutil.copyfile(source / name, out / name)
-        tokenizer_ids = _token_ids(out)
-        _check_vocabulary(tokenizer_ids, _read_json(source / "config.json").get("vocab_size"))
-        model = load_model(source, section.dtype)
+        settings = tokenizer_settings(source)
+        if settings is not None:
+            write_json(out / "tokenizer_config.json", settings)
+        check_tokenizer(out)
+        rows = read_object(source / "config.json").get("vocab_size")
+        _check_vocabulary(_token_ids(out), rows if isinstance(rows, int) else None)
+        with reading_source("loading the model", source):
+            model = load_model(source, section.dtype)
+    check_weights(model)
+    with reading_source("saving the model", source):
         model.save_pretrained(out)
     rows = int(model.get_input_embeddings().weight.shape[0])
     _check_vocabulary(_token_ids(out), rows)
@@ -82,41 +63,59 @@ def convert(source: Path, out: Path, section: BaseModelConfig) -> SpecialTokens:
 
 
 def convert_gguf(source: Path, out: Path, section: BaseModelConfig) -> Any:
-    """Dequantise, save, and mend the tokenizer; returns the model."""
+    """Write the tokenizer, mended; returns the model, dequantised."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=GGUF_NAME, local_files_only=True)
-    tokenizer.save_pretrained(out)
+    header = read_gguf_header(source / GGUF_NAME)
+    with reading_source("converting the tokenizer", source):
+        tokenizer = AutoTokenizer.from_pretrained(
+            source, gguf_file=GGUF_NAME, local_files_only=True, trust_remote_code=False
+        )
+        tokenizer.save_pretrained(out)
     path = out / "tokenizer.json"
-    values = _read_json(path)
-    if section.is_digit_splitting_restored and pre_tokenizer_name(source / GGUF_NAME) in DIGIT_SPLITTING:
+    values = read_object(path)
+    if section.is_digit_splitting_restored and header.get("tokenizer.ggml.pre") in DIGIT_SPLITTING:
         values = with_digit_splitting(values)
-    _write_json(path, values)
-    settings = _read_json(out / "tokenizer_config.json")
-    _write_json(
+    write_json(path, values)
+    settings = read_object(out / "tokenizer_config.json")
+    write_json(
         out / "tokenizer_config.json",
         {key: value for key, value in settings.items() if key not in ("is_local", "local_files_only", "name_or_path")},
     )
-    model = AutoModelForCausalLM.from_pretrained(
-        source,
-        gguf_file=GGUF_NAME,
-        dtype=getattr(torch, section.dtype),
-        quantization_config=GgufConfig(dequantize=True),
-        local_files_only=True,
-    )
-    model.save_pretrained(out)
-    return model
+    check_tokenizer(out)
+    with reading_source("loading the model", source):
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            source,
+            gguf_file=GGUF_NAME,
+            dtype=getattr(torch, section.dtype),
+            quantization_config=GgufConfig(dequantize=True),
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    return check_loaded(*loaded)
 
 
-def pre_tokenizer_name(path: Path) -> str:
-    """`tokenizer.ggml.pre` of a GGUF file, or an empty string."""
-    from gguf import GGUFReader
+def check_weights(model: Any) -> None:
+    """Raise StageError for weights that no training can start from: quantised ones, and numbers that are none."""
+    import torch
 
-    field = GGUFReader(path).get_field("tokenizer.ggml.pre")
-    return "" if field is None else str(field.contents())
+    for name, weight in model.named_parameters():
+        if not weight.is_floating_point() or weight.element_size() < 2:
+            raise StageError(
+                f"the base model's weight {name} is kept as {weight.dtype}; expected float32, float16 or bfloat16: give"
+                " sources.<base_model> a checkpoint that is not quantised"
+            )
+        # the extremes carry whatever is not a number, and take no memory
+        extremes = torch.stack(torch.aminmax(weight.detach())) if weight.numel() else weight
+        if not torch.isfinite(extremes).all():
+            raise StageError(
+                f"the base model's weight {name} holds numbers that are infinite or none (NaN); expected finite ones: the"
+                " checkpoint is damaged or was trained into the ground, choose another one in sources.<base_model>"
+            )
 
 
 def with_digit_splitting(tokenizer: dict[str, Any]) -> dict[str, Any]:
@@ -140,10 +139,12 @@ def special_tokens(folder: Path, end_of_text: str | None, vocab_size: int) -> Sp
     from tokenizers import Tokenizer
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     plain = Tokenizer.from_file(str(folder / "tokenizer.json"))
     expected = plain.encode(PROBE, add_special_tokens=False).ids
-    found = tokenizer(PROBE, add_special_tokens=False)["input_ids"]
+    with reading_source("loading the tokenizer", folder):
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        found = tokenizer(PROBE, add_special_tokens=False)["input_ids"]
+        pad = tokenizer.pad_token_id
     if found != expected:
         raise StageError(
             f"the tokenizer that transformers builds gives {found[:12]}... for {PROBE[:20]!r}..., tokenizer.json"
@@ -157,8 +158,17 @@ def special_tokens(folder: Path, end_of_text: str | None, vocab_size: int) -> Sp
             f"the tokenizer has no token {end_of_text!r}; expected the one that ends a document: name it in"
             " base_model.end_of_text"
         )
-    turn_end = find_turn_end(tokenizer, [token.content for token in plain.get_added_tokens_decoder().values()])
-    pad = tokenizer.pad_token_id
+    turn_end = None
+    # without a template there are no turns
+    if tokenizer.chat_template:
+        # which date it writes does not matter here
+        with template_renderer(tokenizer, DEFAULT_DATE) as render:
+            turn_end = find_turn_end(render, [token.content for token in plain.get_added_tokens_decoder().values()])
+    if pad is not None and not 0 <= pad < vocab_size:
+        raise StageError(
+            f"the tokenizer's token for padding has the id {pad}, the embeddings {vocab_size} rows; expected an id below the"
+            " number of rows: correct pad_token in tokenizer_config.json of sources.<base_model>"
+        )
     return SpecialTokens(
         end_of_text_id=end_of_text_id,
         end_of_text=end_of_text,
@@ -169,19 +179,28 @@ def special_tokens(folder: Path, end_of_text: str | None, vocab_size: int) -> Sp
     )
 
 
-def find_turn_end(tokenizer: Any, added: Sequence[str]) -> str | None:
-    """The control token that the chat template puts first after an assistant's words; None without a template."""
-    if not tokenizer.chat_template:
-        return None
+def find_turn_end(render: Render, added: Sequence[str]) -> str:
+    """The control token that the chat template puts first after an assistant's words."""
     said = "The answer."
     messages = [{"role": "user", "content": "A question."}, {"role": "assistant", "content": said}]
-    text = str(tokenizer.apply_chat_template(messages, tokenize=False))
+    try:
+        text = render(messages, False)
+    except TemplateRefuses as error:
+        try:
+            # some templates demand a system turn
+            text = render([{"role": "system", "content": "A system turn."}, *messages], False)
+        except TemplateRefuses:
+            raise StageError(
+                f"the chat template refuses a question and its answer: {error}; expected one that renders them: {FIX}"
+            ) from error
+    if said not in text:
+        raise StageError(f"the chat template leaves out what the assistant says ({text[-60:]!r}); {FIX}")
     rest = text[text.rindex(said) + len(said) :].lstrip()
     candidates = [token for token in added if rest.startswith(token)]
     if not candidates:
         raise StageError(
             f"the chat template ends the assistant's turn with {rest[:40]!r}; expected a control token, without which"
-            " an answer has no end to learn: give sources.<name> a tokenizer with such a chat_template"
+            " an answer has no end to learn: give sources.<base_model> a tokenizer with such a chat_template"
         )
     return max(candidates, key=len)
 
@@ -192,27 +211,11 @@ def write_generation_config(folder: Path, tokens: SpecialTokens) -> None:
     `_from_model_config` goes: with it, transformers may build these settings anew from config.json, which has one end.
     """
     path = folder / "generation_config.json"
-    values = _read_json(path) if path.exists() else {}
+    values = read_object(path) if path.exists() else {}
     ends = [end for end in (tokens.turn_end_id, tokens.end_of_text_id) if end is not None]
     values.pop("_from_model_config", None)
     values |= {"eos_token_id": list(dict.fromkeys(ends)), "pad_token_id": tokens.pad_id}
-    _write_json(path, values)
-
-
-def _check_folder(source: Path) -> None:
-    values = _read_json(source / "config.json")
-    remote = sorted({*values.get("auto_map", {}), *_tokenizer_auto_map(source)})
-    if remote:
-        raise StageError(
-            f"the base model's configuration names code of its own (auto_map: {', '.join(remote)}); expected an"
-            " architecture that transformers has built in: choose another base model"
-        )
-
-
-def _tokenizer_auto_map(source: Path) -> Mapping[str, Any]:
-    path = source / "tokenizer_config.json"
-    found: Mapping[str, Any] = _read_json(path).get("auto_map", {}) if path.exists() else {}
-    return found
+    write_json(path, values)
 
 
 def _token_ids(folder: Path) -> list[int]:
@@ -222,23 +225,10 @@ def _token_ids(folder: Path) -> list[int]:
 
 
 def _check_vocabulary(ids: Sequence[int], embedding_rows: int | None) -> None:
+    if not ids:
+        raise StageError("the base model's tokenizer has no tokens; expected some: check sources.<base_model>")
     if embedding_rows is not None and max(ids) >= embedding_rows:
         raise StageError(
             f"the base model's tokenizer has ids up to {max(ids)}, its embeddings {embedding_rows} rows; expected every"
-            " id below the number of rows: tokenizer and weights are not of one model, check sources.<name>"
+            " id below the number of rows: tokenizer and weights are not of one model, check sources.<base_model>"
         )
-
-
-def _copy(source: BinaryIO, target: Path) -> None:
-    with source, target.open("wb") as file:
-        shutil.copyfileobj(source, file, 1 << 20)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return values
-
-
-def _write_json(path: Path, values: Mapping[str, Any]) -> None:
-    text = json.dumps(values, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
-    path.write_text(text, encoding="utf-8", newline="\n")

@@ -7,6 +7,7 @@ chunked loss computes them so), and that a packed segment does not see its neigh
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,16 +26,30 @@ def load_model(folder: Path, dtype: str) -> Any:
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    model: Any = AutoModelForCausalLM.from_pretrained(
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=dtype if dtype == "auto" else getattr(torch, dtype),
         attn_implementation="sdpa",
         local_files_only=True,
         trust_remote_code=False,
         use_safetensors=True,
+        output_loading_info=True,
     )
+    model: Any = check_loaded(*loaded)
     model.requires_grad_(False)
     return model.eval()
+
+
+def check_loaded(model: Any, loading: Mapping[str, Any]) -> Any:
+    """The model. Raises StageError where it lacks weights: transformers says so in the log, and draws them at random."""
+    missing = sorted(loading["missing_keys"])
+    if missing:
+        raise StageError(
+            f"{type(model).__name__} has {len(missing)} weights that the checkpoint lacks, the first one {missing[0]};"
+            " expected all of them: config.json and weights are not of one model, or a file is missing in"
+            " sources.<base_model>"
+        )
+    return model
 
 
 def hidden_states(model: Any, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.config.models import BaseModelConfig
-from domainlm.models.convert import collect_files, convert
+from domainlm.models.checkpoint_files import collect_files
+from domainlm.models.convert import convert
 from domainlm.models.parallel import use_one_thread
 from domainlm.stage import Inputs, Resources, StageError, Stats
 from domainlm.text.json_files import write_json
+from domainlm.tokens.special import naming_source
 
 
 def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
@@ -27,10 +29,10 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
     source = scratch / "source"
     shutil.rmtree(source, ignore_errors=True)
     source.mkdir(parents=True)
-    collect_files(config["files"], inputs.open_raw, source)
-    resources.progress(1, 2, {})
-    tokens = convert(source, out, section)
-    sizes = [path.stat().st_size for path in source.rglob("*") if path.is_file()]
+    with naming_source(config["source"]["source"]):
+        sizes = collect_files(config["files"], inputs.open_raw, source)
+        resources.progress(1, 2, {})
+        tokens = convert(source, out, section)
     write_json(out / "source.json", source_facts(config, sizes))
     return asdict(tokens)
 

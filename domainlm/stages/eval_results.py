@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,9 @@ from domainlm.models.held_out import (
 from domainlm.stage import Inputs, Resources, StageError, Stats
 from domainlm.text.document import read_documents
 from domainlm.text.json_files import open_rows, write_json, write_row
-from domainlm.tokens.chat import ConversationError, check_messages, template_renderer
-from domainlm.tokens.special import read_special_tokens
+from domainlm.tokens.chat import ConversationError, check_messages
+from domainlm.tokens.special import naming_source, read_special_tokens, source_name
+from domainlm.tokens.template import TemplateRefuses, template_renderer
 
 COMPARED = "compare:"
 
@@ -56,20 +58,16 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def held_out_sets(
-    inputs: Inputs, section: EvalResults, seed: int, system_prompt: str | None, tokenizer: Any, end_of_text_id: int
+    inputs: Inputs,
+    section: EvalResults,
+    seed: int,
+    prompt_of: Callable[[str], str],
+    tokenizer: Any,
+    end_of_text_id: int,
 ) -> list[HeldOutSet]:
     """The sets that have items; a domain without general text or evaluation sources has fewer."""
-    from transformers import AutoTokenizer
-
     folder = inputs.path("corpus_split")
     encoder = Encoder(tokenizer, end_of_text_id)
-    base = inputs.path("base_model")
-    render = template_renderer(AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False))
-    system = [] if system_prompt is None else [{"role": "system", "content": system_prompt}]
-
-    def prompt_of(question: str) -> str:
-        return render([*system, {"role": "user", "content": question}], True)
-
     special = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special]
     rows = [row for row in read_rows(inputs.path("sft_dataset") / "test.jsonl") if _is_askable(row, special)]
     asked = questions_in_turn(rows, seed)
@@ -85,6 +83,27 @@ def held_out_sets(
     for source, documents in by_source(read_documents(folder / "evaluation.parquet")):
         sets.append(running_text(f"evaluation_{source}", documents, encoder, section.max_general_tokens, seed))
     return [found for found in sets if found.items]
+
+
+@contextmanager
+def prompt_renderer(base: Path, system_prompt: str | None, template_date: str | None) -> Iterator[Callable[[str], str]]:
+    """What the model is shown of a question, as in training."""
+    from transformers import AutoTokenizer
+
+    system = [] if system_prompt is None else [{"role": "system", "content": system_prompt}]
+    named = AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False)
+    with naming_source(source_name(base)), template_renderer(named, template_date) as render:
+
+        def prompt_of(question: str) -> str:
+            try:
+                return render([*system, {"role": "user", "content": question}], True)
+            except TemplateRefuses as error:
+                raise StageError(
+                    f"the chat template refuses a question that has no answer yet: {error}; give sources.<base_model> a"
+                    " tokenizer with another chat_template"
+                ) from error
+
+        yield prompt_of
 
 
 def _is_askable(row: Mapping[str, Any], special: list[str]) -> bool:
@@ -117,7 +136,8 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
     base = inputs.path("base_model")
     tokens = read_special_tokens(base)
     tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
-    sets = held_out_sets(inputs, section, seed, config["system_prompt"], tokenizer, tokens.end_of_text_id)
+    with prompt_renderer(base, config["system_prompt"], config["template_date"]) as prompt_of:
+        sets = held_out_sets(inputs, section, seed, prompt_of, tokenizer, tokens.end_of_text_id)
     folders = model_folders(inputs, config["relay"])
     items = sum(len(found.items) for found in sets)
     total = items * len(folders)

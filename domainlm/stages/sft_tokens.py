@@ -14,34 +14,54 @@ from typing import Any
 
 from domainlm.config.models import SftTokens
 from domainlm.stage import Inputs, Resources, StageError, Stats
-from domainlm.tokens.chat import ConversationError, encode_conversation, template_renderer
-from domainlm.tokens.files import SPLITS, write_meta, write_split
+from domainlm.tokens.chat import ConversationError, encode_conversation
+from domainlm.tokens.files import SPLITS, PackedFigures, write_meta, write_split
 from domainlm.tokens.packing import TokenSequence
-from domainlm.tokens.special import read_special_tokens
+from domainlm.tokens.special import SpecialTokens, naming_source, read_special_tokens, source_name
+from domainlm.tokens.template import Render, template_renderer
 
 
 def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
-    import numpy as np
-    from tokenizers import Tokenizer
     from transformers import AutoTokenizer
 
     section = SftTokens.model_validate(config["section"])
     base = inputs.path("base_model")
     tokens = read_special_tokens(base)
-    if tokens.turn_end is None:
-        raise StageError(
-            "the base model's tokenizer has no chat template, so a turn has no end; expected one: give"
-            " sources.<base_model> a tokenizer with a chat_template"
-        )
-    turn_end = tokens.turn_end
-    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+    with naming_source(source_name(base)):
+        if tokens.turn_end is None:
+            raise StageError(
+                "the base model's tokenizer has no chat template, so a turn has no end; expected one: give"
+                " sources.<base_model> a tokenizer with a chat_template"
+            )
+        named = AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False)
+        with template_renderer(named, section.template_date) as render:
+            figures, rejected = _write_splits(inputs, section, render, tokens, tokens.turn_end, out, resources)
+    with (out / "rejected.jsonl").open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n" for row in rejected)
+    meta = write_meta(out, figures, section.sequence_length, tokens.pad_id, tokens.end_of_text_id)
+    return {**meta, "rejected": len(rejected)}
+
+
+def _write_splits(
+    inputs: Inputs,
+    section: SftTokens,
+    render: Render,
+    tokens: SpecialTokens,
+    turn_end: str,
+    out: Path,
+    resources: Resources,
+) -> tuple[dict[str, PackedFigures], list[dict[str, str]]]:
+    """Figures of each split, and the conversations that were left out."""
+    import numpy as np
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(inputs.path("base_model") / "tokenizer.json"))
     special = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special]
-    render = template_renderer(AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False))
 
     def encode(text: str) -> list[int]:
         return list(tokenizer.encode(text, add_special_tokens=False).ids)
 
-    figures = {}
+    figures: dict[str, PackedFigures] = {}
     rejected: list[dict[str, str]] = []
     for done, split in enumerate(SPLITS):
         resources.progress(done, len(SPLITS), {})
@@ -64,10 +84,7 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
                 f" {rejected[:3]}); expected at least one: raise sft_tokens.sequence_length or look at sft_dataset"
             )
         figures[split] = write_split(out, split, sequences, section.sequence_length, tokens.pad_id)
-    with (out / "rejected.jsonl").open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n" for row in rejected)
-    meta = write_meta(out, figures, section.sequence_length, tokens.pad_id, tokens.end_of_text_id)
-    return {**meta, "rejected": len(rejected)}
+    return figures, rejected
 
 
 def with_system_turn(messages: list[dict[str, str]], system_prompt: str | None) -> list[dict[str, str]]:

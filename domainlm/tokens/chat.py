@@ -9,11 +9,10 @@ apart, as they are when the model answers: across the border no token is merged 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
 
 from domainlm.stage import StageError
+from domainlm.tokens.template import Render
 
-Render = Callable[[Sequence[Mapping[str, str]], bool], str]
 Encode = Callable[[str], list[int]]
 
 
@@ -24,18 +23,6 @@ class ConversationError(ValueError):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
-
-
-def template_renderer(tokenizer: Any) -> Render:
-    """`render(messages, has_prompt)` by a Hugging Face tokenizer's template; has_prompt opens the assistant's turn."""
-
-    def render(messages: Sequence[Mapping[str, str]], has_prompt: bool) -> str:
-        text = tokenizer.apply_chat_template(
-            [dict(message) for message in messages], tokenize=False, add_generation_prompt=has_prompt
-        )
-        return str(text)
-
-    return render
 
 
 def check_messages(messages: Sequence[Mapping[str, str]], special: Collection[str]) -> None:
@@ -63,7 +50,7 @@ def split_turns(render: Render, messages: Sequence[Mapping[str, str]], turn_end:
     """
     try:
         whole = render(messages, False)
-    except Exception as error:  # jinja errors, and whatever a template raises through raise_exception
+    except ValueError as error:
         raise ConversationError("template_refuses", str(error)) from error
     pieces: list[tuple[str, bool]] = []
     done = 0
@@ -110,7 +97,7 @@ def encode_conversation(
 def _render_prefix(render: Render, messages: Sequence[Mapping[str, str]], has_prompt: bool) -> str:
     try:
         return render(messages, has_prompt)
-    except Exception as error:
+    except ValueError as error:
         raise StageError(
             f"the chat template renders the whole conversation but not its first {len(messages)} turns: {error};"
             " expected a template that allows prefixes: give sources.<base_model> a tokenizer with such a chat_template"

@@ -8,10 +8,16 @@ often name the same token.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from domainlm.stage import StageError
+
 FILE = "tokens.json"
+SOURCE_FILE = "source.json"
+UNNAMED_SOURCE = "sources.<base_model>"
 
 
 @dataclass(frozen=True)
@@ -33,3 +39,20 @@ def read_special_tokens(folder: Path) -> SpecialTokens:
 def write_special_tokens(folder: Path, tokens: SpecialTokens) -> None:
     text = json.dumps(asdict(tokens), sort_keys=True, ensure_ascii=False, indent=1) + "\n"
     (folder / FILE).write_text(text, encoding="utf-8", newline="\n")
+
+
+def source_name(folder: Path) -> str | None:
+    """What the domain calls the source of the base model in `folder`."""
+    path = folder / SOURCE_FILE
+    return str(json.loads(path.read_text(encoding="utf-8"))["source"]) if path.exists() else None
+
+
+@contextmanager
+def naming_source(name: str | None) -> Iterator[None]:
+    """Say which source is to be mended where an error below speaks of the base model's, whose name is not known there."""
+    try:
+        yield
+    except StageError as error:
+        if name is None or UNNAMED_SOURCE not in str(error):
+            raise
+        raise StageError(str(error).replace(UNNAMED_SOURCE, f"sources.{name}")) from error

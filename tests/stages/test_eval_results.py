@@ -128,6 +128,7 @@ def build(
     out.mkdir(parents=True)
     values = EvalResults(**{**SECTION, **section}).model_dump(mode="json")
     config = {"section": values, "seed": 17, "language": "en", "relay": relay, "system_prompt": "Be brief."}
+    config["template_date"] = None
     run(Inputs(folders), config, out, out.parent, Resources(threads=threads, log=lambda line: None))
     rows = [json.loads(line) for line in (out / "samples.jsonl").read_text(encoding="utf-8").splitlines()]
     return json.loads((out / "results.json").read_text(encoding="utf-8")), rows
