@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-
 from walk import damage
 from walk.edits import EDITS, SPELLINGS, Draw, do_edit, draw_edit, none, one_of
 from walk.state import TARGET, Running, World, has_ended, until
