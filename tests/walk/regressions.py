@@ -13,9 +13,11 @@ ATTACKS: dict[str, list[Step]] = {
     "a clock that was a day ahead": [["clock", "ahead", "written"], ["knob", "min_chars", 2]],
     "a knob whose job is killed once": [["kill", ["knob", "min_chars", 2], "job SIGKILL", "clean_shards", 0]],
     "a knob that is looked at while a build runs": [
-        ["look_during", ["change_raw", 0, 20], ["knob", "min_chars", 2], "-n", "documents", 0],
+        ["look_during", ["change_raw", 0, 20], ["knob", "min_chars", 2], "-n", "clean_shards", 0],
     ],
-    "an older run that ends last": [["older_last", ["knob", "threshold", 1], "unique_shards"]],
+    "an older run that ends last": [
+        ["older_last", ["knob", "threshold", 1], ["knob", "threshold", 0], "unique_shards"]
+    ],
     "a look after a checkout": [["version"], ["knob", "min_chars", 2], ["version"], ["checkout", 0, "-n"]],
 }
 # minutes together

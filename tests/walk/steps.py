@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 from walk import damage
 from walk.edits import EDITS, SPELLINGS, Draw, do_edit, draw_edit, none, one_of
-from walk.state import TARGET, Running, World, has_ended, until
+from walk.state import DOMAIN, TARGET, Running, World, has_ended, until
 
 Step = list[Any]
 JOBS = ("raw_corpus", "documents", "clean_shards", TARGET)
@@ -37,9 +37,10 @@ LOOKS: dict[str, Callable[[World], tuple[str, ...]]] = {
 }
 SIGNALS = ("job SIGKILL", "job SIGTERM", "snakemake SIGINT", "snakemake SIGTERM", "snakemake SIGKILL", "all SIGKILL")
 ORPHAN_SECONDS = 20.0
+OVERTAKING_SECONDS = 15.0
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 PIPELINE = "domains/tiny/dvc.yaml"
-VERSIONED = ("clean_shards", TARGET)
+STAGE = f"{PIPELINE}:{TARGET}"
 
 
 def jobs_of(running: Running) -> list[psutil.Process]:
@@ -53,9 +54,13 @@ def jobs_of(running: Running) -> list[psutil.Process]:
     return found
 
 
-def await_job(running: Running, artifact: str) -> psutil.Process | None:
-    """The build of an artifact, as soon as it runs; None where the run ends without one."""
+def await_moment(world: World, running: Running, artifact: str, delay_ms: int) -> psutil.Process | None:
+    """The build of an artifact, some time after it took the lease of its key (delay_ms below 0: after it started).
+
+    None where the run ends without such a build.
+    """
     found: list[psutil.Process] = []
+    leases = world.path / damage.STORE / "leases"
 
     def is_there() -> bool:
         for job in jobs_of(running):
@@ -65,7 +70,13 @@ def await_job(running: Running, artifact: str) -> psutil.Process | None:
         return bool(found) or has_ended(running)
 
     until(is_there)
-    return found[0] if found else None
+    if not found:
+        return None
+    if delay_ms >= 0:
+        # by then it has read its stamp
+        until(lambda: any(leases.glob("*.json")) or not found[0].is_running() or has_ended(running))
+    time.sleep(abs(delay_ms) / 1000)
+    return found[0]
 
 
 def look(world: World, kind: str) -> list[str]:
@@ -88,8 +99,7 @@ def kill(world: World, edit: Step, which: str, artifact: str, delay_ms: int) -> 
     """An edit, and a run that is ended by a signal at some moment of some job."""
     do_edit(world, edit)
     running = world.start(*world.snakemake())
-    job = await_job(running, artifact)
-    time.sleep(delay_ms / 1000)
+    job = await_moment(world, running, artifact, delay_ms)
     jobs = jobs_of(running)
     whom, name = which.split()
     number = getattr(signal, name)
@@ -146,8 +156,7 @@ def look_during(world: World, first: Step, second: Step, kind: str, artifact: st
     """An edit, a run, and while it runs another edit and a look."""
     do_edit(world, first)
     running = world.start(*world.snakemake())
-    await_job(running, artifact)
-    time.sleep(delay_ms / 1000)
+    await_moment(world, running, artifact, delay_ms)
     do_edit(world, second)
     world.run(*LOOKS[kind](world))
     world.wait(running)
@@ -163,8 +172,7 @@ def look_and_back(world: World, kind: str, edit: Step, back: Step) -> None:
 def edit_during(world: World, first: Step, second: Step, artifact: str, delay_ms: int) -> None:
     do_edit(world, first)
     running = world.start(*world.snakemake())
-    await_job(running, artifact)
-    time.sleep(delay_ms / 1000)
+    await_moment(world, running, artifact, delay_ms)
     do_edit(world, second)
     world.wait(running)
 
@@ -173,27 +181,27 @@ def two_builds(world: World, first: Step, second: Step, artifact: str, delay_ms:
     """Two runs of two states of the files at once, in one folder."""
     do_edit(world, first)
     one = world.start(*world.snakemake())
-    await_job(one, artifact)
-    time.sleep(delay_ms / 1000)
+    await_moment(world, one, artifact, delay_ms)
     do_edit(world, second)
     other = world.start(*world.snakemake())
     world.wait(one)
     world.wait(other)
 
 
-def older_last(world: World, edit: Step, artifact: str) -> None:
-    """A run of the old state is held up, one of the new state overtakes it, and the old one ends last."""
-    do_edit(world, edit)
+def older_last(world: World, first: Step, second: Step, artifact: str) -> None:
+    """A run of the one state of the files is held up, one of the other overtakes it, and the older one ends last."""
+    do_edit(world, first)
     one = world.start(*world.snakemake())
-    job = await_job(one, artifact)
-    if job is not None:
-        with suppress(psutil.Error):
+    job = await_moment(world, one, artifact, 0)
+    with suppress(psutil.Error):
+        if job is not None:
             job.suspend()
-    do_edit(world, ["knob", "min_chars", 2])
+    do_edit(world, second)
     other = world.start(*world.snakemake())
-    until(lambda: has_ended(other), 8.0)
-    if job is not None:
-        with suppress(psutil.Error):
+    # it may have to wait for what the older one holds
+    until(lambda: has_ended(other), OVERTAKING_SECONDS)
+    with suppress(psutil.Error):
+        if job is not None:
             job.resume()
     world.wait(one)
     world.wait(other)
@@ -218,11 +226,14 @@ def verify(world: World) -> None:
     world.run("domainlm", "verify", "--domain", "tiny")
 
 
-def version(world: World) -> None:
+def version(world: World) -> list[str]:
     """What is installed becomes a version of DVC's."""
-    world.run_apart("dvc", "commit", "--force", "--quiet", *(f"{PIPELINE}:{name}" for name in VERSIONED))
-    with suppress(FileNotFoundError):
+    code, text = world.run_apart("dvc", "commit", "--force", STAGE)
+    if code and (world.path / DOMAIN / TARGET / "manifest.json").exists():
+        return [f"dvc: commit ends with {code}: {text[-200:]}"]
+    if not code:
         world.versions.append((world.path / "domains/tiny/dvc.lock").read_bytes())
+    return []
 
 
 def checkout(world: World, number: int, kind: str | None) -> list[str]:
@@ -230,12 +241,14 @@ def checkout(world: World, number: int, kind: str | None) -> list[str]:
     if not world.versions:
         return []
     (world.path / "domains/tiny/dvc.lock").write_bytes(world.versions[number % len(world.versions)])
-    world.run_apart("dvc", "checkout", "--force", "--quiet", *(f"{PIPELINE}:{name}" for name in VERSIONED))
+    code, text = world.run_apart("dvc", "checkout", "--force", STAGE)
+    if code:
+        return [f"dvc: checkout ends with {code}: {text[-200:]}"]
     return look(world, kind) if kind is not None else []
 
 
 def repro(world: World) -> None:
-    world.run_apart("dvc", "repro", "--quiet", "--single-item", f"{PIPELINE}:{TARGET}")
+    world.run_apart("dvc", "repro", "--quiet", "--single-item", STAGE)
 
 
 def edited(*others: Draw) -> Draw:
@@ -251,7 +264,7 @@ def knob_and_back(chooser: random.Random) -> list[Any]:
     ]
 
 
-MOMENT = one_of(JOBS, range(0, 700, 20))
+MOMENT = one_of(JOBS, range(-500, 700, 20))
 NUMBERS = tuple(range(8))
 KINDS = tuple(LOOKS)
 Row = tuple[Callable[..., list[str] | None], float, Draw]
@@ -264,7 +277,7 @@ STEPS: dict[str, Row] = {
     "look_during": (look_during, 1.5, edited(edited(one_of(KINDS), MOMENT))),
     "edit_during": (edit_during, 1, edited(edited(MOMENT))),
     "two_builds": (two_builds, 1, edited(edited(MOMENT))),
-    "older_last": (older_last, 0.7, edited(one_of(JOBS))),
+    "older_last": (older_last, 0.5, edited(edited(one_of(JOBS)))),
     "clock": (damage.clock, 4, one_of(tuple(damage.MOVES), ("written", "records", "inputs"))),
     "workspace_file": (damage.workspace_file, 3, one_of(NUMBERS, NUMBERS, damage.HOWS)),
     "manifest": (damage.manifest, 2, one_of(NUMBERS, damage.HOWS)),
