@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import shutil
 import sys
 import tempfile
@@ -27,8 +28,9 @@ from walk.walk import Divergence, shrunk, steps_of, walk
 STEPS_PER_WALK = 200
 
 
-def walks(seeds: list[int], count: int, kept: int, has_details: bool) -> tuple[int, list[Divergence], int]:
-    """Walks until `count` steps are done; returns the steps done, the divergences (the first `kept` of a kind shrunk), answers."""
+def walks(seeds: list[int], count: int, kept: int, has_details: bool) -> tuple[int, list[Divergence], int, float]:
+    """Walks until `count` steps are done; returns the steps done, the divergences (the first `kept` of a kind shrunk),
+    states built from nothing, CPU seconds."""
     root = Path(tempfile.mkdtemp(prefix="random-walk-"))
     tools = Tools(root)
     done, found, kinds = 0, [], Counter[str]()
@@ -52,7 +54,8 @@ def walks(seeds: list[int], count: int, kept: int, has_details: bool) -> tuple[i
             found.append(divergence)
     tools.close()
     shutil.rmtree(root)
-    return done, found, len(tools.answers)
+    cpu_seconds = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return done, found, len(tools.answers), cpu_seconds
 
 
 def main() -> int:
@@ -78,13 +81,14 @@ def main() -> int:
             for job in range(options.jobs)
         ]
         results = [part.result() for part in parts]
-    found = [each for _, divergences, _ in results for each in divergences]
+    found = [each for _, divergences, _, _ in results for each in divergences]
     summary = {
-        "steps": sum(done for done, _, _ in results),
+        "steps": sum(done for done, *_ in results),
         "seed": options.seed,
-        "states_built_from_nothing": sum(states for _, _, states in results),
+        "states_built_from_nothing": sum(states for _, _, states, _ in results),
         "divergences": dict(Counter(each.kind for each in found)),
         "steps_left_out": LEFT_OUT,
+        "cpu_seconds": round(sum(seconds for *_, seconds in results)),
         "seconds": round(time.monotonic() - began, 1),
     }
     print(json.dumps(summary, sort_keys=True))

@@ -9,6 +9,8 @@ signals reach it and what it started, and nothing else.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import runpy
@@ -49,8 +51,9 @@ def become(request: dict[str, Any]) -> None:
 
 def serve() -> None:
     answers = os.fdopen(os.dup(1), "w")
-    # imports the plugins, too
-    snakemake.cli.parse_args(["--dry-run"])
+    # imports the plugins, too; what it says of profiles is nobody's here
+    with contextlib.redirect_stderr(io.StringIO()):
+        snakemake.cli.parse_args(["--dry-run"])
     for line in sys.stdin:
         request = json.loads(line)
         if "wait" in request:

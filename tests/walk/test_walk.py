@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from walk.regressions import ATTACKS, OTHERS
 from walk.state import Tools
-from walk.steps import EDITS, STEPS, do_step
-from walk.walk import differences, run_steps, shrunk, steps_of, walk
+from walk.steps import EDITS, LEFT_OUT, STEPS, Step, do_step
+from walk.walk import Divergence, differences, run_steps, shortened, shrunk, steps_of, walk
 
 SEED = int(os.environ.get("WALK_SEED", "20261130"))
 STEPS_LONG = int(os.environ.get("WALK_STEPS", "200"))
@@ -36,7 +36,26 @@ def check_walk(tools: Tools, seed: int, count: int) -> None:
 def test_steps_are_values_that_the_seed_decides() -> None:
     steps = steps_of(SEED, 2000)
     assert steps == json.loads(json.dumps(steps)) == steps_of(SEED, 2000)
+    # skewed_build and full_disk need what not every machine has
     assert {step[0] for step in steps} == EDITS.keys() | STEPS.keys()
+
+
+def test_a_divergence_is_shrunk_to_the_steps_that_are_enough() -> None:
+    steps = [["knob", "min_chars", number] for number in range(50)]
+
+    def again(tried: Sequence[Step]) -> Divergence | None:
+        is_enough = steps[31] in tried and steps[47] in tried
+        return Divergence("stale", "", tuple(tried)) if is_enough else None
+
+    assert list(shortened(Divergence("stale", "", tuple(steps)), again).steps) == [steps[31], steps[47], steps[49]]
+
+
+def test_every_step_can_be_made_here() -> None:
+    if LEFT_OUT:
+        reason = (
+            f"steps are left out: {LEFT_OUT}; skewed_build needs libfaketime (apt-get install faketime), full_disk root"
+        )
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
 
 
 def test_a_stale_artifact_is_noticed(tools: Tools) -> None:

@@ -148,41 +148,45 @@ def run_steps(world: World, steps: Sequence[Step], say: Callable[[str], None] = 
     return None
 
 
-def shrunk(tools: Tools, found: Divergence, say: Callable[[str], None] = lambda _: None) -> Divergence:
-    """A divergence of the same kind by fewer steps: the last ones alone, then without single ones."""
-    replayed = 0
-
-    def again(steps: Sequence[Step]) -> Divergence | None:
-        nonlocal replayed
-        # a kill may miss its moment once
-        for _ in range(2):
-            replayed += len(steps)
-            world = tools.world()
-            try:
-                other = run_steps(world, steps)
-            finally:
-                tools.remove(world)
-            if other is not None and other.kind == found.kind:
-                return other
-        return None
-
+def shortened(found: Divergence, again: Callable[[Sequence[Step]], Divergence | None]) -> Divergence:
+    """The same by fewer steps: the last ones alone, then without single ones. again: what steps lead to, None for nothing alike."""
     best, length = found, 1
-    while length < len(found.steps) and replayed < MAX_REPLAYED_STEPS:
-        say(f"shrinking: the last {length} steps")
+    while length < len(found.steps):
         shorter = again(found.steps[-length:])
         if shorter is not None:
             best = shorter
             break
         length *= 2
     position = 0
-    while position < len(best.steps) - 1 and replayed < MAX_REPLAYED_STEPS:
-        say(f"shrinking: {len(best.steps)} steps without number {position}")
+    while position < len(best.steps) - 1:
         shorter = again([*best.steps[:position], *best.steps[position + 1 :]])
         if shorter is None:
             position += 1
         else:
             best = shorter
     return best
+
+
+def shrunk(tools: Tools, found: Divergence, say: Callable[[str], None] = lambda _: None) -> Divergence:
+    """A divergence of the same kind by fewer steps, each list of them replayed from the built project."""
+    replayed = 0
+
+    def again(steps: Sequence[Step]) -> Divergence | None:
+        nonlocal replayed
+        # a kill may miss its moment once
+        for _ in range(2):
+            if replayed + len(steps) > MAX_REPLAYED_STEPS:
+                return None
+            replayed += len(steps)
+            say(f"shrinking: {len(steps)} steps")
+            world = tools.world()
+            other = run_steps(world, steps)
+            tools.remove(world)
+            if other is not None and other.kind == found.kind:
+                return other
+        return None
+
+    return shortened(found, again)
 
 
 def walk(tools: Tools, seed: int, count: int, say: Callable[[str], None] = lambda _: None) -> Divergence | None:
