@@ -98,7 +98,17 @@ HOWS = ("remove", "touch", "old", "copy", "replace", "empty", "in place")
 def workspace_file(world: World, folder: int, number: int, how: str) -> None:
     path = installed_file(world, folder, number)
     if path is not None:
+        # what is written in place is written in the store, too: one inode
+        world.has_damage |= how == "in place"
         break_file(path, how)
+
+
+def extra_file(world: World, folder: int) -> None:
+    """A file that no manifest lists."""
+    folders = world.folders()
+    path = world.path / folders[folder % len(folders)]
+    if path.is_dir():
+        (path / "extra.txt").write_text("extra\n", encoding="utf-8")
 
 
 def manifest(world: World, folder: int, how: str) -> None:
@@ -111,6 +121,7 @@ def manifest(world: World, folder: int, how: str) -> None:
 def store_file(world: World, kind: str, number: int, how: str) -> None:
     files = files_below(world.path / STORE / kind)
     if files:
+        world.has_damage = True
         break_file(files[number % len(files)], how)
 
 

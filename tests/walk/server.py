@@ -14,6 +14,7 @@ import io
 import json
 import os
 import runpy
+import signal
 import sys
 from typing import Any
 
@@ -34,6 +35,8 @@ SHARED = (pydantic, rich.table, smart_open, snakemake, typer, yaml)
 def become(request: dict[str, Any]) -> None:
     """Be the command that is asked for, in a fork. Ends as the interpreter of the command would: SystemExit."""
     os.setsid()
+    # what was started in the background by a shell ignores it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     output = os.open(request["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for target, source in ((0, nothing), (1, output), (2, output)):

@@ -136,6 +136,8 @@ class World:
     versions: list[bytes] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     outputs: int = 0
+    # whether objects of the store may have been damaged, of which nothing knows until they are read
+    has_damage: bool = False
 
     def write_settings(self) -> None:
         own = self.settings

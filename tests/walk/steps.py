@@ -281,6 +281,7 @@ STEPS: dict[str, Row] = {
     "clock": (damage.clock, 4, one_of(tuple(damage.MOVES), ("written", "records", "inputs"))),
     "workspace_file": (damage.workspace_file, 3, one_of(NUMBERS, NUMBERS, damage.HOWS)),
     "manifest": (damage.manifest, 2, one_of(NUMBERS, damage.HOWS)),
+    "extra_file": (damage.extra_file, 0.5, one_of(NUMBERS)),
     "store_file": (damage.store_file, 2, one_of(("objects", "actions", "trees", "history"), range(60), damage.HOWS)),
     "swap": (damage.swap, 0.4, one_of(NUMBERS, NUMBERS)),
     "remove": (damage.remove, 2, one_of(damage.REMOVED)),
