@@ -83,7 +83,7 @@ def break_file(path: Path, how: str) -> None:
     elif how == "replace":
         data = path.read_bytes()
         path.unlink()
-        path.write_bytes(bytes(byte ^ 1 for byte in data))
+        path.write_bytes(bytes(byte ^ 1 for byte in data) or b"1")
     elif how == "empty":
         path.unlink()
         path.write_bytes(b"")

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from walk.state import CORPUS, GENERAL, KNOBS, LICENCES, ROLES, World, sentences
+from walk.project import CORPUS, GENERAL, KNOBS, LICENCES, ROLES, sentences
+from walk.state import World
 
 Draw = Callable[[random.Random], list[Any]]
 # module, two spellings of one length: its stage's bytes differ by them, and nothing below reads what is spelt

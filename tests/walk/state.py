@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import yaml
+from walk.project import Settings, write_raw
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TREE = (
@@ -37,7 +37,6 @@ TREE = (
 )
 TARGET = "unique_shards"
 DOMAIN = "artifacts/tiny"
-CORPUS, GENERAL = "data/tiny/corpus", "data/tiny/general"
 # what decides about a result: all that a build from nothing is given
 DECIDING = ("domainlm", "config", "data", "envs")
 # what a look may not change, and what in it may be written by one: digests that are remembered
@@ -45,64 +44,6 @@ LOOKED_AT = ("artifacts", "data", "config", ".domainlm", "logs", ".dvc/domainlm-
 CACHES = (".domainlm/code_index.json", ".domainlm/local_index.json")
 WAIT_SECONDS = 60.0
 HANG_SECONDS = 240.0
-KNOBS: dict[str, tuple[str, str, tuple[Any, ...]]] = {
-    "min_chars": ("clean_shards", "min_chars", (40, 20, 130)),
-    "threshold": ("unique_shards", "threshold", (0.8, 0.5)),
-    "section": ("documents", "max_section_chars", (12000, 400)),
-    "email": ("clean_shards", "personal_data", ({"email": "keep"}, {"email": "mask"})),
-    "lines": ("unique_shards", "max_line_documents", (None, 1)),
-    # no byte differs by it: early cutoff
-    "letters": ("clean_shards", "min_letter_share", (0.5, 0.51)),
-}
-LICENCES = ("CC0-1.0", "MIT")
-ROLES = ("replay", "evaluation", "instruction")
-
-
-def sentences(name: str, count: int) -> str:
-    """The same words for the same name."""
-    digest = hashlib.sha256(name.encode()).hexdigest()
-    words = ["lorem" + digest[i : i + 3].translate(str.maketrans("0123456789", "ghijklmnop")) for i in range(0, 60, 3)]
-    return (
-        " ".join(words[(7 * number + number // 20) % 20] + ("." if number % 9 == 8 else "") for number in range(count))
-        + "."
-    )
-
-
-def write_raw(project: Path) -> None:
-    for folder in (CORPUS, GENERAL, "data/tiny/model"):
-        (project / folder).mkdir(parents=True)
-    corpus = project / CORPUS
-    (corpus / "keep.txt").write_text(sentences("keep", 60) + "\nThe same line.\n", encoding="utf-8")
-    (corpus / "near.txt").write_text(
-        sentences("keep", 60).replace("lorem", "lorem", 1) + " More of it. The same line.\n"
-    )
-    (corpus / "page.md").write_text(
-        f"# Page\n\n{sentences('page', 30)}\n\nWrite to someone@example.org.\n", encoding="utf-8"
-    )
-    rows = [json.dumps({"title": f"row {n}", "text": sentences(f"row{n}", 4 + 8 * n)}) for n in range(3)]
-    (corpus / "rows.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    (project / GENERAL / "general.txt").write_text(sentences("general", 50) + "\n", encoding="utf-8")
-    (project / "data/tiny/model/config.json").write_text("{}", encoding="utf-8")
-
-
-@dataclass
-class Settings:
-    """What the domain's files say."""
-
-    knobs: dict[str, int] = field(default_factory=dict)
-    parent_knobs: dict[str, int] = field(default_factory=dict)
-    is_extending: bool = False
-    licence: int = 0
-    role: int = 0
-    shards: int = 1
-
-
-def sections(knobs: dict[str, int]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for name, number in knobs.items():
-        section, key, values = KNOBS[name]
-        found.setdefault(section, {})[key] = values[number]
-    return found
 
 
 @dataclass(frozen=True)
@@ -140,17 +81,7 @@ class World:
     has_damage: bool = False
 
     def write_settings(self) -> None:
-        own = self.settings
-        sources: dict[str, Any] = dict.fromkeys(("wikipedia", "scikit_learn_docs", "style"))
-        sources["c"] = {"role": "corpus", "local": CORPUS, "licence": LICENCES[own.licence]}
-        sources["g"] = {"role": ROLES[own.role], "local": GENERAL, "licence": "CC0-1.0"}
-        sources["m"] = {"role": "base_model", "local": "data/tiny/model", "licence": "CC0-1.0"}
-        values: dict[str, Any] = {"extends": "parent"} if own.is_extending else {}
-        values |= {"sources": sources, "corpus_split": {"replay_share": 0.0}, **sections(own.knobs)}
-        values["raw_corpus"] = {"shards": own.shards}
-        domains = self.path / "config/domains"
-        domains.joinpath("tiny.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
-        domains.joinpath("parent.yaml").write_text(yaml.safe_dump(sections(own.parent_knobs)), encoding="utf-8")
+        self.settings.write(self.path)
 
     def variables(self) -> dict[str, str]:
         return {**self.tools.environment, "PYTHONPATH": str(self.path), **self.environment}

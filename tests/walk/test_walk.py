@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 import pytest
+from walk.project import KNOBS
 from walk.regressions import ATTACKS, OTHERS
 from walk.state import Tools
 from walk.steps import EDITS, LEFT_OUT, STEPS, Step, do_step
@@ -68,6 +69,20 @@ def test_a_stale_artifact_is_noticed(tools: Tools) -> None:
     do_step(world, ["knob", "min_chars", 0])
     do_step(world, ["workspace_file", 4, 1, "replace"])
     assert any("not what the manifest says" in each for each in differences(world, world.reference()["artifacts"]))
+
+
+@pytest.mark.long
+def test_every_knob_says_something_about_the_corpus(tools: Tools) -> None:
+    world = tools.world()
+    first = world.reference()["artifacts"]
+    for name, (_, _, values) in KNOBS.items():
+        for number in range(1, len(values)):
+            do_step(world, ["knob", name, number])
+            found = world.reference()["artifacts"]
+            changed = {folder for folder in first if found[folder][0] != first[folder][0]}
+            assert (changed == set()) == (name == "letters"), (name, number, changed)
+            assert found != first
+        do_step(world, ["knob", name, 0])
 
 
 def test_a_short_walk(tools: Tools) -> None:
