@@ -41,11 +41,12 @@ def write_raw(project: Path) -> None:
         (project / folder).mkdir(parents=True)
     corpus = project / CORPUS
     (corpus / "keep.txt").write_text(sentences("keep", 60) + "\nThe same line.\n", encoding="utf-8")
-    near = sentences("keep", 60) + " More of it. The same line.\n"
+    near = sentences("keep", 60) + " More of it.\nThe same line.\n"
     (corpus / "near.txt").write_text(near, encoding="utf-8")
     (corpus / "page.md").write_text(
-        f"# Page\n\n{sentences('page', 30)}\n\nWrite to someone@example.org.\n", encoding="utf-8"
+        f"# Page\n\n{sentences('page', 30)}\n\nWrite to jane.doe@hospital.co.uk today.\n", encoding="utf-8"
     )
+    (corpus / "short.txt").write_text("A note of thirty letters.\n", encoding="utf-8")
     rows = [json.dumps({"title": f"row {n}", "text": sentences(f"row{n}", 4 + 8 * n)}) for n in range(3)]
     (corpus / "rows.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
     (project / GENERAL / "general.txt").write_text(sentences("general", 50) + "\n", encoding="utf-8")
