@@ -38,6 +38,18 @@ The suite is tested, too: the code digest, the configuration slice and the list 
 and rows fail (`test_rows_notice_what_is_broken`). That the stage table names every library which a stage's code imports,
 and that a stage reads no more of the configuration than its slice, tests/test_pipeline.py compares with the code.
 
+A table holds what was thought of. A random walk tries what was not: edits of knobs, raw files and code (some that keep size
+and time), failed and killed jobs, runs that overtake each other, looks during builds, clocks ahead and behind, `dvc checkout`,
+damaged and removed files of workspace and store, collections, a moved project, one after another in one tiny project. After each
+step the plain command is compared with a build of the same files from nothing, in another folder, over an empty store; a look
+may change no file; the plain command once more builds nothing. The first divergence is shrunk to the steps that are enough for
+it, and stays as a test (tests/walk/regressions.py). `make test` walks 10 steps, `make test_long` 200, from seeds that
+tests/walk/test_walk.py names (`WALK_SEED`, `WALK_STEPS`: others):
+
+```bash
+.venv/bin/python benchmarks/random_walk.py 2000 1 --jobs 2   # steps, seed
+```
+
 Not in any key, by decision: the device, the processor's instruction set, threads, processes (`action.json` says where it
 was built); and libraries that only other libraries import, whose versions the lock files fix. An installed artifact that
 is written to with its time put back is found by `domainlm verify`, not by the next build: its links share one inode's time.
