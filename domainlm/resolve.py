@@ -20,13 +20,20 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from domainlm.config.domain import DomainConfig
+from domainlm.wording import printable
 
 DEFAULT_FILE = "config/config.yaml"
 OVERRIDES = "--config"
 
 
 class ConfigurationError(Exception):
-    """The configuration is wrong: the message names file, key, value, and the fix."""
+    """The configuration is wrong: the message names file, key, value, and the fix.
+
+    Snakemake prints it too, so names in it are made printable here. Its lines are ours.
+    """
+
+    def __str__(self) -> str:
+        return "\n".join(map(printable, super().__str__().split("\n")))
 
 
 class _Loader(yaml.SafeLoader):
@@ -77,6 +84,8 @@ def read_layer(project: Path, name: str) -> Layer:
         values = load_yaml(path.read_text(encoding="utf-8"), name)
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{name}: not UTF-8 ({error}); save it as UTF-8") from error
+    except OSError as error:
+        raise ConfigurationError(f"{name}: cannot be read ({error.strerror}); expected a file in {project}") from error
     if values is None:
         values = {}
     if not isinstance(values, dict):

@@ -51,6 +51,12 @@ def write_stamp(project: Path, **changes: object) -> Path:
     return path
 
 
+def write_project(folder: Path) -> None:
+    """What makes a folder a project."""
+    (folder / "config").mkdir(parents=True)
+    (folder / "config/config.yaml").write_text("domain: medical\n", encoding="utf-8")
+
+
 def builds(project: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (project / ".domainlm/builds.jsonl").read_text().splitlines()]
 
@@ -92,10 +98,11 @@ def test_a_project_s_own_package_is_not_passed_over_by_the_installed_script(
 
 
 def test_without_a_stamp_exits_3_and_says_who_writes_it(run: Run, tmp_path: Path) -> None:
+    write_project(tmp_path)
     done = run("build", "documents", "--shard", "0001")
     assert done.returncode == 3
     assert ".domainlm/stamps/medical/documents.0001.json does not exist; run snakemake" in done.stderr
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["config"]
 
 
 def test_a_missing_input_exits_3_and_names_it_in_every_record(run: Run, tmp_path: Path) -> None:

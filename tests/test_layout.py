@@ -25,6 +25,7 @@ DEFAULT_ARTIFACTS = [stage.name for stage in STAGES if is_part(stage, resolve(PA
 # lowest first: a module may import what stands in a line above its own, and its own package (stages: not even that)
 LAYERS = (
     "config stage wording process",
+    "terminal",
     "text",
     "tokens",
     "models",
