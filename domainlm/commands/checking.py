@@ -18,7 +18,6 @@ from domainlm.commands.shared import (
     check_artifact,
     named_errors,
     present_stamps,
-    project_above,
     project_folder,
 )
 from domainlm.terminal import say, show
@@ -104,8 +103,8 @@ def doctor(
     from domainlm.upkeep.hooks import install_hooks as install
     from domainlm.upkeep.hooks import recorded_hollow, versions_of_hook
 
-    # what git and DVC recorded can be looked at without a configuration; git runs hooks at the top of a repository
-    project = Path.cwd() if hook is not None or (hollow and project_above(Path.cwd()) is None) else project_folder()
+    # git runs a hook at the top of a repository, which may hold its project further down
+    project = Path.cwd() if hook is not None else project_folder(is_record_enough=hollow)
     with named_errors():
         if install_hooks:
             for path in install(project):

@@ -43,13 +43,18 @@ def check_artifact(artifact: str) -> None:
         raise typer.Exit(2)
 
 
-def project_folder() -> Path:
-    """The current folder. Exits with 2 where it is no project, and says which folder above it is one."""
+def project_folder(is_record_enough: bool = False) -> Path:
+    """The current folder. Exits with 2 where it is no project, and says which folder above it is one.
+
+    is_record_enough: whether what DVC and git recorded is all that is asked for, so that only a project above it is in the way.
+    """
     try:
         here = Path.cwd()
         if (here / PROJECT_FILE).exists():
             return here
         above = project_above(here)
+        if is_record_enough and above is None:
+            return here
     except FileNotFoundError:
         say("the current folder was removed; change to a project's folder")
         raise typer.Exit(2) from None
