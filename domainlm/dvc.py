@@ -129,8 +129,9 @@ def _paths_below(folder: bytes, shown: bytes) -> Iterator[bytes]:
     """Links are not followed, as DVC does not."""
     for found, folders, files in os.walk(folder):
         folders.sort()
+        place = os.path.normpath(os.path.join(shown, os.path.relpath(found, folder)))
         for name in sorted([*folders, *files]):
-            yield os.path.normpath(os.path.join(shown, os.path.relpath(found, folder), name))
+            yield os.path.join(place, name)
 
 
 def pipeline_file(domain: str, default_domain: str) -> str:
@@ -194,6 +195,11 @@ def check_pipeline_file(project: Path, domain: str) -> None:
         return
     found = load_yaml((project / path).read_text(encoding="utf-8"), path)["stages"]
     for name, stage in expected["stages"].items():
+        if stage.get("always_changed") and not found.get(name, {}).get("always_changed"):
+            raise ConfigurationError(
+                f"{path}: stage {name}: always_changed is not set, but a folder of its sources holds names that are not UTF-8, "
+                f"so DVC would miss its changes: run `python -m domainlm.dvc {domain}`, then dvc again"
+            )
         for kind in ("deps", "params", "outs"):
             listed = found.get(name, {}).get(kind, [])
             missing = [item for item in stage[kind] if item not in listed]
@@ -210,6 +216,10 @@ def main() -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
     print(f"wrote {path}")
+    for stage in (name for name, stage in load_yaml(text, path)["stages"].items() if stage.get("always_changed")):
+        print(
+            f"{stage} will be started by every `dvc repro`: its folders hold names that are not UTF-8, which DVC cannot hash"
+        )
 
 
 if __name__ == "__main__":

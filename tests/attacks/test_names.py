@@ -127,7 +127,7 @@ def test_a_command_names_the_project_above(arguments: str, text_project: Any, mo
 @attack(
     "workspace",
     "wrong folder",
-    "a current folder that was removed, or that this user may not enter",
+    "a current folder that was removed",
     "one line, exit 2, no traceback",
 )
 @pytest.mark.parametrize("arguments", ["plan", "trace x", "gc", "doctor", "doctor --hollow", "build documents"])
@@ -139,6 +139,12 @@ def test_a_folder_that_is_gone(arguments: str, tmp_path: Path, monkeypatch: pyte
     assert (done.exit_code, done.stderr) == (2, "the current folder was removed; change to a project's folder\n")
 
 
+@attack(
+    "workspace",
+    "wrong folder",
+    "a current folder that this user may not enter",
+    "one line with the system's reason, exit 2",
+)
 def test_a_folder_that_may_not_be_entered(open_folder: Path, as_nobody: Callable[[Callable[[], Any]], Any]) -> None:
     os.chdir(open_folder)
     try:
