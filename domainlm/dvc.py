@@ -116,7 +116,11 @@ def name_beyond_dvc(project: Path, local: str) -> str | None:
 
     Whatever include and exclude say: DVC hashes all that lies in a folder. Costs one listing of it.
     """
-    root = os.fsencode(local)
+    try:
+        root = os.fsencode(local)
+    except UnicodeEncodeError:
+        # half a character, as YAML's "\\ud83d" gives: no file has such a name
+        return local
     for path in (root, *_paths_below(os.path.join(os.fsencode(project), root), root)):
         try:
             path.decode("utf-8")
@@ -211,7 +215,14 @@ def check_pipeline_file(project: Path, domain: str) -> None:
 
 
 def main() -> None:
-    path, text = pipeline_text(PACKAGE_ROOT, sys.argv[1] if len(sys.argv) > 1 else None)
+    # not by whoever reads a Snakefile: rich is imported in 0.1 s
+    from domainlm.terminal import say
+
+    try:
+        path, text = pipeline_text(PACKAGE_ROOT, sys.argv[1] if len(sys.argv) > 1 else None)
+    except ConfigurationError as error:
+        say(str(error))
+        sys.exit(2)
     file = PACKAGE_ROOT / path
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")

@@ -122,6 +122,7 @@ class TestNamesBeyondDvc:
         assert "always_changed" not in stage
         assert name_beyond_dvc(project, "data/hpo") is None
         assert name_beyond_dvc(project, "data/missing") is None
+        assert name_beyond_dvc(project, "data/\ud83d") == "data/\ud83d"
 
     @pytest.mark.parametrize("make", [os.mkdir, lambda path: open(path, "w").close()], ids=["folder", "file"])
     def test_a_stage_that_reads_others_is_always_started(self, folder: bytes, project: Path, make: Any) -> None:

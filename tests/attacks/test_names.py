@@ -77,14 +77,20 @@ def test_a_folder_is_no_variable_of_dvc(name: str, text_project: Any) -> None:
     "folder names with line feeds, quotes, colons, anchors or words that YAML takes for values",
     "dvc.yaml holds each as one text, and a build reads it",
 )
-@pytest.mark.parametrize("name", ODD, ids=[f"{number}" for number in range(len(ODD))])
-def test_a_folder_s_name_is_one_text(name: str, text_project: Any) -> None:
-    project = with_corpus(text_project, name)
-    path, text = pipeline_text(project)
-    listed = yaml.safe_load(text)["stages"]["raw_corpus"]["deps"]
-    assert name.replace("${", "\\${") in listed
-    assert text_project.build("raw_corpus") == ["built"] * len(text_project.build("raw_corpus"))
-    assert path == "dvc.yaml"
+def test_a_folder_s_name_is_one_text(text_project: Any) -> None:
+    project = Path(text_project.path)
+    path = project / "config/config.yaml"
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for number, name in enumerate(ODD):
+        (project / "data" / name).mkdir(parents=True)
+        (project / "data" / name / "x.txt").write_text(f"words {number}", encoding="utf-8")
+        config["sources"][f"odd{number}"] = {"role": "corpus", "local": f"data/{name}"}
+    path.write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
+    listed = yaml.safe_load(pipeline_text(project)[1])["stages"]["raw_corpus"]["deps"]
+    assert {f"data/{name}".replace("${", "\\${") for name in ODD} <= set(listed)
+    assert set(text_project.build("raw_corpus")) == {"built"}
+    rows = [row for file in project.glob("artifacts/tiny/raw_corpus/*/inventory.jsonl") for row in file.open()]
+    assert len(rows) == len(ODD) + 4
 
 
 @attack(

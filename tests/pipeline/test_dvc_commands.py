@@ -197,7 +197,7 @@ def test_odd_names_of_folders_are_their_own(fresh_tree: Any) -> None:
         folder = fresh_tree.path / "data" / name
         folder.mkdir()
         (folder / f"{name}.txt").write_text(f"kola bimo tera vona siku {number} pafe lodi gura neha foco")
-        sources.append(f"  odd{number}: {{role: corpus, local: {json.dumps(f'data/{name}')}}}\n")
+        sources.append(f"  odd{number}: {{role: corpus, local: {json.dumps(f'data/{name}', ensure_ascii=False)}}}\n")
     fresh_tree.edit("config/domains/tiny.yaml", "sources:\n", f"sources:\n{''.join(sources)}")
     fresh_tree.run("python", "-m", "domainlm.dvc", "tiny")
     fresh_tree.run("dvc", "repro", "--quiet", f"{FILE}:raw_corpus")
