@@ -71,6 +71,7 @@ format: $(READY)
 docs dvc.yaml: $(READY)
 	python -m domainlm.reference
 	python tests/mutations_table.py
+	python tests/attacks_table.py
 	python -m domainlm.dvc
 
 locks: $(READY)

@@ -6,17 +6,39 @@ Exit codes: 0 done, 1 the check found something, 2 wrong usage or configuration,
 from __future__ import annotations
 
 from importlib import metadata
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from domainlm.commands.building import build
 from domainlm.commands.checking import check, doctor, verify
 from domainlm.commands.explaining import lineage, plan, trace, why
 from domainlm.commands.keeping import gc, pull, push
+from domainlm.terminal import take_any_letter
+from domainlm.wording import printable
+
+
+class Commands(TyperGroup):
+    """The commands. Wrong usage is said with its arguments as text: they may be names that a shell's pattern found."""
+
+    def invoke(self, context: Any) -> Any:
+        try:
+            return super().invoke(context)
+        except Exception as error:
+            # typer's own class of such errors is in no public module
+            if hasattr(error, "format_message") and hasattr(error, "message"):
+                error.message = printable(error.message)
+            raise
+
 
 application = typer.Typer(
-    name="domainlm", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
+    name="domainlm",
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help=__doc__,
 )
 for command in (build, plan, why, lineage, trace, verify, check, gc, push, pull, doctor):
     application.command()(command)
@@ -38,6 +60,7 @@ def main(
 
 
 def run() -> None:
+    take_any_letter()
     application()
 
 

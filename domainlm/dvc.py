@@ -9,13 +9,17 @@ DVC runs a stage only when a dependency that this file lists changed, and it can
 file does not hold yet: with the sections alone, a new section of a domain file left everything "up to date". So the two
 stages without inputs depend on the whole of such a file, and when DVC runs any stage, `check_pipeline_file` refuses to
 build by a list that has fallen behind.
+
+DVC hashes no folder that holds a name which is not UTF-8 (its notes are a database of text: "surrogates not allowed").
+A stage that reads such a folder does not list it and is `always_changed`: DVC starts it every time, and Snakemake, which
+takes names as bytes, finds out what changed. To let DVC pass the names over (`.dvcignore`) would miss their changes.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +74,7 @@ def _has(values: Any, key: str) -> bool:
 
 
 def _stage(
-    stage: Stage, config: DomainConfig, code: CodeIndex, layers: list[Layer], default_domain: str
+    project: Path, stage: Stage, config: DomainConfig, code: CodeIndex, layers: list[Layer], default_domain: str
 ) -> dict[str, Any]:
     domain = config.domain
     override = "" if domain == default_domain else f" --config domain={domain}"
@@ -82,17 +86,56 @@ def _stage(
     dependencies += [*stage.package_data, *LOCK_FILES]
     if stage.name == "clean_shards":
         dependencies += [entry.file for entry in config.clean_shards.word_lists.values() if entry.file is not None]
-    if stage.name in ROOTS:
-        is_model = stage.name == "base_model"
-        sources = [s for s in config.sources.values() if (s.role == "base_model") == is_model]
-        dependencies += [source.local for source in sources if source.local is not None]
+    folders = _local_sources(stage, config)
+    unreadable = {folder for folder in folders if name_beyond_dvc(project, folder) is not None}
+    dependencies += sorted(set(folders) - unreadable)
     return {
         "cmd": f"snakemake --cores all {stage.name}{override}",
         **({"wdir": "../.."} if override else {}),
-        "deps": sorted(set(dependencies)),
+        **({"always_changed": True} if unreadable else {}),
+        "deps": [_as_text(name) for name in sorted(set(dependencies))],
         "params": _parameters(stage, layers),
         "outs": [artifact_folder(domain, stage.name)],
     }
+
+
+def _local_sources(stage: Stage, config: DomainConfig) -> list[str]:
+    """Local files and folders that a stage without inputs reads."""
+    is_model = stage.name == "base_model"
+    sources = [s for s in config.sources.values() if (s.role == "base_model") == is_model]
+    return [s.local for s in sources if s.local is not None] if stage.name in ROOTS else []
+
+
+def _as_text(name: str) -> str:
+    """A name as DVC's templates leave it: `${` would be the beginning of a variable."""
+    return name.replace("${", r"\${")
+
+
+def name_beyond_dvc(project: Path, local: str) -> str | None:
+    """The first path of a local source that is not UTF-8, so that DVC cannot hash it; None where every name is.
+
+    Whatever include and exclude say: DVC hashes all that lies in a folder. Costs one listing of it.
+    """
+    try:
+        root = os.fsencode(local)
+    except UnicodeEncodeError:
+        # half a character, as YAML's "\\ud83d" gives: no file has such a name
+        return local
+    for path in (root, *_paths_below(os.path.join(os.fsencode(project), root), root)):
+        try:
+            path.decode("utf-8")
+        except UnicodeDecodeError:
+            return os.fsdecode(path)
+    return None
+
+
+def _paths_below(folder: bytes, shown: bytes) -> Iterator[bytes]:
+    """Links are not followed, as DVC does not."""
+    for found, folders, files in os.walk(folder):
+        folders.sort()
+        place = os.path.normpath(os.path.join(shown, os.path.relpath(found, folder)))
+        for name in sorted([*folders, *files]):
+            yield os.path.join(place, name)
 
 
 def pipeline_file(domain: str, default_domain: str) -> str:
@@ -114,7 +157,9 @@ def pipeline_document(project: Path, domain: str | None = None) -> tuple[str, di
     files = [read_layer(project, layer.name) for layer in layers[:-1]]
     code = CodeIndex(PACKAGE_ROOT, project / CODE_INDEX_FILE, EXCLUDED_MODULES)
     stages = {
-        stage.name: _stage(stage, config, code, files, default_domain) for stage in STAGES if is_part(stage, config)
+        stage.name: _stage(project, stage, config, code, files, default_domain)
+        for stage in STAGES
+        if is_part(stage, config)
     }
     path = pipeline_file(config.domain, default_domain)
     up = os.path.relpath(".", Path(path).parent)
@@ -154,6 +199,11 @@ def check_pipeline_file(project: Path, domain: str) -> None:
         return
     found = load_yaml((project / path).read_text(encoding="utf-8"), path)["stages"]
     for name, stage in expected["stages"].items():
+        if stage.get("always_changed") and not found.get(name, {}).get("always_changed"):
+            raise ConfigurationError(
+                f"{path}: stage {name}: always_changed is not set, but a folder of its sources holds names that are not UTF-8, "
+                f"so DVC would miss its changes: run `python -m domainlm.dvc {domain}`, then dvc again"
+            )
         for kind in ("deps", "params", "outs"):
             listed = found.get(name, {}).get(kind, [])
             missing = [item for item in stage[kind] if item not in listed]
@@ -165,11 +215,22 @@ def check_pipeline_file(project: Path, domain: str) -> None:
 
 
 def main() -> None:
-    path, text = pipeline_text(PACKAGE_ROOT, sys.argv[1] if len(sys.argv) > 1 else None)
+    # not by whoever reads a Snakefile: rich is imported in 0.1 s
+    from domainlm.terminal import say
+
+    try:
+        path, text = pipeline_text(PACKAGE_ROOT, sys.argv[1] if len(sys.argv) > 1 else None)
+    except ConfigurationError as error:
+        say(str(error))
+        sys.exit(2)
     file = PACKAGE_ROOT / path
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
     print(f"wrote {path}")
+    for stage in (name for name, stage in load_yaml(text, path)["stages"].items() if stage.get("always_changed")):
+        print(
+            f"{stage} will be started by every `dvc repro`: its folders hold names that are not UTF-8, which DVC cannot hash"
+        )
 
 
 if __name__ == "__main__":

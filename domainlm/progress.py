@@ -15,10 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from domainlm.store.secrets import without_secrets
+from domainlm.terminal import console, lines_of
+from domainlm.wording import printable
 
 LINE_EVERY_SECONDS = 30.0
 
@@ -40,9 +41,9 @@ class Reporter:
     """Prints one build's progress and log lines; a context manager, because a live bar must be taken down."""
 
     def __init__(self, name: str, log_file: Path | None) -> None:
-        self.name = name
+        self.name = printable(name)
         self._file: TextIO | None = None
-        self._console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+        self._console = console(is_error=True)
         self._bar: Progress | None = None
         self._last_line = -LINE_EVERY_SECONDS
         if log_file is not None:
@@ -67,7 +68,7 @@ class Reporter:
         if self._file is None:
             return
         try:
-            self._file.write(f"{time.strftime('%H:%M:%S')} {message}\n")
+            self._file.write("\n".join(lines_of(f"{time.strftime('%H:%M:%S')} {message}")) + "\n")
             self._file.flush()
         except OSError as error:
             self._go_on_without_file(error)
@@ -79,25 +80,28 @@ class Reporter:
             with suppress(OSError):
                 self._file.close()
             self._file = None
-        self._console.print(
-            f"[{self.name}] the log file cannot be written ({error}); what follows is printed here only"
-        )
+        self._print(f"the log file cannot be written ({error}); what follows is printed here only")
+
+    def _print(self, message: str) -> None:
+        # above the bar, where there is one
+        for each in lines_of(f"[{self.name}] {message}"):
+            self._console.print(each)
 
     def log(self, message: str) -> None:
         # of libraries' errors and traces too, which may quote an address with a password, or a variable of the environment
         message = without_secrets(message)
-        self._console.print(f"[{self.name}] {message}")
+        self._print(message)
         self._write(message)
 
     def progress(self, done: int, total: int, figures: Mapping[str, float]) -> None:
-        text = describe(figures)
+        text = printable(describe(figures))
         if sys.stderr.isatty():
             if self._bar is None:
                 columns = (
-                    TextColumn("{task.description}"),
+                    TextColumn("{task.description}", markup=False),
                     BarColumn(),
                     TaskProgressColumn(),
-                    TextColumn("{task.fields[figures]}"),
+                    TextColumn("{task.fields[figures]}", markup=False),
                 )
                 self._bar = Progress(*columns, console=self._console, transient=True)
                 self._bar.add_task(self.name, total=total, figures=text)

@@ -24,6 +24,7 @@ from domainlm.config.domain import DomainConfig
 from domainlm.config.section import MAX_NAME_CHARS, NAME_PATTERN
 from domainlm.secret_sources import quotable, secrets_of_sources
 from domainlm.store.secrets import without_secrets
+from domainlm.wording import printable
 from domainlm.yaml_text import MAX_CHARS, InvalidYaml, parsed_yaml
 
 DEFAULT_FILE = "config/config.yaml"
@@ -43,10 +44,16 @@ _SHORT.maxlevel = 3
 
 
 class ConfigurationError(Exception):
-    """The configuration is wrong: the message names file, key, value, and the fix. A secret among the values is masked."""
+    """The configuration is wrong: the message names file, key, value, and the fix. A secret among the values is masked.
+
+    Snakemake prints it too, so names in it are made printable here. Its lines are ours.
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(without_secrets(message))
+
+    def __str__(self) -> str:
+        return "\n".join(map(printable, super().__str__().split("\n")))
 
 
 def shown(value: Any) -> str:

@@ -64,7 +64,13 @@ def locked_versions(project: Path) -> dict[str, str]:
     """Distribution -> public version in the lock files. The local part (+cpu, +cu130) is a build, not a version."""
     versions: dict[str, str] = {}
     for name in LOCK_FILES:
-        for line in (project / name).read_text(encoding="utf-8").splitlines():
+        try:
+            lines = (project / name).read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise ConfigurationError(
+                f"{name}: cannot be read ({error.strerror}); it says which versions keys are made of: git checkout {name}"
+            ) from error
+        for line in lines:
             found = _PIN.match(line)
             if found:
                 versions[found[1].lower().replace("_", "-")] = found[2].split("+")[0]

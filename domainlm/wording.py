@@ -1,14 +1,29 @@
-"""Figures and values in words, the same in every command.
+"""Figures, values and names in words, the same in every command.
 
-In: seconds, bytes, values of the configuration. Out: a few characters that a person reads at a glance.
+In: seconds, bytes, values of the configuration, names that strangers gave. Out: a few characters that a person reads at a glance.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 MAX_VALUE_CHARS = 60
+# control characters (C0, DEL, C1), line and paragraph separators, what turns the direction of writing or shows nothing, and lone
+# surrogates, which no encoding has. Joiners (U+200C, U+200D) stay: Persian and emoji are written with them
+STEERING = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff"
+    r"\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+
+
+def printable(text: str) -> str:
+    """A text as one line that only says something: what would steer a terminal is shown as Python writes it, `\\x1b`.
+
+    Backslashes stay single, so that paths read as they are; equal to its argument for all that people call files.
+    """
+    return STEERING.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def seconds_in_words(seconds: float) -> str:

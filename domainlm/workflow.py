@@ -205,7 +205,9 @@ def build_command() -> str:
 
     $PPID is set by the shell when it starts, half a second before Python can look who its parent is.
     """
-    return f"exec {shlex.quote(sys.executable)} -m domainlm build --as-needed --parent $PPID"
+    # Snakemake fills in what stands in braces
+    python = shlex.quote(sys.executable).replace("{", "{{").replace("}", "}}")
+    return f"exec {python} -m domainlm build --as-needed --parent $PPID"
 
 
 __all__ = ["ConfigurationError", "Workflow", "asked_of_snakemake", "build_command", "prepare", "share_volume"]

@@ -8,6 +8,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -51,6 +52,12 @@ def write_stamp(project: Path, **changes: object) -> Path:
     return path
 
 
+def write_project(folder: Path) -> None:
+    """What makes a folder a project."""
+    (folder / "config").mkdir(parents=True)
+    (folder / "config/config.yaml").write_text("domain: medical\n", encoding="utf-8")
+
+
 def builds(project: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (project / ".domainlm/builds.jsonl").read_text().splitlines()]
 
@@ -92,10 +99,11 @@ def test_a_project_s_own_package_is_not_passed_over_by_the_installed_script(
 
 
 def test_without_a_stamp_exits_3_and_says_who_writes_it(run: Run, tmp_path: Path) -> None:
+    write_project(tmp_path)
     done = run("build", "documents", "--shard", "0001")
     assert done.returncode == 3
     assert ".domainlm/stamps/medical/documents.0001.json does not exist; run snakemake" in done.stderr
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["config"]
 
 
 def test_a_missing_input_exits_3_and_names_it_in_every_record(run: Run, tmp_path: Path) -> None:
@@ -184,3 +192,60 @@ def test_a_build_that_is_told_to_end_unwinds_once() -> None:
     build.terminate()
     assert build.communicate()[0] == b"tidy\n"
     assert build.returncode == 128 + signal.SIGTERM
+
+
+def test_the_default_configuration_must_be_a_file(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "config/config.yaml").mkdir(parents=True)
+    for arguments in (["plan"], ["lineage", "documents"], ["verify"], ["push"], ["trace", "x"]):
+        done = run(*arguments)
+        assert done.returncode == 2
+        assert done.stderr.startswith("config/config.yaml: cannot be read (Is a directory)")
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_project_without_lock_files_says_which_is_missing(text_project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (text_project.path / "envs/cpu.lock").unlink()
+    monkeypatch.chdir(text_project.path)
+    for arguments in (["plan"], ["why", "documents"]):
+        done = CliRunner().invoke(application, arguments)
+        assert (done.exit_code, done.stderr.split(":")[0]) == (2, "envs/cpu.lock")
+    done = CliRunner().invoke(application, ["doctor"])
+    assert done.exit_code == 1
+    assert "PROBLEM  libraries: envs/cpu.lock: cannot be read" in done.stdout
+
+
+def test_a_project_without_domains_names_the_default_one(text_project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(text_project.path)
+    done = CliRunner().invoke(application, ["plan", "--domain", "law"])
+    assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1)
+    assert "valid are tiny" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["plan"], ["gc"], ["doctor"], ["build", "documents"], ["verify", "documents"]])
+def test_outside_of_every_project(arguments: list[str], run: Run, tmp_path: Path) -> None:
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"{tmp_path} is no project, as it has no config/config.yaml; change to a project's folder\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_shared_store_is_collected_from_anywhere(
+    text_project: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOMAINLM_STORE", str(tmp_path / "store"))
+    text_project.build("raw_corpus")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    found = json.loads(CliRunner().invoke(application, ["gc", "--json"]).stdout)
+    assert (found["removed"], found["roots"]["installed"]) == ([], 3)
+
+
+def test_what_the_system_refuses_is_one_line(text_project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    text_project.build("raw_corpus")
+    monkeypatch.chdir(text_project.path)
+    inventory = text_project.path / "artifacts/tiny/raw_corpus/0000/inventory.jsonl"
+    inventory.unlink()
+    inventory.mkdir()
+    done = CliRunner().invoke(application, ["trace", "corpus"])
+    assert done.exit_code in (0, 3)
+    assert done.exception is None or isinstance(done.exception, SystemExit)

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from domainlm.dvc import check_pipeline_file, pipeline_text
+from domainlm.dvc import check_pipeline_file, name_beyond_dvc, pipeline_text
 from domainlm.pipeline import STAGES
 from domainlm.resolve import ConfigurationError, load_yaml
 
@@ -105,6 +106,51 @@ def test_what_a_file_does_not_hold_yet_counts_in_the_stages_without_inputs(proje
     # the default domain's own file holds every section
     stages = generated(repository)[1]["stages"]
     assert stages["raw_corpus"]["params"] == [{"config/config.yaml": ["raw_corpus", "sources"]}]
+
+
+class TestNamesBeyondDvc:
+    @pytest.fixture
+    def folder(self, project: Path) -> bytes:
+        (project / "data/hpo/deep").mkdir(parents=True)
+        (project / "data/hpo/deep/plain.txt").touch()
+        return os.fsencode(project / "data/hpo/deep")
+
+    def test_plain_names_change_nothing(self, folder: bytes, project: Path) -> None:
+        (project / "data/hpo/deep/病历.txt").touch()
+        stage = generated(project)[1]["stages"]["raw_corpus"]
+        assert "data/hpo" in stage["deps"]
+        assert "always_changed" not in stage
+        assert name_beyond_dvc(project, "data/hpo") is None
+        assert name_beyond_dvc(project, "data/missing") is None
+        assert name_beyond_dvc(project, "data/\ud83d") == "data/\ud83d"
+
+    @pytest.mark.parametrize("make", [os.mkdir, lambda path: open(path, "w").close()], ids=["folder", "file"])
+    def test_a_stage_that_reads_others_is_always_started(self, folder: bytes, project: Path, make: Any) -> None:
+        make(folder + b"/\xb2\xa1")
+        stages = generated(project)[1]["stages"]
+        assert "data/hpo" not in stages["raw_corpus"]["deps"]
+        assert [name for name, stage in stages.items() if stage.get("always_changed")] == ["raw_corpus"]
+        assert name_beyond_dvc(project, "data/hpo") == os.fsdecode(b"data/hpo/deep/\xb2\xa1")
+
+    def test_of_a_model_it_is_the_other_stage(self, folder: bytes, project: Path) -> None:
+        os.makedirs(os.fsencode(project / "data/model") + b"/\xff")
+        stages = generated(project)[1]["stages"]
+        assert [name for name, stage in stages.items() if stage.get("always_changed")] == ["base_model"]
+
+    def test_a_run_that_dvc_starts_wants_it_so_too(self, folder: bytes, project: Path) -> None:
+        os.mkdir(folder + b"/\xb2\xa1")
+        path, text = pipeline_text(project)
+        (project / path).write_text(text.replace("    always_changed: true\n", ""))
+        with pytest.raises(ConfigurationError, match="raw_corpus: always_changed is not set"):
+            check_pipeline_file(project, "medical")
+        (project / path).write_text(text)
+        check_pipeline_file(project, "medical")
+
+
+def test_a_name_is_no_variable(project: Path) -> None:
+    text = BASE.replace("data/hpo", "'data/${x}'")
+    (project / "config/config.yaml").write_text(text)
+    assert "data/\\${x}" in generated(project)[1]["stages"]["raw_corpus"]["deps"]
 
 
 class TestCheck:

@@ -125,3 +125,10 @@ def test_a_log_file_that_cannot_be_made_ends_nothing(tmp_path: Path, capsys: pyt
     with Reporter("a", tmp_path / "logs/a.log") as reporter:
         reporter.log("first")
     assert capsys.readouterr().err.splitlines()[-1] == "[a] first"
+
+
+def test_a_message_of_several_lines_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Reporter("a", tmp_path / "a.log") as reporter:
+        reporter.log("failed: x\x1b[1m\n12:00:00 all is well\n")
+    assert capsys.readouterr().err == "[a] failed: x\\x1b[1m\n  12:00:00 all is well\n"
+    assert lines_of(tmp_path / "a.log") == ["failed: x\\x1b[1m", "  12:00:00 all is well"]

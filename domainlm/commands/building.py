@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from domainlm.commands.shared import named_errors
+from domainlm.commands.shared import check_artifact, named_errors, project_folder
 from domainlm.process import die_with_parent, end_tidily_on_sigterm
 
 
@@ -34,7 +34,6 @@ def build(
     """Build one artifact whose inputs are built. Restores it where its action is known; safe to call by hand."""
     from domainlm.build import read_stamp, recorded_build
     from domainlm.hollow import is_requested
-    from domainlm.pipeline import BY_NAME
     from domainlm.progress import Reporter
     from domainlm.stage import Resources, StageError
     from domainlm.stamps import check_package, stamp_path
@@ -42,14 +41,13 @@ def build(
     from domainlm.store.remote import RemoteError
     from domainlm.tokens.bounded import is_panic
 
-    if artifact not in BY_NAME:
-        typer.echo(f"no artifact {artifact!r}; expected one of {', '.join(BY_NAME)}", err=True)
-        raise typer.Exit(2)
+    check_artifact(artifact)
     end_tidily_on_sigterm()
     die_with_parent(parent)
     # libraries announce changes of their own that no user of ours can act on
     warnings.simplefilter("ignore", FutureWarning)
-    project = Path.cwd()
+    # a stamp says all that a build needs
+    project = Path.cwd() if stamp is not None else project_folder()
     with named_errors():
         check_package(project)
     name = artifact if shard is None else f"{artifact}/{shard}"

@@ -18,8 +18,9 @@ from domainlm.commands.shared import (
     check_artifact,
     named_errors,
     present_stamps,
-    show,
+    project_folder,
 )
+from domainlm.terminal import say, show
 
 
 def verify(
@@ -40,19 +41,18 @@ def verify(
 
     if artifact is not None:
         check_artifact(artifact)
-    project = Path.cwd()
+    project = project_folder()
     try:
         with named_errors(), Reporter("verify", None) as reporter:
             chosen = domain or default_domain(project)
             report = verify_bytes(project, chosen, artifact, threads or os.cpu_count() or 1, again, reporter.progress)
     except VerifyRunning as error:
-        typer.echo(str(error), err=True)
+        say(str(error))
         raise typer.Exit(3) from None
     if as_json:
         show(report.as_json())
     else:
-        for line in summary(report):
-            typer.echo(line)
+        show(summary(report))
         if not report.is_sound:
             show(damage_table(report, project))
     if not report.is_sound:
@@ -80,7 +80,7 @@ def check(
         stamps = stamps_to_check(present_stamps(domain, settings or []), artifact, shard)
         cores = threads or os.cpu_count() or 1
         resources = Resources(threads=cores, progress=reporter.progress, log=reporter.log)
-        checked = check_again(Path.cwd(), stamps, resources, reporter.log)
+        checked = check_again(project_folder(), stamps, resources, reporter.log)
     show(check_json(checked) if as_json else render(checked))
     if any(found.alternative is not None for found in checked):
         raise typer.Exit(1)
@@ -103,12 +103,13 @@ def doctor(
     from domainlm.upkeep.hooks import install_hooks as install
     from domainlm.upkeep.hooks import recorded_hollow, versions_of_hook
 
-    project = Path.cwd()
+    # git runs a hook at the top of a repository, which may hold its project further down
+    project = Path.cwd() if hook is not None else project_folder(is_record_enough=hollow)
     # a store that is closed is a finding here
     with named_errors(is_store_needed=False):
         if install_hooks:
             for path in install(project):
-                typer.echo(f"installed {path}", err=True)
+                say(f"installed {path}")
             return
         if hook is not None:
             checks = recorded_hollow(project, versions_of_hook(hook, sys.stdin.read()))
@@ -117,7 +118,6 @@ def doctor(
     if as_json:
         show({"checks": [check.as_json() for check in checks]})
     else:
-        for check in checks:
-            typer.echo(check.line())
+        show([check.line() for check in checks])
     if not all(check.is_ok for check in checks):
         raise typer.Exit(1)

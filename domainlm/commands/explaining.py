@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,8 +13,9 @@ from domainlm.commands.shared import (
     check_artifact,
     named_errors,
     present_stamps,
-    show,
+    project_folder,
 )
+from domainlm.terminal import show
 
 
 def plan(
@@ -30,7 +30,7 @@ def plan(
     check_artifact(artifact)
     with named_errors():
         stamps = present_stamps(domain, settings or [])
-        found = make_plan(Path.cwd(), stamps[0].domain, stamps, artifact)
+        found = make_plan(project_folder(), stamps[0].domain, stamps, artifact)
     show(found.as_json() if as_json else render(found))
 
 
@@ -46,7 +46,7 @@ def why(
     check_artifact(artifact)
     with named_errors():
         stamps = present_stamps(domain, settings or [])
-        found = make_why(Path.cwd(), stamps[0].domain, stamps, artifact)
+        found = make_why(project_folder(), stamps[0].domain, stamps, artifact)
     show(found.as_json() if as_json else render(found))
 
 
@@ -60,7 +60,7 @@ def lineage(
     from domainlm.resolve import default_domain
 
     check_artifact(artifact)
-    project = Path.cwd()
+    project = project_folder()
     with named_errors():
         found = make_lineage(project, domain or default_domain(project), artifact)
     show(found.as_json() if as_json else render(found))
@@ -76,7 +76,7 @@ def trace(
     from domainlm.explain.trace_words import render
     from domainlm.resolve import default_domain, resolve
 
-    project = Path.cwd()
+    project = project_folder()
     with named_errors():
         name = domain or default_domain(project)
         sources = resolve(project, {"domain": name}).sources

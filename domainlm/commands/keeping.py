@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from domainlm.commands.shared import DomainOption, JsonOption, check_artifact, named_errors, say, show
+from domainlm.commands.shared import (
+    DomainOption,
+    JsonOption,
+    check_artifact,
+    named_errors,
+    project_above,
+    project_folder,
+)
+from domainlm.terminal import console, say, show
 
 
 def gc(
@@ -33,9 +42,6 @@ def gc(
     """Collect what no workspace, pin, dvc.lock or running build needs any more; or keep an artifact by a pin."""
     from dataclasses import asdict
 
-    from rich.console import Console
-
-    from domainlm.pipeline import BY_NAME
     from domainlm.resolve import ConfigurationError, default_domain
     from domainlm.store.location import store_folder
     from domainlm.store.roots import PinError, read_pins, remove_pin
@@ -44,51 +50,60 @@ def gc(
     from domainlm.upkeep.collect import collect_garbage, pin_artifact, print_pins, print_report, size_of
     from domainlm.upkeep.roots import CollectionError
 
-    project = Path.cwd()
     if (pin is None) != (name is None) or sum([pin is not None, unpin is not None, list_pins]) > 1:
-        typer.echo("expected one of: --pin ARTIFACT --name NAME, --unpin NAME, --list-pins, or none of them", err=True)
+        say("expected one of: --pin ARTIFACT --name NAME, --unpin NAME, --list-pins, or none of them")
         raise typer.Exit(2)
-    if pin is not None and pin not in BY_NAME:
-        typer.echo(f"no artifact {pin!r}; expected one of {', '.join(BY_NAME)}", err=True)
-        raise typer.Exit(2)
+    if pin is not None:
+        check_artifact(pin)
     try:
         max_bytes = size_of(max_size) if max_size is not None else None
     except ValueError as error:
-        typer.echo(f"--max-size: {error}", err=True)
+        say(f"--max-size: {error}")
         raise typer.Exit(2) from None
+    project = folder_with_store()
     root = store_folder(project)
-    console = Console(highlight=False)
     try:
         if pin is not None and name is not None:
             made = pin_artifact(project, domain or default_domain(project), pin, name)
-            typer.echo(
-                json.dumps(asdict(made)) if as_json else f"pinned {pin} as {name}: {len(made.keys)} records stay"
-            )
+            pinned = f"pinned {pin} as {name}: {len(made.keys)} records stay"
+            show([json.dumps(asdict(made)) if as_json else pinned])
         elif unpin is not None:
             remove_pin(root, unpin)
-            typer.echo(json.dumps({"unpinned": unpin}) if as_json else f"unpinned {unpin}")
+            show([json.dumps({"unpinned": unpin}) if as_json else f"unpinned {unpin}"])
         elif list_pins:
             pins, torn = read_pins(root)
-            typer.echo(json.dumps([asdict(found) for found in pins])) if as_json else print_pins(pins, console)
+            show([json.dumps([asdict(found) for found in pins])]) if as_json else print_pins(pins, console())
             for file in torn:
-                typer.echo(f"{file} is torn; take it away with: domainlm gc --unpin {file.stem}", err=True)
+                say(f"{file} is torn; take it away with: domainlm gc --unpin {file.stem}")
             if torn:
                 raise typer.Exit(1)
         else:
-            found = collect_garbage(project, keep_days, max_bytes, dry_run, lambda line: typer.echo(line, err=True))
+            found = collect_garbage(project, keep_days, max_bytes, dry_run, say)
             if as_json:
-                typer.echo(json.dumps(report_json(found, dry_run)))
+                show([json.dumps(report_json(found, dry_run))])
             else:
-                print_report(found, dry_run, console)
+                print_report(found, dry_run, console())
             if not found.is_within_limit:
                 raise typer.Exit(1)
     except (PinError, ConfigurationError) as error:
-        typer.echo(str(error), err=True)
+        say(str(error))
         raise typer.Exit(2) from None
     except (CollectionError, OSError) as error:
         said = named_refusal(root, error) if isinstance(error, OSError) else error
-        typer.echo(f"nothing more was collected: {said}", err=True)
+        say(f"nothing more was collected: {said}")
         raise typer.Exit(3) from None
+
+
+def folder_with_store() -> Path:
+    """The current folder, where it is a project or a store is found from it. Exits with 2 elsewhere: it has nothing to collect."""
+    from domainlm.store.location import store_folder
+
+    # where there is no current folder, project_folder says so
+    with suppress(OSError):
+        here = Path.cwd()
+        if project_above(here) is None and store_folder(here).is_dir():
+            return here
+    return project_folder()
 
 
 def push(
@@ -104,9 +119,9 @@ def push(
     for artifact in artifacts or []:
         check_artifact(artifact)
     with named_errors():
-        project = Path.cwd()
+        project = project_folder()
         found = push_artifacts(project, domain or default_domain(project), artifacts or [], say, dry_run)
-    show(found.as_json() if as_json else "\n".join(found.lines()))
+    show(found.as_json() if as_json else list(found.lines()))
     if not found.is_clean:
         raise typer.Exit(1)
 
@@ -126,12 +141,12 @@ def pull(
     for artifact in artifacts or []:
         check_artifact(artifact)
     with named_errors():
-        project = Path.cwd()
+        project = project_folder()
         name = domain or default_domain(project)
         if artifacts:
             found = pull_named(project, name, artifacts, say, dry_run)
         else:
             found = pull_hollow(project, name, say, dry_run)
-    show(found.as_json() if as_json else "\n".join(found.lines()))
+    show(found.as_json() if as_json else list(found.lines()))
     if found.missing:
         raise typer.Exit(1)

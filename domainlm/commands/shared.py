@@ -1,8 +1,8 @@
-"""What the commands have in common: options, overrides, errors as exit codes, how an answer is printed."""
+"""What the commands have in common: options, overrides, the project's folder, errors as exit codes."""
 
 from __future__ import annotations
 
-import json
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from domainlm.terminal import say
+
 if TYPE_CHECKING:
     from domainlm.stamps import Stamp
 
-# columns of a table that goes to a file or another program
-PIPE_WIDTH = 160
+# what a folder has that is a project
+PROJECT_FILE = "config/config.yaml"
 
 
 def parse_overrides(settings: list[str]) -> dict[str, Any]:
@@ -37,8 +39,36 @@ def check_artifact(artifact: str) -> None:
     from domainlm.pipeline import BY_NAME
 
     if artifact not in BY_NAME:
-        typer.echo(f"no artifact {artifact!r}; expected one of {', '.join(BY_NAME)}", err=True)
+        say(f"no artifact {artifact!r}; expected one of {', '.join(BY_NAME)}")
         raise typer.Exit(2)
+
+
+def project_folder(is_record_enough: bool = False) -> Path:
+    """The current folder. Exits with 2 where it is no project, and says which folder above it is one.
+
+    is_record_enough: whether what DVC and git recorded is all that is asked for, so that only a project above it is in the way.
+    """
+    try:
+        here = Path.cwd()
+        if (here / PROJECT_FILE).exists():
+            return here
+        above = project_above(here)
+        if is_record_enough and above is None:
+            return here
+    except FileNotFoundError:
+        say("the current folder was removed; change to a project's folder")
+        raise typer.Exit(2) from None
+    except OSError as error:
+        say(f"the current folder cannot be read ({error.strerror}); change to a project's folder")
+        raise typer.Exit(2) from None
+    way = f"{above} is one: cd {shlex.quote(str(above))}" if above is not None else "change to a project's folder"
+    say(f"{here} is no project, as it has no {PROJECT_FILE}; {way}")
+    raise typer.Exit(2)
+
+
+def project_above(folder: Path) -> Path | None:
+    """The nearest folder above that is a project."""
+    return next((parent for parent in folder.parents if (parent / PROJECT_FILE).is_file()), None)
 
 
 @contextmanager
@@ -51,14 +81,22 @@ def named_errors(is_store_needed: bool = True) -> Iterator[None]:
     from domainlm.stage import StageError
     from domainlm.store.location import store_folder
     from domainlm.store.remote import RemoteError
+    from domainlm.store.secrets import without_secrets
     from domainlm.store.sharing import StoreRefused, naming_refusals
 
     try:
         with naming_refusals(store_folder(Path.cwd()), is_store_needed):
             yield
     except (ConfigurationError, StageError, RemoteError, StoreRefused) as error:
-        typer.echo(str(error), err=True)
+        say(without_secrets(str(error)))
         raise typer.Exit(2 if isinstance(error, ConfigurationError) else 3) from None
+    except BrokenPipeError:
+        # who reads the answer has read enough
+        raise
+    except OSError as error:
+        # with the file's name and the system's reason: a full disk, a folder that is closed to this user
+        say(str(error))
+        raise typer.Exit(3) from None
 
 
 def present_stamps(domain: str | None, settings: list[str]) -> list[Stamp]:
@@ -66,8 +104,9 @@ def present_stamps(domain: str | None, settings: list[str]) -> list[Stamp]:
     from domainlm.resolve import resolve
     from domainlm.stamps import make_stamps
 
-    config = resolve(Path.cwd(), {**({"domain": domain} if domain else {}), **parse_overrides(settings)})
-    return make_stamps(Path.cwd(), config, is_remembered=False)
+    project = project_folder()
+    config = resolve(project, {**({"domain": domain} if domain else {}), **parse_overrides(settings)})
+    return make_stamps(project, config, is_remembered=False)
 
 
 def _checked_domain(name: str | None) -> str | None:
@@ -88,20 +127,3 @@ SetOption = Annotated[
 ]
 ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads (default: all cores).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
-
-
-def show(answer: Any) -> None:
-    """Print an answer: a mapping as JSON, anything else as rich draws it. Not cut to a width that nobody looks at."""
-    from rich.console import Console
-
-    if isinstance(answer, dict):
-        typer.echo(json.dumps(answer, sort_keys=True, ensure_ascii=False, indent=1))
-        return
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=PIPE_WIDTH)
-    console.print(answer)
-
-
-def say(message: str) -> None:
-    typer.echo(message, err=True)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 from rich.tree import Tree
 
 from domainlm.explain.former import Former, Version
@@ -27,6 +26,7 @@ from domainlm.store.location import store_folder
 from domainlm.store.manifest import Manifest
 from domainlm.store.objects import is_untouched
 from domainlm.store.trees import read_code
+from domainlm.terminal import line
 from domainlm.text.document import LABELS
 from domainlm.wording import bytes_in_words
 
@@ -262,38 +262,38 @@ def _platform_in_words(built: Mapping[str, Any]) -> str:
 def _add_sources(branch: Tree, sources: list[Source]) -> None:
     for source in sources:
         facts = source.facts
-        leaf = branch.add(Text(f"{facts['role']} {source.name}: {source.where}", "green"))
-        leaf.add(Text(f"licence {facts['licence']}; authority {facts['authority']}; stance {facts['stance']}", "dim"))
+        leaf = branch.add(line((f"{facts['role']} {source.name}: {source.where}", "green")))
+        leaf.add(line((f"licence {facts['licence']}; authority {facts['authority']}; stance {facts['stance']}", "dim")))
         for row in source.files[:SHOWN_FILES] if not facts["member"] else ():
             size = f" ({bytes_in_words(row['size'])})" if row.get("size") is not None else ""
-            leaf.add(Text(f"{row['path']}{size}"))
+            leaf.add(line(f"{row['path']}{size}"))
         if len(source.files) > SHOWN_FILES:
-            leaf.add(Text(f"and {len(source.files) - SHOWN_FILES} more files (--json lists them)", "dim"))
+            leaf.add(line((f"and {len(source.files) - SHOWN_FILES} more files (--json lists them)", "dim")))
 
 
 def _add(branch: Tree, lineage: Lineage, label: str, shown: set[str]) -> None:
     made = lineage.made[label]
     for note in made.notes:
-        branch.add(Text(note, "yellow"))
+        branch.add(line((note, "yellow")))
     _add_sources(branch, [source for source in lineage.sources if source.artifact == label])
     for name in lineage.made:
         if name in made.inputs:
             if name in shown:
-                branch.add(Text(f"{name} (see above)", "dim"))
+                branch.add(line((f"{name} (see above)", "dim")))
                 continue
             shown.add(name)
-            text = Text.assemble((name, "bold"), f"  {_made_in_words(lineage.made[name])}")
+            text = line((name, "bold"), f"  {_made_in_words(lineage.made[name])}")
             _add(branch.add(text), lineage, name, shown)
 
 
-def _grouped(title: str, lines: Mapping[str, list[str]]) -> Text:
-    rows = [f"\n  {text}: {', '.join(names)}" for text, names in lines.items()]
-    return Text.assemble((f"\n{title}", "bold"), *rows)
+def _grouped(title: str, lines: Mapping[str, list[str]]) -> Group:
+    rows = [line(f"  {text}: {', '.join(names)}") for text, names in lines.items()]
+    return Group("", line((title, "bold")), *rows)
 
 
 def render(lineage: Lineage) -> RenderableType:
     label = lineage.artifact
-    text = Text.assemble((f"{label} of {lineage.domain}", "bold"), f"  {_made_in_words(lineage.made[label])}")
+    text = line((f"{label} of {lineage.domain}", "bold"), f"  {_made_in_words(lineage.made[label])}")
     tree = Tree(text)
     _add(tree, lineage, label, {label})
     platforms: dict[str, list[str]] = {}

@@ -18,7 +18,6 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from domainlm.explain.difference import Definitions, Difference, Lookups, artifact_differences, in_words
 from domainlm.explain.outlook import Outlook, State, former_pairs, missing_entries, predict
@@ -28,6 +27,7 @@ from domainlm.store.location import store_folder
 from domainlm.store.notes import has_kinds, has_shard, read_note
 from domainlm.store.remote import open_remote
 from domainlm.store.trees import read_code, read_tree
+from domainlm.terminal import line
 from domainlm.wording import bytes_in_words, seconds_in_words
 
 # newest rows of the store's history that are read: enough for every artifact, and quick in an old store
@@ -267,5 +267,5 @@ def render(plan: Plan) -> RenderableType:
         table.add_column(name, overflow="fold")
     table.add_column("cost", justify="right", no_wrap=True)
     for row in plan.rows:
-        table.add_row(row.artifact, Text(_what(row), STYLES[row.state]), Text(_why(row)), _cost(row))
-    return Group(table, Text(f"\n{plan.target} of {plan.domain}: {totals_in_words(plan)}"))
+        table.add_row(row.artifact, line((_what(row), STYLES[row.state])), line(_why(row)), _cost(row))
+    return Group(table, "", line(f"{plan.target} of {plan.domain}: {totals_in_words(plan)}"))

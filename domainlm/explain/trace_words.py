@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Iterable
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 from rich.tree import Tree
 
 from domainlm.explain.fates import Fate
 from domainlm.explain.trace import Piece, Trace, TracedFile
+from domainlm.terminal import line
 from domainlm.text.document import LABELS
 from domainlm.wording import bytes_in_words
 
@@ -92,35 +92,35 @@ def _piece_in_words(piece: Piece) -> str:
 
 
 def _add_file(branch: Tree, file: TracedFile) -> None:
-    node = branch.add(Text.assemble((f"{file.source}: {file.path}", "bold"), f"  {_facts_in_words(file)}"))
+    node = branch.add(line((f"{file.source}: {file.path}", "bold"), f"  {_facts_in_words(file)}"))
     if file.is_changed:
-        node.add(Text("the file has other bytes now than when it was built; build again", "yellow"))
+        node.add(line(("the file has other bytes now than when it was built; build again", "yellow")))
     for fate in file.refused[:SHOWN_PIECES]:
-        node.add(Text(fate_in_words(fate), "red"))
+        node.add(line((fate_in_words(fate), "red")))
     if len(file.refused) > SHOWN_PIECES:
-        node.add(Text(f"and {len(file.refused) - SHOWN_PIECES} more records (--json lists them)", "dim"))
+        node.add(line((f"and {len(file.refused) - SHOWN_PIECES} more records (--json lists them)", "dim")))
     for outcome, head, pieces in _grouped(file.pieces):
         text = f"{len(pieces)} {'piece' if len(pieces) == 1 else 'pieces'} {head}"
-        leaf = node.add(Text(text, COLOURS.get(outcome, "green")))
+        leaf = node.add(line((text, COLOURS.get(outcome, "green"))))
         for piece in pieces[:SHOWN_PIECES]:
-            leaf.add(Text(_piece_in_words(piece)))
+            leaf.add(line(_piece_in_words(piece)))
         if len(pieces) > SHOWN_PIECES:
-            leaf.add(Text(f"and {len(pieces) - SHOWN_PIECES} more (--json lists them)", "dim"))
+            leaf.add(line((f"and {len(pieces) - SHOWN_PIECES} more (--json lists them)", "dim")))
     if not file.pieces and not file.refused:
-        node.add(Text("it gave no piece", "yellow"))
+        node.add(line(("it gave no piece", "yellow")))
 
 
 def render(trace: Trace) -> RenderableType:
-    notes = [Text(note, "yellow") for note in trace.notes]
+    notes = [line((note, "yellow")) for note in trace.notes]
     if trace.reason is not None:
-        return Group(Text.assemble((trace.name, "bold"), f" is not in {trace.domain}: {trace.reason}"), *notes)
+        return Group(line((trace.name, "bold"), f" is not in {trace.domain}: {trace.reason}"), *notes)
     ends = Counter(_end_in_words(piece.fate) for file in trace.files for piece in file.pieces)
     ends.update(_end_in_words(fate) for file in trace.files for fate in file.refused)
     counts = ", ".join(f"{count} {end}" for end, count in sorted(ends.items(), key=lambda i: (-i[1], i[0])))
     files = "1 file" if len(trace.files) == 1 else f"{len(trace.files)} files"
-    tree = Tree(Text(f"{trace.name} in {trace.domain}: {files}; {counts or 'no piece'}"))
+    tree = Tree(line(f"{trace.name} in {trace.domain}: {files}; {counts or 'no piece'}"))
     for file in trace.files[:SHOWN_FILES]:
         _add_file(tree, file)
     if len(trace.files) > SHOWN_FILES:
-        tree.add(Text(f"and {len(trace.files) - SHOWN_FILES} more files (--json lists them)", "dim"))
+        tree.add(line((f"and {len(trace.files) - SHOWN_FILES} more files (--json lists them)", "dim")))
     return Group(tree, *notes)

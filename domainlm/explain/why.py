@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rich.console import RenderableType
-from rich.text import Text
 from rich.tree import Tree
 
 from domainlm.explain.difference import Difference, Lookups, Pairs, artifact_differences, in_words
@@ -25,6 +24,7 @@ from domainlm.stamps import Stamp
 from domainlm.store.local import Store
 from domainlm.store.location import store_folder
 from domainlm.store.remote import open_remote
+from domainlm.terminal import line
 from domainlm.wording import seconds_in_words
 
 SHOWN_BUILDS = 3
@@ -153,9 +153,9 @@ def _in_words(difference: Difference) -> str:
 
 def _add_causes(branch: Tree, causes: list[Difference]) -> None:
     for difference in causes[:SHOWN_DIFFERENCES]:
-        branch.add(Text(_in_words(difference)))
+        branch.add(line(_in_words(difference)))
     if len(causes) > SHOWN_DIFFERENCES:
-        branch.add(Text(f"and {len(causes) - SHOWN_DIFFERENCES} more (--json has all)"))
+        branch.add(line(f"and {len(causes) - SHOWN_DIFFERENCES} more (--json has all)"))
 
 
 def _add_reasons(branch: Tree, why: Why) -> None:
@@ -171,18 +171,18 @@ def _add_reasons(branch: Tree, why: Why) -> None:
             continue
         words = _in_words(direct[name]) if name in direct else f"because {name} changes"
         if len(causes) == 1:
-            branch.add(Text(f"{words}: {_in_words(causes[0])}"))
+            branch.add(line(f"{words}: {_in_words(causes[0])}"))
         else:
-            _add_causes(branch.add(Text(words)), causes)
+            _add_causes(branch.add(line(words)), causes)
     if handed_on:
-        branch.add(Text(f"by way of {', '.join(handed_on)}"))
+        branch.add(line(f"by way of {', '.join(handed_on)}"))
 
 
 def render(why: Why) -> RenderableType:
-    tree = Tree(Text(_heading(why), "bold"))
+    tree = Tree(line((_heading(why), "bold")))
     is_past = why.compared_with == "build before"
-    _add_reasons(tree.add(Text("it differs from the build before it:")) if is_past else tree, why)
+    _add_reasons(tree.add(line("it differs from the build before it:")) if is_past else tree, why)
     for row in reversed(why.builds):
         shard = f" shard {row['shard']}" if row["shard"] is not None else ""
-        tree.add(Text(f"{row['time']}{shard} {row['outcome']}: {row['why']}", "dim"))
+        tree.add(line((f"{row['time']}{shard} {row['outcome']}: {row['why']}", "dim")))
     return tree

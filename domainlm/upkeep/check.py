@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rich.console import Group
 from rich.table import Table
 
 from domainlm.alternatives import Alternative, compare_outputs
@@ -24,6 +25,7 @@ from domainlm.stamps import Stamp, action_of
 from domainlm.store.actions import action_key
 from domainlm.store.local import Store
 from domainlm.store.location import store_folder
+from domainlm.terminal import line
 from domainlm.wording import seconds_in_words
 
 
@@ -113,11 +115,11 @@ def render(checked: list[Checked]) -> Table:
     """Name, time, result, first difference."""
     table = Table("rebuilt", "took", "result", "first difference")
     for found in checked:
-        result, where = "equal", ""
+        result, where = ["equal"], ""
         if found.alternative is not None:
-            result = str(found.alternative.as_json()["kind"])
             facts: Mapping[str, tuple[Any, Any]] = found.alternative.platforms
-            result += "".join(f"\n{name}: {first} -> {second}" for name, (first, second) in sorted(facts.items()))
+            result = [str(found.alternative.as_json()["kind"])]
+            result += [f"{name}: {first} -> {second}" for name, (first, second) in sorted(facts.items())]
             where = f"{found.alternative.file}: {found.alternative.change}"
-        table.add_row(found.name, seconds_in_words(found.seconds), result, where)
+        table.add_row(line(found.name), seconds_in_words(found.seconds), Group(*map(line, result)), line(where))
     return table

@@ -27,6 +27,7 @@ from domainlm.store.local import Store
 from domainlm.store.location import store_folder
 from domainlm.store.manifest import MANIFEST_NAME
 from domainlm.store.roots import Pin, PinError, write_pin
+from domainlm.terminal import line
 from domainlm.upkeep.roots import find_roots, installed_folders
 from domainlm.wording import bytes_in_words, seconds_in_words
 
@@ -127,13 +128,13 @@ def print_report(found: Collection, is_dry_run: bool, console: Console) -> None:
             shards = sum(row.is_shard for row in rows)
             used = time.strftime("%Y-%m-%d", time.localtime(max(row.used for row in rows)))
             size = bytes_in_words(sum(row.size for row in rows))
-            table.add_row(artifact, domain, str(len(rows) - shards), str(shards), size, used, _cost(rows))
+            table.add_row(line(artifact), line(domain), str(len(rows) - shards), str(shards), size, used, _cost(rows))
         console.print(table)
         console.print(f"to rebuild all of it: {_cost(found.removed)}")
     for path in found.roots.gone_workspaces:
-        console.print(f"workspace {path} is gone; it keeps nothing any more", soft_wrap=True)
+        console.print(line(f"workspace {path} is gone; it keeps nothing any more"), soft_wrap=True)
     for note in found.roots.notes:
-        console.print(note, soft_wrap=True)
+        console.print(line(note), soft_wrap=True)
     if found.scratch_keys:
         console.print(f"checkpoints of {len(found.scratch_keys)} unfinished builds: {verb}")
     console.print(
@@ -142,9 +143,8 @@ def print_report(found: Collection, is_dry_run: bool, console: Console) -> None:
         soft_wrap=True,
     )
     roots = ", ".join(f"{len(keys)} {why}" for why, keys in found.roots.keys.items())
-    console.print(
-        f"kept: {found.kept_records} records, {bytes_in_words(found.kept_bytes)}; roots: {roots}", soft_wrap=True
-    )
+    kept = f"kept: {found.kept_records} records, {bytes_in_words(found.kept_bytes)}; roots: {roots}"
+    console.print(line(kept), soft_wrap=True)
     if not found.is_within_limit and found.max_bytes is not None:
         console.print(
             f"the limit of {bytes_in_words(found.max_bytes)} is not reached: the rest is in use (installed, pinned, in a "
@@ -162,7 +162,8 @@ def print_pins(pins: list[Pin], console: Console) -> None:
         table.add_column(name, no_wrap=True)
     table.add_column("workspace", overflow="fold")
     for pin in pins:
-        table.add_row(pin.name, pin.domain, pin.artifact, pin.time, str(len(pin.keys)), pin.workspace)
+        row = (pin.name, pin.domain, pin.artifact, pin.time, str(len(pin.keys)), pin.workspace)
+        table.add_row(*map(line, row))
     console.print(table)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from domainlm.hollow import hollow_folders
 from domainlm.pipeline import STAGES
+from domainlm.resolve import ConfigurationError
 from domainlm.stamps import locked_versions
 from domainlm.store.location import dvc_cache_folder, dvc_configuration_files, store_folder
 from domainlm.store.remote import RemoteError, open_remote
@@ -66,7 +67,11 @@ def _python() -> Check:
 
 def _packages(project: Path) -> Iterator[Check]:
     """The stages' libraries against the lock files: their versions are part of every key."""
-    locked = locked_versions(project)
+    try:
+        locked = locked_versions(project)
+    except ConfigurationError as error:
+        yield Check("libraries", False, str(error))
+        return
     wrong = []
     for name in sorted({name for stage in STAGES for name in stage.distributions}):
         try:

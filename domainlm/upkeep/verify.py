@@ -29,6 +29,7 @@ from domainlm.store.manifest import MANIFEST_NAME, read_manifest
 from domainlm.store.records import Records, check_records
 from domainlm.store.remote import open_remote
 from domainlm.store.verify import Damaged, Hashed, Item, Progress, hash_all, objects_of
+from domainlm.terminal import line
 from domainlm.upkeep.give_back import GivenBack, give_back
 from domainlm.upkeep.roots import installed_folders
 from domainlm.wording import bytes_in_words, seconds_in_words
@@ -195,14 +196,13 @@ def damage_table(report: Report, project: Path) -> Table:
         text = "; ".join([*parts, *([f"its bytes: {kept}"] if kept is not None else [])])
         return text.replace(f"{project}{os.sep}", "")
 
+    rows = []
     for finding in report.findings:
         found = finding.damaged
         names = _some(finding.named_by) or "-"
-        table.add_row(
-            cut(found.name), bytes_in_words(found.size), cut(found.reason), names, said(finding.heals, found.kept)
-        )
+        rows.append((found.name, bytes_in_words(found.size), found.reason, names, said(finding.heals, found.kept)))
     for wrong in report.records.wrong if report.records else ():
-        table.add_row(
-            cut(wrong.name), "-", cut(wrong.reason), "-", said(["recorded again by the next build"], wrong.kept)
-        )
+        rows.append((wrong.name, "-", wrong.reason, "-", said(["recorded again by the next build"], wrong.kept)))
+    for name, size, reason, owners, next_ in rows:
+        table.add_row(line(cut(name)), size, line(cut(reason)), line(owners), line(next_))
     return table

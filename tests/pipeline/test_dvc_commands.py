@@ -157,3 +157,48 @@ def test_status_names_the_stages_of_a_knob(tree: Any) -> None:
     changed = [line.strip() for line in status.splitlines() if line.strip().startswith(FILE)]
     # the first two depend on the whole file of a domain, whatever they are restored by
     assert changed == [f"{FILE}:{name}:" for name in ("raw_corpus", "base_model", "sft_dataset")]
+
+
+def test_names_that_are_not_utf8_are_followed_by_dvc(fresh_tree: Any) -> None:
+    stage = f"{FILE}:documents"
+    path = Path(os.fsdecode(os.fsencode(fresh_tree.path / "data/tiny/corpus") + "/病历.txt".encode("gbk")))
+    path.write_text("kola bimo tera vona siku pafe lodi gura neha foco", encoding="utf-8")
+    fresh_tree.run("python", "-m", "domainlm.dvc", "tiny")
+    fresh_tree.run("dvc", "repro", "--quiet", stage)
+    assert "always changed" in fresh_tree.run("dvc", "status", FILE)
+    with fresh_tree.outcomes() as done:
+        fresh_tree.run("dvc", "repro", "--quiet", stage)
+    assert set(done) <= {"restored", "up_to_date"}
+    path.write_text("kola bimo tera vona, changed", encoding="utf-8")
+    with fresh_tree.outcomes() as done:
+        fresh_tree.run("dvc", "repro", "--quiet", stage)
+    assert done["built"] >= {"raw_corpus", "documents"}
+    fresh_tree.commit("With a name in GBK")
+    fresh_tree.run("dvc", "exp", "run", "--temp", "-S", "config/domains/tiny.yaml:raw_corpus.segment_bytes=5000", stage)
+
+
+def test_odd_names_of_folders_are_their_own(fresh_tree: Any) -> None:
+    names = [
+        "d${ollar}",
+        "b{race}",
+        "a\nb",
+        'q"uote',
+        "c:olon",
+        "-dash",
+        " blank ",
+        "h#ash",
+        "😀",
+        "p%d",
+        "dot.",
+        "a*b",
+    ]
+    sources = []
+    for number, name in enumerate(names):
+        folder = fresh_tree.path / "data" / name
+        folder.mkdir()
+        (folder / f"{name}.txt").write_text(f"kola bimo tera vona siku {number} pafe lodi gura neha foco")
+        sources.append(f"  odd{number}: {{role: corpus, local: {json.dumps(f'data/{name}', ensure_ascii=False)}}}\n")
+    fresh_tree.edit("config/domains/tiny.yaml", "sources:\n", f"sources:\n{''.join(sources)}")
+    fresh_tree.run("python", "-m", "domainlm.dvc", "tiny")
+    fresh_tree.run("dvc", "repro", "--quiet", f"{FILE}:raw_corpus")
+    assert "raw_corpus" not in fresh_tree.run("dvc", "status", f"{FILE}:raw_corpus")
