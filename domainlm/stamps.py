@@ -113,15 +113,16 @@ def check_package(project: Path) -> None:
         )
 
 
-def code_closure(project: Path, stage: Stage) -> list[str]:
-    """Names of the modules that run in a stage's own process: its module and all that it imports."""
-    return list(CodeIndex(PACKAGE_ROOT, project / CODE_INDEX_FILE, EXCLUDED_MODULES).closure([stage.module]))
+def code_index(project: Path, ran: Mapping[str, tuple[str, bytes]] | None = None) -> CodeIndex:
+    """ran: what was run in this process (`domainlm.loading.RAN`), where that counts and not what the files hold by now."""
+    return CodeIndex(PACKAGE_ROOT, project / CODE_INDEX_FILE, EXCLUDED_MODULES, ran)
 
 
-def code_definitions(project: Path, artifact: str) -> tuple[str, dict[str, dict[str, str]]]:
+def code_definitions(
+    project: Path, artifact: str, ran: Mapping[str, tuple[str, bytes]] | None = None
+) -> tuple[str, dict[str, dict[str, str]]]:
     """Code digest of an artifact's stage as its code is now, and what it is made of: file -> definition -> digest."""
-    stage = BY_NAME[artifact]
-    code = CodeIndex(PACKAGE_ROOT, project / CODE_INDEX_FILE, EXCLUDED_MODULES)
+    stage, code = BY_NAME[artifact], code_index(project, ran)
     data = package_data_files(stage)
     return code.digest(stage.modules, data), code.definitions(stage.modules, data)
 
@@ -134,7 +135,7 @@ def make_stamps(project: Path, config: DomainConfig, is_remembered: bool = True)
     check_package(project)
     check_left_behind(project, config)
     index = LocalIndex(project)
-    code = CodeIndex(PACKAGE_ROOT, project / CODE_INDEX_FILE, EXCLUDED_MODULES)
+    code = code_index(project)
     versions = locked_versions(project)
     texts = text_slices(project, config, index)
     model = base_model_slice(project, config, index)

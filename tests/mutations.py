@@ -207,6 +207,60 @@ CODE = [
         given=LAUNCHED,
     ),
     Row(
+        "statement in a package's own file",
+        "documents clean_shards",
+        append("domainlm/text/cleaning/__init__.py", EXTRA),
+    ),
+    Row("statement in a package above", ALL, append("domainlm/__init__.py", '__version__ = "9.9.9"\n')),
+    Row(
+        "module whose name begins like the configuration's",
+        "corpus_split",
+        append("domainlm/configured.py", EXTRA),
+        given=both(
+            append("domainlm/configured.py", '"""Beside the package domainlm.config."""\n'),
+            append("domainlm/stages/corpus_split.py", "from domainlm import configured\n"),
+        ),
+    ),
+    Row(
+        "module that replaces a module of its name by a package",
+        "raw_corpus",
+        append("domainlm/text/reading/segments/__init__.py", EXTRA),
+    ),
+    Row(
+        "module that a relative import with a star may take",
+        "corpus_split",
+        append("domainlm/tokens/special.py", EXTRA),
+        given=append("domainlm/stages/corpus_split.py", "from ..tokens import *\n"),
+    ),
+    Row(
+        "module that a text names",
+        "corpus_split",
+        append("domainlm/models/generation.py", EXTRA),
+        given=append("domainlm/stages/corpus_split.py", 'WORKER = "domainlm.models.generation"\n'),
+    ),
+    Row(
+        "what a stage calls of the configuration models",
+        "corpus_split",
+        append("domainlm/config/sources.py", EXTRA),
+        given=append(
+            "domainlm/stages/corpus_split.py", "from domainlm.config.sources import _label\nprint(_label('a'))\n"
+        ),
+    ),
+    Row(
+        "what a section of the configuration could be asked",
+        "corpus_split",
+        edit("domainlm/config/section.py", r"return 3", "return 4"),
+        given=both(
+            append("domainlm/config/section.py", "\n    def limit(self):\n        return 3\n"),
+            append("domainlm/stages/corpus_split.py", "from domainlm.config.text import CorpusSplit as Section\n"),
+        ),
+    ),
+    Row(
+        "field of a section of the configuration",
+        NOTHING,
+        edit("domainlm/config/models.py", r"16, ge=1, description=\"LoRA", '16, ge=2, description="LoRA'),
+    ),
+    Row(
         "package data: the report's template",
         "eval_report",
         append("domainlm/report/report.html.jinja", "<!-- end -->\n"),
@@ -271,7 +325,6 @@ WORDING = [
         NOTHING,
         edit("pyproject.toml", r'^version = "[^"]*"', 'version = "9.9.9"'),
     ),
-    Row("`__version__` of the package", NOTHING, append("domainlm/__init__.py", '__version__ = "9.9.9"\n')),
     Row(
         "description of a knob",
         NOTHING,
