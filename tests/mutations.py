@@ -248,12 +248,9 @@ CODE = [
     ),
     Row(
         "what a section of the configuration could be asked",
-        "corpus_split",
-        edit("domainlm/config/section.py", r"return 3", "return 4"),
-        given=both(
-            append("domainlm/config/section.py", "\n    def limit(self):\n        return 3\n"),
-            append("domainlm/stages/corpus_split.py", "from domainlm.config.text import CorpusSplit as Section\n"),
-        ),
+        "documents relevance_model unique_shards corpus_split",
+        edit("domainlm/config/text.py", r"return 3", "return 4"),
+        given=append("domainlm/config/text.py", "\n    def limit(self):\n        return 3\n"),
     ),
     Row(
         "field of a section of the configuration",

@@ -22,7 +22,7 @@ import pytest
 from interpreters import interpreter
 from mutations import ALL, ARTIFACTS, INPUTS, KINDS, NOTHING, ROWS, Row, following
 from mutations_table import PAGE, page
-from tree_changes import Change, append, both, edit, nothing
+from tree_changes import Change, append, edit, nothing
 
 from domainlm.text.reading.segments import shard_of
 
