@@ -207,57 +207,6 @@ CODE = [
         given=LAUNCHED,
     ),
     Row(
-        "statement in a package's own file",
-        "documents clean_shards",
-        append("domainlm/text/cleaning/__init__.py", EXTRA),
-    ),
-    Row("statement in a package above", ALL, append("domainlm/__init__.py", '__version__ = "9.9.9"\n')),
-    Row(
-        "module whose name begins like the configuration's",
-        "corpus_split",
-        append("domainlm/configured.py", EXTRA),
-        given=both(
-            append("domainlm/configured.py", '"""Beside the package domainlm.config."""\n'),
-            append("domainlm/stages/corpus_split.py", "from domainlm import configured\n"),
-        ),
-    ),
-    Row(
-        "module that replaces a module of its name by a package",
-        "raw_corpus",
-        append("domainlm/text/reading/segments/__init__.py", EXTRA),
-    ),
-    Row(
-        "module that a relative import with a star may take",
-        "corpus_split",
-        append("domainlm/tokens/special.py", EXTRA),
-        given=append("domainlm/stages/corpus_split.py", "from ..tokens import *\n"),
-    ),
-    Row(
-        "module that a text names",
-        "corpus_split",
-        append("domainlm/models/generation.py", EXTRA),
-        given=append("domainlm/stages/corpus_split.py", 'WORKER = "domainlm.models.generation"\n'),
-    ),
-    Row(
-        "what a stage calls of the configuration models",
-        "corpus_split",
-        append("domainlm/config/sources.py", EXTRA),
-        given=append(
-            "domainlm/stages/corpus_split.py", "from domainlm.config.sources import _label\nprint(_label('a'))\n"
-        ),
-    ),
-    Row(
-        "what a section of the configuration could be asked",
-        "documents relevance_model unique_shards corpus_split",
-        edit("domainlm/config/text.py", r"return 3", "return 4"),
-        given=append("domainlm/config/text.py", "\n    def limit(self):\n        return 3\n"),
-    ),
-    Row(
-        "field of a section of the configuration",
-        NOTHING,
-        edit("domainlm/config/models.py", r"16, ge=1, description=\"LoRA", '16, ge=2, description="LoRA'),
-    ),
-    Row(
         "package data: the report's template",
         "eval_report",
         append("domainlm/report/report.html.jinja", "<!-- end -->\n"),
@@ -282,6 +231,58 @@ CODE = [
         ),
     ),
     Row("module that nobody imports", NOTHING, append("domainlm/text/new.py", EXTRA)),
+]
+
+NEW = "domainlm/text/new.py"
+SPLIT = "domainlm/stages/corpus_split.py"
+PLACES = [
+    Row("statement in a package above", ALL, append("domainlm/__init__.py", '__version__ = "9.9.9"\n')),
+    Row(
+        "statement in a package's own file",
+        "base_model pt_adapter merged_model sft_adapter eval_results",
+        append("domainlm/models/__init__.py", EXTRA),
+    ),
+    Row(
+        "module whose name begins like the configuration's",
+        "corpus_split",
+        append("domainlm/configured.py", EXTRA),
+        given=both(append("domainlm/configured.py", "A = 1\n"), append(SPLIT, "from domainlm import configured\n")),
+    ),
+    Row(
+        "module that is replaced by a package of its name",
+        "corpus_split",
+        append("domainlm/text/new/__init__.py", EXTRA),
+        given=both(append(NEW, "A = 1\n"), append(SPLIT, "from domainlm.text import new\n")),
+    ),
+    Row(
+        "module that a relative import of everything may take",
+        "corpus_split",
+        append(NEW, EXTRA),
+        given=append(SPLIT, "from ..text import *\n"),
+    ),
+    Row(
+        "module that a text names",
+        "corpus_split",
+        append(NEW, EXTRA),
+        given=both(append(NEW, "A = 1\n"), append(SPLIT, 'WORKER = "domainlm.text.new"\n')),
+    ),
+    Row(
+        "function of the configuration models, which a stage calls",
+        "corpus_split",
+        append("domainlm/config/sources.py", EXTRA),
+        given=append(SPLIT, "from domainlm.config.sources import _label\nprint(_label('a'))\n"),
+    ),
+    Row(
+        "method of a section of the configuration",
+        "documents relevance_model unique_shards corpus_split",
+        edit("domainlm/config/text.py", r"return 3", "return 4"),
+        given=append("domainlm/config/text.py", "\n    def limit(self):\n        return 3\n"),
+    ),
+    Row(
+        "bound of a knob",
+        NOTHING,
+        edit("domainlm/config/models.py", r'16, ge=1, description="LoRA', '16, ge=2, description="LoRA'),
+    ),
 ]
 
 WORDING = [
@@ -710,6 +711,7 @@ ENVIRONMENT = [
 # at most 20 of a kind
 KINDS = {
     "code": CODE,
+    "where code stands": PLACES,
     "wording": WORDING,
     "configuration": CONFIGURATION,
     "sources and policy": LABELLING,
