@@ -48,7 +48,7 @@ def load_code(project: Path, stamp: Stamp, store: Store) -> StageCode:
     stage = BY_NAME[stamp.artifact]
     try:
         check_own()
-        for name in code_index(project).closure([stage.module], has_excluded=True):
+        for name in code_index(project).closure([stage.module], has_excluded=True, has_started=False):
             # the stage's name comes from the stage table; stages themselves import nothing by name
             importlib.import_module(name)
     except CodeError as error:
@@ -76,7 +76,7 @@ def load_code(project: Path, stamp: Stamp, store: Store) -> StageCode:
 
 def _check_loaded(ran: CodeIndex, module: str) -> None:
     """Every module of a stage must have been run from the file that its digest is of. Raises StageError."""
-    for name, path in ran.closure([module]).items():
+    for name, path in ran.closure([module], has_started=False).items():
         found = RAN[name].path if name in RAN else None
         if found is None or os.path.realpath(found) != os.path.realpath(path):
             raise StageError(

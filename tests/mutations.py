@@ -246,7 +246,10 @@ PLACES = [
         "module whose name begins like the configuration's",
         "corpus_split",
         append("domainlm/configured.py", EXTRA),
-        given=both(append("domainlm/configured.py", "A = 1\n"), append(SPLIT, "from domainlm import configured\n")),
+        given=both(
+            append("domainlm/configured.py", "class Section:\n    size: int = 3\n"),
+            append(SPLIT, "from domainlm.configured import Section\n\n\ndef said(x: Section) -> None: ...\n"),
+        ),
     ),
     Row(
         "module that is replaced by a package of its name",

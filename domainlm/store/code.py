@@ -171,6 +171,7 @@ class CodeIndex:
                 "sha256": sha256,
                 "digest": module_digest(source),
                 "imports": sorted(each for each in names if is_below(each, self.package)),
+                "named": sorted(imports.names_in_texts(tree, self.package)),
                 "declared": sorted(each for each in declared if is_below(each, self.package)),
                 "has_fields_only": imports.has_fields_only(tree),
                 "by_name": imports.reached_by_name(tree),
@@ -210,10 +211,11 @@ class CodeIndex:
         taken = {name for name in known["imports"] if name != module and is_below(name, module)}
         return not (taken and taken <= set(known["declared"]) and self._has_fields_only(module))
 
-    def closure(self, modules: Iterable[str], has_excluded: bool = False) -> dict[str, Path]:
+    def closure(self, modules: Iterable[str], has_excluded: bool = False, has_started: bool = True) -> dict[str, Path]:
         """Every module of the package that the given ones import, themselves and the packages on the way included: name -> file.
 
-        has_excluded: with those that are outside the digest, too.
+        has_excluded: with those that are outside the digest, too. has_started: with those that only a text names, which other
+        processes may be started by.
         """
         found: dict[str, Path] = {}
         waiting = list(modules)
@@ -229,6 +231,7 @@ class CodeIndex:
             parts = module.split(".")
             waiting.extend(".".join(parts[:count]) for count in range(1, len(parts)))
             waiting.extend(name for name in known["imports"] if has_excluded or self._counts(name, known))
+            waiting.extend(name for name in known["named"] if has_started and not is_below(name, LOADING))
         return dict(sorted(found.items()))
 
     def _within(self, package: str) -> Iterator[str]:

@@ -1,8 +1,7 @@
 """What a module takes from the package: what it imports, in which way, and where it reaches for code by name.
 
 In: a module's syntax tree. Out: names, some of which may be functions or constants; `store/code.py` knows which are modules. Rather
-too many than too few: a star takes every module of a package, and a text that is a module's name counts as its import, as it may
-be what a process is started with.
+too many than too few: a star takes every module of a package, and a module counts that only a text names.
 """
 
 from __future__ import annotations
@@ -33,8 +32,6 @@ def _origin(node: ast.ImportFrom, module: str, is_package: bool) -> str:
 
 def imported_names(tree: ast.Module, module: str, is_package: bool = False) -> set[str]:
     """Absolute names of what a module imports, anywhere in it; `from a import b` gives both a and a.b."""
-    package = module.split(".")[0]
-    named = re.compile(rf"{re.escape(package)}(\.\w+)+")
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -43,9 +40,14 @@ def imported_names(tree: ast.Module, module: str, is_package: bool = False) -> s
             origin = _origin(node, module, is_package)
             names.add(origin)
             names.update(f"{origin}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and named.fullmatch(node.value):
-            names.add(node.value)
     return names
+
+
+def names_in_texts(tree: ast.Module, package: str) -> set[str]:
+    """Texts that are the name of something in the package: a process may be started by it, so it counts like an import."""
+    named = re.compile(rf"{re.escape(package)}(\.\w+)+")
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return {text for text in texts if named.fullmatch(text)}
 
 
 def _annotations(tree: ast.Module) -> Iterator[ast.expr]:

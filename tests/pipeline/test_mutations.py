@@ -291,7 +291,7 @@ BROKEN: dict[str, tuple[Change, list[str]]] = {
         ["operator, with time and size kept, in place"],
     ),
     "the code digest leaves packages out": (
-        edit("domainlm/store/code.py", r'path / "__init__\.py", ', ""),
+        edit("domainlm/store/code.py", r'path / "__init__\.py", (path\.with_suffix\("\.py"\))', r"\1,"),
         ["statement in a package's own file", "statement in a package above"],
     ),
     "names that begin alike are taken for one package": (

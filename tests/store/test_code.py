@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from domainlm.store.code import CodeIndex, module_definitions, module_digest
-from domainlm.store.imports import imported_names, reached_by_name
+from domainlm.store.imports import imported_names, names_in_texts, reached_by_name
 
 STAGE = '''\
 """Docstring."""
@@ -236,7 +236,7 @@ def test_relative_imports_of_a_package_start_from_itself() -> None:
 
 def test_a_text_that_is_a_module_s_name_counts_as_its_import() -> None:
     tree = ast.parse("START = ['-m', 'domainlm.models.worker']\nSAID = 'see domainlm.text.clean'\n")
-    assert imported_names(tree, "domainlm.stages.stage") == {"domainlm.models.worker"}
+    assert names_in_texts(tree, "domainlm") == {"domainlm.models.worker"}
 
 
 # what is added to a stage -> a file of the package that must be in its digest from then on
@@ -347,6 +347,13 @@ def test_what_ran_counts_and_not_what_a_file_holds_by_now(root: Path) -> None:
     assert index.digest(["domainlm.stages.stage"], [root / "domainlm/text/words.txt"]) == before
     assert index.sources(["domainlm.stages.stage"])["domainlm.text.marks"] == hashlib.sha256(old).hexdigest()
     assert digest(root) != before
+
+
+def test_what_only_a_text_names_is_not_loaded_by_the_stage_itself(root: Path) -> None:
+    (root / "domainlm/stages/stage.py").write_text(f"{STAGE}\nNAME = 'domainlm.text.unused'\n")
+    index = CodeIndex(root, None, ["domainlm.config"])
+    whole, own = (index.closure(["domainlm.stages.stage"], has_started=started) for started in (True, False))
+    assert set(whole) - set(own) == {"domainlm.text.unused"}
 
 
 def test_sources_are_of_excluded_modules_too(root: Path) -> None:
