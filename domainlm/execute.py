@@ -156,7 +156,7 @@ def run_into(
     folders = {name: project / folder for name, folder in stamp.inputs.items()}
     inputs = Inputs(folders, raw_opener(project, stamp, store))
     config = {**stamp.config, **hub_config(stamp, hub_files)}
-    with naming_full_disk(project, store.root), running(project, stamp, code):
+    with naming_full_disk(project, store.root), running(stamp, code):
         try:
             stats: Mapping[str, Any] = function(inputs, json.loads(canonical_json(config)), out, scratch, resources)
         finally:

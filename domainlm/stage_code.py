@@ -21,9 +21,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from domainlm.config.domain import DomainConfig
 from domainlm.loading import RAN, CodeError, check_own, only
-from domainlm.pipeline import BY_NAME
+from domainlm.pipeline import BY_NAME, package_data_files
 from domainlm.stage import StageError
-from domainlm.stamps import Stamp, code_definitions, code_index
+from domainlm.stamps import Stamp, code_index
 from domainlm.store.canonical import canonical_json, sha256_of
 from domainlm.store.code import CodeIndex
 from domainlm.store.imports import OWN_FILE
@@ -33,10 +33,11 @@ from domainlm.store.trees import write_code
 
 @dataclass(frozen=True)
 class StageCode:
-    """A stage's module, and what may be loaded of the package while it runs: name -> digest of the source."""
+    """A stage's module, and what may be loaded of the package while it runs: name -> digest of the source. index: of what ran."""
 
     module: ModuleType
     sources: dict[str, str]
+    index: CodeIndex
 
 
 def load_code(project: Path, stamp: Stamp, store: Store) -> StageCode:
@@ -48,12 +49,13 @@ def load_code(project: Path, stamp: Stamp, store: Store) -> StageCode:
     stage = BY_NAME[stamp.artifact]
     try:
         check_own()
-        for name in code_index(project).closure([stage.module], has_excluded=True, has_started=False):
+        files = code_index(project)
+        for name in files.closure([stage.module], has_excluded=True, has_started=False):
             # the stage's name comes from the stage table; stages themselves import nothing by name
             importlib.import_module(name)
     except CodeError as error:
         raise StageError(str(error)) from error
-    ran = code_index(project, RAN)
+    ran = files.of_what_ran(dict(RAN))
     _check_loaded(ran, stage.module)
     by_name = [place for place in ran.reached_by_name(stage.modules) if not (stage.package_data and OWN_FILE in place)]
     if by_name:
@@ -61,17 +63,20 @@ def load_code(project: Path, stamp: Stamp, store: Store) -> StageCode:
             f"{by_name[0]} gets at code or files otherwise than by an import statement, so no code digest covers what it takes; "
             "import it by its name, declare it as `launched` or `package_data` in domainlm/pipeline.py, or do without"
         )
-    digest, definitions = code_definitions(project, stamp.artifact, RAN)
-    if digest != stamp.code_digest:
+    data = package_data_files(stage)
+    if ran.digest(stage.modules, data) != stamp.code_digest:
         raise StageError(
             f"the code of {stamp.artifact} was edited since this run began, so its key names other code than would run; "
             "run the same command again"
         )
     check_slice(stamp)
     # what the digest stands for: `why` names the function that changed by it
-    write_code(store.root, digest, definitions)
-    others = {name: sha256_of(source) for name, (_, source) in RAN.items()}
-    return StageCode(importlib.import_module(stage.module), others | ran.sources(stage.modules))
+    write_code(store.root, stamp.code_digest, ran.definitions(stage.modules, data))
+    return StageCode(importlib.import_module(stage.module), _ran_digests() | ran.sources(stage.modules), ran)
+
+
+def _ran_digests() -> dict[str, str]:
+    return {name: sha256_of(source) for name, (_, source) in RAN.items()}
 
 
 def _check_loaded(ran: CodeIndex, module: str) -> None:
@@ -107,14 +112,16 @@ def check_slice(stamp: Stamp) -> None:
 
 
 @contextmanager
-def running(project: Path, stamp: Stamp, code: StageCode) -> Iterator[None]:
+def running(stamp: Stamp, code: StageCode) -> Iterator[None]:
     """Within the block the stage runs. Raises StageError where code or package data were not, or are not, what its key names."""
     try:
         with only(code.sources):
             yield
     except CodeError as error:
         raise StageError(str(error)) from error
-    if code_definitions(project, stamp.artifact, RAN)[0] != stamp.code_digest:
+    stage = BY_NAME[stamp.artifact]
+    is_as_before = _ran_digests().items() <= code.sources.items()
+    if not is_as_before or code.index.digest(stage.modules, package_data_files(stage)) != stamp.code_digest:
         raise StageError(
             f"code or package data of {stamp.artifact} were edited while it ran, so its output may be of neither version; run the "
             "same command again"

@@ -113,16 +113,13 @@ def check_package(project: Path) -> None:
         )
 
 
-def code_index(project: Path, ran: Mapping[str, tuple[str, bytes]] | None = None) -> CodeIndex:
-    """ran: what was run in this process (`domainlm.loading.RAN`), where that counts and not what the files hold by now."""
-    return CodeIndex(PACKAGE_ROOT, project / CODE_INDEX_FILE, EXCLUDED_MODULES, ran)
+def code_index(project: Path) -> CodeIndex:
+    return CodeIndex(PACKAGE_ROOT, project / CODE_INDEX_FILE, EXCLUDED_MODULES)
 
 
-def code_definitions(
-    project: Path, artifact: str, ran: Mapping[str, tuple[str, bytes]] | None = None
-) -> tuple[str, dict[str, dict[str, str]]]:
+def code_definitions(project: Path, artifact: str) -> tuple[str, dict[str, dict[str, str]]]:
     """Code digest of an artifact's stage as its code is now, and what it is made of: file -> definition -> digest."""
-    stage, code = BY_NAME[artifact], code_index(project, ran)
+    stage, code = BY_NAME[artifact], code_index(project)
     data = package_data_files(stage)
     return code.digest(stage.modules, data), code.definitions(stage.modules, data)
 

@@ -124,11 +124,11 @@ def test_a_refused_import_ends_the_run(text_project: Any, stamps: dict[str, Stam
     code = load(text_project, stamps["raw_corpus"], store)
     with (
         pytest.raises(StageError, match="edited while a stage ran"),
-        running(text_project.path, stamps["raw_corpus"], code),
+        running(stamps["raw_corpus"], code),
     ):
         raise CodeError("domainlm.text.new was edited while a stage ran")
     other = dataclasses.replace(stamps["raw_corpus"], code_digest="0" * 64)
-    with pytest.raises(StageError, match="were edited while it ran"), running(text_project.path, other, code):
+    with pytest.raises(StageError, match="were edited while it ran"), running(other, code):
         pass
-    with running(text_project.path, stamps["raw_corpus"], code):
+    with running(stamps["raw_corpus"], code):
         pass

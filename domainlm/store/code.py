@@ -129,16 +129,13 @@ class CodeIndex:
         root: Path,
         cache_file: Path | None,
         excluded: Iterable[str],
-        ran: Mapping[str, tuple[str, bytes]] | None = None,
     ) -> None:
-        """root: the folder that holds the package. excluded: modules outside every digest, with all that is below them.
-
-        ran: path and source of modules that were run in this process, which count instead of what their files hold by now.
-        """
+        """root: the folder that holds the package. excluded: modules outside every digest, with all that is below them."""
         self.root = root
         self.package = "domainlm"
         self.excluded = tuple(excluded)
-        self.ran = ran or {}
+        # path and source of modules that were run, which count instead of what their files hold by now
+        self.ran: Mapping[str, tuple[str, bytes]] = {}
         self.cache_file = cache_file
         self._known: dict[str, dict[str, Any]] = {}
         self._seen: dict[str, dict[str, Any] | None] = {}
@@ -150,6 +147,12 @@ class CodeIndex:
                 self._known = remembered["modules"] if remembered["form"] == self._form else {}
             except (ValueError, KeyError, TypeError):
                 self._known = {}
+
+    def of_what_ran(self, ran: Mapping[str, tuple[str, bytes]]) -> CodeIndex:
+        """The same of modules that were run; what is known of a source is not found out again."""
+        other = copy(self)
+        other.ran, other._seen = ran, {}
+        return other
 
     def _read(self, module: str) -> dict[str, Any] | None:
         """What is known of a module; None where there is none of this name."""

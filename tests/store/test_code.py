@@ -343,7 +343,7 @@ def test_what_ran_counts_and_not_what_a_file_holds_by_now(root: Path) -> None:
     before, old = digest(root), path.read_bytes()
     path.write_text("def strip(text):\n    return text\n")
     ran = {"domainlm.text.marks": (str(path), old)}
-    index = CodeIndex(root, None, ["domainlm.config"], ran)
+    index = CodeIndex(root, None, ["domainlm.config"]).of_what_ran(ran)
     assert index.digest(["domainlm.stages.stage"], [root / "domainlm/text/words.txt"]) == before
     assert index.sources(["domainlm.stages.stage"])["domainlm.text.marks"] == hashlib.sha256(old).hexdigest()
     assert digest(root) != before
