@@ -1,1 +1,5 @@
 """A reproducible build system for domain language models."""
+
+from domainlm.loading import install
+
+install()

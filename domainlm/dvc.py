@@ -27,7 +27,6 @@ import yaml
 
 from domainlm.config.domain import DomainConfig
 from domainlm.pipeline import (
-    EXCLUDED_MODULES,
     OTHER_KNOBS,
     PACKAGE_ROOT,
     STAGES,
@@ -37,7 +36,7 @@ from domainlm.pipeline import (
     stage_inputs,
 )
 from domainlm.resolve import DEFAULT_FILE, ConfigurationError, Layer, layers_of, load_yaml, read_layer, validate
-from domainlm.stamps import CODE_INDEX_FILE, LOCK_FILES, artifact_folder
+from domainlm.stamps import LOCK_FILES, artifact_folder, code_index
 from domainlm.store.code import CodeIndex
 from domainlm.store.manifest import MANIFEST_NAME
 
@@ -155,7 +154,7 @@ def pipeline_document(project: Path, domain: str | None = None) -> tuple[str, di
     config = validate(layers)
     # as they are on disk: a layer's own values have the domain's name added
     files = [read_layer(project, layer.name) for layer in layers[:-1]]
-    code = CodeIndex(PACKAGE_ROOT, project / CODE_INDEX_FILE, EXCLUDED_MODULES)
+    code = code_index(project)
     stages = {
         stage.name: _stage(project, stage, config, code, files, default_domain)
         for stage in STAGES

@@ -6,22 +6,20 @@ whole: the stage writes into a temporary folder of the store, the record comes a
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from domainlm.alternatives import Alternative, compare_outputs, where_built
 from domainlm.fetch import declared_hubs, declared_rows, fetch, fetch_hub
 from domainlm.hollow import is_hollow, mark_filled, mark_hollow
 from domainlm.origins import installed_fault, note_origin, read_origin, trusted_keys
-from domainlm.pipeline import BY_NAME
 from domainlm.raw_files import raw_opener
 from domainlm.stage import Inputs, Resources, StageError
-from domainlm.stamps import Stamp, action_of, code_closure, code_definitions, stamp_path
+from domainlm.stage_code import load_code, running
+from domainlm.stamps import Stamp, action_of, stamp_path
 from domainlm.store.actions import Origin
 from domainlm.store.canonical import canonical_json
 from domainlm.store.install import install, is_installed, read_record
@@ -30,7 +28,6 @@ from domainlm.store.local import Store
 from domainlm.store.manifest import MANIFEST_NAME, Entry, Manifest, make_manifest, read_manifest
 from domainlm.store.remote import open_remote
 from domainlm.store.sharing import share, sharing_umask
-from domainlm.store.trees import write_code
 from domainlm.workspace import adopt, changed, check_unchanged, installations, installing, naming_full_disk, say_copies
 
 Log = Callable[[str], None]
@@ -163,26 +160,6 @@ def check_distributions(stamp: Stamp) -> None:
             )
 
 
-def load_code(project: Path, stamp: Stamp, store: Store) -> ModuleType:
-    """The stage's module, loaded with all that it imports, which must be the code that the key names.
-
-    Loaded first and compared then: what is edited later is not what runs. Raises StageError for code edited since the
-    stamp was written; its output would lie in the store under the key of other code.
-    """
-    # the stage's name comes from the stage table; stages themselves import nothing by name
-    stage = BY_NAME[stamp.artifact]
-    modules = {name: importlib.import_module(name) for name in code_closure(project, stage)}
-    digest, definitions = code_definitions(project, stamp.artifact)
-    if digest != stamp.code_digest:
-        raise StageError(
-            f"the code of {stamp.artifact} was edited since this run began, so its key names other code than would run; "
-            "run the same command again"
-        )
-    # what the digest stands for: `why` names the function that changed by it
-    write_code(store.root, digest, definitions)
-    return modules[stage.module]
-
-
 def run_stage(
     project: Path, stamp: Stamp, key: str, action: Mapping[str, Any], store: Store, resources: Resources
 ) -> tuple[Manifest, Mapping[str, Any], Alternative | None]:
@@ -225,12 +202,12 @@ def run_into(
     hub_files = fetch_declared(action, store, resources.log)
     check_inputs(project, stamp, store, resources.log)
     before = installations(project, stamp)
-    module = load_code(project, stamp, store)
-    function = module.run_shard if stamp.shard is not None else module.run
+    code = load_code(project, stamp, store)
+    function = code.module.run_shard if stamp.shard is not None else code.module.run
     folders = {name: project / folder for name, folder in stamp.inputs.items()}
     inputs = Inputs(folders, raw_opener(project, stamp, store))
     config = {**stamp.config, **hub_config(stamp, hub_files)}
-    with naming_full_disk(project, store.root), sharing_umask(store.root):
+    with naming_full_disk(project, store.root), sharing_umask(store.root), running(stamp, code):
         try:
             stats: Mapping[str, Any] = function(inputs, json.loads(canonical_json(config)), out, scratch, resources)
         finally:

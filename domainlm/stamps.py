@@ -134,15 +134,13 @@ def check_package(project: Path) -> None:
         )
 
 
-def code_closure(project: Path, stage: Stage) -> list[str]:
-    """Names of the modules that run in a stage's own process: its module and all that it imports."""
-    return list(CodeIndex(PACKAGE_ROOT, project / CODE_INDEX_FILE, EXCLUDED_MODULES).closure([stage.module]))
+def code_index(project: Path) -> CodeIndex:
+    return CodeIndex(PACKAGE_ROOT, project / CODE_INDEX_FILE, EXCLUDED_MODULES)
 
 
 def code_definitions(project: Path, artifact: str) -> tuple[str, dict[str, dict[str, str]]]:
     """Code digest of an artifact's stage as its code is now, and what it is made of: file -> definition -> digest."""
-    stage = BY_NAME[artifact]
-    code = CodeIndex(PACKAGE_ROOT, project / CODE_INDEX_FILE, EXCLUDED_MODULES)
+    stage, code = BY_NAME[artifact], code_index(project)
     data = package_data_files(stage)
     return code.digest(stage.modules, data), code.definitions(stage.modules, data)
 
@@ -155,7 +153,7 @@ def make_stamps(project: Path, config: DomainConfig, is_remembered: bool = True)
     check_package(project)
     check_left_behind(project, config)
     index = LocalIndex(project)
-    code = CodeIndex(PACKAGE_ROOT, project / CODE_INDEX_FILE, EXCLUDED_MODULES)
+    code = code_index(project)
     versions = locked_versions(project)
     texts = text_slices(project, config, index)
     model = base_model_slice(project, config, index)

@@ -233,6 +233,61 @@ CODE = [
     Row("module that nobody imports", NOTHING, append("domainlm/text/new.py", EXTRA)),
 ]
 
+NEW = "domainlm/text/new.py"
+SPLIT = "domainlm/stages/corpus_split.py"
+PLACES = [
+    Row("statement in a package above", ALL, append("domainlm/__init__.py", '__version__ = "9.9.9"\n')),
+    Row(
+        "statement in a package's own file",
+        "base_model pt_adapter merged_model sft_adapter eval_results",
+        append("domainlm/models/__init__.py", EXTRA),
+    ),
+    Row(
+        "module whose name begins like the configuration's",
+        "corpus_split",
+        append("domainlm/configured.py", EXTRA),
+        given=both(
+            append("domainlm/configured.py", "class Section:\n    size: int = 3\n"),
+            append(SPLIT, "from domainlm.configured import Section\n\n\ndef said(x: Section) -> None: ...\n"),
+        ),
+    ),
+    Row(
+        "module that is replaced by a package of its name",
+        "corpus_split",
+        append("domainlm/text/new/__init__.py", EXTRA),
+        given=both(append(NEW, "A = 1\n"), append(SPLIT, "from domainlm.text import new\n")),
+    ),
+    Row(
+        "module that a relative import of everything may take",
+        "corpus_split",
+        append(NEW, EXTRA),
+        given=append(SPLIT, "from ..text import *\n"),
+    ),
+    Row(
+        "module that a text names",
+        "corpus_split",
+        append(NEW, EXTRA),
+        given=both(append(NEW, "A = 1\n"), append(SPLIT, 'WORKER = "domainlm.text.new"\n')),
+    ),
+    Row(
+        "function of the configuration models, which a stage calls",
+        "corpus_split",
+        append("domainlm/config/sources.py", EXTRA),
+        given=append(SPLIT, "from domainlm.config.sources import _label\nprint(_label('a'))\n"),
+    ),
+    Row(
+        "method of a section of the configuration",
+        "documents relevance_model unique_shards corpus_split",
+        edit("domainlm/config/text.py", r"return 3", "return 4"),
+        given=append("domainlm/config/text.py", "\n    def limit(self):\n        return 3\n"),
+    ),
+    Row(
+        "bound of a knob",
+        NOTHING,
+        edit("domainlm/config/models.py", r'16, ge=1, description="LoRA', '16, ge=2, description="LoRA'),
+    ),
+]
+
 WORDING = [
     Row(
         "comment in the contract of all stages",
@@ -271,7 +326,6 @@ WORDING = [
         NOTHING,
         edit("pyproject.toml", r'^version = "[^"]*"', 'version = "9.9.9"'),
     ),
-    Row("`__version__` of the package", NOTHING, append("domainlm/__init__.py", '__version__ = "9.9.9"\n')),
     Row(
         "description of a knob",
         NOTHING,
@@ -660,6 +714,7 @@ ENVIRONMENT = [
 # at most 20 of a kind
 KINDS = {
     "code": CODE,
+    "where code stands": PLACES,
     "wording": WORDING,
     "configuration": CONFIGURATION,
     "sources and policy": LABELLING,

@@ -199,7 +199,7 @@ def test_the_default_configuration_must_be_a_file(run: Run, tmp_path: Path) -> N
     for arguments in (["plan"], ["lineage", "documents"], ["verify"], ["push"], ["trace", "x"]):
         done = run(*arguments)
         assert done.returncode == 2
-        assert done.stderr.startswith("config/config.yaml: cannot be read (Is a directory)")
+        assert done.stderr.startswith("config/config.yaml: cannot be read: Is a directory")
         assert len(done.stderr.splitlines()) == 1
 
 

@@ -1,25 +1,25 @@
 """The code digest: what a stage's code *does*, not how it is written.
 
-In: a module of the package. Out: one digest over the canonical syntax trees of its import closure inside the package.
-Comments, docstrings and formatting are gone; the form is our own, because `ast.dump` and `ast.unparse` differ between
-Python versions. Package `__init__` files hold a docstring only and are left out, as are the modules named in
-`excluded` (the configuration models).
+In: a module of the package. Out: one digest over the canonical syntax trees of its import closure inside the package, with the
+`__init__` of every package on the way. Comments, docstrings and formatting are gone; the form is our own, because `ast.dump` and
+`ast.unparse` differ between Python versions. Modules named in `excluded` (the configuration models) are left out as far as only
+sections of values are taken from them: their whole effect is the resolved slice.
 """
 
 from __future__ import annotations
 
 import ast
 import json
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from pathlib import Path
+from typing import Any
 
-from domainlm.store.canonical import canonical_json, sha256_of, sha256_of_file
+from domainlm.store import imports
+from domainlm.store.canonical import canonical_json, sha256_of
 from domainlm.store.staging import replace_file
 
-# a file written less than this before it was read is read again: its next write could leave the time as it is
-YOUNG_NS = 2_000_000_000
+LOADING = "domainlm.loading"
 # entries of `module_definitions` beside the names that a module defines, and the one entry of a package data file
 OTHER_STATEMENTS, ORDER, WHOLE_FILE = "<module>", "<order>", "<file>"
 
@@ -107,44 +107,44 @@ def module_definitions(source: bytes) -> dict[str, str]:
     return {name: digest[:DEFINITION_DIGITS] for name, digest in digests.items()}
 
 
-def _module_path(root: Path, module: str) -> Path | None:
+def module_path(root: Path, module: str) -> Path | None:
+    """The file that Python runs for a module: a package wins over a module of its name. None for a folder without a file."""
     path = root.joinpath(*module.split("."))
-    if path.with_suffix(".py").is_file():
-        return path.with_suffix(".py")
+    for candidate in (path / "__init__.py", path.with_suffix(".py")):
+        if candidate.is_file():
+            return candidate
     return None
 
 
-def imported_modules(source: bytes, module: str) -> set[str]:
-    """Absolute names of what a module imports, anywhere in it; `from a import b` gives both a and a.b."""
-    names: set[str] = set()
-    package = module.split(".")[:-1]
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            prefix = ".".join([*base, *(node.module.split(".") if node.module else [])])
-            names.add(prefix)
-            names.update(f"{prefix}.{alias.name}" for alias in node.names)
-    return names
+def is_below(module: str, group: str) -> bool:
+    """Whether a module is this one or one of its submodules, by whole parts of the name."""
+    return f"{module}.".startswith(f"{group}.")
 
 
 class CodeIndex:
-    """Digests and imports of the package's modules, remembered by size, times and inode between runs.
+    """Digests and imports of the package's modules, remembered by the digest of their source between runs.
 
-    What was remembered under another version of this module is dropped, because its canonical form may be another.
+    Every file is read once by each index, so what it says is of one moment, and no file's time is trusted. What was remembered
+    under another version of this code is dropped, because its canonical form may be another.
     """
 
-    def __init__(self, root: Path, cache_file: Path | None, excluded: Iterable[str]) -> None:
-        """root: the folder that holds the package. excluded: what the names of modules outside every digest begin with."""
+    def __init__(
+        self,
+        root: Path,
+        cache_file: Path | None,
+        excluded: Iterable[str],
+    ) -> None:
+        """root: the folder that holds the package. excluded: modules outside every digest, with all that is below them."""
         self.root = root
         self.package = "domainlm"
         self.excluded = tuple(excluded)
+        # path and source of modules that were run, which count instead of what their files hold by now
+        self.ran: Mapping[str, tuple[str, bytes]] = {}
         self.cache_file = cache_file
-        self._known: dict[str, dict[str, object]] = {}
-        self._young: set[str] = set()
+        self._known: dict[str, dict[str, Any]] = {}
+        self._seen: dict[str, dict[str, Any] | None] = {}
         self._is_changed = False
-        self._form = sha256_of_file(Path(__file__))
+        self._form = sha256_of(b"".join(Path(file).read_bytes() for file in (__file__, imports.__file__)))
         if cache_file is not None and cache_file.exists():
             try:
                 remembered = json.loads(cache_file.read_bytes())
@@ -154,58 +154,135 @@ class CodeIndex:
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 self._known = {}
 
-    def _read(self, module: str, path: Path) -> dict[str, object]:
-        found = path.stat()
-        identity = [str(path), found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns]
-        known = self._known.get(module)
-        if known is None or known["identity"] != identity:
-            is_young = time.time_ns() - found.st_mtime_ns < YOUNG_NS
-            source = path.read_bytes()
-            imports = sorted(n for n in imported_modules(source, module) if n.split(".")[0] == self.package)
+    def of_what_ran(self, ran: Mapping[str, tuple[str, bytes]]) -> CodeIndex:
+        """The same of modules that were run; what is known of a source is not found out again."""
+        other = copy(self)
+        other.ran, other._seen = ran, {}
+        return other
+
+    def _read(self, module: str) -> dict[str, Any] | None:
+        """What is known of a module; None where there is none of this name."""
+        if module not in self._seen:
+            path = module_path(self.root, module)
+            self._seen[module] = None if path is None else self._parsed(module, path)
+        return self._seen[module]
+
+    def _parsed(self, module: str, path: Path) -> dict[str, Any]:
+        source = self.ran[module][1] if module in self.ran else path.read_bytes()
+        name, sha256 = path.relative_to(self.root).as_posix(), sha256_of(source)
+        known = self._known.get(name)
+        if known is None or known["sha256"] != sha256:
+            tree, is_package = ast.parse(source), path.name == "__init__.py"
+            names = imports.imported_names(tree, module, is_package)
+            declared = imports.only_declared(tree, module, is_package)
             known = {
-                "identity": identity,
+                "path": name,
+                "sha256": sha256,
                 "digest": module_digest(source),
-                "imports": imports,
+                "imports": sorted(each for each in names if is_below(each, self.package)),
+                "named": sorted(imports.names_in_texts(tree, self.package)),
+                "declared": sorted(each for each in declared if is_below(each, self.package)),
+                "has_fields_only": imports.has_fields_only(tree),
+                "by_name": imports.reached_by_name(tree),
                 "definitions": module_definitions(source),
             }
-            self._known[module] = known
-            if is_young:
-                self._young.add(module)
+            self._known[name] = known
             self._is_changed = True
         return known
 
-    def closure(self, modules: Iterable[str]) -> dict[str, Path]:
-        """Every module of the package that the given ones import, themselves included: name -> file."""
+    def _is_excluded(self, module: str) -> bool:
+        return any(is_below(module, group) for group in self.excluded)
+
+    def _has_fields_only(self, module: str) -> bool:
+        """Whether a module outside the digest and those that it imports hold sections of values, and nothing to call."""
+        waiting, found = [module], set()
+        while waiting:
+            each = waiting.pop()
+            known = self._read(each)
+            if known is None or each in found or not self._is_excluded(each):
+                continue
+            if not known["has_fields_only"]:
+                return False
+            found.add(each)
+            waiting.extend(known["imports"])
+        return True
+
+    def _counts(self, module: str, known: Mapping[str, Any]) -> bool:
+        """Whether a module that another one imports is in the digest. known: of the one that imports it.
+
+        One that is excluded is not, as far as only sections of values are taken from it.
+        """
+        if is_below(module, LOADING):
+            # what reads the source decides which code runs, not what that does; only the package's own file may import it
+            return False
+        if not self._is_excluded(module):
+            return True
+        taken = {name for name in known["imports"] if name != module and is_below(name, module)}
+        return not (taken and taken <= set(known["declared"]) and self._has_fields_only(module))
+
+    def closure(self, modules: Iterable[str], has_excluded: bool = False, has_started: bool = True) -> dict[str, Path]:
+        """Every module of the package that the given ones import, themselves and the packages on the way included: name -> file.
+
+        has_excluded: with those that are outside the digest, too. has_started: with those that only a text names, which other
+        processes may be started by.
+        """
         found: dict[str, Path] = {}
         waiting = list(modules)
         while waiting:
             module = waiting.pop()
-            path = _module_path(self.root, module)
-            if path is None or module in found or module.startswith(self.excluded):
+            if module.endswith(f".{imports.EVERYTHING}"):
+                waiting.extend(self._within(module.rpartition(".")[0]))
                 continue
-            found[module] = path
-            imports = self._read(module, path)["imports"]
-            assert isinstance(imports, list)
-            waiting.extend(imports)
+            known = self._read(module)
+            if known is None or module in found:
+                continue
+            found[module] = self.root / known["path"]
+            parts = module.split(".")
+            waiting.extend(".".join(parts[:count]) for count in range(1, len(parts)))
+            waiting.extend(name for name in known["imports"] if has_excluded or self._counts(name, known))
+            waiting.extend(name for name in known["named"] if has_started and not is_below(name, LOADING))
         return dict(sorted(found.items()))
+
+    def _within(self, package: str) -> Iterator[str]:
+        """Modules of a package, which `from package import *` may load."""
+        folder = self.root.joinpath(*package.split("."))
+        names = {path.stem for path in folder.glob("*.py")} | {
+            path.parent.name for path in folder.glob("*/__init__.py")
+        }
+        yield from (f"{package}.{name}" for name in names - {"__init__"})
+
+    def sources(self, modules: Iterable[str]) -> dict[str, str]:
+        """Name -> digest of the source of everything that the modules import, in the digest or excluded."""
+        closure = self.closure(modules, has_excluded=True)
+        return {name: known["sha256"] for name in closure if (known := self._read(name)) is not None}
+
+    def reached_by_name(self, modules: Iterable[str]) -> list[str]:
+        """`file:line: what` of everything in the closure that gets at code, or at a file, otherwise than by importing it."""
+        return [
+            f"{known['path']}:{place}"
+            for name in self.closure(modules)
+            if (known := self._read(name)) is not None
+            for place in known["by_name"]
+            if not (name == self.package and is_below(place.split(": ")[1], LOADING))
+        ]
 
     def digest(self, modules: Iterable[str], package_data: Iterable[Path]) -> str:
         """Code digest of the closure of `modules` and the bytes of their declared package data."""
         names = list(modules)
         for module in names:
-            if _module_path(self.root, module) is None:
+            if self._read(module) is None:
                 raise FileNotFoundError(f"module {module} is not below {self.root}")
-        parts = [[name, self._read(name, path)["digest"]] for name, path in self.closure(names).items()]
+        parts = [[name, known["digest"]] for name in self.closure(names) if (known := self._read(name)) is not None]
         data = [[path.relative_to(self.root).as_posix(), sha256_of(path.read_bytes())] for path in sorted(package_data)]
         return sha256_of(canonical_json([parts, data]))
 
     def definitions(self, modules: Iterable[str], package_data: Iterable[Path]) -> dict[str, dict[str, str]]:
         """What a code digest of the same arguments is made of: file below the root -> definition -> digest."""
         found: dict[str, dict[str, str]] = {}
-        for name, path in self.closure(modules).items():
-            definitions = self._read(name, path)["definitions"]
-            assert isinstance(definitions, dict)
-            found[path.relative_to(self.root).as_posix()] = definitions
+        for name in self.closure(modules):
+            known = self._read(name)
+            assert known is not None
+            found[known["path"]] = known["definitions"]
         for path in package_data:
             found[path.relative_to(self.root).as_posix()] = {
                 WHOLE_FILE: sha256_of(path.read_bytes())[:DEFINITION_DIGITS]
@@ -214,7 +291,5 @@ class CodeIndex:
 
     def save(self) -> None:
         """Write what was learnt, if anything was."""
-        if self.cache_file is None or not self._is_changed:
-            return
-        modules = {name: known for name, known in self._known.items() if name not in self._young}
-        replace_file(self.cache_file, canonical_json({"form": self._form, "modules": modules}))
+        if self.cache_file is not None and self._is_changed:
+            replace_file(self.cache_file, canonical_json({"form": self._form, "modules": self._known}))

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import ast
+import hashlib
 import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from domainlm.store.code import CodeIndex, imported_modules, module_definitions, module_digest
+from domainlm.store.code import CodeIndex, module_definitions, module_digest
+from domainlm.store.imports import imported_names, names_in_texts, reached_by_name
 
 STAGE = '''\
 """Docstring."""
@@ -26,21 +29,55 @@ def run(items: list[str], scale: float = 0.5) -> list[str]:
 '''
 
 
+SECTIONS = '''\
+"""Sections."""
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Section(BaseModel):
+    """Docstring."""
+
+    model_config = ConfigDict(frozen=True)
+    size: int = Field(3, description="a number")
+
+    @model_validator(mode="after")
+    def _refuses(self):
+        return self
+'''
+
+
+MARKS = """\
+from ..config.more import Section
+from .. import configured
+import domainlm.config_parts.size
+
+
+def strip(text):
+    return text.strip()
+"""
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A package with a stage that imports two modules, one of which imports a third."""
     files = {
-        "domainlm/__init__.py": '"""Package."""\n',
-        "domainlm/config.py": "KNOB = 1\n",
+        "domainlm/__init__.py": '"""Package."""\nfrom domainlm.loading import install\n\ninstall()\n',
         "domainlm/stages/__init__.py": "",
         "domainlm/stages/stage.py": STAGE,
         "domainlm/text/__init__.py": "",
         "domainlm/text/clean.py": "import re\n\n\ndef tidy(text):\n    from domainlm.text import marks\n    return marks.strip(text)\n",
-        "domainlm/text/marks.py": "from ..config import KNOB\n\n\ndef strip(text):\n    return text.strip()\n",
+        "domainlm/text/marks.py": MARKS,
         "domainlm/text/unused.py": "X = 1\n",
         "domainlm/tokens/__init__.py": "",
         "domainlm/tokens/packing.py": "def pack(items):\n    return items\n",
         "domainlm/text/words.txt": "one\ntwo\n",
+        "domainlm/config/__init__.py": '"""Sections."""\n',
+        "domainlm/config/more.py": SECTIONS,
+        "domainlm/configured.py": '"""Beside the package domainlm.config, whose name it begins with."""\n',
+        "domainlm/config_parts/__init__.py": "",
+        "domainlm/config_parts/size.py": "SIZE = 1\n",
+        "domainlm/loading.py": "def install(): ...\n",
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -105,8 +142,14 @@ def test_what_changes_the_code_changes_the_digest(root: Path, old: str, new: str
         ("tokens/packing.py", True),
         ("text/words.txt", True),
         ("text/unused.py", False),
-        ("config.py", False),
-        ("text/__init__.py", False),
+        ("config/more.py", False),
+        ("text/__init__.py", True),
+        ("stages/__init__.py", True),
+        ("__init__.py", True),
+        ("loading.py", False),
+        ("configured.py", True),
+        ("config_parts/size.py", True),
+        ("config_parts/__init__.py", True),
     ],
 )
 def test_the_digest_is_of_the_import_closure_and_the_package_data(root: Path, name: str, is_in: bool) -> None:
@@ -163,7 +206,9 @@ def test_what_another_canonical_form_gave_is_not_used(root: Path, monkeypatch: p
     for path in (root / "domainlm").rglob("*.py"):
         os.utime(path, (1, 1))
     monkeypatch.setattr("domainlm.store.code.module_digest", lambda source: "0" * 64)
-    monkeypatch.setattr("domainlm.store.code.sha256_of_file", lambda path: "another version of the module")
+    other = root / "another_version.py"
+    other.write_text("X = 1\n")
+    monkeypatch.setattr("domainlm.store.code.__file__", str(other))
     digest(root, cache)
     monkeypatch.undo()
     assert digest(root, cache) == digest(root)
@@ -179,8 +224,142 @@ def test_imports_of_every_shape() -> None:
     source = (
         b"import a.b\nfrom . import c\nfrom .d import e\nfrom .. import f\ndef g():\n    from ..h.i import j as k\n"
     )
-    found = imported_modules(source, "domainlm.text.module")
+    found = imported_names(ast.parse(source), "domainlm.text.module")
     assert {"a.b", "domainlm.text.c", "domainlm.text.d", "domainlm.f", "domainlm.h.i"} <= found
+
+
+def test_relative_imports_of_a_package_start_from_itself() -> None:
+    tree = ast.parse("from . import c\nfrom .d import e\nfrom .. import f\n")
+    found = imported_names(tree, "domainlm.text", is_package=True)
+    assert {"domainlm.text.c", "domainlm.text.d.e", "domainlm.f"} <= found
+
+
+def test_a_text_that_is_a_module_s_name_counts_as_its_import() -> None:
+    tree = ast.parse("START = ['-m', 'domainlm.models.worker']\nSAID = 'see domainlm.text.clean'\n")
+    assert names_in_texts(tree, "domainlm") == {"domainlm.models.worker"}
+
+
+# what is added to a stage -> a file of the package that must be in its digest from then on
+TAKEN = {
+    "a star takes every module of a package": ("from domainlm.text import *", "text/unused.py"),
+    "a relative star": ("from ..text import *", "text/unused.py"),
+    "an import in a function": ("def f():\n    from ..text.unused import X\n", "text/unused.py"),
+    "a name of a package's own file": ("from domainlm.tokens import LIMIT", "tokens/__init__.py"),
+    "the name of a module in a text": ("import subprocess\nNAME = 'domainlm.text.unused'", "text/unused.py"),
+    "a folder without a file of its own": ("import domainlm.bare.part", "bare/part.py"),
+    "a package of a module's name": ("from domainlm import twice", "twice/__init__.py"),
+    "a function of the configuration": ("from domainlm.config.more import size_of\nsize_of()", "config/more.py"),
+    "a default of a section": ("from domainlm.config.more import Section as S\nX = S().size", "config/more.py"),
+    "a field's description": ("from domainlm.config.more import Section\nSection.model_fields", "config/more.py"),
+    "a base class of the configuration": (
+        "from domainlm.config.more import Section\nclass Mine(Section): ...",
+        "config/more.py",
+    ),
+    "a whole module of the configuration": ("from domainlm.config import more", "config/more.py"),
+    "the configuration's own file": ("from domainlm.config import LIMIT\nprint(LIMIT)", "config/__init__.py"),
+}
+
+
+@pytest.mark.parametrize(("added", "name"), TAKEN.values(), ids=TAKEN)
+def test_whatever_way_code_is_taken_it_is_in_the_digest(root: Path, added: str, name: str) -> None:
+    for file in ("domainlm/bare/part.py", "domainlm/twice/__init__.py", "domainlm/twice.py"):
+        (root / file).parent.mkdir(exist_ok=True)
+        (root / file).write_text("X = 1\n")
+    stage, path = root / "domainlm/stages/stage.py", root / "domainlm" / name
+    stage.write_text(f"{STAGE}\n{added}\n")
+    before = digest(root)
+    path.write_text(path.read_text() + "Y = 1\n")
+    assert digest(root) != before
+
+
+def test_a_module_beside_a_package_of_its_name_is_not_what_runs(root: Path) -> None:
+    (root / "domainlm/text/marks").mkdir()
+    (root / "domainlm/text/marks/__init__.py").write_text("def strip(text):\n    return text\n")
+    before = digest(root)
+    (root / "domainlm/text/marks.py").write_text("X = 2\n")
+    assert digest(root) == before
+
+
+METHODS = {
+    "method": "    def limit(self):\n        return 3\n",
+    "property": "    @property\n    def limit(self):\n        return 3\n",
+    "computed field": "    @computed_field()\n    def limit(self):\n        return 3\n",
+    "class variable": "    limit = 3\n",
+    "class within": "    class Other:\n        limit = 3\n",
+}
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_a_section_that_could_be_asked_for_more_than_its_values_is_in_the_digest(root: Path, method: str) -> None:
+    path = root / "domainlm/config/more.py"
+    path.write_text(SECTIONS + method)
+    before = digest(root)
+    path.write_text(SECTIONS + method.replace("3", "4"))
+    assert digest(root) != before
+
+
+def test_a_section_s_base_counts_with_it(root: Path) -> None:
+    (root / "domainlm/config/base.py").write_text("class Strict:\n    def limit(self):\n        return 3\n")
+    (root / "domainlm/config/more.py").write_text(
+        "from domainlm.config.base import Strict\nclass Section(Strict):\n    x: int\n"
+    )
+    before = digest(root)
+    (root / "domainlm/config/base.py").write_text("class Strict:\n    def limit(self):\n        return 4\n")
+    assert digest(root) != before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import importlib.metadata",
+        "from importlib import import_module",
+        "import runpy as r",
+        "from domainlm.loading import RAN",
+        "from domainlm import loading",
+        "__import__('a')",
+        "exec('a')",
+        "X = __doc__",
+        "X = object.__doc__",
+        "import sys; sys.modules['a']",
+        "import inspect",
+        "X = __file__",
+    ],
+)
+def test_what_reaches_code_otherwise_than_by_an_import_is_named(line: str) -> None:
+    found = reached_by_name(ast.parse(f"Y = 1\n{line}\n"))
+    assert found
+    assert all(place.startswith("2: ") for place in found)
+
+
+@pytest.mark.parametrize(
+    "line", ["model.eval()", "re.compile('a')", "import importlib_resources", "from . import imp2"]
+)
+def test_what_only_looks_alike_is_not(line: str) -> None:
+    assert reached_by_name(ast.parse(line)) == []
+
+
+def test_what_ran_counts_and_not_what_a_file_holds_by_now(root: Path) -> None:
+    path = root / "domainlm/text/marks.py"
+    before, old = digest(root), path.read_bytes()
+    path.write_text("def strip(text):\n    return text\n")
+    ran = {"domainlm.text.marks": (str(path), old)}
+    index = CodeIndex(root, None, ["domainlm.config"]).of_what_ran(ran)
+    assert index.digest(["domainlm.stages.stage"], [root / "domainlm/text/words.txt"]) == before
+    assert index.sources(["domainlm.stages.stage"])["domainlm.text.marks"] == hashlib.sha256(old).hexdigest()
+    assert digest(root) != before
+
+
+def test_what_only_a_text_names_is_not_loaded_by_the_stage_itself(root: Path) -> None:
+    (root / "domainlm/stages/stage.py").write_text(f"{STAGE}\nNAME = 'domainlm.text.unused'\n")
+    index = CodeIndex(root, None, ["domainlm.config"])
+    whole, own = (index.closure(["domainlm.stages.stage"], has_started=started) for started in (True, False))
+    assert set(whole) - set(own) == {"domainlm.text.unused"}
+
+
+def test_sources_are_of_excluded_modules_too(root: Path) -> None:
+    found = CodeIndex(root, None, ["domainlm.config"]).sources(["domainlm.stages.stage"])
+    assert {"domainlm", "domainlm.loading", "domainlm.config.more", "domainlm.text.marks"} <= set(found)
+    assert "domainlm.text.unused" not in found
 
 
 def test_lone_surrogates_in_constants_have_a_digest() -> None:
@@ -258,10 +437,17 @@ def test_a_digest_s_definitions_are_those_of_its_closure_and_data(root: Path) ->
     found = index.definitions(["domainlm.stages.stage"], data)
     index.save()
     assert sorted(found) == [
+        "domainlm/__init__.py",
+        "domainlm/config_parts/__init__.py",
+        "domainlm/config_parts/size.py",
+        "domainlm/configured.py",
+        "domainlm/stages/__init__.py",
         "domainlm/stages/stage.py",
+        "domainlm/text/__init__.py",
         "domainlm/text/clean.py",
         "domainlm/text/marks.py",
         "domainlm/text/words.txt",
+        "domainlm/tokens/__init__.py",
         "domainlm/tokens/packing.py",
     ]
     assert set(found["domainlm/stages/stage.py"]) == {"LIMIT", "run", "<module>", "<order>"}

@@ -1,0 +1,121 @@
+"""What a module takes from the package: what it imports, in which way, and where it reaches for code by name.
+
+In: a module's syntax tree. Out: names, some of which may be functions or constants; `store/code.py` knows which are modules. Rather
+too many than too few: a star takes every module of a package, and a module counts that only a text names.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+# ways to run code, or to read it, that no import statement shows; `__doc__` is outside the code digest
+MODULES_BY_NAME = ("importlib", "runpy", "imp", "pkgutil", "zipimport", "inspect", "linecache", "domainlm.loading")
+NAMES_BY_NAME = ("__import__", "exec", "eval", "compile", "__loader__", "__spec__", "__path__", "__doc__")
+# of a file beside a module, which only declared package data may be
+OWN_FILE = "__file__"
+VALIDATORS = ("model_validator", "field_validator")
+EVERYTHING = "*"
+
+
+def package_of(module: str, is_package: bool) -> list[str]:
+    """Parts of the name that a relative import starts from."""
+    return module.split(".") if is_package else module.split(".")[:-1]
+
+
+def _origin(node: ast.ImportFrom, module: str, is_package: bool) -> str:
+    package = package_of(module, is_package)
+    base = package[: len(package) - node.level + 1] if node.level else []
+    return ".".join([*base, *(node.module.split(".") if node.module else [])])
+
+
+def imported_names(tree: ast.Module, module: str, is_package: bool = False) -> set[str]:
+    """Absolute names of what a module imports, anywhere in it; `from a import b` gives both a and a.b."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            origin = _origin(node, module, is_package)
+            names.add(origin)
+            names.update(f"{origin}.{alias.name}" for alias in node.names)
+    return names
+
+
+def names_in_texts(tree: ast.Module, package: str) -> set[str]:
+    """Texts that are the name of something in the package: a process may be started by it, so it counts like an import."""
+    named = re.compile(rf"{re.escape(package)}(\.\w+)+")
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return {text for text in texts if named.fullmatch(text)}
+
+
+def _annotations(tree: ast.Module) -> Iterator[ast.expr]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg | ast.AnnAssign) and node.annotation is not None:
+            yield node.annotation
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is not None:
+            yield node.returns
+
+
+def only_declared(tree: ast.Module, module: str, is_package: bool = False) -> set[str]:
+    """Of what `from a import b` takes, the a.b that only stand in annotations and in `b.model_validate(...)`.
+
+    So a stage takes a section of the configuration: it checks the values that it is given, and computes nothing with it.
+    """
+    local = {
+        alias.asname or alias.name: f"{_origin(node, module, is_package)}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    declaring = {id(part) for annotation in _annotations(tree) for part in ast.walk(annotation)}
+    declaring |= {
+        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "model_validate"
+    }
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in declaring}
+    return {name for alias, name in local.items() if alias not in used}
+
+
+def _is_field(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.AnnAssign() | ast.Pass() | ast.Expr(value=ast.Constant()):
+            return True
+        case ast.Assign(targets=[ast.Name(id="model_config")]):
+            return True
+        case ast.FunctionDef(decorator_list=[ast.Call(func=ast.Name(id=name)), *_]):
+            return name in VALIDATORS
+    return False
+
+
+def has_fields_only(tree: ast.Module) -> bool:
+    """Whether the classes of a module hold values and refuse wrong ones, and have nothing that could be called for more."""
+    return all(
+        _is_field(statement) for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for statement in node.body
+    )
+
+
+def reached_by_name(tree: ast.Module) -> list[str]:
+    """`line: what` of everything that gets at code, or at a file, in another way than by an import statement."""
+    found: list[tuple[int, str]] = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=aliases):
+                names = [alias.name for alias in aliases]
+            case ast.ImportFrom(module=str(origin), names=aliases, level=0):
+                names = [origin, *(f"{origin}.{alias.name}" for alias in aliases)]
+            case ast.Name(id=name) if name in (*NAMES_BY_NAME, OWN_FILE):
+                found.append((node.lineno, name))
+                continue
+            case ast.Attribute(attr=name) if name in NAMES_BY_NAME and name.startswith("__"):
+                found.append((node.lineno, name))
+                continue
+            case ast.Attribute(value=ast.Name(id="sys"), attr="modules"):
+                found.append((node.lineno, "sys.modules"))
+                continue
+            case _:
+                continue
+        found += [
+            (node.lineno, name) for name in names for known in MODULES_BY_NAME if f"{name}.".startswith(f"{known}.")
+        ]
+    return [f"{line}: {name}" for line, name in sorted(set(found))]
