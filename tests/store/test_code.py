@@ -190,6 +190,17 @@ def test_what_is_remembered_gives_the_same_digest_and_an_edit_is_seen(root: Path
     assert digest(root, cache) != before
 
 
+def test_an_unchanged_module_is_parsed_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = root / "index.json"
+    before = digest(root, cache)
+
+    def parse(source: bytes) -> ast.AST:
+        raise AssertionError("parsed again")
+
+    monkeypatch.setattr("domainlm.store.code.ast.parse", parse)
+    assert digest(root, cache) == before
+
+
 def test_an_edit_within_the_clock_s_grain_is_seen(root: Path) -> None:
     cache = root / "index.json"
     path = root / "domainlm/tokens/packing.py"

@@ -1,14 +1,16 @@
-"""What a build from nothing gives: a fork per question, of a process that has imported the libraries: `python reference.py`.
+"""What a build from nothing gives: a fork per question, of a process that has imported the code: `python reference.py`.
 
 In: a line with a folder that holds a project's code, configuration and raw files, and nothing that was built. Out: a line with
 (folder of artifact -> its manifest's digest and its action key), or the error in words. The stages run one after another in one
-process, over an empty store, by the code in that folder, compiled from its source: neither Snakemake nor DVC nor an index, a
-stamp, a record or bytecode of an earlier run has a part in it.
+process, over an empty store, by the code in that folder, compiled from its source: neither Snakemake nor DVC nor an index of raw
+files, a stamp, a record or bytecode of an earlier run has a part in it. Each state of the code has a folder of its own, which it
+keeps, and a process that has imported and digested it; this is most of what a question costs.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import sys
@@ -26,14 +28,30 @@ import pydantic
 import yaml
 
 SHARED = (ahocorasick_rs, datasketch, ftfy, numpy, phonenumbers, py3langid, pyarrow.parquet, pydantic, yaml)
+# states of the code that are kept in memory, the latest
+MAX_IMPORTED = 12
 ARTIFACTS = ("raw_corpus", "documents", "clean_shards", "unique_shards")
 
 
-def from_nothing(folder: Path) -> dict[str, Any]:
+def import_code(folder: Path) -> None:
+    """Be a process that runs the code in this folder."""
     sys.path.insert(0, str(folder))
     os.chdir(folder)
     os.environ["DOMAINLM_STORE"] = str(folder / "store")
     os.environ["DOMAINLM_REMOTE"] = "none"
+    from domainlm.pipeline import BY_NAME
+    from domainlm.stamps import code_index
+
+    # by the digest of each source, so it says what a fork would find out
+    code = code_index(folder)
+    for name in ARTIFACTS:
+        for module in code.closure([BY_NAME[name].module], has_started=False):
+            importlib.import_module(module)
+        code.sources([BY_NAME[name].module])
+    code.save()
+
+
+def from_nothing(folder: Path) -> dict[str, Any]:
     from domainlm.build import recorded_build
     from domainlm.stage import Resources
     from domainlm.workflow import prepare
@@ -51,20 +69,70 @@ def from_nothing(folder: Path) -> dict[str, Any]:
     return found
 
 
+def answered(folder: Path) -> dict[str, Any]:
+    """The answer of a fork."""
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        try:
+            answer: dict[str, Any] = {"artifacts": from_nothing(folder)}
+        except Exception as error:
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        with os.fdopen(writing, "w") as file:
+            file.write(json.dumps(answer))
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as file:
+        text = file.read()
+    os.wait()
+    return dict(json.loads(text))
+
+
+class Imported:
+    """A process that has imported the code of one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        asking, self.asked = os.pipe()
+        self.said, saying = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(self.asked)
+            with os.fdopen(asking) as questions, os.fdopen(saying, "w") as answers:
+                error = ""
+                try:
+                    import_code(folder)
+                except Exception as raised:
+                    error = f"{type(raised).__name__}: {raised}"
+                for _ in questions:
+                    answer = {"error": error} if error else answered(folder)
+                    print(json.dumps(answer), file=answers, flush=True)
+            os._exit(0)
+        os.close(asking)
+        os.close(saying)
+        self.answers = os.fdopen(self.said)
+
+    def ask(self) -> str:
+        os.write(self.asked, b"\n")
+        return self.answers.readline()
+
+    def close(self) -> None:
+        os.close(self.asked)
+        self.answers.close()
+        os.waitpid(self.pid, 0)
+
+
 def serve() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    imported: dict[str, Imported] = {}
     for line in sys.stdin:
-        pid = os.fork()
-        if pid:
-            os.waitpid(pid, 0)
-            continue
-        try:
-            answer: dict[str, Any] = {"artifacts": from_nothing(Path(json.loads(line)))}
-        except Exception as error:
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), file=answers, flush=True)
-        os._exit(0)
+        folder = json.loads(line)
+        if folder not in imported:
+            if len(imported) == MAX_IMPORTED:
+                imported.pop(next(iter(imported))).close()
+            imported[folder] = Imported(Path(folder))
+        print(imported[folder].ask().strip(), file=answers, flush=True)
+    for each in imported.values():
+        each.close()
 
 
 if __name__ == "__main__":

@@ -241,20 +241,44 @@ class Tools:
 
     def reference(self, project: Path) -> dict[str, Any]:
         """What a build from nothing of this code, configuration and raw files gives, in another folder over an empty store."""
-        digest = hashlib.sha256()
-        for path in deciding_files(project):
+        code, everything = hashlib.sha256(), hashlib.sha256()
+        files = deciding_files(project)
+        for path in files:
             state = f"{path.relative_to(project)} {path.is_symlink()} {path.stat().st_size}\0"
-            digest.update(state.encode() + path.read_bytes())
-        key = digest.hexdigest()
+            said = state.encode() + path.read_bytes()
+            everything.update(said)
+            if path.is_relative_to(project / "domainlm"):
+                code.update(said)
+        key = everything.hexdigest()
         if key not in self.answers:
-            folder = self.root / "from_nothing"
-            for path in deciding_files(project):
+            folder = self.root / "from_nothing" / code.hexdigest()[:16]
+            for name in os.listdir(folder) if folder.exists() else []:
+                if name not in ("domainlm", ".domainlm"):
+                    remove_tree(folder / name)
+            for name in (
+                "stamps",
+                "installed",
+                "requested",
+                "hollow",
+                "local_index.json",
+                "builds.jsonl",
+                "install.lock",
+            ):
+                remove_tree(folder / ".domainlm" / name)
+            for path in files:
                 target = folder / path.relative_to(project)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, target, follow_symlinks=True)
+                if not (target.exists() and target.is_relative_to(folder / "domainlm")):
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(path, target, follow_symlinks=True)
             self.answers[key] = self.builder.ask(str(folder))
-            shutil.rmtree(folder)
         return self.answers[key]
+
+
+def remove_tree(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def deciding_files(project: Path) -> list[Path]:
