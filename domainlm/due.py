@@ -11,7 +11,7 @@ its rule run, too, but a dry run would change the workspace, and what a kill lea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
 from domainlm.hollow import is_hollow
@@ -28,9 +28,7 @@ def needed_folders(stamps: list[Stamp], targets: Iterable[str]) -> set[str]:
     """Folders of what Snakemake's targets name and of everything that it is made from."""
     inputs = {stamp.folder: stamp.inputs.values() for stamp in stamps}
     whole = {stamp.artifact: stamp.folder for stamp in stamps if stamp.shard is None}
-    waiting = [whole.get(name, str(Path(name).parent)) for name in targets if name != "all"]
-    if len(waiting) < len(list(targets)) or not waiting:
-        waiting.append(whole["eval_report"])
+    waiting = [_folder_of(name, inputs, whole) for name in targets or ["all"]]
     found: set[str] = set()
     while waiting:
         folder = waiting.pop()
@@ -38,6 +36,16 @@ def needed_folders(stamps: list[Stamp], targets: Iterable[str]) -> set[str]:
             found.add(folder)
             waiting.extend(inputs[folder])
     return found
+
+
+def _folder_of(target: str, folders: Container[str], whole: Mapping[str, str]) -> str:
+    """Folder that a target of Snakemake is made for; of a log or a benchmark, which can be targets, that of its artifact."""
+    folder = str(Path(target).parent)
+    if folder in folders:
+        return folder
+    # a rule for each shard is no target, but may be among the rules to run
+    names = [part.split(".")[0].removesuffix("_shard") for part in Path(target).parts]
+    return whole[next((name for name in reversed(names) if name in whole), "eval_report")]
 
 
 def requested_artifacts(targets: Iterable[str]) -> set[str]:
@@ -59,7 +67,7 @@ def find_due(
     written to. What has no manifest Snakemake makes where something needs it. is_remembered: whether a file that was only touched
     gets its object's time back, so that it is hashed once.
     """
-    due = _of_damaged_fetches(project, stamps, store)
+    due = _of_damaged_fetches(project, stamps, store) & needed
     # folder -> tree digest of what is there, or would be after its rule ran; None where nobody knows before it is built
     digests: dict[str, str | None] = {}
     for stamp in stamps:

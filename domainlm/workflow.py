@@ -30,6 +30,7 @@ from domainlm.store.install import read_record
 from domainlm.store.local import Store
 from domainlm.store.location import store_folder
 from domainlm.store.manifest import MANIFEST_NAME
+from domainlm.store.remote_location import RemoteError
 from domainlm.store.roots import register_workspace
 from domainlm.store.sharing import StoreRefused, naming_refusals
 from domainlm.workspace import bring_to_now, forget_said, read_late
@@ -122,11 +123,11 @@ class Workflow:
 
 @contextmanager
 def _naming_refusals() -> Iterator[None]:
-    """A store that is closed to this user is a matter of configuration, said before any work starts."""
+    """A store closed to this user, or no file of trusted keys: a matter of configuration, said before any work starts."""
     try:
         with naming_refusals(store_folder(Path.cwd())):
             yield
-    except StoreRefused as error:
+    except (StoreRefused, RemoteError) as error:
         raise ConfigurationError(str(error)) from None
 
 
@@ -140,9 +141,9 @@ def prepare(
 ) -> Workflow:
     """Resolve and return what the rules need; the main process of a run writes the stamps that changed.
 
-    targets: what Snakemake was asked for. is_run: whether it will run jobs; a look (a dry run, `--list`, `--summary`, `--lint`)
-    changes nothing here, for a build may be running from the stamps that are there, and what lies in the workspace may be an older
-    version that somebody checked out. Snakemake's jobs on other machines only read. Raises ConfigurationError.
+    targets: rules and files that Snakemake goes for. is_run: whether it will run jobs; a look (a dry run, `--list`, `--summary`,
+    `--lint`) changes nothing here, for a build may be running from the stamps that are there, and what lies in the workspace may
+    be an older version that somebody checked out. Snakemake's jobs on other machines only read. Raises ConfigurationError.
     """
     project = project or Path.cwd()
     config = resolve(project, overrides)
@@ -168,23 +169,27 @@ def prepare(
     return Workflow(project, config, by_name, tuple(f"{folder}/{MANIFEST_NAME}" for folder in sorted(due)))
 
 
-def asked_of_snakemake() -> tuple[Any, bool]:
-    """Snakemake's settings (its targets, the rules to run whatever their state), and whether it was asked to run jobs.
+def asked_of_snakemake() -> tuple[Any, set[str], bool]:
+    """Snakemake's settings (the rules to run whatever their state), the rules and files that it goes for, whether it runs jobs.
 
     The settings are None where it makes no graph. The Snakefile is read while the call that is given them runs, and
     `workflow.dag_settings` is set only after that; what is requested and what is due has to be known before the graph is made.
-    Whether jobs will run its command line alone knows by then. Without one (its Python interface) they do.
+    What is named by --forcerun, --until or --prioritize is made, too. Whether jobs will run its command line alone knows by then.
+    Without one (its Python interface) they do.
     """
-    settings, is_run = None, True
+    settings, targets, is_run = None, set[str](), True
     frame = inspect.currentframe()
     while frame is not None:
         caller: Any = frame.f_locals.get("self")
         if type(caller).__name__ == "DAGApi":
             settings = caller.dag_settings
+            targets |= {*(settings.targets or ["all"]), *settings.forcerun, *settings.until}
         if frame.f_code.co_name == "args_to_api":
-            is_run = not any(getattr(frame.f_locals.get("args"), name, None) for name in LOOKS)
+            arguments = frame.f_locals.get("args")
+            is_run = not any(getattr(arguments, name, None) for name in LOOKS)
+            targets |= {*(getattr(arguments, "prioritize", None) or ())}
         frame = frame.f_back
-    return settings, is_run
+    return settings, targets, is_run
 
 
 def share_volume() -> None:

@@ -6,12 +6,12 @@ from domainlm.workflow import asked_of_snakemake, build_command, prepare, share_
 
 CORES_OF_A_JOB = 8
 share_volume()
-SETTINGS, IS_RUN = asked_of_snakemake()
+SETTINGS, TARGETS, IS_RUN = asked_of_snakemake()
 try:
     DOMAIN = prepare(
         config,
         is_main_process=workflow.is_main_process,
-        targets=SETTINGS.targets if SETTINGS else (),
+        targets=TARGETS,
         is_run=IS_RUN,
     )
 except ConfigurationError as error:

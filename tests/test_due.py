@@ -98,6 +98,24 @@ def test_what_was_built_as_asked_for_is_not_due(project: Project) -> None:
     assert project.due() == set()
 
 
+@pytest.mark.parametrize(
+    ("target", "artifact"),
+    [
+        (f"{DATASET}/manifest.json", "sft_dataset"),
+        (f"./{DATASET}/manifest.json", "sft_dataset"),
+        ("logs/tiny/sft_dataset.log", "sft_dataset"),
+        ("logs/tiny/documents/0001.benchmark.tsv", "documents"),
+        ("documents_shard", "documents"),
+        ("all", "eval_report"),
+    ],
+)
+def test_a_target_of_any_kind_needs_what_it_is_made_for(
+    make_project: Callable[[str], Project], target: str, artifact: str
+) -> None:
+    stamps = list(make_project(CONFIG).stamps().values())
+    assert needed_folders(stamps, [target]) == needed_folders(stamps, [artifact])
+
+
 def test_nothing_installed_is_left_to_snakemake(make_project: Callable[[str], Project]) -> None:
     assert make_project(CONFIG).due() == set()
 

@@ -4,6 +4,8 @@ import inspect
 import json
 import os
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -128,6 +130,42 @@ def test_every_option_with_which_snakemake_runs_no_job_is_known() -> None:
     assert branches - chosen_otherwise <= {*LOOKS}
 
 
+ASK = """
+from domainlm.workflow import asked_of_snakemake
+settings, targets, is_run = asked_of_snakemake()
+with open("asked", "a") as file:
+    print(settings is not None, is_run, *sorted(targets), sep=",", file=file)
+rule all:
+rule made:
+    output: "made.txt"
+    shell: "touch {output}"
+"""
+# Snakemake's own main, several times in one process
+CALLS = """
+import sys
+from snakemake import cli
+for line in sys.argv[1:]:
+    parser, arguments = cli.parse_args([*line.split(), "--cores", "1", "--quiet", "all"])
+    cli.args_to_api(arguments, parser)
+"""
+
+
+def test_what_is_made_a_target_by_another_option_is_asked_for(tmp_path: Path, repository: Path) -> None:
+    """Its inputs have to be what is asked for, too; Snakemake by itself would make it from older ones."""
+    (tmp_path / "Snakefile").write_text(ASK)
+    asked = {
+        "--list": "False,False",
+        "-n": "True,False,all",
+        "made": "True,True,made",
+        "--forcerun made": "True,True,all,made",
+        "all --until made": "True,True,all,made",
+        "all --prioritize made.txt": "True,True,all,made.txt",
+    }
+    command = [sys.executable, "-c", CALLS, *asked]
+    subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(repository)}, check=True)
+    assert (tmp_path / "asked").read_text().splitlines() == list(asked.values())
+
+
 def test_only_the_main_process_writes(project: Path) -> None:
     prepare({}, project, is_main_process=False)
     assert not (project / ".domainlm/stamps").exists()
@@ -150,6 +188,12 @@ def test_a_missing_source_is_an_error_before_any_stamp(project: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"sources\.x\.local: nowhere does not exist"):
         prepare({"sources": {"x": {"local": "nowhere"}}}, project)
     assert not (project / ".domainlm/stamps").exists()
+
+
+def test_a_file_of_trusted_keys_that_is_not_there_is_named(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOMAINLM_TRUSTED_KEYS", str(project / "nowhere"))
+    with pytest.raises(ConfigurationError, match=r"DOMAINLM_TRUSTED_KEYS is .*nowhere, which is not a file"):
+        prepare({}, project, is_run=False)
 
 
 def test_how_to_use_it_names_base_and_adapter(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,12 +33,24 @@ MAX_DEPTH = 64
 
 # names of processors and of builds of torch, without what a terminal, a page or a table would take for more than text
 FACT = re.compile(r"[A-Za-z0-9 ._+:/()@,#*-]{0,200}")
+MAX_FACTS = 50
 _NO_FACT = re.compile(r"[^A-Za-z0-9 ._+:/()@,#*-]")
 
 
 def plain_fact(text: str) -> str:
     """A fact of a platform as a record may hold it."""
     return _NO_FACT.sub("_", text)[:200]
+
+
+def check_facts(built: Any) -> None:
+    """Raise ValueError for what does not say where something was built: facts of a name and a plain value."""
+    if not isinstance(built, dict) or len(built) > MAX_FACTS:
+        raise ValueError("it does not say where it was built")
+    for name, value in built.items():
+        is_plain = value is None or isinstance(value, bool | int | float)
+        for text in [name] if is_plain else [name, value]:
+            if not (isinstance(text, str) and FACT.fullmatch(text)):
+                raise ValueError(f"where it was built is {ascii({name: value})[:100]}, which is no plain fact")
 
 
 @dataclass(frozen=True)
@@ -124,6 +136,8 @@ def parse_record(data: bytes, key: str, tree_digest: str = "") -> Recorded:
     found = action_key(record["action"])
     if found != key:
         raise ValueError(f"its action has the key {found}")
+    # compared with another output's, shown by several commands, written beside what is installed
+    check_facts(record.get("built", {}))
     manifest = manifest_of(row.get("manifest"))
     if tree_digest and not manifest.tree_digest.startswith(tree_digest):
         raise ValueError(f"its manifest has tree digest {manifest.tree_digest}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,13 @@ def parse_json(data: bytes) -> Any:
     def refuse(constant: str) -> Any:
         raise ValueError(f"{constant} is no number of JSON")
 
+    def finite(number: str) -> float:
+        # 1e999 is a number of JSON, and infinity in Python, which nothing here could write again
+        value = float(number)
+        return value if math.isfinite(value) else refuse(number[:40])
+
     try:
-        return json.loads(data, parse_constant=refuse)
+        return json.loads(data, parse_constant=refuse, parse_float=finite)
     except RecursionError:
         raise ValueError("JSON that is nested too deeply") from None
 

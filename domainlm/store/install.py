@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from domainlm.store.actions import check_facts
 from domainlm.store.canonical import pretty_json, sha256_of_file
 from domainlm.store.manifest import ACTION_NAME, MANIFEST_NAME, Entry, Manifest, read_manifest
 from domainlm.store.notes import read_note
@@ -44,8 +45,12 @@ def read_record(folder: Path) -> dict[str, Any] | None:
 
 
 def _is_record(record: Mapping[str, Any]) -> bool:
-    """Whether it has a key and an action with its parts, each of the right kind."""
+    """Whether it has a key and an action with its parts, each of the right kind, and plain facts of where it was built."""
     action = record.get("action")
+    try:
+        check_facts(record.get("built", {}))
+    except ValueError:
+        return False
     return (
         isinstance(record.get("key"), str)
         and isinstance(action, dict)

@@ -6,17 +6,18 @@ most are made again, and those that say what must be kept are named to a person.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from domainlm.store.canonical import parse_json
 
 
 def parse_note(data: bytes) -> dict[str, Any] | None:
     """The JSON object that the bytes hold; None where they hold none."""
     try:
-        found = json.loads(data)
-    except (ValueError, RecursionError):
+        found = parse_json(data)
+    except ValueError:
         return None
     return found if isinstance(found, dict) else None
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from domainlm.store.actions import FACT, Origin, Recorded, parse_record
+from domainlm.store.actions import Origin, Recorded, parse_record
 from domainlm.store.canonical import parse_json, pretty_json, sha256_of_file
 from domainlm.store.local import Store
 from domainlm.store.manifest import Entry, Manifest
@@ -27,7 +27,6 @@ from domainlm.store.signatures import SIGNING_VARIABLE, sign, trust_fault, trust
 from domainlm.store.space import free_bytes
 from domainlm.store.transfers import Progress, in_parallel
 
-MAX_FACTS = 50
 MAX_SIGNATURE_CHARS = 10_000
 REPLACED = "it counts as none, and `domainlm push` puts a right one in its place"
 Log = Callable[[str], None]
@@ -113,7 +112,9 @@ class Remote:
             if data is None:
                 return None
             found = parse_record(data, key)
-            _check_foreign(found.record)
+            if found.record.keys() != {"key", "action", "built"}:
+                fields = ", ".join(sorted(found.record))[:200]
+                raise ValueError(f"it has the fields {fields!a}; expected key, action and built")
             signature = parse_json(data).get("signature") or ""
             if not isinstance(signature, str) or len(signature) > MAX_SIGNATURE_CHARS:
                 raise ValueError("its signature is none")
@@ -274,24 +275,6 @@ def object_name(sha256: str) -> str:
 
 def action_name(key: str) -> str:
     return f"actions/{key[:2]}/{key}.json"
-
-
-def _check_foreign(record: Mapping[str, Any]) -> None:
-    """Raise ValueError for what no record of ours holds: fields that nobody reads, facts that are none.
-
-    Where it was built is printed and shown by several commands: short plain text, without what a terminal, a page or a table
-    would take for more than text.
-    """
-    if record.keys() != {"key", "action", "built"}:
-        raise ValueError(f"it has the fields {', '.join(sorted(record))[:200]!a}; expected key, action and built")
-    built = record["built"]
-    if not isinstance(built, dict) or len(built) > MAX_FACTS:
-        raise ValueError("it does not say where it was built")
-    for name, value in built.items():
-        is_plain = value is None or isinstance(value, bool | int | float)
-        for text in [name] if is_plain else [name, value]:
-            if not (isinstance(text, str) and FACT.fullmatch(text)):
-                raise ValueError(f"where it was built is {ascii({name: value})[:100]}, which is no plain fact")
 
 
 def open_remote(project: Path, environment: Mapping[str, str] = os.environ) -> Remote | None:

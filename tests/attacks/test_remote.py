@@ -257,6 +257,7 @@ RECORDS: dict[str, Poison] = {
     "with a signature of a megabyte": lambda row: row.update(signature="x" * 1_000_000),
     "with a list for a signature": lambda row: row.update(signature=["x"]),
     "with facts nested deep": lambda row: row["action_record"].update(built={"a": [[[[[]]]]]}),
+    "infinity": lambda row: json.dumps(row).replace('"built": {', '"built": {"a": 1e999, '),
     "not a number": lambda row: json.dumps(row).replace('"built": {', '"built": {"a": NaN, '),
     "a number of 5,000 digits": lambda row: json.dumps(row).replace(
         '"built": {', '"built": {"a": ' + "9" * 5000 + ", "

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,20 @@ def test_a_torn_record_counts_as_none_and_is_replaced(tmp_path: Path, data: byte
     assert cache.get(KEY) is None
     cache.put(KEY, manifest("b"), record())
     assert cache.get(KEY) == (manifest("b"), record())
+
+
+@pytest.mark.parametrize(
+    "built", ['"machine"', '["machine"]', "null", '{"machine": {}}', '{"x": 1e999}', '{"x\\u001b": 1}']
+)
+def test_a_record_whose_facts_are_none_is_put_aside(tmp_path: Path, built: str) -> None:
+    """Else comparing it with another output, or writing it beside what is installed, would end each build of its key."""
+    cache = ActionCache(tmp_path)
+    cache.put(KEY, manifest("a"), {**record(), "built": {"marked": 1}})
+    path = cache.path(KEY)
+    path.write_text(re.sub(r'"built": \{[^}]*\}', lambda _: f'"built": {built}', path.read_text()))
+    assert cache.get(KEY) is None
+    cache.put_wrong_aside(KEY)
+    assert [wrong.name for wrong in cache.put_aside] == [f"actions/{KEY[:2]}/{KEY}.json"]
 
 
 @pytest.mark.parametrize("way", ["moved", "its key edited", "its action edited", "an alternative of another output"])

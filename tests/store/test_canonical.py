@@ -42,7 +42,9 @@ def test_digests_of_bytes_and_of_a_file_agree(tmp_path: Path) -> None:
     assert sha256_of_file(tmp_path / "file") == sha256_of(data) == hashlib.sha256(data).hexdigest()
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[NaN]", b"[Infinity]", b"[" * 99_999, b"\xff", b"9" * 5000])
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"[NaN]", b"[Infinity]", b"[1e999]", b"[-1e999]", b"[" * 99_999, b"\xff", b"9" * 5000]
+)
 def test_what_is_no_json_is_a_value_error(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_json(data)
