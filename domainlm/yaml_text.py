@@ -23,8 +23,8 @@ MAX_KEY_CHARS = 1000
 # what all values come to where every alias is written out: their characters, and for each value as many as a short one takes
 MAX_EXPANDED_CHARS = 2_000_000
 CHARS_OF_A_VALUE = 10
-# a longer number is none that a knob takes, and Python reads no more than 4300 digits
-MAX_NUMBER_CHARS = 40
+# a longer number is none that a knob takes, a commit has 40 digits, and Python reads no more than 4300
+MAX_NUMBER_CHARS = 39
 _TEXT_TAG = "tag:yaml.org,2002:str"
 _NULL = frozenset(("", "~", "null", "Null", "NULL"))
 _BOOLEAN = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -84,6 +84,12 @@ def scalar(event: events.ScalarEvent) -> Any:
         return _BOOLEAN[text]
     number = _number(text, event)
     return text if number is None else number
+
+
+def plain_value(text: str) -> Any:
+    """What a text means where it stands as a plain scalar: a number, boolean or null, else the text. Raises InvalidYaml."""
+    is_short = len(text) <= MAX_NUMBER_CHARS
+    return scalar(events.ScalarEvent(None, None, (is_short, True), text))  # type: ignore[no-untyped-call]
 
 
 @dataclass
