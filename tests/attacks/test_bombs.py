@@ -339,3 +339,12 @@ def test_a_build_with_all_of_them(tmp_path: Path, make_text_project: Callable[[P
         for artifact in ("raw_corpus", "documents")
     }
     assert found == {"raw_corpus": ["folder_again"] * 2, "documents": ["invalid_json", "too_long"]}
+
+
+@attack(
+    "domain file", "long names", "a folder's name that is longer than the system's longest", "a configuration error"
+)
+def test_a_name_that_no_folder_can_have(listed: Listed) -> None:
+    with pytest.raises(ConfigurationError, match=r"cannot read ddd.*File name too long") as caught:
+        listed(local="d" * 5000)
+    assert len(str(caught.value)) < 600
