@@ -137,6 +137,20 @@ def test_a_label_table_that_nests(line: str) -> None:
 
 @attack(
     "corpus",
+    "wrong types",
+    "a label table whose path is a number, or a label half a character",
+    "refused, with the line",
+)
+@pytest.mark.parametrize(
+    "line", ['{"path": 1}', '{"path": true}', '{"path": "b", "licence": "\\ud800"}', '{"path": "./"}']
+)
+def test_a_label_table_of_wrong_types(line: str) -> None:
+    with pytest.raises(ValueError, match=r"line 2: (path|licence): expected a text"):
+        read_table(f'{{"path": "a"}}\n{line}'.encode(), is_jsonl=True)
+
+
+@attack(
+    "corpus",
     "regular expression bomb",
     "hundred kilobytes of one sign, of digits, of halves of addresses, keys and mojibake",
     "every rule of cleaning takes linear time",
