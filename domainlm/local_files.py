@@ -205,9 +205,14 @@ def local_files(project: Path, name: str, source: Source) -> list[LocalFile]:
     assert source.local is not None
     root = project / source.local
     key = f"sources.{name}.local"
-    if root.is_file():
+    try:
+        is_file, is_folder = root.is_file(), root.is_dir()
+    except OSError as error:
+        # a name that is too long, a folder above that is closed
+        raise unreadable(key, source.local[:MAX_SHOWN_CHARS], str(error.strerror)) from error
+    if is_file:
         return [LocalFile(root.name, None, os.fsencode(root), identity_of(root.stat()))]
-    if not root.is_dir():
+    if not is_folder:
         origin = experiment_origin(project)
         if origin is not None and (origin / source.local).exists():
             raise left_behind(key, source.local, source.local, origin)

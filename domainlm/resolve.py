@@ -25,7 +25,7 @@ from domainlm.config.section import MAX_NAME_CHARS, NAME_PATTERN
 from domainlm.secret_sources import quotable, secrets_of_sources
 from domainlm.store.secrets import without_secrets
 from domainlm.wording import printable
-from domainlm.yaml_text import MAX_CHARS, InvalidYaml, parsed_yaml
+from domainlm.yaml_text import MAX_CHARS, InvalidYaml, parsed_yaml, plain_value
 
 DEFAULT_FILE = "config/config.yaml"
 OVERRIDES = "--config"
@@ -94,14 +94,17 @@ def read_layer(project: Path, name: str) -> Layer:
 
 
 def parse_overrides(overrides: Mapping[str, Any]) -> Layer:
-    """Values of `--config KEY=VALUE`; Snakemake leaves 1e-3 as text, so text is read once more as YAML."""
+    """Values of `--config KEY=VALUE`. Snakemake has read the YAML, and leaves 1e-3 as text: a plain scalar is read once more."""
 
     def parsed(value: Any) -> Any:
         if isinstance(value, Mapping):
             return {key: parsed(item) for key, item in value.items()}
         if isinstance(value, list):
             return [parsed(item) for item in value]
-        return load_yaml(value, OVERRIDES) if isinstance(value, str) else value
+        try:
+            return plain_value(value) if isinstance(value, str) else value
+        except InvalidYaml as error:
+            raise ConfigurationError(f"{OVERRIDES}: {error.problem}") from error
 
     return Layer(OVERRIDES, {key: parsed(value) for key, value in overrides.items()})
 

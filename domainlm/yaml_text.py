@@ -23,8 +23,8 @@ MAX_KEY_CHARS = 1000
 # what all values come to where every alias is written out: their characters, and for each value as many as a short one takes
 MAX_EXPANDED_CHARS = 2_000_000
 CHARS_OF_A_VALUE = 10
-# a longer number is none that a knob takes, and Python reads no more than 4300 digits
-MAX_NUMBER_CHARS = 40
+# a longer number is none that a knob takes, a commit has 40 digits, and Python reads no more than 4300
+MAX_NUMBER_CHARS = 39
 _TEXT_TAG = "tag:yaml.org,2002:str"
 _NULL = frozenset(("", "~", "null", "Null", "NULL"))
 _BOOLEAN = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -34,6 +34,8 @@ _FLOAT = re.compile(
 )
 # control characters, halves of pairs, and what YAML 1.1 takes for the end of a line and 1.2 does not
 _REFUSED = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# what an escape can write and neither a file's name nor UTF-8 can hold
+_IN_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 class InvalidYaml(ValueError):
@@ -72,6 +74,8 @@ def scalar(event: events.ScalarEvent) -> Any:
     text: str = event.value
     if event.tag not in (None, "!", _TEXT_TAG):
         raise _invalid(f"tag {event.tag[:100]}: tags are not read; write the value itself, text in quotes", event)
+    if (wrong := _IN_NO_TEXT.search(text)) is not None:
+        raise _invalid(f"an escape writes U+{ord(wrong[0]):04X}, which no text holds; leave it out", event)
     if event.tag is not None or not event.implicit[0]:
         return text
     if text in _NULL:
@@ -80,6 +84,12 @@ def scalar(event: events.ScalarEvent) -> Any:
         return _BOOLEAN[text]
     number = _number(text, event)
     return text if number is None else number
+
+
+def plain_value(text: str) -> Any:
+    """What a text means where it stands as a plain scalar: a number, boolean or null, else the text. Raises InvalidYaml."""
+    is_short = len(text) <= MAX_NUMBER_CHARS
+    return scalar(events.ScalarEvent(None, None, (is_short, True), text))  # type: ignore[no-untyped-call]
 
 
 @dataclass
@@ -155,8 +165,18 @@ class _Reading:
         return found
 
 
+def _events(text: str) -> Iterator[events.Event]:
+    loader = yaml.SafeLoader(text)
+    try:
+        while loader.check_event():  # type: ignore[no-untyped-call]
+            yield loader.get_event()  # type: ignore[no-untyped-call]
+    except (ValueError, OverflowError) as error:
+        # PyYAML does not look how large the numbers of escapes and directives are
+        raise _at(loader.get_mark(), "not valid YAML: an escape beyond U+10FFFF, or a version that is none") from error  # type: ignore[no-untyped-call]
+
+
 def _document(text: str) -> Any:
-    stream = yaml.parse(text, Loader=yaml.SafeLoader)
+    stream = _events(text)
     reading = _Reading(stream)
     found: Any = None
     documents = 0

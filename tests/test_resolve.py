@@ -236,3 +236,10 @@ def test_a_list_that_cannot_be_read_is_named(project: Project, content: bytes | 
 def test_a_list_without_words_is_refused(project: Project) -> None:
     with pytest.raises(ConfigurationError, match=r"word_lists\.adverts: neither words nor a file"):
         resolve(project(d="clean_shards: {word_lists: {adverts: {}}}"), {"domain": "d"})
+
+
+def test_text_of_an_override_is_no_number_and_no_yaml() -> None:
+    values = {"sha256": "0" * 64, "revision": "1" * 40, "include": ["**/*.md", "[a]", "a: b", "'x'", "&a", "#"]}
+    assert parse_overrides({"x": values}).values == {"x": values}
+    with pytest.raises(ConfigurationError, match=r"--config: .*U\+DCFF"):
+        parse_overrides({"language": "\udcff"})

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from domainlm.stage import StageError
+from domainlm.text.json_text import parsed_json
 from domainlm.tokens.bounded import is_panic
 
 OpenRaw = Callable[[Mapping[str, Any]], BinaryIO]
@@ -118,6 +119,10 @@ def check_checkpoint(folder: Path) -> None:
             " sources.<base_model> a checkpoint that is not quantised"
         )
     for name, depth in _depths(config):
+        if depth < 0:
+            raise StageError(
+                f"config.json names {depth} layers ({name}); expected how many the weights have: check sources.<base_model>"
+            )
         if depth > len(tensors):
             raise StageError(
                 f"config.json names {depth:,} layers ({name}), and the weights have {len(tensors):,} tensors; expected at"
@@ -128,8 +133,10 @@ def check_checkpoint(folder: Path) -> None:
 def read_object(path: Path) -> dict[str, Any]:
     """A JSON object of the source. Raises StageError."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        values = parsed_json(path.read_text(encoding="utf-8"))
+        # an escape may write half a character, which no file that is written from it can hold
+        json.dumps(values, ensure_ascii=False).encode("utf-8")
+    except ValueError as error:
         raise StageError(
             f"the base model's {path.name} is not JSON ({error}); expected a whole file: download it again, and check"
             " sources.<base_model>"
@@ -162,6 +169,11 @@ def _check_configuration(config: Mapping[str, Any], folder: Path) -> None:
         raise StageError(
             f"the base model's configuration names code of its own ({', '.join(remote)}); expected an architecture that"
             " transformers has built in: choose another base model in sources.<base_model>"
+        )
+    if not config.get("return_dict", True):
+        raise StageError(
+            "config.json asks for tuples in place of named results (return_dict); expected true, as all that trains and asks the"
+            " model goes by names: remove the key from the copy in sources.<base_model>"
         )
     if "transformers_weights" in config:
         raise StageError(

@@ -24,6 +24,8 @@ MAX_TENSORS = 1_000_000
 MAX_ITEMS = 10_000_000
 MAX_TEXT_BYTES = 10_000_000
 MAX_DIMENSIONS = 4
+# of a reason: a name in it may be megabytes
+MAX_REASON_CHARS = 300
 DEFAULT_ALIGNMENT = 32
 # number of a type in the file -> its struct format
 SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -63,8 +65,8 @@ class _Walk:
 
 def refused(reason: str) -> StageError:
     return StageError(
-        f"the base model's GGUF file has a header that cannot be right: {reason}; expected a whole GGUF file of version 2"
-        " or 3: download or convert it again, and check sources.<base_model>"
+        f"the base model's GGUF file has a header that cannot be right: {reason[:MAX_REASON_CHARS]}; expected a whole GGUF file"
+        " of version 2 or 3: download or convert it again, and check sources.<base_model>"
     )
 
 
@@ -92,9 +94,12 @@ def read_gguf_header(path: Path) -> Mapping[str, Value]:
     layers = found.get(f"{found.get('general.architecture')}.block_count", 0)
     if not isinstance(layers, int) or layers > tensors:
         raise refused(f"it names {layers!r} layers and has {tensors:,} tensors")
-    if int(found.get("split.count", 0)) > 1:
+    parts = found.get("split.count", 0)
+    if not isinstance(parts, int):
+        raise refused(f"it is one of {parts!r} parts, which is no whole number")
+    if parts > 1:
         raise StageError(
-            f"the base model's GGUF file is one of {found['split.count']} parts; expected one whole file: join them"
+            f"the base model's GGUF file is one of {parts} parts; expected one whole file: join them"
             " (llama-gguf-split --merge) and name the result in sources.<base_model>"
         )
     return found

@@ -1,7 +1,7 @@
 """Whether a tokenizer can be let loose on a corpus.
 
 In: a checkpoint folder with tokenizer.json. Out: nothing, or StageError for one that cannot be read, takes time without
-bound, or makes text grow. Its regular expressions and replacements are a stranger's: those that search back and forth need
+bound, draws by chance, or makes text grow. Its regular expressions and replacements are a stranger's: those that search back and forth need
 hours for a line of one letter. So texts that such expressions fall over are tried first, in a process that may be ended.
 """
 
@@ -28,14 +28,19 @@ PROBES = (
 
 def check_tokenizer(folder: Path) -> None:
     """Raise StageError for a tokenizer that no corpus should meet."""
-    with Bounded(_most_tokens_per_byte, MAX_SECONDS, MAX_MEMORY_MB) as call:
+    with Bounded(_tried, MAX_SECONDS, MAX_MEMORY_MB) as call:
         try:
-            share = call(str(folder / "tokenizer.json"))
+            share, dropout = call(str(folder / "tokenizer.json"))
         except (OverLimit, CallFailed) as error:
             raise StageError(
                 f"the base model's tokenizer.json {_in_words(error)}; expected one that reads any text in time: download it"
                 " again, or choose another model in sources.<base_model>"
             ) from error
+    if dropout:
+        raise StageError(
+            f"the base model's tokenizer.json leaves out merges by chance (dropout {dropout:g}), so that one text has other tokens"
+            " in each run; expected null: correct model.dropout in the copy in sources.<base_model>"
+        )
     if share > MAX_TOKENS_PER_BYTE:
         raise StageError(
             f"the base model's tokenizer.json makes {share:.0f} tokens of a byte; expected at most {MAX_TOKENS_PER_BYTE}: its"
@@ -47,9 +52,10 @@ def _in_words(error: Exception) -> str:
     return f"cannot be read or used ({error})" if isinstance(error, CallFailed) else f"{error} on texts of one letter"
 
 
-def _most_tokens_per_byte(path: str) -> float:
-    """In the child process."""
+def _tried(path: str) -> tuple[float, float]:
+    """Most tokens per byte, and the share of merges that are left out by chance; in the child process."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(path)
-    return max(len(tokenizer.encode(text, add_special_tokens=False)) / len(text.encode()) for text in PROBES)
+    share = max(len(tokenizer.encode(text, add_special_tokens=False)) / len(text.encode()) for text in PROBES)
+    return share, getattr(tokenizer.model, "dropout", None) or 0.0

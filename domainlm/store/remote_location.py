@@ -204,7 +204,11 @@ def _location(
         anchor = str((base / Path(parts.path if parts.scheme else url).expanduser()).resolve())
         root = str(Path(anchor) / folder)
         return RemoteLocation("file", root, origin, root, anchor, {"auto_mkdir": True}, ignored)
-    host = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
+    name = parts.netloc if protocol == "s3" else parts.hostname or ""
+    if not name:
+        raise RemoteError(f"{origin} has no host or bucket; expected {parts.scheme}://NAME/PATH")
+    host = f"[{name}]" if ":" in name else name
+    host += f":{parts.port}" if parts.port else ""
     path = parts.path.rstrip("/")
     below = f"{path}/{folder}" if folder else path
     address = f"{parts.scheme}://{parts.netloc if protocol == 's3' else host}{below}"
@@ -247,6 +251,11 @@ def _ssh_options(parts: SplitResult, options: Mapping[str, str]) -> dict[str, An
     if user:
         found["username"] = unquote(user)
     if port:
+        if not str(port).isascii() or not str(port).isdigit():
+            # not quoted: whoever mistakes one option writes a password to another
+            raise RemoteError(
+                "the option port of DVC's default remote is no number; run: dvc remote modify NAME port NUMBER"
+            )
         found["port"] = int(port)
     if "keyfile" in options:
         found["client_keys"] = [str(Path(options["keyfile"]).expanduser())]

@@ -21,8 +21,24 @@ SHORTEST_SECRET = 6
 # names of parameters, in small letters and without - _ . between their words
 _SECRET_NAMES = frozenset(
     (
-        *("sig", "key", "auth", "authorization", "jwt", "bearer", "pass", "pwd", "passwd", "passphrase", "hmac", "pat"),
-        *("googleaccessid", "keypairid", "sessionid", "jsessionid", "phpsessid"),
+        *(
+            "sig",
+            "key",
+            "auth",
+            "authorization",
+            "jwt",
+            "bearer",
+            "pass",
+            "pwd",
+            "passwd",
+            "passphrase",
+            "hmac",
+            "pat",
+            "pw",
+        ),
+        *("googleaccessid", "keypairid", "sessionid", "jsessionid", "phpsessid", "sid", "ticket"),
+        # signed addresses of Akamai
+        *("hdnts", "hdnea", "hdntl"),
     )
 )
 _SECRET_ENDINGS = (
@@ -60,9 +76,11 @@ def _is_secret_name(name: str) -> bool:
 
 def secret_in(address: str) -> str | None:
     """What in an address is a secret, in words that do not hold it; None where there is none."""
-    if _USER_INFO.search(address):
+    # an address within the address is quoted, and has parameters of its own
+    plain = unquote(address)
+    if _USER_INFO.search(address) or _USER_INFO.search(plain):
         return "a user or password before its host"
-    names = [unquote(name) for name, _ in _PARAMETER.findall(address)]
+    names = [unquote(name) for text in (address, plain.replace("?", "&")) for name, _ in _PARAMETER.findall(text)]
     for name in names:
         if _is_secret_name(name):
             # a name with a token in it is not shown
@@ -71,7 +89,7 @@ def secret_in(address: str) -> str | None:
             )
     if len(_SHARED_ACCESS & {name.lower() for name in names}) > 1:
         return "a shared access signature (sv, se, sp)"
-    return "an access token" if _ISSUED.search(unquote(address)) else None
+    return "an access token" if _ISSUED.search(plain) else None
 
 
 def secrets_in(values: Any, location: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -29,7 +29,7 @@ MAX_SECONDS = 10.0
 MAX_MEMORY_MB = 500
 # beyond what the messages say: tools and system turns of known templates are below 20,000
 MAX_OWN_CHARS = 1_000_000
-_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]{6,}>")
+_ADDRESS = re.compile(r"\bat 0x[0-9a-f]{6,}", re.ASCII | re.IGNORECASE)
 FIX = "give sources.<base_model> a tokenizer with another chat_template"
 
 
@@ -121,7 +121,10 @@ def _rendered(
         rendered: Any = render_jinja_template(
             conversations=[messages], chat_template=template, add_generation_prompt=has_prompt, **variables
         )
-        return "text", str(rendered[0][0])
+        text = str(rendered[0][0])
+        # half a character, which no tokenizer takes, is refused as the template's own errors are
+        text.encode("utf-8")
+        return "text", text
     except _Clock as error:
         return "clock", str(error)
     except _Unreproducible as error:
@@ -134,8 +137,11 @@ def _rendered(
 
 def _make_reproducible(template: str, date: str | None) -> None:
     """Put a fixed clock, and refusals of chance, into the environment that transformers keeps for this template."""
+    from jinja2.sandbox import SandboxedEnvironment
     from transformers.utils.chat_template_utils import _compile_jinja_template
 
+    # the one operator that makes a set (of two dictionaries' keys), whose order differs; looked at when a template is compiled
+    SandboxedEnvironment.intercepted_binops = frozenset("-")
     # what strftime may ask of the process: %s the time zone, %b the language
     os.putenv("TZ", "UTC")
     time.tzset()
@@ -151,6 +157,14 @@ def _make_reproducible(template: str, date: str | None) -> None:
     environment.globals["strftime_now"] = strftime_now
     environment.globals["lipsum"] = _refusal("draws text by chance (lipsum)")
     environment.filters["random"] = _refusal("draws by chance (the filter random)")
+    environment.binop_table["-"] = _difference
+
+
+def _difference(left: Any, right: Any) -> Any:
+    found = left - right
+    if isinstance(found, set | frozenset):
+        raise _Unreproducible("takes keys from keys, which leaves them in any order (a set)")
+    return found
 
 
 def _refusal(words: str) -> Callable[..., Any]:

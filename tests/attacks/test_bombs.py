@@ -137,6 +137,20 @@ def test_a_label_table_that_nests(line: str) -> None:
 
 @attack(
     "corpus",
+    "wrong types",
+    "a label table whose path is a number, or a label half a character",
+    "refused, with the line",
+)
+@pytest.mark.parametrize(
+    "line", ['{"path": 1}', '{"path": true}', '{"path": "b", "licence": "\\ud800"}', '{"path": "./"}']
+)
+def test_a_label_table_of_wrong_types(line: str) -> None:
+    with pytest.raises(ValueError, match=r"line 2: (path|licence): expected a text"):
+        read_table(f'{{"path": "a"}}\n{line}'.encode(), is_jsonl=True)
+
+
+@attack(
+    "corpus",
     "regular expression bomb",
     "hundred kilobytes of one sign, of digits, of halves of addresses, keys and mojibake",
     "every rule of cleaning takes linear time",
@@ -339,3 +353,12 @@ def test_a_build_with_all_of_them(tmp_path: Path, make_text_project: Callable[[P
         for artifact in ("raw_corpus", "documents")
     }
     assert found == {"raw_corpus": ["folder_again"] * 2, "documents": ["invalid_json", "too_long"]}
+
+
+@attack(
+    "domain file", "long names", "a folder's name that is longer than the system's longest", "a configuration error"
+)
+def test_a_name_that_no_folder_can_have(listed: Listed) -> None:
+    with pytest.raises(ConfigurationError, match=r"cannot read ddd.*File name too long") as caught:
+        listed(local="d" * 5000)
+    assert len(str(caught.value)) < 600

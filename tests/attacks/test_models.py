@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 import os
 import pickle
 import shutil
@@ -306,6 +307,10 @@ def test_headers_of_gguf(tmp_path: Path) -> None:
         gguf(text("a") + number("<IIQ", 9, 9, 1), counts=(0, 1)),
         gguf(text("general.alignment") + number("<II", 4, 0), counts=(0, 1)),
         gguf(text("general.alignment") + number("<II", 4, 48), counts=(0, 1)),
+        gguf(text("split.count") + number("<I", 8) + text("two"), counts=(0, 1)),
+        gguf(text("split.count") + number("<If", 6, math.nan), counts=(0, 1)),
+        gguf(text("split.count") + number("<If", 6, math.inf), counts=(0, 1)),
+        gguf((text("a" * 1_000_000) + number("<IB", 0, 1)) * 2, counts=(0, 2)),
         gguf(tensors=text("t") + number("<I", 1 << 31), counts=(1, 0)),
         gguf(tensors=text("t") + number("<IQQIQ", 2, 1 << 40, 1 << 40, 0, 0), counts=(1, 0)),
         gguf(tensors=text("t") + number("<IQIQ", 1, 4, 77, 0), counts=(1, 0)),
@@ -322,8 +327,9 @@ def test_headers_of_gguf(tmp_path: Path) -> None:
     ):
         path = tmp_path / "model.gguf"
         path.write_bytes(data)
-        with pytest.raises(StageError, match=rf"header that cannot be right.*{NAMED}"):
+        with pytest.raises(StageError, match=rf"header that cannot be right.*{NAMED}") as caught:
             read_gguf_header(path)
+        assert len(str(caught.value)) < 1000
 
 
 @attack(
@@ -414,6 +420,20 @@ def test_configurations_without_bound(make_base: MakeBase, tmp_path: Path) -> No
 
 @attack(
     "base model",
+    "chance in a tokenizer",
+    "merges that are left out by chance (dropout), so that one text has other tokens in each run",
+    "an error that names the source",
+)
+def test_a_tokenizer_draws_nothing(make_base: MakeBase, tmp_path: Path) -> None:
+    base = make_base("llama")
+    values = json.loads((base / "tokenizer.json").read_text(encoding="utf-8"))
+    values["model"]["dropout"] = 0.0001
+    (base / "tokenizer.json").write_text(json.dumps(values), encoding="utf-8")
+    refused(base, tmp_path, "by chance")
+
+
+@attack(
+    "base model",
     "bad model called a defect",
     "an architecture that transformers does not know, broken or wrongly typed JSON, vocabulary of another model",
     "one line with the source and the fix; no traceback",
@@ -428,6 +448,8 @@ def test_bad_configurations_are_bad_input(make_base: MakeBase, tmp_path: Path) -
         {"vocab_size": 9999},
         {"vocab_size": "many"},
         {"num_hidden_layers": 3},
+        {"num_hidden_layers": -1},
+        {"return_dict": False},
         {"num_attention_heads": 0},
         {"hidden_act": "nonsense"},
         {"tie_word_embeddings": False},
@@ -447,8 +469,11 @@ def test_bad_configurations_are_bad_input(make_base: MakeBase, tmp_path: Path) -
     (base / "config.json").write_text(kept, encoding="utf-8")
     for name in ("generation_config.json", "tokenizer_config.json"):
         whole = (base / name).read_text(encoding="utf-8")
-        (base / name).write_text(whole[:20], encoding="utf-8")
-        refused(base, tmp_path, f"{name} is not JSON")
+        half = json.dumps({**json.loads(whole), "x": "\ud800"})
+        deep = whole.rstrip()[:-1] + ', "x": ' + '{"a": ' * 300 + "1" + "}" * 301
+        for data in (whole[:20], half, deep):
+            (base / name).write_text(data, encoding="utf-8")
+            refused(base, tmp_path, f"{name} is not JSON")
         (base / name).write_text(whole, encoding="utf-8")
 
 

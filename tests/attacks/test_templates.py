@@ -92,9 +92,43 @@ def test_nothing_is_drawn_by_chance() -> None:
     "an error that names the source",
 )
 def test_no_address_is_printed() -> None:
-    for template in ("{{ joiner() }}", "{{ messages[0].get }}", "{{ range }}", "{{ messages|map('upper') }}"):
+    upper = "{{ (messages[0].get ~ '')|upper }}"
+    cut = "{{ (messages[0].get ~ '')[:-1] }}"
+    for template in (
+        "{{ joiner() }}",
+        "{{ messages[0].get }}",
+        "{{ range }}",
+        "{{ messages|map('upper') }}",
+        upper,
+        cut,
+    ):
         with pytest.raises(StageError, match="where an object lies in memory"):
             rendered(template)
+
+
+@attack(
+    "base model",
+    "random order in a template",
+    "keys less keys, which Python leaves in another order with each hash seed",
+    "an error that names the source; numbers are subtracted as ever",
+)
+def test_no_set_is_made() -> None:
+    keys = "{% set d = {'a': 1, 'b': 2, 'cc': 3} %}"
+    for template in ("{{ (d.keys() - [])|join }}", "{% for k in d.items() - {}.items() %}{{ k }}{% endfor %}"):
+        with pytest.raises(StageError, match=r"in any order.*sources\.<base_model>"):
+            rendered(keys + template)
+    assert rendered("{{ 5 - 3 }} {{ messages|length - 1 }} {{ 'a'|length - 2.5 }}") == "2 0 -1.5"
+
+
+@attack(
+    "base model",
+    "half a character in a template",
+    "a template that writes an escape of half a surrogate pair, which no tokenizer takes",
+    "the template refuses the conversation, as with an error of its own",
+)
+def test_no_half_character_is_written() -> None:
+    with pytest.raises(TemplateRefuses, match="surrogates not allowed"):
+        rendered("{{ '\\ud800' }}")
 
 
 @attack(

@@ -211,3 +211,24 @@ def test_patterns_of_many_stars() -> None:
     assert not is_glob_of("**/" * 20 + "b", "a/" * 2000)
     assert is_glob_of("**a" * 20, "a/" * 2000 + "a")
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('seed: "\\UFFFFFFFF"\n', "line 1, column 10"),
+        ('seed: "\\U00110000"\n', "line 1, column 10"),
+        (f"%YAML 1.{'9' * 5000}\n---\nseed: 1\n", "line 1, column 9"),
+        ('seed: "\\0"\n', "line 1, column 7"),
+        ('a: [b, "\\ud800"]\n', "line 1, column 8"),
+        ('"a\\0": 1\n', "line 1, column 1"),
+    ],
+)
+@attack(
+    "domain file",
+    "escapes of no character",
+    "an escape beyond Unicode, of half a character or of NUL; a directive with a version of 5,000 digits",
+    "refused with line and column, before a path or a key is made of it",
+)
+def test_escapes_of_what_is_no_character(refused: Refused, text: str, place: str) -> None:
+    assert refused(text).startswith(f"config/domains/evil.yaml, {place}: ")

@@ -160,3 +160,21 @@ def test_host_keys_are_checked(project: Path) -> None:
 def test_another_kind_of_address_is_refused_with_the_way_round_it(project: Path) -> None:
     with pytest.raises(RemoteError, match=r"gs address; expected a folder, s3://.*DOMAINLM_REMOTE=none"):
         locate(project, DOMAINLM_REMOTE="gs://bucket/x")
+
+
+def test_an_address_in_numbers_keeps_its_brackets(project: Path) -> None:
+    assert found(project, DOMAINLM_REMOTE="https://[::1]:8443/x").root == "https://[::1]:8443/x"
+    assert found(project, DOMAINLM_REMOTE="ssh://[::1]/x").options["host"] == "::1"
+
+
+@pytest.mark.parametrize("address", ["http://", "https:///x", "s3://", "ssh:///x"])
+def test_an_address_without_a_host_is_refused(project: Path, address: str) -> None:
+    with pytest.raises(RemoteError, match="DOMAINLM_REMOTE has no host or bucket"):
+        locate(project, DOMAINLM_REMOTE=address)
+
+
+def test_a_port_that_is_none_is_not_quoted(project: Path) -> None:
+    write_dvc(project, "url = ssh://host/x\nport = pass-word")
+    with pytest.raises(RemoteError, match="port of DVC's default remote is no number") as caught:
+        locate(project)
+    assert "pass-word" not in "".join(traceback.format_exception(caught.value))

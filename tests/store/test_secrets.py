@@ -55,6 +55,10 @@ def test_a_message_holds_no_secret(text: str, shown: str) -> None:
             for name in ("X-Amz-Security-Token", "private_token", "client_secret", "OSSAccessKeyId")
         ),
         "https://host/x?%73ig=abc",
+        "https://host/x?url=https%3A%2F%2Fjoe%3Aword%40host%2F",
+        "https://host/x?url=https%3A%2F%2Fhost%2F%3Ftoken%3Dabc",
+        "https://host/x?hdnts=exp=1~acl=*~hmac=abc",
+        "https://host/x?user=joe&pw=abc",
         "https://host/x?a=1;sig=abc",
         "https://host/x?sv=2022-11-02&se=2030-01-01&sp=r",
         "https://host/files/glpat-abcdefgh12345678/x",

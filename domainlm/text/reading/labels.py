@@ -12,6 +12,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from domainlm.text.characters import without_surrogates
 from domainlm.text.document import LABELS
 from domainlm.text.json_text import parsed_json
 from domainlm.text.reading.segments import is_glob_of
@@ -42,14 +43,19 @@ def read_table(data: bytes, is_jsonl: bool) -> dict[str, dict[str, str]]:
         if unknown or "path" not in row:
             wrong = f"unknown columns {', '.join(map(str, unknown))}" if unknown else "no column path"
             raise ValueError(f"line {number}: {wrong}; expected path and any of {', '.join(LABELS)}")
-        wrong_values = [name for name, value in row.items() if not isinstance(value, str | None)]
-        path = (row["path"] or "").removeprefix("./")
-        if wrong_values or not path:
+        wrong_values = [name for name, value in row.items() if not _is_text(value)]
+        path = "" if wrong_values else (row["path"] or "").removeprefix("./")
+        if not path:
             raise ValueError(f"line {number}: {', '.join(wrong_values) or 'path'}: expected a text")
         if path in table:
             raise ValueError(f"line {number}: {path} stands twice")
         table[path] = {name: value for name in LABELS if (value := (row.get(name) or "").strip())}
     return table
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a label can be written: a JSON escape may name half a character."""
+    return value is None or (isinstance(value, str) and value == without_surrogates(value))
 
 
 def _csv_rows(text: str) -> Iterable[tuple[int, Mapping[str, Any]]]:
