@@ -2,8 +2,8 @@
 
 In: a resolved configuration. Out: one small file per artifact and shard,
 `.domainlm/stamps/<domain>/<artifact>[.NNNN].json`, rewritten only if changed: code digest, configuration slice,
-versions, and where the inputs lie. Snakemake sees it as a rule input, `build` reads it and never resolves again, and
-cluster jobs find it on the shared file system.
+versions, and where the inputs lie. `build` reads it and never resolves again, and cluster jobs find it on the shared file
+system. It is no input of a rule: which rules have to run is told by keys (`domainlm/due.py`), not by its time.
 """
 
 from __future__ import annotations

@@ -355,7 +355,7 @@ def test_a_gather_of_other_shards(full: Project, kind: str) -> None:
 
 @attack(
     "remote",
-    "terminal escapes and markup",
+    "terminal escape",
     "a record whose facts of where it was built hold escape sequences, tags, links or megabytes",
     "refused: such facts are short plain text, so that every command and page may show them",
 )
@@ -513,7 +513,7 @@ def test_a_redirect_within_the_host_is_followed() -> None:
 @attack(
     "remote",
     "links and special files",
-    "a folder remote in which a record or an object is a link that leads out, a pipe, a device or a folder",
+    "a folder remote in which a record is a link that leads out, a pipe, a device or a folder",
     "counts as none and is named; it is neither read nor waited for, and a push writes nothing through a link",
 )
 @pytest.mark.parametrize("kind", ["link out", "folder link out", "pipe", "device", "folder", "link to nothing"])
