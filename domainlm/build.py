@@ -8,7 +8,6 @@ key meet at a lease, and the second finds the first one's result.
 
 from __future__ import annotations
 
-import json
 import resource
 import socket
 import time
@@ -24,7 +23,7 @@ from domainlm.hits import remote_hit, store_hit
 from domainlm.hollow import is_hollow, is_lost, mark_hollow
 from domainlm.origins import note_origin, read_origin, withdraw_installed
 from domainlm.stage import Resources, StageError
-from domainlm.stamps import Stamp, action_of, note_installed
+from domainlm.stamps import Stamp, action_of, note_installed, parse_stamp
 from domainlm.store.actions import Recorded, action_key, is_record_of
 from domainlm.store.canonical import sha256_of
 from domainlm.store.damage import describe_links, projects_of, remove_from_dvc
@@ -65,11 +64,13 @@ class Outcome:
 
 
 def read_stamp(path: Path) -> Stamp:
-    """Raises StageError for a stamp that is not there."""
+    """Raises StageError for a stamp that is not there, or cannot be read."""
     data = read_late(path)
-    if data is None:
-        raise StageError(f"stamp {path} does not exist; run snakemake, which writes it")
-    return Stamp(**json.loads(data))
+    stamp = parse_stamp(data) if data is not None else None
+    if stamp is None:
+        wrong = "does not exist" if data is None else "is torn, or of another version"
+        raise StageError(f"stamp {path} {wrong}; run snakemake, which writes it")
+    return stamp
 
 
 def input_digests(project: Path, stamp: Stamp) -> dict[str, str]:

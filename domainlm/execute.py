@@ -19,7 +19,7 @@ from domainlm.origins import installed_fault, note_origin, read_origin, trusted_
 from domainlm.raw_files import raw_opener
 from domainlm.stage import Inputs, Resources, StageError
 from domainlm.stage_code import load_code, running
-from domainlm.stamps import Stamp, action_of, stamp_path
+from domainlm.stamps import Stamp, action_of, parse_stamp, stamp_path
 from domainlm.store.actions import Origin
 from domainlm.store.canonical import canonical_json
 from domainlm.store.install import install, is_installed, read_record
@@ -87,10 +87,11 @@ def own_action(project: Path, folder: str) -> dict[str, Any] | None:
     """
     parts = folder.split("/")
     try:
-        row = json.loads((project / stamp_path(parts[1], parts[2], parts[3] if len(parts) > 3 else None)).read_bytes())
-        return action_of(Stamp(**row), {})
+        path = project / stamp_path(parts[1], parts[2], parts[3] if len(parts) > 3 else None)
+        stamp = parse_stamp(path.read_bytes())
     except (FileNotFoundError, IndexError):
         return None
+    return action_of(stamp, {}) if stamp is not None else None
 
 
 def fetch_raw_files(project: Path, folder: str, store: Store, log: Log) -> None:

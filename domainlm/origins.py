@@ -11,7 +11,6 @@ records already.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from domainlm.store.canonical import canonical_json, sha256_of, sha256_of_file
 from domainlm.store.install import read_installed
 from domainlm.store.local import Store
 from domainlm.store.manifest import MANIFEST_NAME, Manifest
+from domainlm.store.notes import read_note
 from domainlm.store.remote_location import RemoteError
 from domainlm.store.signatures import TRUSTED_VARIABLE, trust_fault, trusted_keys_file
 from domainlm.store.staging import replace_file
@@ -61,11 +61,8 @@ def origin_of_installed(project: Path, folder: str, key: str, manifest: Manifest
 
 
 def _read(project: Path, folder: str, key: str) -> tuple[Origin | None, str]:
-    try:
-        row = json.loads(note_path(project, folder).read_bytes())
-        return (origin_of(row["fetched"]), str(row["trusted_by"])) if row["key"] == key else (None, "")
-    except (OSError, ValueError, KeyError, TypeError):
-        return None, ""
+    row = read_note(note_path(project, folder)) or {}
+    return (origin_of(row.get("fetched")), str(row.get("trusted_by", ""))) if row.get("key") == key else (None, "")
 
 
 def trusted_keys(project: Path) -> Path | None:

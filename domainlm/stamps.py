@@ -2,13 +2,12 @@
 
 In: a resolved configuration. Out: one small file per artifact and shard,
 `.domainlm/stamps/<domain>/<artifact>[.NNNN].json`, rewritten only if changed: code digest, configuration slice,
-versions, and where the inputs lie. Snakemake sees it as a rule input, `build` reads it and never resolves again, and
-cluster jobs find it on the shared file system.
+versions, and where the inputs lie. `build` reads it and never resolves again, and cluster jobs find it on the shared file
+system. It is no input of a rule: which rules have to run is told by keys (`domainlm/due.py`), not by its time.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,6 +32,7 @@ from domainlm.sources import base_model_slice, check_left_behind, text_slices
 from domainlm.store.actions import make_action
 from domainlm.store.canonical import canonical_json, pretty_json
 from domainlm.store.code import CodeIndex
+from domainlm.store.notes import has_kinds, parse_note, read_note
 from domainlm.store.staging import replace_file
 
 LOCK_FILES = ("envs/cpu.lock", "envs/torch.lock")
@@ -58,6 +58,14 @@ class Stamp:
     roots: dict[str, str] = field(default_factory=dict)
     is_gather: bool = False
     uses_torch: bool = False
+
+
+def parse_stamp(data: bytes) -> Stamp | None:
+    """The stamp that a file holds; None for a torn one, or one of another version of this package."""
+    try:
+        return Stamp(**(parse_note(data) or {}))
+    except TypeError:
+        return None
 
 
 def locked_versions(project: Path) -> dict[str, str]:
@@ -102,12 +110,8 @@ def _installed_note(project: Path, stamp: Stamp) -> Path:
 
 def read_installed_note(project: Path, stamp: Stamp) -> tuple[str, str] | None:
     """Key and tree digest that the last build installed here, whatever lies there by now. None where nothing says so."""
-    try:
-        row = json.loads(_installed_note(project, stamp).read_bytes())
-        key, tree_digest = row["key"], row["tree_digest"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return (key, tree_digest) if isinstance(key, str) and isinstance(tree_digest, str) else None
+    row = read_note(_installed_note(project, stamp)) or {}
+    return (row["key"], row["tree_digest"]) if has_kinds(row, ("key", "tree_digest")) else None
 
 
 def note_installed(project: Path, stamp: Stamp, key: str, tree_digest: str) -> None:
@@ -227,7 +231,4 @@ def write_stamps(project: Path, stamps: list[Stamp]) -> None:
 
 def _says(path: Path, values: Mapping[str, Any]) -> bool:
     """Whether a stamp's file holds these values. One line is written much faster than the readable form, and as strict."""
-    try:
-        return canonical_json(json.loads(path.read_bytes())) == canonical_json(values)
-    except (FileNotFoundError, ValueError):
-        return False
+    return canonical_json(read_note(path)) == canonical_json(values)

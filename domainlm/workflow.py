@@ -8,7 +8,6 @@ modules' file times.
 from __future__ import annotations
 
 import inspect
-import json
 import os
 import shlex
 import sys
@@ -25,7 +24,7 @@ from domainlm.hollow import is_hollow, write_requested
 from domainlm.origins import untrusted_folders
 from domainlm.pipeline import BY_NAME
 from domainlm.resolve import ConfigurationError, default_domain, resolve
-from domainlm.stamps import Stamp, artifact_folder, make_stamps, shard_names, stamp_path, write_stamps
+from domainlm.stamps import Stamp, artifact_folder, make_stamps, parse_stamp, shard_names, stamp_path, write_stamps
 from domainlm.store.install import read_record
 from domainlm.store.local import Store
 from domainlm.store.location import store_folder
@@ -86,9 +85,11 @@ class Workflow:
     def _written_stamp(self, artifact: str, shard: str | None) -> Stamp:
         path = self.project / stamp_path(self.domain, artifact, shard)
         data = read_late(path)
-        if data is None:
-            raise ConfigurationError(f"stamp {path} is not there; the snakemake that submits the jobs writes it")
-        return Stamp(**json.loads(data))
+        stamp = parse_stamp(data) if data is not None else None
+        if stamp is None:
+            wrong = "is not there" if data is None else "is torn, or of another version"
+            raise ConfigurationError(f"stamp {path} {wrong}; the snakemake that submits the jobs writes it")
+        return stamp
 
     def log(self, artifact: str, shard: str | None = None) -> str:
         return f"logs/{self.domain}/{artifact}{f'/{shard}' if shard else ''}.log"

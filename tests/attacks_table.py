@@ -27,7 +27,7 @@ ORDER = get_args(By)
 # who writes, what they can, what they cannot and why
 THREATS = (
     (
-        "the domain file",
+        "the domain file, servers that it names",
         "name local folders, packages, addresses and revisions; spend the machine's time and disk",
         "run a command: names, versions and addresses have strict patterns, and YAML makes plain values only",
     ),

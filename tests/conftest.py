@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -88,6 +89,26 @@ def tree_environment() -> Callable[..., dict[str, str]]:
     return environment
 
 
+@cache
+def _known_code() -> bytes:
+    from domainlm.pipeline import PACKAGE_ROOT, STAGES
+    from domainlm.stamps import CODE_INDEX_FILE, code_index
+
+    with tempfile.TemporaryDirectory() as folder:
+        index = code_index(Path(folder))
+        for stage in STAGES:
+            index.digest(stage.modules, [])
+        index.save()
+        assert PACKAGE_ROOT == REPOSITORY
+        return (Path(folder) / CODE_INDEX_FILE).read_bytes()
+
+
+def know_code(project: Path) -> None:
+    """Let a project remember the digests of the package's modules, which each would take two seconds to find out."""
+    (project / ".domainlm").mkdir(exist_ok=True)
+    (project / ".domainlm/code_index.json").write_bytes(_known_code())
+
+
 TEXT_PROJECT = """\
 domain: tiny
 sources:
@@ -133,6 +154,7 @@ def write_text_project(root: Path) -> TextProject:
     (root / "envs").mkdir()
     for lock in ("cpu.lock", "torch.lock"):
         shutil.copyfile(REPOSITORY / "envs" / lock, root / "envs" / lock)
+    know_code(root)
     return TextProject(root)
 
 

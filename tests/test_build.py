@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import know_code
 
 from domainlm.build import Outcome, build, read_stamp, recorded_build
 from domainlm.stage import Resources, StageError
@@ -47,6 +48,7 @@ def project(tmp_path: Path, repository: Path) -> Path:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     (root / "envs").symlink_to(repository / "envs")
+    know_code(root)
     return root
 
 

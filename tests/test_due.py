@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from conftest import know_code
 
 from domainlm.due import find_due, needed_folders, requested_artifacts
 from domainlm.execute import gathered
@@ -81,6 +82,7 @@ def make_project(tmp_path: Path, repository: Path) -> Callable[[str], Project]:
         for name, text in {"corpus/a.txt": "a", "model/config.json": "{}", "config/config.yaml": config}.items():
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text(text)
+        know_code(tmp_path)
         return Project(tmp_path)
 
     return make

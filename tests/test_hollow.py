@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import know_code
 
 from domainlm import hollow
 from domainlm.build import Outcome, build
 from domainlm.hollow import hollow_folders, is_hollow, is_requested, write_requested
 from domainlm.stage import Resources, StageError
-from domainlm.stamps import CODE_INDEX_FILE, Stamp
+from domainlm.stamps import Stamp
 from domainlm.store import remote_files
 from domainlm.store.install import read_record
 from domainlm.store.manifest import read_manifest
@@ -54,22 +55,13 @@ def make_project(root: Path, repository: Path) -> Path:
     return root
 
 
-@pytest.fixture(scope="module")
-def code_index(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
-    """The digests of the package's modules, learnt once: each test's projects would take a second to learn them."""
-    project = make_project(tmp_path_factory.mktemp("index") / "project", repository)
-    prepare({}, project)
-    return project / CODE_INDEX_FILE
-
-
 @pytest.fixture
-def make(tmp_path: Path, repository: Path, code_index: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+def make(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """make(name): a project with its own store; all share one remote folder."""
 
     def made(name: str) -> Path:
         project = make_project(tmp_path / name, repository)
-        (project / ".domainlm").mkdir()
-        shutil.copy(code_index, project / CODE_INDEX_FILE)
+        know_code(project)
         return project
 
     (tmp_path / "remote").mkdir()

@@ -27,7 +27,7 @@ DEFAULT_ARTIFACTS = [stage.name for stage in STAGES if is_part(stage, resolve(PA
 LAYERS = (
     # before everything: it loads the rest
     "loading",
-    "config stage wording process yaml_text bounded_file",
+    "config stage wording process confined yaml_text bounded_file",
     "terminal",
     "text",
     "tokens",

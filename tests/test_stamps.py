@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import know_code
 
 from domainlm.config.domain import DomainConfig
 from domainlm.pipeline import STAGES
@@ -20,6 +21,7 @@ def project(tmp_path: Path, repository: Path) -> Path:
     for name in ("corpus/a.txt", "corpus/b.txt", "model/config.json"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
+    know_code(tmp_path)
     return tmp_path
 
 

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import know_code
 from snakemake import cli
 from snakemake.cli import get_argument_parser
 
@@ -37,6 +38,7 @@ def project(tmp_path: Path, repository: Path) -> Path:
     for name, text in {"corpus/a.txt": "a", "model/config.json": "{}", "config/config.yaml": CONFIG}.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
+    know_code(tmp_path)
     return tmp_path
 
 

@@ -43,24 +43,31 @@ def check_artifact(artifact: str) -> None:
         raise typer.Exit(2)
 
 
-def project_folder(is_record_enough: bool = False) -> Path:
-    """The current folder. Exits with 2 where it is no project, and says which folder above it is one.
-
-    is_record_enough: whether what DVC and git recorded is all that is asked for, so that only a project above it is in the way.
-    """
+@contextmanager
+def _naming_current_folder() -> Iterator[None]:
+    """Exits with 2 where the current folder was removed, or this user may not read it."""
     try:
-        here = Path.cwd()
-        if (here / PROJECT_FILE).exists():
-            return here
-        above = project_above(here)
-        if is_record_enough and above is None:
-            return here
+        yield
     except FileNotFoundError:
         say("the current folder was removed; change to a project's folder")
         raise typer.Exit(2) from None
     except OSError as error:
         say(f"the current folder cannot be read ({error.strerror}); change to a project's folder")
         raise typer.Exit(2) from None
+
+
+def project_folder(is_record_enough: bool = False) -> Path:
+    """The current folder. Exits with 2 where it is no project, and says which folder above it is one.
+
+    is_record_enough: whether what DVC and git recorded is all that is asked for, so that only a project above it is in the way.
+    """
+    with _naming_current_folder():
+        here = Path.cwd()
+        if (here / PROJECT_FILE).exists():
+            return here
+        above = project_above(here)
+        if is_record_enough and above is None:
+            return here
     way = f"{above} is one: cd {shlex.quote(str(above))}" if above is not None else "change to a project's folder"
     say(f"{here} is no project, as it has no {PROJECT_FILE}; {way}")
     raise typer.Exit(2)
@@ -85,7 +92,11 @@ def named_errors(is_store_needed: bool = True) -> Iterator[None]:
     from domainlm.store.sharing import StoreRefused, naming_refusals
 
     try:
-        with naming_refusals(store_folder(Path.cwd()), is_store_needed):
+        with _naming_current_folder():
+            here = Path.cwd()
+            # looked at first: what cannot be read of it is not a matter of the store
+            (here / PROJECT_FILE).exists()
+        with naming_refusals(store_folder(here), is_store_needed):
             yield
     except (ConfigurationError, StageError, RemoteError, StoreRefused) as error:
         say(without_secrets(str(error)))

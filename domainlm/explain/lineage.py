@@ -20,7 +20,7 @@ from rich.tree import Tree
 from domainlm.explain.former import Former, Version
 from domainlm.pipeline import BY_NAME
 from domainlm.stage import StageError
-from domainlm.stamps import artifact_folder, stamp_path
+from domainlm.stamps import artifact_folder, parse_stamp, stamp_path
 from domainlm.store.local import Store
 from domainlm.store.location import store_folder
 from domainlm.store.manifest import Manifest
@@ -228,10 +228,10 @@ def _roots(project: Path, domain: str, artifact: str) -> dict[str, str]:
     """Local folders of the sources, as the last run's stamps have them: a record holds paths within a source only."""
     shard = "0000" if BY_NAME[artifact].is_sharded else None
     try:
-        found = json.loads((project / stamp_path(domain, artifact, shard)).read_bytes())
-    except (OSError, ValueError):
+        stamp = parse_stamp((project / stamp_path(domain, artifact, shard)).read_bytes())
+    except OSError:
         return {}
-    return {str(name): str(root) for name, root in found["roots"].items()}
+    return stamp.roots if stamp is not None else {}
 
 
 def _where(facts: Mapping[str, Any], root: str | None) -> str:

@@ -26,10 +26,10 @@ OTHER_STATEMENTS, ORDER, WHOLE_FILE = "<module>", "<order>", "<file>"
 # digits of a definition's digest: they only name what changed, and a store keeps a file of them for every stage and version
 DEFINITION_DIGITS = 16
 
-# what is remembered of a module
-_REMEMBERED = frozenset(
-    ("path", "sha256", "digest", "imports", "named", "declared", "has_fields_only", "by_name", "definitions")
-)
+# what is remembered of a module; where a row lacks one of these, it is of other code or torn
+_REMEMBERED = {
+    "path", "sha256", "digest", "imports", "named", "declared", "has_fields_only", "by_name", "definitions"
+}  # fmt: skip
 # fields that depend on how the source is written or on the parser's version, not on what it does
 _SKIPPED_FIELDS = {"type_comment", "kind", "type_ignores", "ctx"}
 

@@ -29,10 +29,6 @@ _EPOCH_SECONDS = 1_000_000_000
 _SPAN_SECONDS = 1 << 28
 
 
-class DamagedObject(Exception):
-    """A stored object's bytes are not what its name says."""
-
-
 def expected_mtime_ns(sha256: str) -> int:
     """Modification time of an object with this digest: microseconds resolution, years 2001 to 2010."""
     number = int(sha256[:16], 16)

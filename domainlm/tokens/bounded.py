@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -19,10 +18,15 @@ from multiprocessing.connection import Connection, Pipe
 from types import TracebackType
 from typing import Any, Generic, NoReturn, TypeVar
 
+from domainlm.confined import (
+    MEMORY_EXIT_CODE,
+    WALL_SECONDS_PER_CPU_SECOND,
+    close_others,
+    end_by_signals,
+    limit_memory,
+)
+
 Result = TypeVar("Result")
-# a call waits for nothing, so a busy machine must not come near it
-WALL_SECONDS_PER_CPU_SECOND = 20.0
-MEMORY_EXIT_CODE = 66
 MAX_MESSAGE_CHARS = 2000
 
 
@@ -120,19 +124,9 @@ class Bounded(Generic[Result]):
 
 def _serve(pipe: Connection, function: Callable[..., Any], max_seconds: float, max_memory_mb: int) -> NoReturn:
     """Answer calls until the parent closes its end, or ends."""
-    # the default action ends the process in the middle of a C function; Ctrl-C reaches the parent, which ends this
-    for number in (signal.SIGPROF, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # locks and pipes of the build must not outlive it here
-    kept = pipe.fileno()
-    os.closerange(3, kept)
-    os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
-    # what libraries say before they end the process: its end is what is told
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    limit = _data_bytes() + max_memory_mb * 1_000_000
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    end_by_signals()
+    close_others(pipe.fileno())
+    limit_memory(max_memory_mb)
     while True:
         try:
             arguments = pipe.recv()
@@ -148,12 +142,3 @@ def _serve(pipe: Connection, function: Callable[..., Any], max_seconds: float, m
             answer = (False, f"{type(error).__name__}: {error}"[:MAX_MESSAGE_CHARS])
         signal.setitimer(signal.ITIMER_PROF, 0)
         pipe.send(answer)
-
-
-def _data_bytes() -> int:
-    """Private writable memory of this process, which RLIMIT_DATA counts; 0 where the system does not say."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[5]) * resource.getpagesize()
-    except OSError:
-        return 0

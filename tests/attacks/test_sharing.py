@@ -14,11 +14,16 @@ from typing import Any
 import pytest
 from attack import attack
 
+from domainlm.build import read_stamp
+from domainlm.execute import own_action
 from domainlm.explain.former import read_builds
 from domainlm.explain.plan import read_history as read_domain_history
 from domainlm.fetch import declared_digests
 from domainlm.hollow import is_hollow, is_requested, marker_path, write_requested
 from domainlm.local_index import INDEX_FILE, LocalIndex
+from domainlm.origins import note_path, read_origin
+from domainlm.stage import StageError
+from domainlm.stamps import Stamp, read_installed_note, stamp_path, write_stamps
 from domainlm.store.canonical import canonical_json, sha256_of
 from domainlm.store.collect import Limits, collect
 from domainlm.store.install import read_record
@@ -331,8 +336,8 @@ def test_wrong_lines_of_builds_are_passed_over(tmp_path: Path) -> None:
 @attack(
     "workspace",
     "torn notes of a workspace",
-    "an index of files, a hollow marker, a request or an action record of another type",
-    "each counts as none: files are read again, the artifact is looked at anew",
+    "an index of files, a hollow marker, a request, a stamp, a note of an install or of an origin, or an action record, torn",
+    "each counts as none: files are read again, the artifact is looked at anew, and a stamp is written again",
 )
 def test_torn_notes_in_a_workspace_count_as_none(tmp_path: Path, data: bytes) -> None:
     folder = "artifacts/tiny/documents"
@@ -341,6 +346,9 @@ def test_torn_notes_in_a_workspace_count_as_none(tmp_path: Path, data: bytes) ->
         marker_path(tmp_path, folder),
         tmp_path / ".domainlm/requested/elsewhere.1.1.json",
         tmp_path / folder / "action.json",
+        note_path(tmp_path, folder),
+        tmp_path / ".domainlm/installed/tiny/documents",
+        tmp_path / stamp_path("tiny", "documents"),
     ):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
@@ -349,6 +357,14 @@ def test_torn_notes_in_a_workspace_count_as_none(tmp_path: Path, data: bytes) ->
     assert not is_hollow(tmp_path, folder, KEY)
     assert not is_requested(tmp_path, "tiny", "documents")
     assert read_record(tmp_path / folder) is None
+    assert read_origin(tmp_path, folder, KEY) is None
+    stamp = Stamp("tiny", "documents", None, folder, {}, KEY, {}, {})
+    assert read_installed_note(tmp_path, stamp) is None
+    assert own_action(tmp_path, folder) is None
+    with pytest.raises(StageError, match="is torn"):
+        read_stamp(tmp_path / stamp_path("tiny", "documents"))
+    write_stamps(tmp_path, [stamp])
+    assert read_stamp(tmp_path / stamp_path("tiny", "documents")) == stamp
 
 
 @pytest.mark.parametrize(

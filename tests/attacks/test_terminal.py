@@ -202,9 +202,9 @@ def test_pins_are_printed_as_text(text_project: Any, monkeypatch: pytest.MonkeyP
 
 
 @attack(
-    "remote",
+    "workspace",
     "terminal escape",
-    "a fetched record whose facts about its platform hold escapes and line feeds",
+    "an action.json whose facts about its platform hold escapes and line feeds, which no remote can bring",
     "`lineage` shows them as text on one line",
 )
 def test_facts_of_a_foreign_record_are_text(text_project: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,8 +28,8 @@ def replay(tools: Tools, name: str) -> None:
 @attack(
     "code",
     "stale bytecode",
-    "an edit of a stage's module that keeps its size and its time, as rsync -t and image layers leave one",
-    "the edited code runs, and its output is recorded under its own key",
+    "the same edit between two runs of snakemake, which asks for the times of files",
+    "the plain command builds what a build from nothing gives",
 )
 def test_an_edit_that_keeps_size_and_time_is_run(tools: Tools) -> None:
     replay(tools, "an edit of code that keeps size and time")

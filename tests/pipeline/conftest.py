@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import know_code
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n'}}"
@@ -211,6 +212,7 @@ def fresh_folder(
         tree.run("git", "config", "user.name", "Tiny")
         tree.run("git", "config", "user.email", "tiny@example.org")
         tree.run("python", "-m", "domainlm.dvc", "tiny")
+        know_code(folder)
 
     return shared_folder("fresh", make)
 

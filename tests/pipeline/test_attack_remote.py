@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from attack import attack
 
 from domainlm.store.remote import action_name
+
+pytestmark = pytest.mark.long
 
 DVC_FILE = "domains/tiny/dvc.yaml"
 

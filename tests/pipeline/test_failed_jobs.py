@@ -1,7 +1,8 @@
 """A job that fails once hides no change: the same command, given again, builds what the files say.
 
 Snakemake puts the former manifest of a failed job back, with a new time. Each way in which a job can fail is tried, at each kind
-of stage, with each kind of change. The fault is planted in the engine, which is in no key.
+of stage, with each kind of change. The fault is planted in the engine, which is in no key. `make test` has the kill of a job, the
+look during a build and the older run that ends last in tests/attacks/test_walk.py, compared with a build from nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+pytestmark = pytest.mark.long
 
 PLANTED = """
 def _planted(project, artifact, place):
@@ -116,17 +119,15 @@ CASES = [
 def test_a_job_that_failed_once_hides_no_change(
     tree: Any, artifact: str, place: str, way: str, change: Callable[[Any], None]
 ) -> None:
+    target = "pt_tokens" if artifact == "corpus_split" else artifact.removesuffix("_shard")
     change(tree)
     (tree.path / "fault").write_text(f"{artifact} {place} {WAYS[way]}")
     # a job that ends with 0 and did nothing leaves the former manifest, which Snakemake takes for its work
-    tree.snakemake("pt_tokens", expect=0 if way == "gone" else 1)
+    tree.snakemake(target, expect=0 if way == "gone" else 1)
     (tree.path / "fault").unlink()
-    assert not is_as_asked(tree, "pt_tokens")
-    tree.snakemake("pt_tokens")
-    assert is_as_asked(tree, "pt_tokens")
-    with tree.outcomes() as done:
-        tree.snakemake("pt_tokens")
-    assert done == {}
+    assert not is_as_asked(tree, target)
+    tree.snakemake(target)
+    assert is_as_asked(tree, target)
 
 
 def test_a_training_job_that_was_killed_hides_no_change(tree: Any) -> None:
@@ -148,14 +149,14 @@ def wait_for(path: Path) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_run_that_was_ended_hides_no_change(tree: Any, number: signal.Signals) -> None:
+def test_a_run_that_was_told_to_end_hides_no_change(tree: Any) -> None:
+    """The other signals are steps of tests/walk."""
     SPLIT(tree)
     (tree.path / "fault").write_text("corpus_split start Path('begun').touch(); import time; time.sleep(5)")
     command = ["snakemake", "--cores", "1", "pt_tokens", "--config", "domain=tiny"]
     run = subprocess.Popen(command, cwd=tree.path, env=tree.environment(tree.path, {}), start_new_session=True)
     wait_for(tree.path / "begun")
-    os.kill(run.pid, number)
+    os.kill(run.pid, signal.SIGTERM)
     run.wait(timeout=120)
     (tree.path / "fault").unlink()
     tree.snakemake("pt_tokens")
@@ -185,24 +186,3 @@ def test_a_look_during_a_build_changes_nothing_of_it(tree: Any) -> None:
     tree.snakemake("pt_tokens")
     record = json.loads((tree.artifact("pt_tokens") / "action.json").read_bytes())
     assert record["action"]["config"]["section"]["sequence_length"] == 48
-
-
-def test_a_run_of_an_older_configuration_that_ends_last_is_not_what_stays(tree: Any) -> None:
-    (tree.path / "fault").write_text(
-        "corpus_split start\nif not Path('second').exists():\n Path('begun').touch()\n"
-        " import time\n while not Path('go').exists(): time.sleep(0.05)"
-    )
-    SPLIT(tree)
-    command = ["snakemake", "--cores", "1", "corpus_split", "--config", "domain=tiny"]
-    older = subprocess.Popen(command, cwd=tree.path, env=tree.environment(tree.path, {}))
-    wait_for(tree.path / "begun")
-    (tree.path / "second").touch()
-    tree.edit("config/domains/tiny.yaml", "max_train_tokens: 2000", "max_train_tokens: 3000")
-    tree.snakemake("corpus_split")
-    (tree.path / "go").touch()
-    assert older.wait(timeout=120) == 0
-    (tree.path / "fault").unlink()
-    tree.snakemake("corpus_split")
-    assert is_as_asked(tree, "corpus_split")
-    record = json.loads((tree.artifact("corpus_split") / "action.json").read_bytes())
-    assert record["action"]["config"]["section"]["max_train_tokens"] == 3000

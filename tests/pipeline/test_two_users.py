@@ -19,6 +19,8 @@ from typing import Any, TypeVar
 import pytest
 from conftest import unavailable
 
+pytestmark = pytest.mark.long
+
 Found = TypeVar("Found")
 NEEDED = ("useradd", "userdel", "groupadd", "groupdel", "setpriv", "unshare")
 
@@ -154,7 +156,6 @@ def owners(folder: Path) -> set[str]:
     return {path.owner() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.long
 def test_two_users_build_what_the_other_has(
     make_user: Callable[[str, str, Mapping[str, str]], User], shared: Callable[[str], Path]
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import know_code
 from typer.testing import CliRunner
 
 from domainlm.build import recorded_build
@@ -38,6 +39,7 @@ def project(tmp_path: Path, repository: Path) -> Path:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     (tmp_path / "envs").symlink_to(repository / "envs")
+    know_code(tmp_path)
     for artifact in ("raw_corpus", "documents"):
         for stamp in stamps_to_check(stamps_of(tmp_path), artifact, None):
             recorded_build(tmp_path, stamp, QUIET)

@@ -11,7 +11,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -26,7 +25,6 @@ from walk.state import DOMAIN, TARGET, Running, World, has_ended, until
 
 Step = list[Any]
 JOBS = ("raw_corpus", "documents", "clean_shards", TARGET)
-MAIN = (sys.executable, "-m", "domainlm")
 LOOKS: dict[str, Callable[[World], tuple[str, ...]]] = {
     "-n": lambda world: world.snakemake("-n"),
     "--list": lambda world: world.snakemake("--list"),
@@ -212,10 +210,6 @@ def skewed_build(world: World, edit: Step, offset: str) -> None:
     do_edit(world, edit)
     fake = {"LD_PRELOAD": str(FAKETIME), "FAKETIME": offset, "NO_FAKE_STAT": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
     world.run_apart(*world.snakemake(), **fake)
-
-
-def run_one(world: World, *command: str) -> None:
-    world.run(*command)
 
 
 def collect(world: World) -> None:

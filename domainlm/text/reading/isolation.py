@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import resource
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -23,26 +22,21 @@ from multiprocessing.connection import Connection, Pipe
 from types import TracebackType
 from typing import Any, BinaryIO, NoReturn
 
+from domainlm.confined import (
+    MEMORY_EXIT_CODE,
+    WALL_SECONDS_PER_CPU_SECOND,
+    close_others,
+    end_by_signals,
+    limit_memory,
+)
 from domainlm.text.reading.pieces import Piece, Rejection, Unreadable
 from domainlm.text.reading.remote_file import RemoteFile
 
-# a parser that waits and uses no processor: nothing here should, so a busy machine must not come near it
-WALL_SECONDS_PER_CPU_SECOND = 20.0
-MEMORY_EXIT_CODE = 66
 # what is given at once; the process that reads goes on while the caller works on it
 BATCH_CHARS = 500_000
 CHARS_PER_ITEM = 500
 FILE_BUFFER_BYTES = 1_000_000
 Reader = Callable[..., Iterable[Piece | Rejection]]
-
-
-def _data_bytes() -> int:
-    """Private writable memory of this process, which RLIMIT_DATA counts; 0 where the system does not say."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[5]) * resource.getpagesize()
-    except OSError:
-        return 0
 
 
 def _batches(found: Iterable[Piece | Rejection]) -> Iterator[tuple[list[Piece | Rejection], Exception | None]]:
@@ -98,32 +92,18 @@ def crash_of(error: Exception) -> tuple[str, str]:
     return "crashed", f"{type(error).__name__} in the reader"
 
 
-def _without_others(kept: int) -> None:
-    """Close all files but one, and the standard ones: locks and pipes of the build must not outlive it here."""
-    os.closerange(3, kept)
-    os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
-
-
 def _serve(pipe: Connection, max_seconds: float, max_memory_mb: int) -> NoReturn:
     """Answer calls until the parent closes its end, or ends."""
-    _without_others(pipe.fileno())
-    # what libraries say before they end the process; its end is what is told
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    limit = _data_bytes() + max_memory_mb * 1_000_000
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    close_others(pipe.fileno())
+    limit_memory(max_memory_mb)
     while True:
         _answer(pipe, max_seconds, *pipe.recv())
 
 
 def _fork_on_demand(control: Connection, max_seconds: float, max_memory_mb: int) -> NoReturn:
     """The template: for each pipe that comes a process that serves it, whose number and then exit status it tells."""
-    _without_others(control.fileno())
-    # the default action ends the process in the middle of a C function, where a Python handler would not be run
-    for number in (signal.SIGPROF, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
-    # Ctrl-C reaches the whole group: the parent ends, and then this
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    close_others(control.fileno())
+    end_by_signals()
     while True:
         descriptor = reduction.recv_handle(control)
         child = os.fork()

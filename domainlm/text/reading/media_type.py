@@ -9,7 +9,6 @@ it knows hundreds of kinds that are refused anyway, costs up to a millisecond a 
 from __future__ import annotations
 
 import codecs
-import io
 import re
 import tarfile
 import zipfile
@@ -182,7 +181,3 @@ def format_by_content(media_type: str, named: str | None) -> str | None:
         # README, LICENSE, source code: a text of no format is taken only where the source says so
         return None
     return (formats[0] or None) if formats else None
-
-
-def media_type_of_bytes(data: bytes) -> str:
-    return media_type_of(io.BytesIO(data))

@@ -204,8 +204,8 @@ def test_a_failed_build_writes_no_secret(fresh_tree: Any, server: str, secrets: 
 @attack(
     "domain file",
     "leaked secrets",
-    "addresses of sources with a password, a token or a signature; an index and a remote whose password cannot be read as one",
-    "a configuration error says what is there and how to give it; nothing is written, and the secret is not repeated",
+    "such addresses in the domain file and in --config, an index and a remote, given to snakemake, plan, doctor and push",
+    "each says what is there and how to give it; no file that is written and no line holds the secret",
 )
 def test_a_refused_secret_is_not_repeated(fresh_tree: Any, server: str, secrets: dict[str, str]) -> None:
     domain = fresh_tree.path / "config/domains/tiny.yaml"
