@@ -32,7 +32,7 @@ import domainlm.stages.raw_corpus
 from domainlm import build, workspace
 from domainlm.build import recorded_build
 from domainlm.stage import Resources, StageError
-from domainlm.stamps import Stamp
+from domainlm.stamp import Stamp
 from domainlm.store import remote_location
 from domainlm.store.actions import action_key, make_action
 from domainlm.store.install import install

@@ -309,7 +309,7 @@ def build_command(root: Path, artifact: str, shard: str | None) -> Cost:
 def store_large(root: Path, mebibytes: int) -> None:
     """Record a model of this size as the output of base_model's key."""
     from domainlm.build import read_stamp
-    from domainlm.stamps import action_of
+    from domainlm.stamp import action_of
     from domainlm.store.actions import action_key
     from domainlm.store.local import Store
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from domainlm.content_difference import first_difference
 from domainlm.stage import Resources
-from domainlm.stamps import Stamp
+from domainlm.stamp import Stamp
 from domainlm.store.actions import plain_fact
 from domainlm.store.local import Store
 from domainlm.store.manifest import Entry, Manifest

@@ -23,7 +23,7 @@ from domainlm.hits import remote_hit, store_hit
 from domainlm.hollow import is_hollow, is_lost, mark_hollow
 from domainlm.origins import note_origin, read_origin, withdraw_installed
 from domainlm.stage import Resources, StageError
-from domainlm.stamps import Stamp, action_of, note_installed, parse_stamp
+from domainlm.stamp import Stamp, action_of, note_installed, parse_stamp
 from domainlm.store.actions import Recorded, action_key, is_record_of
 from domainlm.store.canonical import sha256_of
 from domainlm.store.damage import describe_links, projects_of, remove_from_dvc

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from domainlm.hollow import is_hollow
 from domainlm.pipeline import BY_NAME
-from domainlm.stamps import Stamp, action_of, read_installed_note
+from domainlm.stamp import Stamp, action_of, read_installed_note
 from domainlm.store.actions import action_key
 from domainlm.store.canonical import sha256_of
 from domainlm.store.install import is_sound, read_record

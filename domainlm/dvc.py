@@ -26,6 +26,8 @@ from typing import Any
 import yaml
 
 from domainlm.config.domain import DomainConfig
+from domainlm.configuration_error import ConfigurationError
+from domainlm.package_code import code_index
 from domainlm.pipeline import (
     OTHER_KNOBS,
     PACKAGE_ROOT,
@@ -35,8 +37,9 @@ from domainlm.pipeline import (
     is_part,
     stage_inputs,
 )
-from domainlm.resolve import DEFAULT_FILE, ConfigurationError, Layer, layers_of, load_yaml, read_layer, validate
-from domainlm.stamps import LOCK_FILES, artifact_folder, code_index
+from domainlm.resolve import DEFAULT_FILE, Layer, layers_of, load_yaml, read_layer, validate
+from domainlm.stamp import artifact_folder
+from domainlm.stamps import LOCK_FILES
 from domainlm.store.code import CodeIndex
 from domainlm.store.manifest import MANIFEST_NAME
 

@@ -19,7 +19,7 @@ from domainlm.origins import installed_fault, note_origin, read_origin, trusted_
 from domainlm.raw_files import raw_opener
 from domainlm.stage import Inputs, Resources, StageError
 from domainlm.stage_code import load_code, running
-from domainlm.stamps import Stamp, action_of, parse_stamp, stamp_path
+from domainlm.stamp import Stamp, action_of, parse_stamp, stamp_path
 from domainlm.store.actions import Origin
 from domainlm.store.canonical import canonical_json
 from domainlm.store.install import install, is_installed, read_record

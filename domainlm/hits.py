@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.origins import record_fault
-from domainlm.stamps import Stamp
+from domainlm.stamp import Stamp
 from domainlm.store.actions import Recorded
 from domainlm.store.local import Store
 from domainlm.store.manifest import shard_fault

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from domainlm.bounded_file import read_bounded
 from domainlm.config.sources import Source
-from domainlm.resolve import ConfigurationError
+from domainlm.configuration_error import ConfigurationError
 from domainlm.store.location import experiment_origin
 from domainlm.text.json_text import parsed_json
 from domainlm.text.reading.file_names import readable_name

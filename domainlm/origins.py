@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from domainlm.stamps import Stamp
+from domainlm.stamp import Stamp
 from domainlm.store.actions import Origin, Recorded, is_record_of, origin_of
 from domainlm.store.canonical import canonical_json, sha256_of, sha256_of_file
 from domainlm.store.install import read_installed

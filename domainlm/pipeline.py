@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from domainlm.config.domain import DomainConfig
+if TYPE_CHECKING:
+    from domainlm.config.domain import DomainConfig
 
 PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 EXCLUDED_MODULES = ("domainlm.config",)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from domainlm.stage import StageError
-from domainlm.stamps import Stamp
+from domainlm.stamp import Stamp
 from domainlm.store.local import Store
 from domainlm.text.reading.archives import Archive, ArchiveFault, Limits, Member
 from domainlm.text.reading.expansion import digest_of

@@ -22,9 +22,8 @@ from pydantic import BaseModel, ValidationError
 from domainlm.bounded_file import read_bounded
 from domainlm.config.domain import DomainConfig
 from domainlm.config.section import MAX_NAME_CHARS, NAME_PATTERN
+from domainlm.configuration_error import ConfigurationError
 from domainlm.secret_sources import quotable, secrets_of_sources
-from domainlm.store.secrets import without_secrets
-from domainlm.wording import printable
 from domainlm.yaml_text import MAX_CHARS, InvalidYaml, parsed_yaml, plain_value
 
 DEFAULT_FILE = "config/config.yaml"
@@ -41,19 +40,6 @@ _NO_BOOLEANS = ("yes", "Yes", "YES", "no", "No", "NO", "on", "On", "ON", "off", 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 100
 _SHORT.maxlevel = 3
-
-
-class ConfigurationError(Exception):
-    """The configuration is wrong: the message names file, key, value, and the fix. A secret among the values is masked.
-
-    Snakemake prints it too, so names in it are made printable here. Its lines are ours.
-    """
-
-    def __init__(self, message: str) -> None:
-        super().__init__(without_secrets(message))
-
-    def __str__(self) -> str:
-        return "\n".join(map(printable, super().__str__().split("\n")))
 
 
 def shown(value: Any) -> str:

@@ -20,9 +20,10 @@ from urllib.parse import unquote, urlsplit
 from domainlm.bounded_file import read_bounded
 from domainlm.config.domain import DomainConfig
 from domainlm.config.sources import Source
+from domainlm.configuration_error import ConfigurationError
 from domainlm.local_files import FAULTS, LocalFile, left_behind, local_files, unreadable
 from domainlm.local_index import Content, LocalIndex
-from domainlm.resolve import MAX_LIST_BYTES, ConfigurationError
+from domainlm.resolve import MAX_LIST_BYTES
 from domainlm.store.location import experiment_origin
 from domainlm.text.document import LABELS
 from domainlm.text.reading.charset import SAMPLE_BYTES, majority_charset

@@ -17,13 +17,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from domainlm.config.domain import DomainConfig
 from domainlm.loading import RAN, CodeError, check_own, only
+from domainlm.package_code import code_index
 from domainlm.pipeline import BY_NAME, package_data_files
 from domainlm.stage import StageError
-from domainlm.stamps import Stamp, code_index
+from domainlm.stamp import Stamp
 from domainlm.store.canonical import canonical_json, sha256_of
 from domainlm.store.code import CodeIndex
 from domainlm.store.imports import OWN_FILE
@@ -96,6 +94,11 @@ def check_slice(stamp: Stamp) -> None:
     A stage checks its section by them once more. Where they were edited since the stamp was written, a new knob's default or
     another meaning would be in the result and not in the key.
     """
+    # a build that finds its result loads no models
+    from pydantic import TypeAdapter, ValidationError
+
+    from domainlm.config.domain import DomainConfig
+
     for key in {"section", *BY_NAME[stamp.artifact].shared} & set(stamp.config):
         value = stamp.config[key]
         annotation: Any = DomainConfig.model_fields[stamp.artifact if key == "section" else key].annotation

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from domainlm.config.domain import DomainConfig
+from domainlm.configuration_error import ConfigurationError
 from domainlm.local_index import LocalIndex
+from domainlm.package_code import check_package, code_index
 from domainlm.pipeline import (
-    BY_NAME,
-    EXCLUDED_MODULES,
-    PACKAGE_ROOT,
     STAGES,
     Stage,
     compared_domains,
@@ -27,45 +25,14 @@ from domainlm.pipeline import (
     package_data_files,
     stage_inputs,
 )
-from domainlm.resolve import ConfigurationError
 from domainlm.sources import base_model_slice, check_left_behind, text_slices
-from domainlm.store.actions import make_action
+from domainlm.stamp import Stamp, artifact_folder, stamp_path
 from domainlm.store.canonical import canonical_json, pretty_json
-from domainlm.store.code import CodeIndex
-from domainlm.store.notes import has_kinds, parse_note, read_note
+from domainlm.store.notes import read_note
 from domainlm.store.staging import replace_file
 
 LOCK_FILES = ("envs/cpu.lock", "envs/torch.lock")
-CODE_INDEX_FILE = ".domainlm/code_index.json"
 _PIN = re.compile(r"^([A-Za-z0-9_.-]+)==([^\s;\\]+)")
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """One build, ready to run. Paths are relative to the project. shard: its number as text, or None for a whole artifact.
-
-    roots (source -> local file or folder) says where raw bytes lie; it is not part of the action key, their digests are.
-    """
-
-    domain: str
-    artifact: str
-    shard: str | None
-    folder: str
-    inputs: dict[str, str]
-    code_digest: str
-    config: dict[str, Any]
-    distributions: dict[str, str]
-    roots: dict[str, str] = field(default_factory=dict)
-    is_gather: bool = False
-    uses_torch: bool = False
-
-
-def parse_stamp(data: bytes) -> Stamp | None:
-    """The stamp that a file holds; None for a torn one, or one of another version of this package."""
-    try:
-        return Stamp(**(parse_note(data) or {}))
-    except TypeError:
-        return None
 
 
 def locked_versions(project: Path) -> dict[str, str]:
@@ -85,68 +52,12 @@ def locked_versions(project: Path) -> dict[str, str]:
     return versions
 
 
-def action_of(stamp: Stamp, input_digests: Mapping[str, str]) -> dict[str, Any]:
-    """The action that a stamp asks for. input_digests: input name -> tree digest of what is installed."""
-    name = f"{stamp.artifact}{'_shard' if stamp.shard is not None else ''}"
-    return make_action(name, stamp.code_digest, stamp.config, input_digests, stamp.distributions)
-
-
 def shard_names(config: DomainConfig) -> list[str]:
     return [f"{index:04d}" for index in range(config.raw_corpus.shards)]
 
 
-def artifact_folder(domain: str, artifact: str, shard: str | None = None) -> str:
-    return "/".join(["artifacts", domain, artifact, *([shard] if shard else [])])
-
-
-def stamp_path(domain: str, artifact: str, shard: str | None = None) -> str:
-    return f".domainlm/stamps/{domain}/{artifact}{f'.{shard}' if shard else ''}.json"
-
-
-def _installed_note(project: Path, stamp: Stamp) -> Path:
-    name = f"{stamp.artifact}{f'.{stamp.shard}' if stamp.shard else ''}"
-    return project / ".domainlm" / "installed" / stamp.domain / name
-
-
-def read_installed_note(project: Path, stamp: Stamp) -> tuple[str, str] | None:
-    """Key and tree digest that the last build installed here, whatever lies there by now. None where nothing says so."""
-    row = read_note(_installed_note(project, stamp)) or {}
-    return (row["key"], row["tree_digest"]) if has_kinds(row, ("key", "tree_digest")) else None
-
-
-def note_installed(project: Path, stamp: Stamp, key: str, tree_digest: str) -> None:
-    """Keep what a key gave: what was made from it stays up to date when its own files are removed to make room."""
-    if read_installed_note(project, stamp) != (key, tree_digest):
-        replace_file(_installed_note(project, stamp), canonical_json({"key": key, "tree_digest": tree_digest}))
-
-
 def _roots(config: DomainConfig) -> dict[str, str]:
     return {name: source.local for name, source in config.sources.items() if source.local is not None}
-
-
-def check_package(project: Path) -> None:
-    """A project that holds the package must be run by it: keys are of its code, and so must the bytes be.
-
-    An experiment's folder is such a project, while an installed package is the checkout that it was installed from. Raises
-    ConfigurationError.
-    """
-    own = project / "domainlm" / "stamps.py"
-    if own.exists() and not own.samefile(__file__):
-        raise ConfigurationError(
-            f"{project} holds its own domainlm/, but the code that runs is {PACKAGE_ROOT}'s; run snakemake or "
-            "`python -m domainlm` inside the project (not the script `domainlm`), without PYTHONSAFEPATH"
-        )
-
-
-def code_index(project: Path) -> CodeIndex:
-    return CodeIndex(PACKAGE_ROOT, project / CODE_INDEX_FILE, EXCLUDED_MODULES)
-
-
-def code_definitions(project: Path, artifact: str) -> tuple[str, dict[str, dict[str, str]]]:
-    """Code digest of an artifact's stage as its code is now, and what it is made of: file -> definition -> digest."""
-    stage, code = BY_NAME[artifact], code_index(project)
-    data = package_data_files(stage)
-    return code.digest(stage.modules, data), code.definitions(stage.modules, data)
 
 
 def make_stamps(project: Path, config: DomainConfig, is_remembered: bool = True) -> list[Stamp]:

@@ -18,13 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.config.domain import DomainConfig
+from domainlm.configuration_error import ConfigurationError
 from domainlm.due import find_due, needed_folders, requested_artifacts
 from domainlm.dvc import check_pipeline_file
 from domainlm.hollow import is_hollow, write_requested
 from domainlm.origins import untrusted_folders
 from domainlm.pipeline import BY_NAME
-from domainlm.resolve import ConfigurationError, default_domain, resolve
-from domainlm.stamps import Stamp, artifact_folder, make_stamps, parse_stamp, shard_names, stamp_path, write_stamps
+from domainlm.resolve import default_domain, resolve
+from domainlm.stamp import Stamp, artifact_folder, parse_stamp, stamp_path
+from domainlm.stamps import make_stamps, shard_names, write_stamps
 from domainlm.store.install import read_record
 from domainlm.store.local import Store
 from domainlm.store.location import store_folder

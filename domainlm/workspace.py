@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from domainlm.stage import StageError
-from domainlm.stamps import Stamp
+from domainlm.stamp import Stamp
 from domainlm.store.canonical import sha256_of_file
 from domainlm.store.install import adopt_installed
 from domainlm.store.manifest import ACTION_NAME, MANIFEST_NAME, Manifest, read_manifest

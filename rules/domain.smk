@@ -1,7 +1,7 @@
 # The domain that this run builds, resolved once: its stamps are written here, and every rule takes its paths from it.
 from snakemake.exceptions import WorkflowError
 
-from domainlm.resolve import ConfigurationError
+from domainlm.configuration_error import ConfigurationError
 from domainlm.workflow import asked_of_snakemake, build_command, prepare, share_volume
 
 CORES_OF_A_JOB = 8

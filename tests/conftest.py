@@ -91,8 +91,8 @@ def tree_environment() -> Callable[..., dict[str, str]]:
 
 @cache
 def _known_code() -> bytes:
+    from domainlm.package_code import CODE_INDEX_FILE, code_index
     from domainlm.pipeline import PACKAGE_ROOT, STAGES
-    from domainlm.stamps import CODE_INDEX_FILE, code_index
 
     with tempfile.TemporaryDirectory() as folder:
         index = code_index(Path(folder))

@@ -17,7 +17,7 @@ from conftest import know_code
 
 from domainlm.build import Outcome, build, read_stamp, recorded_build
 from domainlm.stage import Resources, StageError
-from domainlm.stamps import Stamp, stamp_path
+from domainlm.stamp import Stamp, stamp_path
 from domainlm.store.actions import action_key
 from domainlm.store.local import COLLECTION_LOCK, Store
 from domainlm.store.manifest import read_manifest

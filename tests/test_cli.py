@@ -16,9 +16,9 @@ from typer.testing import CliRunner
 from domainlm.cli import application
 from domainlm.commands.shared import parse_overrides
 from domainlm.config.text import RawCorpus
+from domainlm.configuration_error import ConfigurationError
+from domainlm.package_code import code_definitions
 from domainlm.pipeline import PACKAGE_ROOT, STAGES
-from domainlm.resolve import ConfigurationError
-from domainlm.stamps import code_definitions
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 STAMP = {
@@ -84,7 +84,7 @@ def test_a_project_s_own_package_is_not_passed_over_by_the_installed_script(
     tmp_path: Path, tree_environment: Callable[..., Mapping[str, str]]
 ) -> None:
     (tmp_path / "domainlm").mkdir()
-    (tmp_path / "domainlm/stamps.py").touch()
+    (tmp_path / "domainlm/package_code.py").touch()
     command = [
         str(Path(sys.executable).parent / "domainlm"),
         "build",

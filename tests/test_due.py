@@ -12,7 +12,8 @@ from domainlm.due import find_due, needed_folders, requested_artifacts
 from domainlm.execute import gathered
 from domainlm.hollow import mark_hollow
 from domainlm.resolve import resolve
-from domainlm.stamps import Stamp, action_of, make_stamps, note_installed, read_installed_note
+from domainlm.stamp import Stamp, action_of, note_installed, read_installed_note
+from domainlm.stamps import make_stamps
 from domainlm.store.actions import action_key
 from domainlm.store.canonical import sha256_of_file
 from domainlm.store.install import install

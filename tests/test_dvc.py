@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from domainlm.configuration_error import ConfigurationError
 from domainlm.dvc import check_pipeline_file, name_beyond_dvc, pipeline_text
 from domainlm.pipeline import STAGES
-from domainlm.resolve import ConfigurationError, load_yaml
+from domainlm.resolve import load_yaml
 
 BASE = """\
 domain: medical

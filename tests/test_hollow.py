@@ -18,7 +18,7 @@ from domainlm import hollow
 from domainlm.build import Outcome, build
 from domainlm.hollow import hollow_folders, is_hollow, is_requested, write_requested
 from domainlm.stage import Resources, StageError
-from domainlm.stamps import Stamp
+from domainlm.stamp import Stamp
 from domainlm.store import remote_files
 from domainlm.store.install import read_record
 from domainlm.store.manifest import read_manifest

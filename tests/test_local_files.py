@@ -10,9 +10,9 @@ import pytest
 
 from domainlm.config.domain import DomainConfig
 from domainlm.config.sources import Source
+from domainlm.configuration_error import ConfigurationError
 from domainlm.local_files import local_files
 from domainlm.local_index import LocalIndex
-from domainlm.resolve import ConfigurationError
 from domainlm.sources import base_model_slice, text_slices
 from domainlm.store.canonical import sha256_of
 

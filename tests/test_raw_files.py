@@ -18,7 +18,7 @@ from domainlm.raw_files import raw_opener
 from domainlm.sources import text_slices
 from domainlm.stage import Inputs, Resources, StageError
 from domainlm.stages import raw_corpus
-from domainlm.stamps import Stamp
+from domainlm.stamp import Stamp
 from domainlm.store.canonical import sha256_of
 from domainlm.store.local import Store
 from domainlm.text.json_files import read_json

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from domainlm.config.domain import DomainConfig
-from domainlm.resolve import ConfigurationError, parse_overrides, resolve
+from domainlm.configuration_error import ConfigurationError
+from domainlm.resolve import parse_overrides, resolve
 
 BASE = """\
 domain: medical

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from domainlm.config.domain import DomainConfig
+from domainlm.configuration_error import ConfigurationError
 from domainlm.local_files import local_files
 from domainlm.local_index import LocalIndex
-from domainlm.resolve import ConfigurationError
 from domainlm.sources import base_model_slice, check_left_behind, text_slices
 from domainlm.store.canonical import sha256_of
 

@@ -11,7 +11,7 @@ from domainlm import loading
 from domainlm.loading import RAN, CodeError, Source
 from domainlm.stage import StageError
 from domainlm.stage_code import StageCode, check_slice, load_code, running
-from domainlm.stamps import Stamp
+from domainlm.stamp import Stamp
 from domainlm.store.local import Store
 
 

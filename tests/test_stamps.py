@@ -8,9 +8,10 @@ import pytest
 from conftest import know_code
 
 from domainlm.config.domain import DomainConfig
+from domainlm.configuration_error import ConfigurationError
 from domainlm.pipeline import STAGES
-from domainlm.resolve import ConfigurationError
-from domainlm.stamps import Stamp, action_of, locked_versions, make_stamps, stamp_path, write_stamps
+from domainlm.stamp import Stamp, action_of, stamp_path
+from domainlm.stamps import locked_versions, make_stamps, write_stamps
 from domainlm.store.actions import action_key
 
 
@@ -166,6 +167,6 @@ def test_a_project_that_holds_the_package_is_run_by_no_other(project: Path, repo
     make_stamps(project, config())
     (project / "domainlm").unlink()
     (project / "domainlm").mkdir()
-    (project / "domainlm/stamps.py").write_text("")
+    (project / "domainlm/package_code.py").write_text("")
     with pytest.raises(ConfigurationError, match="holds its own domainlm/"):
         make_stamps(project, config())

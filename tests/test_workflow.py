@@ -14,9 +14,9 @@ from conftest import know_code
 from snakemake import cli
 from snakemake.cli import get_argument_parser
 
+from domainlm.configuration_error import ConfigurationError
 from domainlm.dvc import pipeline_text
-from domainlm.resolve import ConfigurationError
-from domainlm.stamps import action_of, stamp_path
+from domainlm.stamp import action_of, stamp_path
 from domainlm.store.actions import action_key, make_action
 from domainlm.store.canonical import sha256_of_file
 from domainlm.store.roots import Workspaces, find_workspaces

@@ -34,9 +34,10 @@ def build(
     """Build one artifact whose inputs are built. Restores it where its action is known; safe to call by hand."""
     from domainlm.build import read_stamp, recorded_build
     from domainlm.hollow import is_requested
+    from domainlm.package_code import check_package
     from domainlm.progress import Reporter
     from domainlm.stage import Resources, StageError
-    from domainlm.stamps import check_package, stamp_path
+    from domainlm.stamp import stamp_path
     from domainlm.store.lease import LeaseRefused, LeaseTimeout
     from domainlm.store.remote import RemoteError
     from domainlm.tokens.bounded import is_panic

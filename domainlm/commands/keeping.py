@@ -42,7 +42,8 @@ def gc(
     """Collect what no workspace, pin, dvc.lock or running build needs any more; or keep an artifact by a pin."""
     from dataclasses import asdict
 
-    from domainlm.resolve import ConfigurationError, default_domain
+    from domainlm.configuration_error import ConfigurationError
+    from domainlm.resolve import default_domain
     from domainlm.store.location import store_folder
     from domainlm.store.roots import PinError, read_pins, remove_pin
     from domainlm.store.sharing import named_refusal

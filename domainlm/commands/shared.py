@@ -13,7 +13,7 @@ import typer
 from domainlm.terminal import say
 
 if TYPE_CHECKING:
-    from domainlm.stamps import Stamp
+    from domainlm.stamp import Stamp
 
 # what a folder has that is a project
 PROJECT_FILE = "config/config.yaml"
@@ -21,7 +21,8 @@ PROJECT_FILE = "config/config.yaml"
 
 def parse_overrides(settings: list[str]) -> dict[str, Any]:
     """Overrides of `--set 'section={knob: value}'`, written as for Snakemake's --config. Raises ConfigurationError."""
-    from domainlm.resolve import ConfigurationError, load_yaml
+    from domainlm.configuration_error import ConfigurationError
+    from domainlm.resolve import load_yaml
 
     found: dict[str, Any] = {}
     for setting in settings:
@@ -84,7 +85,7 @@ def named_errors(is_store_needed: bool = True) -> Iterator[None]:
 
     is_store_needed: whether a store that is closed to this user is one of them from the start.
     """
-    from domainlm.resolve import ConfigurationError
+    from domainlm.configuration_error import ConfigurationError
     from domainlm.stage import StageError
     from domainlm.store.location import store_folder
     from domainlm.store.remote import RemoteError

@@ -14,7 +14,7 @@ from typing import Any
 
 from domainlm.build import BUILDS_FILE
 from domainlm.hollow import is_hollow
-from domainlm.stamps import artifact_folder
+from domainlm.stamp import artifact_folder
 from domainlm.store.install import read_record
 from domainlm.store.local import Store
 from domainlm.store.manifest import Manifest, read_manifest

@@ -20,7 +20,7 @@ from rich.tree import Tree
 from domainlm.explain.former import Former, Version
 from domainlm.pipeline import BY_NAME
 from domainlm.stage import StageError
-from domainlm.stamps import artifact_folder, parse_stamp, stamp_path
+from domainlm.stamp import artifact_folder, parse_stamp, stamp_path
 from domainlm.store.local import Store
 from domainlm.store.location import store_folder
 from domainlm.store.manifest import Manifest

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from domainlm.configuration_error import ConfigurationError
 from domainlm.explain.difference import Action
 from domainlm.hollow import is_hollow, is_lost
 from domainlm.origins import installed_fault, record_fault, trusted_keys
 from domainlm.pipeline import BY_NAME
-from domainlm.resolve import ConfigurationError
-from domainlm.stamps import Stamp, action_of
+from domainlm.stamp import Stamp, action_of
 from domainlm.store.actions import action_key
 from domainlm.store.canonical import sha256_of_file
 from domainlm.store.install import is_sound, read_record

@@ -21,7 +21,8 @@ from rich.table import Table
 
 from domainlm.explain.difference import Definitions, Difference, Lookups, artifact_differences, in_words
 from domainlm.explain.outlook import Outlook, State, former_pairs, missing_entries, predict
-from domainlm.stamps import Stamp, code_definitions
+from domainlm.package_code import code_definitions
+from domainlm.stamp import Stamp
 from domainlm.store.local import Store
 from domainlm.store.location import store_folder
 from domainlm.store.notes import has_kinds, has_shard, read_note

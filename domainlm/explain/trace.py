@@ -20,7 +20,7 @@ from domainlm.explain.unlisted import path_below, unlisted
 from domainlm.hollow import hollow_folders
 from domainlm.pipeline import BY_NAME
 from domainlm.stage import StageError
-from domainlm.stamps import artifact_folder
+from domainlm.stamp import artifact_folder
 from domainlm.store.manifest import read_manifest
 from domainlm.text.document import LABELS
 from domainlm.text.examples import rows_of

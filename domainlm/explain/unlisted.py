@@ -12,8 +12,9 @@ import os
 from pathlib import Path
 
 from domainlm.config.sources import Source
+from domainlm.configuration_error import ConfigurationError
 from domainlm.local_files import FAULTS, SAVED_DATASET, local_files
-from domainlm.resolve import ConfigurationError, resolve
+from domainlm.resolve import resolve
 from domainlm.text.reading.file_names import readable_name
 from domainlm.text.reading.segments import is_glob_of
 

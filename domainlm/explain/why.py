@@ -20,7 +20,7 @@ from domainlm.explain.former import Former
 from domainlm.explain.outlook import Outlook, former_pairs, predict
 from domainlm.explain.plan import make_lookups, reasons
 from domainlm.pipeline import BY_NAME
-from domainlm.stamps import Stamp
+from domainlm.stamp import Stamp
 from domainlm.store.local import Store
 from domainlm.store.location import store_folder
 from domainlm.store.remote import open_remote

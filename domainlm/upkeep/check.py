@@ -18,10 +18,10 @@ from rich.table import Table
 
 from domainlm.alternatives import Alternative, compare_outputs
 from domainlm.build import input_digests
+from domainlm.configuration_error import ConfigurationError
 from domainlm.execute import record_output, run_into
-from domainlm.resolve import ConfigurationError
 from domainlm.stage import Resources, StageError
-from domainlm.stamps import Stamp, action_of
+from domainlm.stamp import Stamp, action_of
 from domainlm.store.actions import action_key
 from domainlm.store.local import Store
 from domainlm.store.location import store_folder

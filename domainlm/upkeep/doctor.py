@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
+from domainlm.configuration_error import ConfigurationError
 from domainlm.hollow import hollow_folders
 from domainlm.pipeline import STAGES
-from domainlm.resolve import ConfigurationError
 from domainlm.stamps import locked_versions
 from domainlm.store.location import dvc_cache_folder, dvc_configuration_files, store_folder
 from domainlm.store.remote import RemoteError, open_remote

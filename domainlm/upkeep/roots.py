@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from domainlm.fetch import declared_digests
-from domainlm.stamps import Stamp, action_of
+from domainlm.stamp import Stamp, action_of
 from domainlm.store.actions import action_key
 from domainlm.store.canonical import sha256_of
 from domainlm.store.collect import Roots

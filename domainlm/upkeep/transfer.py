@@ -16,14 +16,14 @@ from typing import Any
 
 from domainlm.alternatives import Alternative, compare_outputs
 from domainlm.build import recorded_build
+from domainlm.configuration_error import ConfigurationError
 from domainlm.execute import LEASE_TIMEOUT_SECONDS, fetch_raw_files, install_found
 from domainlm.explain.outlook import missing_entries, needed_stamps, predict
 from domainlm.hollow import hollow_folders, is_hollow
 from domainlm.origins import installed_fault, origin_of_installed, read_origin, trusted_keys
 from domainlm.pipeline import BY_NAME, STAGES
-from domainlm.resolve import ConfigurationError
 from domainlm.stage import Resources, StageError
-from domainlm.stamps import artifact_folder
+from domainlm.stamp import artifact_folder
 from domainlm.store.install import read_installed
 from domainlm.store.lease import lease
 from domainlm.store.local import Store

@@ -20,7 +20,7 @@ from rich.table import Table
 from domainlm.fetch import declared_digests
 from domainlm.hollow import is_hollow
 from domainlm.stage import StageError
-from domainlm.stamps import artifact_folder
+from domainlm.stamp import artifact_folder
 from domainlm.store.damage import Links, describe_links, projects_of, remove_from_dvc
 from domainlm.store.install import read_record
 from domainlm.store.local import Store

@@ -18,8 +18,8 @@ from attack import attack
 from domainlm.config.cleaning import CleanShards
 from domainlm.config.sources import Source
 from domainlm.config.text import Documents
+from domainlm.configuration_error import ConfigurationError
 from domainlm.local_files import local_files
-from domainlm.resolve import ConfigurationError
 from domainlm.text.cleaning.clean import Cleaned, cleaned, rules_of
 from domainlm.text.document import Document
 from domainlm.text.reading.jsonlines import read_jsonl

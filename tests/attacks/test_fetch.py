@@ -16,8 +16,9 @@ from attack import attack
 from packers import zipped
 from servers import Answer, answering_server
 
+from domainlm.configuration_error import ConfigurationError
 from domainlm.fetch import fetch, fetch_hub
-from domainlm.resolve import ConfigurationError, resolve
+from domainlm.resolve import resolve
 from domainlm.sources import HUB_PATTERNS
 from domainlm.stage import StageError
 from domainlm.store.local import Store

@@ -13,9 +13,10 @@ import pytest
 from attack import attack
 from servers import Answer, answering_server
 
+from domainlm.configuration_error import ConfigurationError
 from domainlm.fetch import fetch, fetch_hub
 from domainlm.progress import Reporter
-from domainlm.resolve import ConfigurationError, resolve
+from domainlm.resolve import resolve
 from domainlm.stage import StageError
 from domainlm.store.local import Store
 from domainlm.store.location import LocationError, store_folder

@@ -23,7 +23,8 @@ from domainlm.hollow import is_hollow, is_requested, marker_path, write_requeste
 from domainlm.local_index import INDEX_FILE, LocalIndex
 from domainlm.origins import note_path, read_origin
 from domainlm.stage import StageError
-from domainlm.stamps import Stamp, read_installed_note, stamp_path, write_stamps
+from domainlm.stamp import Stamp, read_installed_note, stamp_path
+from domainlm.stamps import write_stamps
 from domainlm.store.canonical import canonical_json, sha256_of
 from domainlm.store.collect import Limits, collect
 from domainlm.store.install import read_record

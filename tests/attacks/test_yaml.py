@@ -11,7 +11,8 @@ import pytest
 from attack import attack
 
 from domainlm.config.sources import Source
-from domainlm.resolve import ConfigurationError, resolve
+from domainlm.configuration_error import ConfigurationError
+from domainlm.resolve import resolve
 from domainlm.sources import label_table_of
 from domainlm.text.reading.segments import is_glob_of
 

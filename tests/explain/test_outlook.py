@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from domainlm.configuration_error import ConfigurationError
 from domainlm.explain.outlook import Outlook, needed_stamps, predict
 from domainlm.hollow import mark_hollow
-from domainlm.resolve import ConfigurationError
 from domainlm.store.install import install_hollow
 from domainlm.store.local import Store
 from domainlm.store.manifest import Entry, Manifest

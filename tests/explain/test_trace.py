@@ -13,11 +13,12 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
+from domainlm.configuration_error import ConfigurationError
 from domainlm.explain.fates import Fate
 from domainlm.explain.trace import Trace, make_trace
 from domainlm.explain.trace_words import fate_in_words, render
 from domainlm.hollow import mark_hollow
-from domainlm.resolve import ConfigurationError, resolve
+from domainlm.resolve import resolve
 from domainlm.stage import StageError
 from domainlm.store.install import read_record
 from domainlm.store.manifest import MANIFEST_NAME, make_manifest

@@ -18,7 +18,7 @@ import pytest
 
 from domainlm.build import read_stamp, recorded_build
 from domainlm.stage import Resources, StageError
-from domainlm.stamps import stamp_path
+from domainlm.stamp import stamp_path
 from domainlm.store.canonical import sha256_of_file
 from domainlm.store.install import is_installed
 from domainlm.store.local import Store

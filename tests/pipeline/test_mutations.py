@@ -36,7 +36,8 @@ def asked(folder, domain):
     sys.path.insert(0, folder)
     from domainlm.pipeline import BY_NAME, PACKAGE_ROOT, package_data_files
     from domainlm.resolve import resolve
-    from domainlm.stamps import action_of, make_stamps
+    from domainlm.stamp import action_of
+    from domainlm.stamps import make_stamps
     assert str(PACKAGE_ROOT) == folder, PACKAGE_ROOT
     stamps = make_stamps(PACKAGE_ROOT, resolve(PACKAGE_ROOT, {} if domain == "medical" else {"domain": domain}))
     return [

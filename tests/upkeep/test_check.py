@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from domainlm.build import recorded_build
 from domainlm.cli import application
-from domainlm.resolve import ConfigurationError
+from domainlm.configuration_error import ConfigurationError
 from domainlm.stage import Resources, StageError
-from domainlm.stamps import Stamp
+from domainlm.stamp import Stamp
 from domainlm.store.local import Store
 from domainlm.store.location import store_folder
 from domainlm.upkeep.check import Checked, check, stamps_to_check

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from domainlm.stamps import Stamp, action_of, stamp_path
+from domainlm.stamp import Stamp, action_of, stamp_path
 from domainlm.store.actions import action_key
 from domainlm.store.canonical import sha256_of
 from domainlm.store.local import Store

@@ -39,8 +39,8 @@ def import_code(folder: Path) -> None:
     os.chdir(folder)
     os.environ["DOMAINLM_STORE"] = str(folder / "store")
     os.environ["DOMAINLM_REMOTE"] = "none"
+    from domainlm.package_code import code_index
     from domainlm.pipeline import BY_NAME
-    from domainlm.stamps import code_index
 
     # by the digest of each source, so it says what a fork would find out
     code = code_index(folder)
