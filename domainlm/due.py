@@ -21,7 +21,7 @@ from domainlm.store.actions import action_key
 from domainlm.store.canonical import sha256_of
 from domainlm.store.install import is_sound, read_record
 from domainlm.store.local import Store
-from domainlm.store.manifest import MANIFEST_NAME, parse_manifest
+from domainlm.store.manifest import ACTION_NAME, MANIFEST_NAME, parse_manifest
 
 
 def needed_folders(stamps: list[Stamp], targets: Iterable[str]) -> set[str]:
@@ -61,10 +61,11 @@ def requested_artifacts(targets: Iterable[str]) -> set[str]:
 def find_due(
     project: Path, stamps: list[Stamp], needed: set[str], requested: set[str], store: Store, is_remembered: bool = True
 ) -> set[str]:
-    """Folders of artifacts and shards, among the needed ones, that have a manifest and whose rules have to run.
+    """Folders of artifacts and shards, among the needed ones, of which something is there and whose rules have to run.
 
-    That is: of another key, damaged, without bytes although they are requested by name, or made from fetched files that were
-    written to. What has no manifest Snakemake makes where something needs it. is_remembered: whether a file that was only touched
+    That is: of another key, damaged, without bytes although they are requested by name, made from fetched files that were written
+    to, or left without a manifest by a job that ended while it installed what the store has. Of what is not there at all Snakemake
+    makes what something needs; somebody may have removed it to make room. is_remembered: whether a file that was only touched
     gets its object's time back, so that it is hashed once.
     """
     due = _of_damaged_fetches(project, stamps, store) & needed
@@ -84,7 +85,7 @@ def find_due(
                 is_present = _is_as_listed(folder, data, is_remembered)
         else:
             digests[stamp.folder] = _digest_elsewhere(project, stamp, key, store)
-            is_present = data is None
+            is_present = data is None and not _is_left_over(folder, key, store)
         if not is_present:
             due.add(stamp.folder)
     return due
@@ -114,11 +115,22 @@ def _digest_elsewhere(project: Path, stamp: Stamp, key: str | None, store: Store
     return hit[0].tree_digest if hit is not None else None
 
 
+def _is_left_over(folder: Path, key: str | None, store: Store) -> bool:
+    """Whether a folder without its manifest is the rest of an install, and what was meant can be put there by links."""
+    if key is None or not (folder / ACTION_NAME).exists():
+        return False
+    hit = store.actions.get(key)
+    return hit is not None and store.has_all(hit[0])
+
+
 def _manifest_bytes(folder: Path) -> bytes | None:
     try:
         return (folder / MANIFEST_NAME).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except IsADirectoryError:
+        # something is there, and it is no manifest
+        return b""
 
 
 def _is_as_listed(folder: Path, data: bytes, is_remembered: bool) -> bool:

@@ -51,7 +51,7 @@ class Stage:
 
 STAGES: tuple[Stage, ...] = (
     Stage("raw_corpus", is_sharded=True, distributions=("pyarrow",)),
-    Stage("base_model", distributions=(*TORCH, "gguf"), uses_torch=True, memory_mb=3000),
+    Stage("base_model", distributions=(*TORCH, "gguf", "jinja2"), uses_torch=True, memory_mb=3000),
     Stage(
         "documents",
         inputs=("raw_corpus",),

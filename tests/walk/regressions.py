@@ -31,5 +31,9 @@ OTHERS: dict[str, list[Step]] = {
     "a look, and back": [["look_and_back", "-n", ["knob", "min_chars", 2], ["knob", "min_chars", 0]]],
     "two runs at once": [["two_builds", ["knob", "min_chars", 1], ["knob", "min_chars", 2], "clean_shards", 200]],
     "a clock set back": [["clock", "behind", "written"], ["knob", "min_chars", 2]],
+    # found by seed 7000, step 31: the older job's manifest was gone, and what was made from it was right
+    "an older run that ends last, of raw files": [
+        ["older_last", ["add_raw", 0, "data/tiny/general"], ["change_raw", 1, 20], "raw_corpus"],
+    ],
     "times without fractions": [["clock", "whole seconds", "written"], ["spelling", 2, False]],
 }
