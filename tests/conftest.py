@@ -14,11 +14,11 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from code_memory import know_code
 
 NOBODY = 65534
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -87,26 +87,6 @@ def tree_environment() -> Callable[..., dict[str, str]]:
         return {**kept, "PATH": commands, "PYTHONPATH": str(tree), "HF_HUB_OFFLINE": "1", **changes}
 
     return environment
-
-
-@cache
-def _known_code() -> bytes:
-    from domainlm.package_code import CODE_INDEX_FILE, code_index
-    from domainlm.pipeline import PACKAGE_ROOT, STAGES
-
-    with tempfile.TemporaryDirectory() as folder:
-        index = code_index(Path(folder))
-        for stage in STAGES:
-            index.digest(stage.modules, [])
-        index.save()
-        assert PACKAGE_ROOT == REPOSITORY
-        return (Path(folder) / CODE_INDEX_FILE).read_bytes()
-
-
-def know_code(project: Path) -> None:
-    """Let a project remember the digests of the package's modules, which each would take two seconds to find out."""
-    (project / ".domainlm").mkdir(exist_ok=True)
-    (project / ".domainlm/code_index.json").write_bytes(_known_code())
 
 
 TEXT_PROJECT = """\

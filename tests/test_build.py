@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import know_code
+from code_memory import know_code
 
 from domainlm.build import Outcome, build, read_stamp, recorded_build
 from domainlm.stage import Resources, StageError

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import know_code
+from code_memory import know_code
 
 from domainlm.due import find_due, needed_folders, requested_artifacts
 from domainlm.execute import gathered

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import know_code
+from code_memory import know_code
 
 from domainlm import hollow
 from domainlm.build import Outcome, build

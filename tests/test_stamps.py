@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import know_code
+from code_memory import know_code
 
 from domainlm.config.domain import DomainConfig
 from domainlm.configuration_error import ConfigurationError

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import know_code
+from code_memory import know_code
 from snakemake import cli
 from snakemake.cli import get_argument_parser
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from attack import attack
-from conftest import know_code
+from code_memory import know_code
 
 from domainlm.build import Outcome, build
 from domainlm.stage import Resources, StageError

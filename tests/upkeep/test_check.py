@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import know_code
+from code_memory import know_code
 from typer.testing import CliRunner
 
 from domainlm.build import recorded_build
