@@ -13,6 +13,7 @@ import hashlib
 import importlib
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,8 @@ class Imported:
     def close(self) -> None:
         os.close(self.asked)
         self.answers.close()
+        # it sees no end of its questions, as those that were forked after it hold the pipe as well
+        os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
 
 
