@@ -205,7 +205,7 @@ def test_pins_are_printed_as_text(text_project: Any, monkeypatch: pytest.MonkeyP
     "workspace",
     "terminal escape",
     "an action.json whose facts about its platform hold escapes and line feeds, which no remote can bring",
-    "`lineage` shows them as text on one line",
+    "the record counts as none; `lineage` says so, and prints no control character",
 )
 def test_facts_of_a_foreign_record_are_text(text_project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     text_project.build("raw_corpus")
@@ -216,8 +216,8 @@ def test_facts_of_a_foreign_record_are_text(text_project: Any, monkeypatch: pyte
         path.write_text(json.dumps(record), encoding="utf-8")
     monkeypatch.chdir(text_project.path)
     done = CliRunner().invoke(application, ["lineage", "raw_corpus"])
-    assert done.exit_code == 0, done.output
-    assert "x\\x1b[2J\\n[red]fake" in done.output
+    assert done.exit_code == 2, done.output
+    assert "raw_corpus of tiny is not built here" in done.output
     assert not set("\x1b\x9b") & set(done.output)
 
 
