@@ -216,7 +216,7 @@ def test_facts_of_a_foreign_record_are_text(text_project: Any, monkeypatch: pyte
         path.write_text(json.dumps(record), encoding="utf-8")
     monkeypatch.chdir(text_project.path)
     done = CliRunner().invoke(application, ["lineage", "raw_corpus"])
-    assert done.exit_code == 2, done.output
+    assert done.exit_code == 3, done.output
     assert "raw_corpus of tiny is not built here" in done.output
     assert not set("\x1b\x9b") & set(done.output)
 
