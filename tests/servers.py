@@ -69,9 +69,8 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def http_server(folder: Path) -> Iterator[str]:
-    """A server of a folder's files; gives its address."""
-    handler = functools.partial(_Quiet, directory=str(folder))
+def serving(handler: Callable[..., http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
+    """A server on a free port of this machine, as long as the block runs; gives its address."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
@@ -80,6 +79,14 @@ def http_server(folder: Path) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def http_server(folder: Path) -> Iterator[str]:
+    """A server of a folder's files; gives its address."""
+    handler = functools.partial(_Quiet, directory=str(folder))
+    with serving(handler) as address:
+        yield address
 
 
 # (status, headings, bytes) for a path and the headings of a request; what is longer than Content-Length says is cut
@@ -102,14 +109,8 @@ def answering_server(answer: Callable[[str, Mapping[str, str]], Answer]) -> Iter
         def log_message(self, format: str, *arguments: object) -> None:
             return None
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Handler) as address:
+        yield address
 
 
 @contextmanager
