@@ -69,10 +69,10 @@ format: $(READY)
 
 # generated files; tests keep them true
 docs dvc.yaml: $(READY)
-	python -m domainlm.reference
+	python docs/make_reference.py
 	python tests/mutations_table.py
 	python tests/attacks_table.py
-	python -m domainlm.dvc
+	python -m domainlm.workflow.dvc
 
 locks: $(READY)
 	$(PIP) install uv

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from domainlm.text.overlap import token_f1
+from domainlm.evaluation.token_f1 import token_f1
 
 PROJECT = Path(__file__).resolve().parent.parent
 MAX_NEW_TOKENS = 128

@@ -2,7 +2,7 @@
 
 In: nothing; the texts are Debian's translated manuals (fetched by `apt-get download`) and articles of English Wikipedia (the
 excerpt in the wheel of gensim 4.4.0), all pinned by sha256. Out: Markdown tables. The packages of CHOSEN_BY were looked at
-while `domainlm/text/reading/charset_scores.py` was written, those of REPORTED never. A passage is cut anywhere in a page, is
+while `domainlm/raw/charset_scores.py` was written, those of REPORTED never. A passage is cut anywhere in a page, is
 not ASCII, and is left out of a set that cannot hold it. Peers get the benefit of the larger set (GBK for GB 2312, as browsers
 do). "declared" tells ours the set, and "wrongly declared" tells it another one, as for the odd file in a folder of exports.
 
@@ -24,9 +24,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from domainlm.text.reading.charset import decode, known_charset
+from domainlm.raw.charset import decode, known_charset
+from domainlm.raw.unreadable import Unreadable
 from domainlm.text.reading.mediawiki import read_mediawiki
-from domainlm.text.reading.pieces import Piece, Unreadable
+from domainlm.text.reading.pieces import Piece
 
 # fmt: off
 REPORTED = {

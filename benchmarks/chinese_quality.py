@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.config.cleaning import CleanShards
-from domainlm.fetch_package import download
+from domainlm.sources.fetch_package import download
 from domainlm.text.characters import normalised
 from domainlm.text.cleaning.clean import cleaned, rules_of
 from domainlm.text.cleaning.plain import Failure

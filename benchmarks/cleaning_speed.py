@@ -35,8 +35,8 @@ from datatrove.pipeline.filters import (
 )
 
 from domainlm.config.cleaning import CleanShards
-from domainlm.fetch_package import download
-from domainlm.resolve import load_yaml
+from domainlm.config.resolve import load_yaml
+from domainlm.sources.fetch_package import download
 from domainlm.text.characters import normalised
 from domainlm.text.cleaning.quality import kept_lines, quality_failure, quality_failures
 from domainlm.text.reading.mediawiki import pages_of, read_mediawiki

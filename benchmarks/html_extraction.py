@@ -31,8 +31,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from domainlm.fetch_package import download
-from domainlm.text.overlap import token_f1
+from domainlm.evaluation.token_f1 import token_f1
+from domainlm.sources.fetch_package import download
 from domainlm.text.reading.html import read_html
 
 PROJECT = Path(__file__).resolve().parent.parent

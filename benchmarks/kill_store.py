@@ -29,20 +29,21 @@ from typing import Any
 import domainlm.stages.clean_shards
 import domainlm.stages.documents
 import domainlm.stages.raw_corpus
-from domainlm import build, workspace
-from domainlm.build import recorded_build
-from domainlm.stage import Resources, StageError
-from domainlm.stamp import Stamp
+from domainlm.builder import build, workspace
+from domainlm.builder.history import recorded_build
+from domainlm.builder.workspace import installing
+from domainlm.contract import Resources, StageError
+from domainlm.pipeline.stamp import Stamp
 from domainlm.store import remote_location
 from domainlm.store.actions import action_key, make_action
 from domainlm.store.install import install
 from domainlm.store.lease import lease
 from domainlm.store.local import Store
 from domainlm.store.manifest import MANIFEST_NAME, Entry, Manifest, make_manifest, parse_manifest
-from domainlm.upkeep import transfer, verify
-from domainlm.upkeep.collect import collect_garbage
-from domainlm.workflow import prepare
-from domainlm.workspace import installing
+from domainlm.upkeep import push_pull as transfer
+from domainlm.upkeep import verify
+from domainlm.upkeep.gc import collect_garbage
+from domainlm.workflow.prepare import prepare
 
 PROJECT = Path(__file__).resolve().parent.parent
 CONFIG = """\

@@ -22,7 +22,7 @@ from typing import Any
 
 from store_scale import DOMAIN, make_project
 
-from domainlm.text.reading.segments import shard_of
+from domainlm.raw.segments import shard_of
 
 TARGET = "unique_shards"
 SHARDED = ("raw_corpus", "documents", "clean_shards")

@@ -27,9 +27,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from domainlm.fetch_package import download
+from domainlm.raw.unreadable import Unreadable
+from domainlm.sources.fetch_package import download
 from domainlm.text.reading.pdf import read_pdf
-from domainlm.text.reading.pieces import Rejection, Section, Unreadable
+from domainlm.text.reading.pieces import Rejection, Section
 
 PYPDF = {
     "source": "pdf_text",

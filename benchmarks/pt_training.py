@@ -92,11 +92,11 @@ def run_contender(options: argparse.Namespace) -> float:
 
 def run_domainlm(options: argparse.Namespace, folder: Path, ends: list[float]) -> int:
     """The stage's own update loop; validation and saving are outside the timing, as they are for the others."""
-    from domainlm.config.models import PtAdapter
+    from domainlm.config.pretraining import PtAdapter
+    from domainlm.contract import Resources
     from domainlm.models.load import load_model
     from domainlm.models.lora import new_adapter
-    from domainlm.models.train import update_adapter
-    from domainlm.stage import Resources
+    from domainlm.training.train import update_adapter
 
     rows = chosen_rows(options)
     section = PtAdapter(rank=RANK, alpha=ALPHA, learning_rate=LEARNING_RATE, rows_per_step=ROWS_PER_STEP)
@@ -158,7 +158,7 @@ def run_sft_trainer(options: argparse.Namespace, folder: Path, ends: list[float]
 
 def chosen_rows(options: argparse.Namespace) -> Any:
     """The first rows of the training split: one update to warm up, then the timed ones."""
-    from domainlm.tokens.files import PackedRows, read_split
+    from domainlm.tokens.rows import PackedRows, read_split
 
     rows = read_split(options.tokens, "train")
     count = (options.updates + 1) * ROWS_PER_STEP

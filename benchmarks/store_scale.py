@@ -91,7 +91,7 @@ def report(root: Path, options: argparse.Namespace) -> None:
         "nothing to do: `snakemake --cores all`": [run(root, *RUN) for _ in range(options.rounds)],
         "nothing to do: `snakemake -n`": [run(root, *RUN, "-n") for _ in range(options.rounds)],
         "of it, this project: `prepare`": [inside(root, "prepare") for _ in range(options.rounds)],
-        "of it, this project's imports": [run(root, sys.executable, "-c", "import domainlm.workflow")],
+        "of it, this project's imports": [run(root, sys.executable, "-c", "import domainlm.workflow.prepare")],
         "of it, `snakemake --version`": [run(root, "snakemake", "--version")],
     }
     print(table(rows))
@@ -218,9 +218,9 @@ def inside(root: Path, step: str) -> Cost:
 
 def build_inside() -> None:
     """Build what the target needs, in the order of the pipeline."""
-    from domainlm.build import recorded_build
-    from domainlm.stage import Resources
-    from domainlm.workflow import prepare
+    from domainlm.builder.history import recorded_build
+    from domainlm.contract import Resources
+    from domainlm.workflow.prepare import prepare
 
     quiet = Resources(log=lambda _: None)
     for (artifact, _), stamp in prepare({"domain": DOMAIN}, targets=[TARGET]).stamps.items():
@@ -239,7 +239,7 @@ def touch_inside() -> None:
 
 def prepare_inside() -> None:
     """Resolve as a run does; note the bytes that were hashed and read."""
-    from domainlm import workflow
+    from domainlm.workflow import prepare as workflow
 
     hashed = count_hashed()
     before = read_bytes()
@@ -267,7 +267,7 @@ def read_bytes() -> int:
 
 
 def profile_inside() -> None:
-    from domainlm import workflow
+    from domainlm.workflow import prepare as workflow
 
     profiler = cProfile.Profile()
     profiler.runcall(workflow.prepare, {"domain": DOMAIN}, targets=[TARGET])
@@ -308,8 +308,7 @@ def build_command(root: Path, artifact: str, shard: str | None) -> Cost:
 
 def store_large(root: Path, mebibytes: int) -> None:
     """Record a model of this size as the output of base_model's key."""
-    from domainlm.build import read_stamp
-    from domainlm.stamp import action_of
+    from domainlm.pipeline.stamp import action_of, read_stamp
     from domainlm.store.actions import action_key
     from domainlm.store.local import Store
 
@@ -335,8 +334,8 @@ def write_large(path: Path, mebibytes: int) -> None:
 def hashing(root: Path, mebibytes: int) -> str:
     """First look at raw files of this size altogether, and the second look."""
     from domainlm.config.sources import Source
-    from domainlm.local_index import LocalIndex
-    from domainlm.sources import local_rows
+    from domainlm.sources.index import LocalIndex
+    from domainlm.sources.rows import local_rows
     from domainlm.store.canonical import sha256_of_file
 
     folder = root / "data/scale/large"

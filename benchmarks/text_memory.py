@@ -24,11 +24,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from domainlm.config.cleaning import CleanShards
-from domainlm.config.text import Documents, RawCorpus
-from domainlm.stage import Inputs, Resources
+from domainlm.config.sources import RawCorpus
+from domainlm.config.text import Documents
+from domainlm.contract import Inputs, Resources
+from domainlm.raw.segments import byte_ranges, shard_of
 from domainlm.stages import clean_shards, documents
 from domainlm.text.json_files import read_json
-from domainlm.text.reading.segments import byte_ranges, shard_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from torture import docx, epub, html, pdf

@@ -68,7 +68,7 @@ def _check_expected(name: str, source: bytes) -> None:
     if name not in _expected:
         raise CodeError(
             f"{name} was loaded while a stage ran, and the stage's code digest does not cover it; import it by a statement, "
-            "or name it as `launched` in the stage table (domainlm/pipeline.py)",
+            "or name it as `launched` in the stage table (domainlm/pipeline/table.py)",
         )
     if _expected[name] != hashlib.sha256(source).hexdigest():
         raise CodeError(

@@ -1,8 +1,9 @@
 # The domain that this run builds, resolved once: its stamps are written here, and every rule takes its paths from it.
 from snakemake.exceptions import WorkflowError
 
-from domainlm.configuration_error import ConfigurationError
-from domainlm.workflow import asked_of_snakemake, build_command, prepare, share_volume
+from domainlm.config.errors import ConfigurationError
+from domainlm.workflow.prepare import prepare
+from domainlm.workflow.snakemake import asked_of_snakemake, build_command, share_volume
 
 CORES_OF_A_JOB = 8
 share_volume()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 @cache
 def _known_code() -> bytes:
-    from domainlm.package_code import CODE_INDEX_FILE, code_index
-    from domainlm.pipeline import STAGES
+    from domainlm.pipeline.code import CODE_INDEX_FILE, code_index
+    from domainlm.pipeline.table import STAGES
 
     with tempfile.TemporaryDirectory() as folder:
         index = code_index(Path(folder))

@@ -106,16 +106,16 @@ class TextProject:
     path: Path
 
     def stamps(self, **overrides: Any) -> list[Any]:
-        from domainlm.resolve import resolve
-        from domainlm.stamps import make_stamps
+        from domainlm.config.resolve import resolve
+        from domainlm.pipeline.stamps import make_stamps
 
         return make_stamps(self.path, resolve(self.path, overrides), is_remembered=False)
 
     def build(self, *artifacts: str, **overrides: Any) -> list[str]:
         """Build these artifacts (default: all text stages) as a run would; outcomes in order."""
-        from domainlm.build import recorded_build
-        from domainlm.stage import Resources
-        from domainlm.workflow import prepare
+        from domainlm.builder.history import recorded_build
+        from domainlm.contract import Resources
+        from domainlm.workflow.prepare import prepare
 
         stamps = prepare(overrides, self.path).stamps.values()
         quiet = Resources(log=lambda message: None)

@@ -115,13 +115,13 @@ def built_again(row: Row) -> set[str]:
 STYLE = "data/instruction/style.jsonl"
 CORPUS = "data/tiny/corpus"
 MODEL = "data/tiny/model"
-SEGMENTS = "domainlm/text/reading/segments.py"
+SEGMENTS = "domainlm/raw/segments.py"
 EXTRA = "EXTRA = 1\n"
 # a module that torchrun would start by its name, declared in the stage table
 LAUNCHED = both(
     append("domainlm/models/worker.py", '"""One process of several."""\nimport domainlm.models.worker_part\n'),
     append("domainlm/models/worker_part.py", '"""What it alone imports."""\n'),
-    edit("domainlm/pipeline.py", r'("pt_adapter",\n)', r'\1        launched=("domainlm.models.worker",),\n'),
+    edit("domainlm/pipeline/table.py", r'("pt_adapter",\n)', r'\1        launched=("domainlm.models.worker",),\n'),
 )
 LABELS = "data/labels.csv"
 LABEL_TABLE = both(
@@ -137,20 +137,19 @@ HUB = edit(TINY, r"local: data/tiny/model", f"hub: {{repository: a/b, revision: 
 
 CODE = [
     Row("statement in a stage's own module", "clean_shards", append("domainlm/stages/clean_shards.py", EXTRA)),
-    Row("statement in an imported module", "unique_shards", append("domainlm/text/duplicates.py", EXTRA)),
+    Row("statement in an imported module", "unique_shards", append("domainlm/text/repeats/duplicates.py", EXTRA)),
     Row(
         "statement in the training module of both adapters",
         "pt_adapter sft_adapter",
-        append("domainlm/models/train.py", EXTRA),
+        append("domainlm/training/train.py", EXTRA),
         domain="tiny",
         rebuilt=Rebuilt(target="sft_adapter"),
     ),
     Row(
         "statement in a module imported inside a function",
         "eval_results",
-        append("domainlm/models/scoring.py", EXTRA),
+        append("domainlm/evaluation/scoring.py", EXTRA),
     ),
-    Row("statement in the contract of all stages", ALL, append("domainlm/stage.py", EXTRA)),
     Row("constant", "raw_corpus", edit(SEGMENTS, r'"\.ndjson": "jsonl"', '".ndjson": "txt"')),
     Row("operator", "raw_corpus", edit(SEGMENTS, r"size <= segment_bytes", "size < segment_bytes")),
     Row(
@@ -162,7 +161,7 @@ CODE = [
     Row(
         "default of an argument",
         "documents clean_shards",
-        edit("domainlm/text/reading/charset.py", r"bool = False", "bool = True"),
+        edit("domainlm/raw/charset.py", r"bool = False", "bool = True"),
     ),
     Row(
         "renamed local variable",
@@ -176,7 +175,7 @@ CODE = [
         "raw_corpus",
         both(
             *(
-                edit(f"domainlm/text/reading/{name}.py", r"\bis_glob_of\b", "is_match_of", count=0)
+                edit(f"domainlm/raw/{name}.py", r"\bis_glob_of\b", "is_match_of", count=0)
                 for name in ("segments", "labels")
             )
         ),
@@ -219,7 +218,9 @@ CODE = [
         both(
             append("domainlm/text/words.txt", "word\n"),
             edit(
-                "domainlm/pipeline.py", r'("documents",\n)', r'\1        package_data=("domainlm/text/words.txt",),\n'
+                "domainlm/pipeline/table.py",
+                r'("documents",\n)',
+                r'\1        package_data=("domainlm/text/words.txt",),\n',
             ),
         ),
     ),
@@ -284,15 +285,60 @@ PLACES = [
     Row(
         "bound of a knob",
         NOTHING,
-        edit("domainlm/config/models.py", r'16, ge=1, description="LoRA', '16, ge=2, description="LoRA'),
+        edit("domainlm/config/pretraining.py", r'16, ge=1, description="LoRA', '16, ge=2, description="LoRA'),
+    ),
+]
+
+# module borders are cache borders: what is read and what is written, what computes and what is handed
+BORDERS = [
+    Row(
+        "helper in the module of JSON rows",
+        "raw_corpus documents clean_shards unique_shards corpus_split sft_dataset eval_results eval_report",
+        append("domainlm/text/json_rows.py", "def first(rows):\n    return next(rows)\n"),
+    ),
+    Row(
+        "how rows are packed",
+        "pt_tokens sft_tokens",
+        append("domainlm/tokens/files.py", EXTRA),
+        domain="tiny",
+        rebuilt=Rebuilt(target="sft_adapter"),
+    ),
+    Row(
+        "how a held-out group is chosen",
+        "relevance_model corpus_split eval_report",
+        append("domainlm/text/split.py", EXTRA),
+    ),
+    Row(
+        "a pattern of personal data, which is masked in lists of what was rejected, too",
+        "documents clean_shards relevance_model unique_shards",
+        append("domainlm/text/cleaning/pii.py", EXTRA),
+    ),
+    Row(
+        "a field more of what a stage is granted",
+        NOTHING,
+        edit("domainlm/contract.py", r"    threads: int = 1\n", "    threads: int = 1\n    devices: int = 0\n"),
+    ),
+    Row(
+        "another default of what a stage is granted",
+        NOTHING,
+        edit("domainlm/contract.py", r"checkpoint_seconds: float = 60\.0", "checkpoint_seconds: float = 30.0"),
+    ),
+    Row(
+        "a method of what a stage is granted",
+        ALL,
+        edit(
+            "domainlm/contract.py",
+            r"    threads: int = 1\n",
+            "    threads: int = 1\n\n    def twice(self):\n        return 2\n",
+        ),
     ),
 ]
 
 WORDING = [
     Row(
-        "comment in the contract of all stages",
+        "comment in a module of many stages",
         NOTHING,
-        append("domainlm/stage.py", "# a reason\n"),
+        append("domainlm/text/json_files.py", "# a reason\n"),
         domain="tiny",
         rebuilt=Rebuilt(),
     ),
@@ -302,9 +348,13 @@ WORDING = [
         append("domainlm/models/worker.py", "# why\n"),
         given=LAUNCHED,
     ),
-    Row("docstring of a module", NOTHING, edit("domainlm/stage.py", r'\A"""', '"""Another sentence. ')),
+    Row("docstring of a module", NOTHING, edit("domainlm/text/json_files.py", r'\A"""', '"""Another sentence. ')),
     Row("docstring of a function", NOTHING, edit(SEGMENTS, r'"""Document format', '"""The format')),
-    Row("docstring of a class", NOTHING, edit("domainlm/stage.py", r'"""What the profile', '"""All that it')),
+    Row(
+        "docstring of a class",
+        NOTHING,
+        edit("domainlm/tokens/rows.py", r'class PackedRows:\n    """', r"\g<0>All that "),
+    ),
     Row("docstring of a package", NOTHING, edit("domainlm/stages/__init__.py", r'\A"""', '"""More. ')),
     Row(
         "every module formatted anew",
@@ -319,7 +369,7 @@ WORDING = [
     Row(
         "constant written otherwise",
         NOTHING,
-        edit("domainlm/text/reading/archives.py", r"10_000_000", "10000000"),
+        edit("domainlm/raw/archives.py", r"10_000_000", "10000000"),
     ),
     Row(
         "version in pyproject.toml",
@@ -329,12 +379,12 @@ WORDING = [
     Row(
         "description of a knob",
         NOTHING,
-        edit("domainlm/config/models.py", r'description="LoRA rank"', 'description="rank of LoRA"'),
+        edit("domainlm/config/pretraining.py", r'description="LoRA rank"', 'description="rank of LoRA"'),
     ),
     Row(
         "memory in the stage table",
         NOTHING,
-        edit("domainlm/pipeline.py", r"memory_mb=2000", "memory_mb=4000"),
+        edit("domainlm/pipeline/table.py", r"memory_mb=2000", "memory_mb=4000"),
     ),
 ]
 
@@ -471,7 +521,7 @@ FORM = [
     Row(
         "default in the model that the file states",
         NOTHING,
-        edit("domainlm/config/models.py", r"rank: int = Field\(16", "rank: int = Field(8"),
+        edit("domainlm/config/pretraining.py", r"rank: int = Field\(16", "rank: int = Field(8"),
     ),
     Row(
         "default in the model that the file leaves out",
@@ -675,7 +725,7 @@ DEPENDENCIES = [
     Row(
         "distribution newly named in the stage table",
         "eval_report",
-        edit("domainlm/pipeline.py", r'\("plotly", ', '("numpy", "plotly", '),
+        edit("domainlm/pipeline/table.py", r'\("plotly", ', '("numpy", "plotly", '),
         domain="tiny",
         rebuilt=Rebuilt(),
     ),
@@ -715,6 +765,7 @@ ENVIRONMENT = [
 KINDS = {
     "code": CODE,
     "where code stands": PLACES,
+    "borders of modules": BORDERS,
     "wording": WORDING,
     "configuration": CONFIGURATION,
     "sources and policy": LABELLING,

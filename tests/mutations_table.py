@@ -36,7 +36,7 @@ training stage. All of them run in `make test`:
 
 The suite is tested, too: the code digest, the configuration slice and the list of distributions are broken on purpose,
 and rows fail (`test_rows_notice_what_is_broken`). That the stage table names every library which a stage's code imports,
-and that a stage reads no more of the configuration than its slice, tests/test_pipeline.py compares with the code.
+and that a stage reads no more of the configuration than its slice, tests/pipeline/test_table.py compares with the code.
 
 A table holds what was thought of. A random walk tries what was not: edits of knobs, raw files and code (some that keep size
 and time), failed and killed jobs, runs that overtake each other, looks during builds, clocks ahead and behind, `dvc checkout`,

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from domainlm.models.comparison import comparison, summary
-from domainlm.stage import Inputs
+from domainlm.contract import Inputs
+from domainlm.evaluation.comparison import comparison, summary
 from domainlm.text.split import SPLITS
 
 

@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 
 from domainlm.cli import application
 from domainlm.commands.shared import parse_overrides
-from domainlm.config.text import RawCorpus
-from domainlm.configuration_error import ConfigurationError
-from domainlm.package_code import code_definitions
-from domainlm.pipeline import PACKAGE_ROOT, STAGES
+from domainlm.config.errors import ConfigurationError
+from domainlm.config.sources import RawCorpus
+from domainlm.pipeline.code import code_definitions
+from domainlm.pipeline.table import PACKAGE_ROOT, STAGES
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 STAMP = {
@@ -83,8 +83,8 @@ def test_an_unknown_artifact_exits_2_and_names_the_known_ones() -> None:
 def test_a_project_s_own_package_is_not_passed_over_by_the_installed_script(
     tmp_path: Path, tree_environment: Callable[..., Mapping[str, str]]
 ) -> None:
-    (tmp_path / "domainlm").mkdir()
-    (tmp_path / "domainlm/package_code.py").touch()
+    (tmp_path / "domainlm/pipeline").mkdir(parents=True)
+    (tmp_path / "domainlm/pipeline/code.py").touch()
     command = [
         str(Path(sys.executable).parent / "domainlm"),
         "build",
@@ -148,7 +148,7 @@ def test_what_was_built_is_printed_as_json(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_build_ends_when_the_process_that_started_it_does() -> None:
-    code = "import time; from domainlm.process import die_with_parent; die_with_parent(); print('up', flush=True); time.sleep(60)"
+    code = "import time; from domainlm.commands.process import die_with_parent; die_with_parent(); print('up', flush=True); time.sleep(60)"
     starter = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {code!r}]); time.sleep(60)"
     parent = subprocess.Popen([sys.executable, "-c", starter], cwd=PACKAGE_ROOT, stdout=subprocess.PIPE)
     assert parent.stdout is not None
@@ -182,7 +182,7 @@ def test_an_override_that_is_none_is_refused(setting: str) -> None:
 
 def test_a_build_that_is_told_to_end_unwinds_once() -> None:
     code = (
-        "import os, signal, time; from domainlm.process import end_tidily_on_sigterm; end_tidily_on_sigterm()\n"
+        "import os, signal, time; from domainlm.commands.process import end_tidily_on_sigterm; end_tidily_on_sigterm()\n"
         "try: print('up', flush=True); time.sleep(60)\n"
         "finally: os.kill(os.getpid(), signal.SIGTERM); print('tidy')"
     )

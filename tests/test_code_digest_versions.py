@@ -34,7 +34,7 @@ import json, sys
 from pathlib import Path
 from domainlm.store.code import CodeIndex, module_digest
 root, given = Path(sys.argv[1]), json.load(sys.stdin)
-index = CodeIndex(root, None, ["domainlm.config"])
+index = CodeIndex(root, None, ["domainlm.config", "domainlm.contract"])
 found = {"snippets": [module_digest(text.encode()) for text in given["snippets"]]}
 found["stages"] = {name: index.digest([name], []) for name in given["stages"]}
 found["modules"] = {path: module_digest((root / path).read_bytes()) for path in given["modules"]}

@@ -13,51 +13,49 @@ from pathlib import Path
 import pytest
 
 from domainlm.config.domain import DomainConfig
-from domainlm.dvc import pipeline_text
-from domainlm.pipeline import BY_NAME, PACKAGE_ROOT, STAGES, is_part, stage_inputs
-from domainlm.resolve import load_yaml, resolve
+from domainlm.config.resolve import load_yaml, resolve
+from domainlm.pipeline.graph import is_part, stage_inputs
+from domainlm.pipeline.table import BY_NAME, PACKAGE_ROOT, STAGES
 from domainlm.store.imports import reached_by_name
+from domainlm.workflow.dvc import pipeline_text
 
 PACKAGE = PACKAGE_ROOT / "domainlm"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 ARTIFACTS = [stage.name for stage in STAGES]
-# without those that the default domain does without (tests/test_dvc.py has a domain with them)
+# without those that the default domain does without (tests/workflow/test_dvc.py has a domain with them)
 DEFAULT_ARTIFACTS = [stage.name for stage in STAGES if is_part(stage, resolve(PACKAGE_ROOT, {}))]
-# lowest first: a module may import what stands in a line above its own, and its own package (stages: not even that)
-LAYERS = (
-    # before everything: it loads the rest
-    "loading",
-    "config stage wording process confined yaml_text bounded_file",
-    "terminal",
-    "text",
-    "tokens",
-    "models",
-    "report",
-    "stages",
-    "secret_sources",
-    "configuration_error",
-    "pipeline resolve progress",
-    "package_code stamp",
-    "local_files",
-    "local_index",
-    "fetch_package fetch_url pip_download",
-    "sources fetch",
-    "stamps",
-    "workspace",
-    "raw_files hollow origins dvc content_difference",
-    "due",
-    "alternatives hits stage_code",
-    "workflow execute",
-    "build",
-    "explain",
-    "upkeep",
-    "commands",
-    "cli reference",
-    "__main__",
-)
-RANK = {name: rank for rank, line in enumerate(LAYERS) for name in line.split()}
-OWN_PACKAGE = ("config", "text", "tokens", "models", "report", "explain", "upkeep", "commands")
-CODE_OF_STAGES = ("stages", "text", "tokens", "models", "report")
+# lowest first; a room may import from itself and from what stands before its line in its own wing, and from what lies between
+BETWEEN = ("loading", "contract wording", "terminal config")
+STAGE_CODE = ("raw", "text", "tokens", "models", "training instruction", "evaluation", "report", "stages")
+ENGINE = ("store", "sources", "pipeline", "builder", "workflow explain", "upkeep", "commands", "cli", "__main__")
+ROOMS = {name for wing in (BETWEEN, STAGE_CODE, ENGINE) for line in wing for name in line.split()}
+
+
+def before(wing: tuple[str, ...], room: str) -> set[str]:
+    """Rooms of the wing's earlier lines."""
+    line = next(line for line in wing if room in line.split())
+    return {name for earlier in wing[: wing.index(line)] for name in earlier.split()}
+
+
+def may_import(room: str) -> set[str]:
+    """Rooms that a room's modules may import from."""
+    own, stage_code = {room}, {name for line in STAGE_CODE for name in line.split()}
+    if room == "store":
+        # it knows nothing of what it stores
+        return own
+    if any(room in line.split() for line in BETWEEN):
+        # errors mask secrets, which the store knows
+        return before(BETWEEN, room) | own | ({"store"} if room == "config" else set())
+    if room in stage_code:
+        # stages do not import each other
+        return before(STAGE_CODE, room) | {"contract", "config"} | (own - {"stages"})
+    # only `build` runs stages, and finds them by name in the stage table
+    return (
+        before(ENGINE, room)
+        | ROOMS & {"loading", "contract", "wording", "terminal", "config"}
+        | own
+        | (stage_code - {"stages"})
+    )
 
 
 def group_of(module: Path) -> str:
@@ -164,16 +162,12 @@ def test_a_rule_is_wiring(rule: str) -> None:
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_imports_point_one_way(module: Path) -> None:
-    group = group_of(module)
-    if group in ("__init__", "store"):
-        allowed = {"store"} if group == "store" else {"loading"}
-    else:
-        allowed = {name for name, rank in RANK.items() if rank < RANK[group]}
-        allowed |= {group} if group in OWN_PACKAGE else set()
-        if RANK[group] > RANK["stages"]:
-            # only `build` runs stages, and finds them by name in the stage table
-            allowed = (allowed - {"stages"}) | {"store"}
-    assert imported_groups(module) <= allowed
+    room = group_of(module)
+    assert imported_groups(module) <= ({"loading"} if room == "__init__" else may_import(room))
+
+
+def test_every_room_has_a_place_and_every_place_a_room() -> None:
+    assert {group_of(module) for module in MODULES} == ROOMS | {"__init__"}
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if m.name == "__init__.py"], ids=lambda path: path.parent.name)
@@ -184,10 +178,10 @@ def test_a_package_s_own_file_holds_a_docstring_only(module: Path) -> None:
     assert [ast.unparse(node) for node in tree.body[1:]] == (installs if module.parent == PACKAGE else [])
 
 
-@pytest.mark.parametrize("group", CODE_OF_STAGES)
-def test_the_code_of_stages_imports_nothing_by_name(group: str) -> None:
-    """A run refuses it, too; here it is said of modules that no stage imports yet."""
-    for module in (PACKAGE / group).rglob("*.py"):
+@pytest.mark.parametrize("room", [name for line in STAGE_CODE for name in line.split()])
+def test_the_code_of_stages_imports_nothing_by_name(room: str) -> None:
+    """A run refuses it, too; here it is checked of modules that no stage imports yet."""
+    for module in (PACKAGE / room).rglob("*.py"):
         found = [place for place in reached_by_name(tree_of(module)) if not place.endswith(": __file__")]
         assert not found, (module.relative_to(PACKAGE_ROOT), found)
 
@@ -274,7 +268,7 @@ def test_no_machine_s_paths_and_no_registry_s_hosts_are_in_the_tree() -> None:
 def test_dvc_yaml_is_what_is_generated() -> None:
     path, text = pipeline_text(PACKAGE_ROOT)
     assert path == "dvc.yaml"
-    assert (PACKAGE_ROOT / path).read_text(encoding="utf-8") == text, "run: python -m domainlm.dvc"
+    assert (PACKAGE_ROOT / path).read_text(encoding="utf-8") == text, "run: python -m domainlm.workflow.dvc"
 
 
 def test_text_is_put_into_normal_form_in_one_place() -> None:

@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
+from domainlm.commands.process import die_with_parent, end_tidily_on_sigterm
 from domainlm.commands.shared import check_artifact, named_errors, project_folder
-from domainlm.process import die_with_parent, end_tidily_on_sigterm
 
 
 def build(
@@ -32,12 +32,13 @@ def build(
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Build one artifact whose inputs are built. Restores it where its action is known; safe to call by hand."""
-    from domainlm.build import read_stamp, recorded_build
-    from domainlm.hollow import is_requested
-    from domainlm.package_code import check_package
-    from domainlm.progress import Reporter
-    from domainlm.stage import Resources, StageError
-    from domainlm.stamp import stamp_path
+    from domainlm.builder.history import recorded_build
+    from domainlm.builder.requested import is_requested
+    from domainlm.commands.progress import Reporter
+    from domainlm.contract import Resources, StageError
+    from domainlm.pipeline.code import check_package
+    from domainlm.pipeline.places import stamp_path
+    from domainlm.pipeline.stamp import read_stamp
     from domainlm.store.lease import LeaseRefused, LeaseTimeout
     from domainlm.store.remote import RemoteError
     from domainlm.tokens.bounded import is_panic

@@ -33,9 +33,9 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Read the bytes: are they what their digests say? What is damaged is put aside, and the next build heals it."""
-    from domainlm.progress import Reporter
-    from domainlm.resolve import default_domain
-    from domainlm.store.verify import VerifyRunning
+    from domainlm.commands.progress import Reporter
+    from domainlm.config.resolve import default_domain
+    from domainlm.store.integrity import VerifyRunning
     from domainlm.upkeep.verify import damage_table, summary
     from domainlm.upkeep.verify import verify as verify_bytes
 
@@ -68,8 +68,8 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Build an artifact once more, without the cache, and compare: same bytes, or what differs first, and why."""
-    from domainlm.progress import Reporter
-    from domainlm.stage import Resources
+    from domainlm.commands.progress import Reporter
+    from domainlm.contract import Resources
     from domainlm.upkeep.check import as_json as check_json
     from domainlm.upkeep.check import check as check_again
     from domainlm.upkeep.check import render, stamps_to_check

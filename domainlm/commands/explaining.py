@@ -56,8 +56,8 @@ def lineage(
     as_json: JsonOption = False,
 ) -> None:
     """Everything an artifact was made from: raw files and licences, base model, code, versions, platform."""
+    from domainlm.config.resolve import default_domain
     from domainlm.explain.lineage import make_lineage, render
-    from domainlm.resolve import default_domain
 
     check_artifact(artifact)
     project = project_folder()
@@ -72,9 +72,9 @@ def trace(
     as_json: JsonOption = False,
 ) -> None:
     """Why is this file not in? What every stage did with it, by which rule, and where each of its pieces ended."""
+    from domainlm.config.resolve import default_domain, resolve
     from domainlm.explain.trace import make_trace
     from domainlm.explain.trace_words import render
-    from domainlm.resolve import default_domain, resolve
 
     project = project_folder()
     with named_errors():

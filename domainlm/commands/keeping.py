@@ -42,14 +42,14 @@ def gc(
     """Collect what no workspace, pin, dvc.lock or running build needs any more; or keep an artifact by a pin."""
     from dataclasses import asdict
 
-    from domainlm.configuration_error import ConfigurationError
-    from domainlm.resolve import default_domain
+    from domainlm.config.errors import ConfigurationError
+    from domainlm.config.resolve import default_domain
     from domainlm.store.location import store_folder
     from domainlm.store.roots import PinError, read_pins, remove_pin
     from domainlm.store.sharing import named_refusal
-    from domainlm.upkeep.collect import as_json as report_json
-    from domainlm.upkeep.collect import collect_garbage, pin_artifact, print_pins, print_report, size_of
-    from domainlm.upkeep.roots import CollectionError
+    from domainlm.upkeep.gc import as_json as report_json
+    from domainlm.upkeep.gc import collect_garbage, pin_artifact, print_pins, print_report, size_of
+    from domainlm.upkeep.workspace_needs import CollectionError
 
     if (pin is None) != (name is None) or sum([pin is not None, unpin is not None, list_pins]) > 1:
         say("expected one of: --pin ARTIFACT --name NAME, --unpin NAME, --list-pins, or none of them")
@@ -114,8 +114,8 @@ def push(
     as_json: JsonOption = False,
 ) -> None:
     """Send installed artifacts to the remote cache. Exits with 1 where it holds other bytes from a like platform."""
-    from domainlm.resolve import default_domain
-    from domainlm.upkeep.transfer import push as push_artifacts
+    from domainlm.config.resolve import default_domain
+    from domainlm.upkeep.push_pull import push as push_artifacts
 
     for artifact in artifacts or []:
         check_artifact(artifact)
@@ -136,8 +136,8 @@ def pull(
     as_json: JsonOption = False,
 ) -> None:
     """Fetch the bytes of hollow artifacts, or of those named, from the remote cache. Builds nothing."""
-    from domainlm.resolve import default_domain
-    from domainlm.upkeep.transfer import pull_hollow, pull_named
+    from domainlm.config.resolve import default_domain
+    from domainlm.upkeep.push_pull import pull_hollow, pull_named
 
     for artifact in artifacts or []:
         check_artifact(artifact)

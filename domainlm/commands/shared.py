@@ -13,7 +13,7 @@ import typer
 from domainlm.terminal import say
 
 if TYPE_CHECKING:
-    from domainlm.stamp import Stamp
+    from domainlm.pipeline.stamp import Stamp
 
 # what a folder has that is a project
 PROJECT_FILE = "config/config.yaml"
@@ -21,8 +21,8 @@ PROJECT_FILE = "config/config.yaml"
 
 def parse_overrides(settings: list[str]) -> dict[str, Any]:
     """Overrides of `--set 'section={knob: value}'`, written as for Snakemake's --config. Raises ConfigurationError."""
-    from domainlm.configuration_error import ConfigurationError
-    from domainlm.resolve import load_yaml
+    from domainlm.config.errors import ConfigurationError
+    from domainlm.config.resolve import load_yaml
 
     found: dict[str, Any] = {}
     for setting in settings:
@@ -37,7 +37,7 @@ def parse_overrides(settings: list[str]) -> dict[str, Any]:
 
 def check_artifact(artifact: str) -> None:
     """Exits with 2 for a name that no stage has."""
-    from domainlm.pipeline import BY_NAME
+    from domainlm.pipeline.table import BY_NAME
 
     if artifact not in BY_NAME:
         say(f"no artifact {artifact!r}; expected one of {', '.join(BY_NAME)}")
@@ -85,8 +85,8 @@ def named_errors(is_store_needed: bool = True) -> Iterator[None]:
 
     is_store_needed: whether a store that is closed to this user is one of them from the start.
     """
-    from domainlm.configuration_error import ConfigurationError
-    from domainlm.stage import StageError
+    from domainlm.config.errors import ConfigurationError
+    from domainlm.contract import StageError
     from domainlm.store.location import store_folder
     from domainlm.store.remote import RemoteError
     from domainlm.store.secrets import without_secrets
@@ -113,8 +113,8 @@ def named_errors(is_store_needed: bool = True) -> Iterator[None]:
 
 def present_stamps(domain: str | None, settings: list[str]) -> list[Stamp]:
     """Stamps of the configuration as it is now, in memory. Raises ConfigurationError."""
-    from domainlm.resolve import resolve
-    from domainlm.stamps import make_stamps
+    from domainlm.config.resolve import resolve
+    from domainlm.pipeline.stamps import make_stamps
 
     project = project_folder()
     config = resolve(project, {**({"domain": domain} if domain else {}), **parse_overrides(settings)})
@@ -123,7 +123,7 @@ def present_stamps(domain: str | None, settings: list[str]) -> list[Stamp]:
 
 def _checked_domain(name: str | None) -> str | None:
     """A domain's name, before any path is made of it."""
-    from domainlm.resolve import checked_domain
+    from domainlm.config.resolve import checked_domain
 
     with named_errors():
         return name if name is None else checked_domain(name, "--domain")

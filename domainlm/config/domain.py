@@ -13,20 +13,12 @@ from typing import Literal
 from pydantic import Field
 
 from domainlm.config.cleaning import CleanShards
-from domainlm.config.models import (
-    BaseModelConfig,
-    EvalReport,
-    EvalResults,
-    MergedModel,
-    PtAdapter,
-    PtTokens,
-    SftAdapter,
-    SftDataset,
-    SftTokens,
-)
+from domainlm.config.evaluation import EvalReport, EvalResults
+from domainlm.config.instruction import SftAdapter, SftDataset, SftTokens
+from domainlm.config.pretraining import MergedModel, PtAdapter, PtTokens
 from domainlm.config.section import Name, Strict
-from domainlm.config.sources import PolicyRule, Source
-from domainlm.config.text import CorpusSplit, Documents, RawCorpus, RelevanceModel, UniqueShards
+from domainlm.config.sources import BaseModelConfig, PolicyRule, RawCorpus, Source
+from domainlm.config.text import CorpusSplit, Documents, RelevanceModel, UniqueShards
 
 
 class DomainConfig(Strict):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from domainlm.config.origins import Fetch, Hub
+from domainlm.config.addresses import Fetch, Hub
 from domainlm.config.section import Strict
 
 Role = Literal["corpus", "replay", "evaluation", "instruction", "seed", "base_model"]
@@ -144,3 +144,27 @@ class PolicyWhere(Strict):
 class PolicyRule(Strict):
     where: PolicyWhere = Field(PolicyWhere(), description="labels that the rule is about (empty: every document)")
     use: list[Use] = Field(description="what such documents may be used for ([]: nothing, they are rejected)")
+
+
+class BaseModelConfig(Strict):
+    dtype: Literal["bfloat16", "float32"] = Field("bfloat16", description="precision the base checkpoint is stored in")
+    end_of_text: str | None = Field(
+        None, description="token that ends a document (null: <|endoftext|> where the tokenizer has it, else its eos)"
+    )
+    is_digit_splitting_restored: bool = Field(
+        True, description="put the digit pre-tokenizer back that the conversion from GGUF drops"
+    )
+
+
+class RawCorpus(Strict):
+    shards: int = Field(2, ge=1, le=10_000, description="number of shards of the data stages up to clean_shards")
+    segment_bytes: int = Field(
+        2_500_000, ge=1000, description="record-oriented files above this size are cut at record boundaries, in bytes"
+    )
+    max_archive_depth: int = Field(3, ge=1, le=10, description="archives within archives that are opened, in levels")
+    max_archive_ratio: float = Field(
+        200.0, ge=1.0, description="largest ratio of an archive's unpacked to its packed size, beyond 10 MB unpacked"
+    )
+    max_archive_bytes: int = Field(
+        50_000_000_000, ge=1, description="most unpacked bytes of one archive, all of its members together"
+    )

@@ -7,20 +7,6 @@ from pydantic import Field
 from domainlm.config.section import Share, Strict
 
 
-class RawCorpus(Strict):
-    shards: int = Field(2, ge=1, le=10_000, description="number of shards of the data stages up to clean_shards")
-    segment_bytes: int = Field(
-        2_500_000, ge=1000, description="record-oriented files above this size are cut at record boundaries, in bytes"
-    )
-    max_archive_depth: int = Field(3, ge=1, le=10, description="archives within archives that are opened, in levels")
-    max_archive_ratio: float = Field(
-        200.0, ge=1.0, description="largest ratio of an archive's unpacked to its packed size, beyond 10 MB unpacked"
-    )
-    max_archive_bytes: int = Field(
-        50_000_000_000, ge=1, description="most unpacked bytes of one archive, all of its members together"
-    )
-
-
 class Documents(Strict):
     max_file_bytes: int = Field(
         64_000_000, ge=1, description="larger files of formats that are not streamed are refused"

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from domainlm.pipeline import OTHER_KNOBS
+from domainlm.builder.outlook import Outlook
+from domainlm.pipeline.slices import OTHER_KNOBS
+from domainlm.raw.label_names import LABELS
 from domainlm.store.canonical import canonical_json
 from domainlm.store.code import ORDER, OTHER_STATEMENTS, WHOLE_FILE
+from domainlm.store.install import read_record
 from domainlm.store.manifest import Manifest
-from domainlm.text.document import LABELS
 from domainlm.wording import bytes_in_words, value_in_words
 
 Action = Mapping[str, Any]
@@ -268,3 +271,15 @@ def artifact_differences(pairs: Pairs, lookups: Lookups, missing: str = "new") -
     present = [new for _, new in pairs.values() if new is not None]
     sources = list(source_differences(former, present)) if former else []
     return sources + [replace(difference, shards=tuple(shards[key])) for key, difference in merged.items()]
+
+
+def former_pairs(project: Path, outlooks: Iterable[Outlook]) -> dict[str | None, tuple[Action | None, Action | None]]:
+    """Installed and present actions of one artifact, by shard; shards that are no more as long as their records are here."""
+    pairs: dict[str | None, tuple[Action | None, Action | None]] = {}
+    for outlook in outlooks:
+        pairs[outlook.stamp.shard] = (outlook.last["action"] if outlook.last is not None else None, outlook.action)
+        if outlook.stamp.is_gather and outlook.last is not None:
+            for shard in set(outlook.last["action"]["inputs"]) - set(outlook.stamp.inputs):
+                record = read_record(project / outlook.stamp.folder / shard)
+                pairs[shard] = (record["action"] if record is not None else None, None)
+    return pairs

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from domainlm.text.examples import rows_of
-from domainlm.text.repeat import REPEAT_REASONS
+from domainlm.text.json_rows import rows_of
+from domainlm.text.repeats.kinds import REPEAT_REASONS
 
 COLUMNS = ["id", "source", "path", "section", "start", "end", "language", "use"]
 

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from domainlm.build import BUILDS_FILE
-from domainlm.hollow import is_hollow
-from domainlm.stamp import artifact_folder
+from domainlm.builder.hollow import is_hollow
+from domainlm.pipeline.places import BUILDS_FILE, artifact_folder
 from domainlm.store.install import read_record
 from domainlm.store.local import Store
 from domainlm.store.manifest import Manifest, read_manifest

@@ -17,17 +17,18 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.tree import Tree
 
+from domainlm.contract import StageError
 from domainlm.explain.former import Former, Version
-from domainlm.pipeline import BY_NAME
-from domainlm.stage import StageError
-from domainlm.stamp import artifact_folder, parse_stamp, stamp_path
+from domainlm.pipeline.places import artifact_folder, stamp_path
+from domainlm.pipeline.stamp import parse_stamp
+from domainlm.pipeline.table import BY_NAME
+from domainlm.raw.label_names import LABELS
 from domainlm.store.local import Store
 from domainlm.store.location import store_folder
 from domainlm.store.manifest import Manifest
 from domainlm.store.objects import is_untouched
 from domainlm.store.trees import read_code
 from domainlm.terminal import line
-from domainlm.text.document import LABELS
 from domainlm.wording import bytes_in_words
 
 INVENTORY = "inventory.jsonl"

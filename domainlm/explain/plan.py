@@ -19,10 +19,10 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from domainlm.explain.difference import Definitions, Difference, Lookups, artifact_differences, in_words
-from domainlm.explain.outlook import Outlook, State, former_pairs, missing_entries, predict
-from domainlm.package_code import code_definitions
-from domainlm.stamp import Stamp
+from domainlm.builder.outlook import Outlook, State, missing_entries, predict
+from domainlm.explain.difference import Definitions, Difference, Lookups, artifact_differences, former_pairs, in_words
+from domainlm.pipeline.code import code_definitions
+from domainlm.pipeline.stamp import Stamp
 from domainlm.store.local import Store
 from domainlm.store.location import store_folder
 from domainlm.store.notes import has_kinds, has_shard, read_note

@@ -15,16 +15,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from domainlm.builder.hollow import hollow_folders
+from domainlm.contract import StageError
 from domainlm.explain.fates import Fate, Place, Row, documents_in, rejected, seen_in, unknown
 from domainlm.explain.unlisted import path_below, unlisted
-from domainlm.hollow import hollow_folders
-from domainlm.pipeline import BY_NAME
-from domainlm.stage import StageError
-from domainlm.stamp import artifact_folder
+from domainlm.pipeline.places import artifact_folder
+from domainlm.pipeline.table import BY_NAME
+from domainlm.raw.file_names import readable_name
+from domainlm.raw.label_names import LABELS
 from domainlm.store.manifest import read_manifest
-from domainlm.text.document import LABELS
-from domainlm.text.examples import rows_of
-from domainlm.text.reading.file_names import readable_name
+from domainlm.text.json_rows import rows_of
 
 ARTIFACTS = ("raw_corpus", "documents", "clean_shards", "unique_shards", "corpus_split", "sft_dataset")
 FACTS = ("role", "sha256", "size", "format", "media_type", *LABELS)

@@ -14,8 +14,8 @@ from rich.tree import Tree
 
 from domainlm.explain.fates import Fate
 from domainlm.explain.trace import Piece, Trace, TracedFile
+from domainlm.raw.label_names import LABELS
 from domainlm.terminal import line
-from domainlm.text.document import LABELS
 from domainlm.wording import bytes_in_words
 
 SHOWN_FILES = 20

@@ -11,12 +11,12 @@ import difflib
 import os
 from pathlib import Path
 
+from domainlm.config.errors import ConfigurationError
+from domainlm.config.resolve import resolve
 from domainlm.config.sources import Source
-from domainlm.configuration_error import ConfigurationError
-from domainlm.local_files import FAULTS, SAVED_DATASET, local_files
-from domainlm.resolve import resolve
-from domainlm.text.reading.file_names import readable_name
-from domainlm.text.reading.segments import is_glob_of
+from domainlm.raw.file_names import readable_name
+from domainlm.raw.segments import is_glob_of
+from domainlm.sources.folders import FAULTS, SAVED_DATASET, local_files
 
 
 def unlisted(project: Path, domain: str, name: str) -> str:

@@ -15,12 +15,12 @@ from typing import Any, Literal
 from rich.console import RenderableType
 from rich.tree import Tree
 
-from domainlm.explain.difference import Difference, Lookups, Pairs, artifact_differences, in_words
+from domainlm.builder.outlook import Outlook, predict
+from domainlm.explain.difference import Difference, Lookups, Pairs, artifact_differences, former_pairs, in_words
 from domainlm.explain.former import Former
-from domainlm.explain.outlook import Outlook, former_pairs, predict
 from domainlm.explain.plan import make_lookups, reasons
-from domainlm.pipeline import BY_NAME
-from domainlm.stamp import Stamp
+from domainlm.pipeline.stamp import Stamp
+from domainlm.pipeline.table import BY_NAME
 from domainlm.store.local import Store
 from domainlm.store.location import store_folder
 from domainlm.store.remote import open_remote

@@ -14,8 +14,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from domainlm.stage import StageError
-from domainlm.text.json_text import parsed_json
+from domainlm.contract import StageError
+from domainlm.raw.json_text import parsed_json
 from domainlm.tokens.bounded import is_panic
 
 OpenRaw = Callable[[Mapping[str, Any]], BinaryIO]

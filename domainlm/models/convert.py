@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from domainlm.config.models import BaseModelConfig
+from domainlm.config.sources import BaseModelConfig
+from domainlm.contract import StageError
 from domainlm.models.checkpoint_files import (
     GGUF_NAME,
     TOKENIZER_FILES,
@@ -24,7 +25,6 @@ from domainlm.models.checkpoint_files import (
 from domainlm.models.gguf_header import read_gguf_header
 from domainlm.models.load import check_loaded, load_model
 from domainlm.models.tokenizer_probe import check_tokenizer
-from domainlm.stage import StageError
 from domainlm.text.json_files import write_json
 from domainlm.tokens.special import SpecialTokens, write_special_tokens
 from domainlm.tokens.template import DEFAULT_DATE, FIX, Render, TemplateRefuses, template_renderer

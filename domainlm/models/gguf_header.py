@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from domainlm.stage import StageError
+from domainlm.contract import StageError
 
 Value = str | int | float | bool
 MAGIC = b"GGUF"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from domainlm.stage import StageError
+from domainlm.contract import StageError
 
 if TYPE_CHECKING:
     import torch

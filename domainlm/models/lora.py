@@ -13,8 +13,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from domainlm.config.models import Training
-from domainlm.stage import StageError
+from domainlm.config.pretraining import Training
+from domainlm.contract import StageError
 
 if TYPE_CHECKING:
     import torch

@@ -13,12 +13,12 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from domainlm.config.models import MergedModel
+from domainlm.config.pretraining import MergedModel
+from domainlm.contract import StageError
 from domainlm.models.load import hidden_states, load_model, output_weight
 from domainlm.models.lora import ADAPTER, saved_adapter
-from domainlm.models.loss import CHUNK_ROWS, batch_tensors, labelled_positions
-from domainlm.stage import StageError
-from domainlm.tokens.files import PackedRows
+from domainlm.models.rows import CHUNK_ROWS, batch_tensors, labelled_positions
+from domainlm.tokens.rows import PackedRows
 
 if TYPE_CHECKING:
     import torch

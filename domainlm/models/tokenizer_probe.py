@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from domainlm.stage import StageError
+from domainlm.contract import StageError
 from domainlm.tokens.bounded import Bounded, CallFailed, OverLimit
 
 # the slowest known one, of 256,000 tokens, is read in 2 seconds and encodes these in a tenth

@@ -14,10 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from domainlm.contract import Inputs
 from domainlm.report.facts import read_json
-from domainlm.stage import Inputs
-from domainlm.text.examples import examples_of, rows_of
-from domainlm.text.repeat import REPEAT_REASONS
+from domainlm.text.examples import examples_of
+from domainlm.text.json_rows import rows_of
+from domainlm.text.repeats.kinds import REPEAT_REASONS
 from domainlm.text.split import SPLITS
 
 SHOWN_NEAR_LINE = 12
@@ -29,7 +30,7 @@ Json = dict[str, Any]
 def data_card(inputs: Inputs, domain: str, title: str) -> Json:
     """KeyError or OSError where an artifact does not keep the contract."""
     stats = {
-        name: read_json(inputs.path(name) / "stats.json")
+        name: read_json(inputs.folders[name] / "stats.json")
         for name in ("raw_corpus", "documents", "clean_shards", "unique_shards", "corpus_split")
     }
     clean = stats["clean_shards"]
@@ -84,18 +85,18 @@ def rejected(inputs: Inputs, stats: Mapping[str, Json]) -> list[Json]:
     repeats = {
         (source, reason): counts[reason] for source, counts in unique.items() for reason in REPEAT_REASONS.values()
     }
-    folder = inputs.path("unique_shards")
+    folder = inputs.folders["unique_shards"]
     parts = (
         ("raw_corpus", archives, _rejected_by_archives(inputs)),
         (
             "documents",
             _pairs(stats["documents"]["rejected_by_source"]),
-            rows_of(inputs.path("documents") / "examples.jsonl"),
+            rows_of(inputs.folders["documents"] / "examples.jsonl"),
         ),
         (
             "clean_shards",
             _pairs(stats["clean_shards"]["rejected_by_source"]),
-            rows_of(inputs.path("clean_shards") / "examples.jsonl"),
+            rows_of(inputs.folders["clean_shards"] / "examples.jsonl"),
         ),
         (
             "unique_shards",
@@ -121,7 +122,7 @@ def _pairs(by_source: Mapping[str, Mapping[str, int]]) -> dict[tuple[str, str], 
 
 
 def _rejected_by_archives(inputs: Inputs) -> Iterator[Json]:
-    for path in sorted(inputs.path("raw_corpus").glob("[0-9]*/rejected.jsonl")):
+    for path in sorted(inputs.folders["raw_corpus"].glob("[0-9]*/rejected.jsonl")):
         yield from rows_of(path)
 
 
@@ -132,17 +133,17 @@ def _repeats(path: Path) -> Iterable[Json]:
 
 def boilerplate(inputs: Inputs, unique: Json) -> Json:
     """What was taken out by source, and the lines that stood in most documents."""
-    rows = rows_of(inputs.path("unique_shards") / "boilerplate.jsonl")
+    rows = rows_of(inputs.folders["unique_shards"] / "boilerplate.jsonl")
     lines = heapq.nsmallest(SHOWN_LINES, rows, key=lambda row: (-row["documents"], row["source"], row["line"]))
     return {"by_source": unique["boilerplate"], "lines": lines}
 
 
 def relevance(inputs: Inputs, unique: Json) -> Json | None:
     """Precision and recall on held-out examples, and the documents nearest to the threshold; None without a model."""
-    if not inputs.has("relevance_model"):
+    if "relevance_model" not in inputs.folders:
         return None
-    model = read_json(inputs.path("relevance_model") / "stats.json")
-    rows = rows_of(inputs.path("unique_shards") / "near_line.jsonl")
+    model = read_json(inputs.folders["relevance_model"] / "stats.json")
+    rows = rows_of(inputs.folders["unique_shards"] / "near_line.jsonl")
     threshold = unique["relevance"]["threshold"]
     nearest = heapq.nsmallest(SHOWN_NEAR_LINE, rows, key=lambda row: (abs(row["value"] - threshold), row["id"]))
     return {

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from domainlm.stage import Inputs
-from domainlm.text.repeat import REPEAT_REASONS
+from domainlm.contract import Inputs
+from domainlm.text.repeats.kinds import REPEAT_REASONS
 from domainlm.text.split import SPLITS, TRAINED_ON
 
 MODELS = ("base", "pt", "sft")
@@ -66,28 +66,32 @@ class Facts:
 def gather(inputs: Inputs, domain: str, title: str) -> Facts:
     """Read every upstream artifact's figures. KeyError or OSError where one does not keep the contract."""
     trainings = [
-        read_training(label, inputs.path(artifact))
+        read_training(label, inputs.folders[artifact])
         for label, artifact in (("PT", "pt_adapter"), ("SFT", "sft_adapter"))
-        if inputs.has(artifact)
+        if artifact in inputs.folders
     ]
     return Facts(
         domain=domain,
         title=title or domain,
         sources=source_rows(
-            read_json(inputs.path("raw_corpus") / "stats.json")["sources"],
-            read_json(inputs.path("base_model") / "source.json"),
+            read_json(inputs.folders["raw_corpus"] / "stats.json")["sources"],
+            read_json(inputs.folders["base_model"] / "source.json"),
         ),
-        cleaning=read_json(inputs.path("clean_shards") / "stats.json"),
-        duplicates=read_json(inputs.path("unique_shards") / "stats.json"),
-        split=read_json(inputs.path("corpus_split") / "stats.json"),
+        cleaning=read_json(inputs.folders["clean_shards"] / "stats.json"),
+        duplicates=read_json(inputs.folders["unique_shards"] / "stats.json"),
+        split=read_json(inputs.folders["corpus_split"] / "stats.json"),
         tokens={
-            name: read_json(inputs.path(name) / "meta.json") for name in ("pt_tokens", "sft_tokens") if inputs.has(name)
+            name: read_json(inputs.folders[name] / "meta.json")
+            for name in ("pt_tokens", "sft_tokens")
+            if name in inputs.folders
         },
-        questions=read_json(inputs.path("sft_dataset") / "stats.json"),
+        questions=read_json(inputs.folders["sft_dataset"] / "stats.json"),
         trainings=tuple(trainings),
-        certificate=read_json(inputs.path("merged_model") / "certificate.json") if inputs.has("merged_model") else None,
-        results=read_json(inputs.path("eval_results") / "results.json"),
-        answered=answered_questions(inputs.path("eval_results") / "samples.jsonl"),
+        certificate=read_json(inputs.folders["merged_model"] / "certificate.json")
+        if "merged_model" in inputs.folders
+        else None,
+        results=read_json(inputs.folders["eval_results"] / "results.json"),
+        answered=answered_questions(inputs.folders["eval_results"] / "samples.jsonl"),
     )
 
 

@@ -12,11 +12,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from domainlm.config.models import BaseModelConfig
+from domainlm.config.sources import BaseModelConfig
+from domainlm.contract import Inputs, Resources, StageError, Stats
 from domainlm.models.checkpoint_files import collect_files
 from domainlm.models.convert import convert
 from domainlm.models.parallel import use_one_thread
-from domainlm.stage import Inputs, Resources, StageError, Stats
 from domainlm.text.json_files import write_json
 from domainlm.tokens.special import naming_source
 

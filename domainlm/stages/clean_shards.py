@@ -17,15 +17,17 @@ from typing import Any
 
 from domainlm.config.cleaning import CleanShards
 from domainlm.config.sources import PolicyRule
-from domainlm.stage import Inputs, Resources, StageError, Stats
+from domainlm.contract import Inputs, Resources, StageError, Stats
 from domainlm.text.cleaning.clean import cleaned, rules_of
 from domainlm.text.cleaning.excerpt import masked_excerpt, masked_place
 from domainlm.text.cleaning.plain import Failure
 from domainlm.text.document import Document, read_documents, write_documents
-from domainlm.text.examples import examples_of, rows_of
-from domainlm.text.json_files import open_rows, read_json, summed, write_json, write_row
+from domainlm.text.examples import examples_of
+from domainlm.text.json_files import read_json, write_json
+from domainlm.text.json_rows import open_rows, rows_of, write_row
 from domainlm.text.order import canonical_key
 from domainlm.text.policy import WHERE, Policy, rule_in_words
+from domainlm.text.sums import summed
 from domainlm.text.tally import Tally
 
 NO_VERDICT = "no_verdict"
@@ -57,7 +59,7 @@ def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Pat
     section = CleanShards.model_validate(config["section"])
     policy_rules = [PolicyRule.model_validate(rule) for rule in config["policy"]]
     policy, rules, tally = Policy(policy_rules), rules_of(section), Tally()
-    source_folder = inputs.path("documents")
+    source_folder = inputs.folders["documents"]
     total = read_json(source_folder / "stats.json")["documents"]
     without_verdict: dict[str, int] = {}
     by_rule = {str(number): 0 for number in range(1, len(policy_rules) + 1)}

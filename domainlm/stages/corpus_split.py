@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.config.text import CorpusSplit
-from domainlm.stage import Inputs, Resources, StageError, Stats
+from domainlm.contract import Inputs, Resources, StageError, Stats
 from domainlm.text.document import Document, read_documents, write_documents
-from domainlm.text.held_out import repeating
-from domainlm.text.json_files import open_rows, write_json, write_row
+from domainlm.text.json_files import write_json
+from domainlm.text.json_rows import open_rows, write_row
 from domainlm.text.order import in_hash_order
 from domainlm.text.policy import acting_role
+from domainlm.text.repeats.instruction_repeats import repeating
 from domainlm.text.split import (
     HELD_OUT,
     MIN_GROUPS,
@@ -107,8 +108,8 @@ def left_out_counts(left_out: Mapping[str, str]) -> dict[str, int]:
 def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
     section = CorpusSplit.model_validate(config["section"])
     seed = config["seed"]
-    path = inputs.path("unique_shards") / "documents.parquet"
-    tokenizer = load_tokenizer(inputs.path("base_model") / "tokenizer.json")
+    path = inputs.folders["unique_shards"] / "documents.parquet"
+    tokenizer = load_tokenizer(inputs.folders["base_model"] / "tokenizer.json")
     entries = entries_by_role(path)
     corpus_sources = {entry.source for entry in entries["corpus"]}
     evaluated = [entry for entry in entries["evaluation"] if entry.source in corpus_sources]

@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.config.text import Documents
-from domainlm.stage import Inputs, Resources, StageError, Stats
+from domainlm.contract import Inputs, Resources, StageError, Stats
 from domainlm.text.cleaning.excerpt import masked_place
 from domainlm.text.document import Document, write_documents
-from domainlm.text.examples import examples_of, rows_of
-from domainlm.text.json_files import open_rows, read_json, summed, write_json, write_row
+from domainlm.text.examples import examples_of
+from domainlm.text.json_files import read_json, write_json
+from domainlm.text.json_rows import open_rows, rows_of, write_row
 from domainlm.text.reading.pieces import Rejection
 from domainlm.text.reading.readers import read_documents_of, reader_process
+from domainlm.text.sums import summed
 
 
 def inventory_of(path: Path) -> Iterator[dict[str, Any]]:
@@ -42,7 +44,7 @@ def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Pat
     rejected_by_source: dict[str, Counter[str]] = {}
     chars_by_source: Counter[str] = Counter()
     files_by_format: Counter[str] = Counter()
-    inventory = inputs.path("raw_corpus") / "inventory.jsonl"
+    inventory = inputs.folders["raw_corpus"] / "inventory.jsonl"
     with reader_process(section) as process, open_rows(out / "rejected.jsonl") as rejected_file:
         total = sum(1 for _ in rows_of(inventory))
 

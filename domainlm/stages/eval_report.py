@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from domainlm.config.models import EvalReport
+from domainlm.config.evaluation import EvalReport
+from domainlm.contract import Inputs, Resources, Stats
 from domainlm.report.card import data_card
 from domainlm.report.card_page import card_page
 from domainlm.report.facts import gather
 from domainlm.report.metrics import metrics
 from domainlm.report.page import page
-from domainlm.stage import Inputs, Resources, Stats
 from domainlm.text.json_files import write_json
 
 

@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from domainlm.config.models import EvalResults
-from domainlm.models.comparison import comparison, summary
-from domainlm.models.evaluate import Sample, evaluate_set, language_model, load_evaluated
-from domainlm.models.held_out import (
+from domainlm.config.evaluation import EvalResults
+from domainlm.contract import Inputs, Resources, StageError, Stats
+from domainlm.evaluation.comparison import comparison, summary
+from domainlm.evaluation.evaluate import Sample, evaluate_set, language_model, load_evaluated
+from domainlm.evaluation.sets import (
     Encoder,
     HeldOutSet,
     answers,
@@ -29,9 +30,9 @@ from domainlm.models.held_out import (
     questions_in_turn,
     running_text,
 )
-from domainlm.stage import Inputs, Resources, StageError, Stats
 from domainlm.text.document import read_documents
-from domainlm.text.json_files import open_rows, write_json, write_row
+from domainlm.text.json_files import write_json
+from domainlm.text.json_rows import open_rows, write_row
 from domainlm.tokens.chat import ConversationError, check_messages
 from domainlm.tokens.special import naming_source, read_special_tokens, source_name
 from domainlm.tokens.template import TemplateRefuses, template_renderer
@@ -41,13 +42,13 @@ COMPARED = "compare:"
 
 def model_folders(inputs: Inputs, relay: str) -> dict[str, tuple[Path, Path | None]]:
     """Checkpoint and adapter of each model, in the order of training."""
-    base = inputs.path("base_model")
-    sft_adapter = inputs.path("sft_adapter")
+    base = inputs.folders["base_model"]
+    sft_adapter = inputs.folders["sft_adapter"]
     if relay == "merge":
-        merged = inputs.path("merged_model")
+        merged = inputs.folders["merged_model"]
         return {"base": (base, None), "pt": (merged, None), "sft": (merged, sft_adapter)}
     if relay == "continue":
-        return {"base": (base, None), "pt": (base, inputs.path("pt_adapter")), "sft": (base, sft_adapter)}
+        return {"base": (base, None), "pt": (base, inputs.folders["pt_adapter"]), "sft": (base, sft_adapter)}
     return {"base": (base, None), "sft": (base, sft_adapter)}
 
 
@@ -66,10 +67,10 @@ def held_out_sets(
     end_of_text_id: int,
 ) -> list[HeldOutSet]:
     """The sets that have items; a domain without general text or evaluation sources has fewer."""
-    folder = inputs.path("corpus_split")
+    folder = inputs.folders["corpus_split"]
     encoder = Encoder(tokenizer, end_of_text_id)
     special = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special]
-    rows = [row for row in read_rows(inputs.path("sft_dataset") / "test.jsonl") if _is_askable(row, special)]
+    rows = [row for row in read_rows(inputs.folders["sft_dataset"] / "test.jsonl") if _is_askable(row, special)]
     asked = questions_in_turn(rows, seed)
     test = list(read_documents(folder / "test.parquet"))
     sets = [
@@ -118,7 +119,7 @@ def compared(inputs: Inputs, samples: list[Sample], section: EvalResults, seed: 
     """Comparison with each domain of eval_results.compare. StageError where one shares no item with this domain."""
     found = {}
     for domain in section.compare:
-        others = read_rows(inputs.path(f"{COMPARED}{domain}") / "samples.jsonl")
+        others = read_rows(inputs.folders[f"{COMPARED}{domain}"] / "samples.jsonl")
         found[domain] = comparison(samples, others, seed, section.bootstrap_samples)
         if not found[domain]:
             raise StageError(
@@ -133,7 +134,7 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
 
     section = EvalResults.model_validate(config["section"])
     seed = config["seed"]
-    base = inputs.path("base_model")
+    base = inputs.folders["base_model"]
     tokens = read_special_tokens(base)
     tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
     with prompt_renderer(base, config["system_prompt"], config["template_date"]) as prompt_of:

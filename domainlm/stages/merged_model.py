@@ -11,19 +11,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from domainlm.config.models import MergedModel
+from domainlm.config.pretraining import MergedModel
+from domainlm.contract import Inputs, Resources, Stats
 from domainlm.models.merge import certify, merge
 from domainlm.models.parallel import use_one_thread
-from domainlm.stage import Inputs, Resources, Stats
-from domainlm.tokens.files import read_split
+from domainlm.tokens.rows import read_split
 
 
 def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
     section = MergedModel.model_validate(config["section"])
     use_one_thread()
-    base, adapter = inputs.path("base_model"), inputs.path("pt_adapter")
+    base, adapter = inputs.folders["base_model"], inputs.folders["pt_adapter"]
     merge(base, adapter, section.dtype, out)
-    certificate = certify(base, adapter, out, read_split(inputs.path("pt_tokens"), "validation"), section)
+    certificate = certify(base, adapter, out, read_split(inputs.folders["pt_tokens"], "validation"), section)
     text = json.dumps(certificate, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
     (out / "certificate.json").write_text(text, encoding="utf-8", newline="\n")
     return certificate

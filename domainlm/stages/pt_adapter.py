@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from domainlm.config.models import PtAdapter
-from domainlm.models.train import Start, train_adapter
-from domainlm.stage import Inputs, Resources, Stats
+from domainlm.config.pretraining import PtAdapter
+from domainlm.contract import Inputs, Resources, Stats
+from domainlm.training.train import Start, train_adapter
 
 
 def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
     section = PtAdapter.model_validate(config["section"])
-    start = Start(inputs.path("base_model"), "base_model")
-    return train_adapter(start, inputs.path("pt_tokens"), section, config["seed"], out, scratch, resources)
+    start = Start(inputs.folders["base_model"], "base_model")
+    return train_adapter(start, inputs.folders["pt_tokens"], section, config["seed"], out, scratch, resources)

@@ -12,8 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from domainlm.config.models import PtTokens
-from domainlm.stage import Inputs, Resources, Stats
+from domainlm.config.pretraining import PtTokens
+from domainlm.contract import Inputs, Resources, Stats
 from domainlm.text.document import read_documents
 from domainlm.tokens.files import SPLITS, write_meta, write_split
 from domainlm.tokens.packing import TokenSequence
@@ -29,13 +29,13 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
     from tokenizers import Tokenizer
 
     section = PtTokens.model_validate(config["section"])
-    tokens = read_special_tokens(inputs.path("base_model"))
-    tokenizer = Tokenizer.from_file(str(inputs.path("base_model") / "tokenizer.json"))
+    tokens = read_special_tokens(inputs.folders["base_model"])
+    tokenizer = Tokenizer.from_file(str(inputs.folders["base_model"] / "tokenizer.json"))
     tokenizer.encode_special_tokens = True
     figures = {}
     for done, split in enumerate(SPLITS):
         resources.progress(done, len(SPLITS), {})
-        documents = inputs.path("corpus_split") / f"{split}.parquet"
+        documents = inputs.folders["corpus_split"] / f"{split}.parquet"
         sequences = list(tokenise(tokenizer, documents, tokens.end_of_text_id))
         figures[split] = write_split(out, split, sequences, section.sequence_length, tokens.pad_id)
     return write_meta(out, figures, section.sequence_length, tokens.pad_id, tokens.end_of_text_id)

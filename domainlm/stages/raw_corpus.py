@@ -16,13 +16,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from domainlm.stage import Inputs, Resources, StageError, Stats
-from domainlm.text.document import LABELS
-from domainlm.text.json_files import open_rows, write_json, write_row
-from domainlm.text.reading.archives import ArchiveFault, Limits
-from domainlm.text.reading.expansion import EMPTY, Found, Refused, digest_of, expand, facts_of
-from domainlm.text.reading.labels import labelled
-from domainlm.text.reading.segments import byte_ranges, shard_of
+from domainlm.contract import Inputs, Resources, StageError, Stats
+from domainlm.raw.archives import ArchiveFault, Limits
+from domainlm.raw.expansion import EMPTY, Found, Refused, digest_of, expand, facts_of
+from domainlm.raw.label_names import LABELS
+from domainlm.raw.labels import labelled
+from domainlm.raw.segments import byte_ranges, shard_of
+from domainlm.text.json_files import write_json
+from domainlm.text.json_rows import open_rows, write_row
 
 KEPT = (
     *(

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.config.text import RelevanceModel
-from domainlm.stage import Inputs, Resources, StageError, Stats
+from domainlm.contract import Inputs, Resources, StageError, Stats
 from domainlm.text.json_files import write_json
 from domainlm.text.relevance import Shape, measured, score_counts, telling_words, trained_model, write_model
-from domainlm.text.split import MIN_GROUPS, held_out_groups, stable_hash
+from domainlm.text.split import MIN_GROUPS, held_out_groups
+from domainlm.text.stable_hash import stable_hash
 
 KINDS = {"domain": "seed", "general": "replay"}
 # a document that the policy keeps from both may not teach this model either
@@ -78,7 +79,7 @@ def held_out_ids(examples: list[Example], share: float, seed: int) -> tuple[froz
 
 def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
     section, seed = RelevanceModel.model_validate(config["section"]), config["seed"]
-    paths = sorted(inputs.path("clean_shards").glob("[0-9]*/documents.parquet"))
+    paths = sorted(inputs.folders["clean_shards"].glob("[0-9]*/documents.parquet"))
     learned: dict[str, list[str]] = {}
     held_out: dict[str, list[str]] = {}
     stats: dict[str, Any] = {}

@@ -10,16 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from domainlm.config.models import SftAdapter
-from domainlm.models.train import Start, train_adapter
-from domainlm.stage import Inputs, Resources, Stats
+from domainlm.config.instruction import SftAdapter
+from domainlm.contract import Inputs, Resources, Stats
+from domainlm.training.train import Start, train_adapter
 
 
 def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
     section = SftAdapter.model_validate(config["section"])
     if section.relay == "merge":
-        start = Start(inputs.path("merged_model"), "merged_model")
+        start = Start(inputs.folders["merged_model"], "merged_model")
     else:
-        adapter = inputs.path("pt_adapter") if section.relay == "continue" else None
-        start = Start(inputs.path("base_model"), "base_model", adapter)
-    return train_adapter(start, inputs.path("sft_tokens"), section, config["seed"], out, scratch, resources)
+        adapter = inputs.folders["pt_adapter"] if section.relay == "continue" else None
+        start = Start(inputs.folders["base_model"], "base_model", adapter)
+    return train_adapter(start, inputs.folders["sft_tokens"], section, config["seed"], out, scratch, resources)

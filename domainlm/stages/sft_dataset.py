@@ -15,12 +15,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from domainlm.config.models import SftDataset
-from domainlm.stage import Inputs, Resources, StageError, Stats
+from domainlm.config.instruction import SftDataset
+from domainlm.contract import Inputs, Resources, StageError, Stats
+from domainlm.instruction.questions import Asking, Question, questions_of
 from domainlm.text.document import Document, read_documents
-from domainlm.text.json_files import open_rows, write_json, write_row
-from domainlm.text.questions import Asking, Question, questions_of
-from domainlm.text.split import stable_hash
+from domainlm.text.json_files import write_json
+from domainlm.text.json_rows import open_rows, write_row
+from domainlm.text.stable_hash import stable_hash
 
 # files of corpus_split that a split's questions are about
 FILES = {
@@ -83,7 +84,7 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
     section = SftDataset.model_validate(config["section"])
     seed = config["seed"]
     asking = Asking(seed, config["language"], section.max_questions_per_document, section.max_answer_chars)
-    folder = inputs.path("corpus_split")
+    folder = inputs.folders["corpus_split"]
     stats: dict[str, Any] = {"documents": {}, "without_question": {}, "rows": {}, "kinds": {}, "rows_by_source": {}}
     for done, (split, names) in enumerate(FILES.items()):
         resources.progress(done, len(FILES), {})

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from domainlm.config.models import SftTokens
-from domainlm.stage import Inputs, Resources, StageError, Stats
+from domainlm.config.instruction import SftTokens
+from domainlm.contract import Inputs, Resources, StageError, Stats
 from domainlm.tokens.chat import ConversationError, encode_conversation
 from domainlm.tokens.files import SPLITS, PackedFigures, write_meta, write_split
 from domainlm.tokens.packing import TokenSequence
@@ -25,7 +25,7 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
     from transformers import AutoTokenizer
 
     section = SftTokens.model_validate(config["section"])
-    base = inputs.path("base_model")
+    base = inputs.folders["base_model"]
     tokens = read_special_tokens(base)
     with naming_source(source_name(base)):
         if tokens.turn_end is None:
@@ -55,7 +55,7 @@ def _write_splits(
     import numpy as np
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(inputs.path("base_model") / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(inputs.folders["base_model"] / "tokenizer.json"))
     special = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special]
 
     def encode(text: str) -> list[int]:
@@ -66,7 +66,7 @@ def _write_splits(
     for done, split in enumerate(SPLITS):
         resources.progress(done, len(SPLITS), {})
         sequences = []
-        for row in _read_rows(inputs.path("sft_dataset") / f"{split}.jsonl"):
+        for row in _read_rows(inputs.folders["sft_dataset"] / f"{split}.jsonl"):
             try:
                 ids, mask = encode_conversation(
                     render, encode, with_system_turn(row["messages"], section.system_prompt), turn_end, special

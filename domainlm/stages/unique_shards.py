@@ -19,20 +19,27 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from domainlm.config.text import UniqueShards
-from domainlm.stage import Inputs, Resources, StageError, Stats
-from domainlm.text.boilerplate import Boilerplate, TooManyLines, frequent_lines, line_digest, without_boilerplate
+from domainlm.contract import Inputs, Resources, StageError, Stats
 from domainlm.text.characters import words
 from domainlm.text.cleaning.excerpt import masked_excerpt, masked_place
 from domainlm.text.document import Document, write_documents
-from domainlm.text.duplicates import RepeatFinder
-from domainlm.text.evaluation_texts import MIN_WHOLE_WORDS, EvaluationTexts
-from domainlm.text.held_out import parts_of
-from domainlm.text.json_files import open_rows, read_json, write_json, write_row
+from domainlm.text.json_files import read_json, write_json
+from domainlm.text.json_rows import open_rows, write_row
 from domainlm.text.near_line import NearLine
 from domainlm.text.order import merged
 from domainlm.text.policy import acting_role
 from domainlm.text.relevance import RelevanceModel, read_model, score_counts
-from domainlm.text.repeat import REPEAT_REASONS, Repeat
+from domainlm.text.repeats.boilerplate import (
+    Boilerplate,
+    TooManyLines,
+    frequent_lines,
+    line_digest,
+    without_boilerplate,
+)
+from domainlm.text.repeats.duplicates import RepeatFinder
+from domainlm.text.repeats.evaluation_texts import MIN_WHOLE_WORDS, EvaluationTexts
+from domainlm.text.repeats.instruction_repeats import parts_of
+from domainlm.text.repeats.kinds import REPEAT_REASONS, Repeat
 
 # roles whose text is trained on as running text: the others are short and repeat lines because they are meant to
 RUNNING_TEXT = ("corpus", "replay")
@@ -198,11 +205,11 @@ class Repeats:
 
 def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
     section = UniqueShards.model_validate(config["section"])
-    folder = inputs.path("clean_shards")
+    folder = inputs.folders["clean_shards"]
     paths = sorted(folder.glob("[0-9]*/documents.parquet"))
     upstream = read_json(folder / "stats.json")
     total, has_evaluation = upstream["documents"], bool(upstream["documents_by_role"].get("evaluation"))
-    model = read_model(inputs.path("relevance_model")) if inputs.has("relevance_model") else None
+    model = read_model(inputs.folders["relevance_model"]) if "relevance_model" in inputs.folders else None
     near_line, seen = NearLine(), itertools.count()
     by_source: dict[str, Counter[str]] = {}
     score_counts_by_source: dict[str, list[int]] = {}

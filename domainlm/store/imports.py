@@ -58,10 +58,23 @@ def _annotations(tree: ast.Module) -> Iterator[ast.expr]:
             yield node.returns
 
 
-def only_declared(tree: ast.Module, module: str, is_package: bool = False) -> set[str]:
-    """Of what `from a import b` takes, the a.b that only stand in annotations and in `b.model_validate(...)`.
+def _errors(tree: ast.Module) -> Iterator[ast.expr]:
+    """Where a module raises, returns or catches an exception; by the house's names, those that end in Error."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Raise(exc=ast.Call(func=ast.Name(id=name) as error)) if name.endswith("Error"):
+                yield error
+            case ast.Return(value=ast.Call(func=ast.Name(id=name) as error)) if name.endswith("Error"):
+                yield error
+            case ast.ExceptHandler(type=ast.expr() as caught):
+                yield from (part for part in ast.walk(caught) if isinstance(part, ast.expr))
 
-    So a stage takes a section of the configuration: it checks the values that it is given, and computes nothing with it.
+
+def only_declared(tree: ast.Module, module: str, is_package: bool = False) -> set[str]:
+    """Of what `from a import b` takes, the a.b that only stand in annotations, in `b.model_validate(...)`, or as errors.
+
+    So a stage takes a section of the configuration, and what it is handed (`contract.py`): it checks the values that it is given,
+    names their types, raises an error that has nothing but its words, and computes nothing with them.
     """
     local = {
         alias.asname or alias.name: f"{_origin(node, module, is_package)}.{alias.name}"
@@ -70,6 +83,7 @@ def only_declared(tree: ast.Module, module: str, is_package: bool = False) -> se
         for alias in node.names
     }
     declaring = {id(part) for annotation in _annotations(tree) for part in ast.walk(annotation)}
+    declaring |= {id(error) for error in _errors(tree)}
     declaring |= {
         id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "model_validate"
     }

@@ -12,6 +12,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from domainlm.raw.surrogates import without_surrogates
+
 _PUNCTUATION = (
     "\x00-/:-@\\[-`{-\xa9\xab-\xb4\xb6-\xb9\xbb-\xbf\xd7\xf7\u2000-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3008-\u303f"
     "\ufe10-\ufe1f\ufe30-\ufe6f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65\ue000-\uf8ff\ufff0-\uffff"
@@ -48,7 +50,6 @@ _MAYBE_MARKS = re.compile(
 _LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028]")
 _SPACES = re.compile("[\xa0\u2000-\u200a\u202f\u205f]")
 _INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u200b\u2060\ufeff]")
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 
@@ -95,11 +96,6 @@ def composed(text: str) -> str:
         part if index % 2 else unicodedata.normalize("NFC", part)
         for index, part in enumerate(_MARKS_OF_UNICODE_15.split(text))
     )
-
-
-def without_surrogates(text: str) -> str:
-    """Text that UTF-8 can hold: JSON escapes may name half a surrogate pair."""
-    return text if text.isascii() else _LONE_SURROGATE.sub("\ufffd", text)
 
 
 def without_trailing_blanks(text: str) -> str:

@@ -11,8 +11,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 ROWS_PER_GROUP = 2000
-# what a source says of its files, by pattern and by table too: fields of a document, of an inventory's row and of a source
-LABELS = ("licence", "authority", "stance")
 # of the turns of a conversation in `meta`
 MESSAGE_ROLES = ("system", "user", "assistant")
 

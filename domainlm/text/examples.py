@@ -8,18 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 SHOWN_EXAMPLES = 3
-
-
-def rows_of(path: Path) -> Iterator[dict[str, Any]]:
-    """Rows of a file of JSON lines."""
-    with path.open(encoding="utf-8", newline="\n") as file:
-        for line in file:
-            yield json.loads(line)
 
 
 def examples_of(rows: Iterable[Mapping[str, Any]], shown: int = SHOWN_EXAMPLES) -> list[Mapping[str, Any]]:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from domainlm.text.document import Document, read_documents
-from domainlm.text.split import stable_hash
+from domainlm.text.stable_hash import stable_hash
 
 BYTES_PER_PASS = 256_000_000
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from domainlm.config.sources import PolicyRule
-from domainlm.text.document import LABELS
+from domainlm.raw.label_names import LABELS
 
 # what a rule's `where` may name, in the order in which labels are given to the policy
 WHERE = ("source", "role", *LABELS)

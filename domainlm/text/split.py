@@ -8,9 +8,10 @@ neighbours in an ontology or a file say nearly the same, and a test that the mod
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from domainlm.text.stable_hash import stable_hash
 
 # files of corpus_split, in the order in which people are shown them
 SPLITS = (
@@ -33,10 +34,6 @@ class Entry:
     group: str
     links: tuple[str, ...]
     is_for_pt: bool = True
-
-
-def stable_hash(seed: int, name: str) -> bytes:
-    return hashlib.sha256(f"{seed}\0{name}".encode("utf-8", "surrogatepass")).digest()
 
 
 def group_sizes(entries: Iterable[Entry]) -> dict[str, int]:

@@ -11,7 +11,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from domainlm.text.document import LABELS, Document
+from domainlm.raw.label_names import LABELS
+from domainlm.text.document import Document
 from domainlm.text.policy import acting_role
 
 HAN_SHARE_BINS = 10

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from domainlm.stage import StageError
+from domainlm.contract import StageError
 from domainlm.text.document import Document
 
 BATCH_DOCUMENTS = 256

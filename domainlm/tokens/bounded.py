@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection, Pipe
 from types import TracebackType
 from typing import Any, Generic, NoReturn, TypeVar
 
-from domainlm.confined import (
+from domainlm.raw.confined import (
     MEMORY_EXIT_CODE,
     WALL_SECONDS_PER_CPU_SECOND,
     close_others,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from domainlm.stage import StageError
+from domainlm.contract import StageError
 from domainlm.tokens.template import Render
 
 Encode = Callable[[str], list[int]]

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from domainlm.stage import StageError
+from domainlm.contract import StageError
 from domainlm.tokens.packing import Segment, TokenSequence, best_fit, cut, fill_row
 
 if TYPE_CHECKING:
@@ -32,22 +32,6 @@ class PackedFigures:
     loss_tokens: int
     fill: float
     tokens_by_source: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class PackedRows:
-    """One split as arrays of shape [rows, row length], mapped from disk."""
-
-    ids: np.ndarray
-    positions: np.ndarray
-    loss_mask: np.ndarray
-
-    def __len__(self) -> int:
-        return int(self.ids.shape[0])
-
-    @property
-    def row_length(self) -> int:
-        return int(self.ids.shape[1])
 
 
 def write_split(
@@ -99,17 +83,6 @@ def write_meta(
     text = json.dumps(meta, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
     (folder / "meta.json").write_text(text, encoding="utf-8", newline="\n")
     return meta
-
-
-def read_split(folder: Path, split: str) -> PackedRows:
-    """The rows of one split, mapped read-only."""
-    import numpy as np
-
-    ids, positions, loss_mask = (
-        np.load(folder / f"{split}_{name}.npy", mmap_mode="r", allow_pickle=False)
-        for name in ("ids", "positions", "loss_mask")
-    )
-    return PackedRows(ids, positions, loss_mask)
 
 
 def _write_sidecar(path: Path, segments: Sequence[Segment]) -> None:

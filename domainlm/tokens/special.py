@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from domainlm.stage import StageError
+from domainlm.contract import StageError
 
 FILE = "tokens.json"
 SOURCE_FILE = "source.json"

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from domainlm.stage import StageError
+from domainlm.contract import StageError
 from domainlm.tokens.bounded import Bounded, CallFailed, OverLimit
 
 Messages = Sequence[Mapping[str, str]]

@@ -16,12 +16,12 @@ from typing import Any
 from rich.console import Group
 from rich.table import Table
 
-from domainlm.alternatives import Alternative, compare_outputs
-from domainlm.build import input_digests
-from domainlm.configuration_error import ConfigurationError
-from domainlm.execute import record_output, run_into
-from domainlm.stage import Resources, StageError
-from domainlm.stamp import Stamp, action_of
+from domainlm.builder.alternatives import Alternative, compare_outputs
+from domainlm.builder.build import input_digests
+from domainlm.builder.run_stage import record_output, run_into
+from domainlm.config.errors import ConfigurationError
+from domainlm.contract import Resources, StageError
+from domainlm.pipeline.stamp import Stamp, action_of
 from domainlm.store.actions import action_key
 from domainlm.store.local import Store
 from domainlm.store.location import store_folder

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from domainlm.configuration_error import ConfigurationError
-from domainlm.hollow import hollow_folders
-from domainlm.pipeline import STAGES
-from domainlm.stamps import locked_versions
+from domainlm.builder.hollow import hollow_folders
+from domainlm.config.errors import ConfigurationError
+from domainlm.pipeline.stamps import locked_versions
+from domainlm.pipeline.table import STAGES
 from domainlm.store.location import dvc_cache_folder, dvc_configuration_files, store_folder
 from domainlm.store.remote import RemoteError, open_remote
 from domainlm.store.remote_location import exposure, is_for_everybody

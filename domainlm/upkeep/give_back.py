@@ -11,14 +11,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from domainlm.origins import read_origin
+from domainlm.builder.origins import read_origin
+from domainlm.builder.workspace import installing
 from domainlm.store.actions import is_record_of
 from domainlm.store.canonical import sha256_of_file
 from domainlm.store.install import read_installed
 from domainlm.store.local import Store
 from domainlm.store.manifest import Entry
 from domainlm.store.staging import where_permitted
-from domainlm.workspace import installing
 
 
 @dataclass(frozen=True)

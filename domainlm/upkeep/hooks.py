@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from domainlm.stage import StageError
+from domainlm.contract import StageError
 from domainlm.store.location import dvc_cache_folder
 from domainlm.store.manifest import MANIFEST_NAME, parse_manifest
 

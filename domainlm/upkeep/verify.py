@@ -17,21 +17,21 @@ from typing import Any
 
 from rich.table import Table
 
-from domainlm.fetch import declared_digests
-from domainlm.hollow import is_hollow
-from domainlm.stage import StageError
-from domainlm.stamp import artifact_folder
+from domainlm.builder.hollow import is_hollow
+from domainlm.contract import StageError
+from domainlm.pipeline.places import artifact_folder
+from domainlm.sources.fetch import declared_digests
 from domainlm.store.damage import Links, describe_links, projects_of, remove_from_dvc
 from domainlm.store.install import read_record
+from domainlm.store.integrity import Damaged, Hashed, Item, Progress, hash_all, objects_of
 from domainlm.store.local import Store
 from domainlm.store.location import store_folder
 from domainlm.store.manifest import MANIFEST_NAME, read_manifest
 from domainlm.store.records import Records, check_records
 from domainlm.store.remote import open_remote
-from domainlm.store.verify import Damaged, Hashed, Item, Progress, hash_all, objects_of
 from domainlm.terminal import line
 from domainlm.upkeep.give_back import GivenBack, give_back
-from domainlm.upkeep.roots import installed_folders
+from domainlm.upkeep.workspace_needs import installed_folders
 from domainlm.wording import bytes_in_words, seconds_in_words
 
 SHOWN_NAMES = 3

@@ -18,8 +18,8 @@ import pytest
 from attack import attack
 from packers import PACKERS, tarred, zipped
 
-from domainlm.text.reading import archives
-from domainlm.text.reading.archives import Archive, ArchiveFault, Limits
+from domainlm.raw import archives
+from domainlm.raw.archives import Archive, ArchiveFault, Limits
 
 Read = Callable[[bytes], tuple[dict[str, bytes], list[str]]]
 GOOD = {"a.txt": b"alpha"}

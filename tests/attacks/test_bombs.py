@@ -16,14 +16,14 @@ import pytest
 from attack import attack
 
 from domainlm.config.cleaning import CleanShards
+from domainlm.config.errors import ConfigurationError
 from domainlm.config.sources import Source
 from domainlm.config.text import Documents
-from domainlm.configuration_error import ConfigurationError
-from domainlm.local_files import local_files
+from domainlm.raw.labels import read_table
+from domainlm.sources.folders import local_files
 from domainlm.text.cleaning.clean import Cleaned, cleaned, rules_of
 from domainlm.text.document import Document
 from domainlm.text.reading.jsonlines import read_jsonl
-from domainlm.text.reading.labels import read_table
 from domainlm.text.reading.pieces import Piece, Rejection
 
 PLAIN = "kola bimo tera vona siku pafe lodi gura neha foco " * 4

@@ -18,16 +18,16 @@ from attack import attack
 BUILD = """\
 import sys
 from pathlib import Path
-from domainlm.build import recorded_build
-from domainlm.stage import Resources
-from domainlm.workflow import prepare
+from domainlm.builder.history import recorded_build
+from domainlm.contract import Resources
+from domainlm.workflow.prepare import prepare
 
 stamps = prepare({}, Path.cwd()).stamps
 exec(sys.argv[1])
 print(recorded_build(Path.cwd(), stamps["raw_corpus", "0000"], Resources(log=lambda message: None)).outcome)
 """
 STAGE = "domainlm/stages/raw_corpus.py"
-SEGMENTS = "domainlm/text/reading/segments.py"
+SEGMENTS = "domainlm/raw/segments.py"
 # what a stage says of itself, below its own code
 MARK = "MARK = 3\n_run_shard = run_shard\n\n\ndef run_shard(inputs, config, out, scratch, resources):\n"
 REST = "    return _run_shard(inputs, config, out, scratch, resources)\n"
@@ -217,8 +217,8 @@ def test_an_edit_after_the_plan_is_refused(project: Project) -> None:
 )
 def test_an_edit_of_the_models_after_the_plan_is_refused(project: Project) -> None:
     """A model that was imported already does not change; a job of Snakemake is a process that imports it anew."""
-    build = "import sys; from pathlib import Path; from domainlm.build import read_stamp, recorded_build\n"
-    build += "from domainlm.stage import Resources\n"
+    build = "import sys; from pathlib import Path; from domainlm.builder.build import read_stamp, recorded_build\n"
+    build += "from domainlm.contract import Resources\n"
     build += "recorded_build(Path.cwd(), read_stamp(Path(sys.argv[1])), Resources(log=lambda message: None))\n"
     assert project.outcome() == "built"
     stamp = ".domainlm/stamps/tiny/documents.0000.json"
@@ -242,7 +242,7 @@ def test_an_edit_of_the_models_after_the_plan_is_refused(project: Project) -> No
 )
 def test_package_data_that_change_under_a_stage_are_noticed(project: Project) -> None:
     project.add("domainlm/text/words.txt", "one\n")
-    table = project.path / "domainlm/pipeline.py"
+    table = project.path / "domainlm/pipeline/table.py"
     text = table.read_text(encoding="utf-8")
     row = 'Stage("raw_corpus", '
     assert row in text
@@ -318,9 +318,7 @@ def test_a_package_that_stands_before_the_project_s_is_refused(project: Project,
     "the process stops before it works, and the build with it",
 )
 def test_a_process_that_a_stage_starts_proves_its_code(project: Project) -> None:
-    project.add(
-        "domainlm/text/worker.py", '"""Started by name."""\nimport domainlm.text.reading.segments\nprint("works")\n'
-    )
+    project.add("domainlm/text/worker.py", '"""Started by name."""\nimport domainlm.raw.segments\nprint("works")\n')
     start = "import subprocess as s, sys; {}s.run([sys.executable, '-m', 'domainlm.text.worker'], check=True)"
     project.stage_does(start.format(""))
     assert project.outcome().split() == ["works", "built"]

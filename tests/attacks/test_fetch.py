@@ -16,11 +16,11 @@ from attack import attack
 from packers import zipped
 from servers import Answer, answering_server
 
-from domainlm.configuration_error import ConfigurationError
-from domainlm.fetch import fetch, fetch_hub
-from domainlm.resolve import resolve
-from domainlm.sources import HUB_PATTERNS
-from domainlm.stage import StageError
+from domainlm.config.errors import ConfigurationError
+from domainlm.config.resolve import resolve
+from domainlm.contract import StageError
+from domainlm.sources.fetch import fetch, fetch_hub
+from domainlm.sources.rows import HUB_PATTERNS
 from domainlm.store.local import Store
 
 ZEROS = "0" * 64
@@ -462,7 +462,7 @@ def test_a_redirect_does_not_leave_https() -> None:
     import http.client
     import urllib.request
 
-    from domainlm.fetch_url import RefusedRedirect, _Redirects
+    from domainlm.sources.fetch_url import RefusedRedirect, _Redirects
 
     request = urllib.request.Request("https://host.example/x")
     handler = _Redirects(("https", "host.example", 443), None)

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 from attack import attack
 
-from domainlm.config.models import BaseModelConfig
+from domainlm.config.sources import BaseModelConfig
+from domainlm.contract import Inputs, Resources, StageError
 from domainlm.models import tokenizer_probe
 from domainlm.models.checkpoint_files import INDEX, WEIGHTS, check_checkpoint, collect_files, read_object
 from domainlm.models.convert import convert
 from domainlm.models.gguf_header import read_gguf_header
-from domainlm.stage import Inputs, Resources, StageError
 from domainlm.stages import base_model
 
 NAMED = r"sources\.<base_model>"
@@ -528,7 +528,7 @@ def test_the_source_is_named(make_base: MakeBase, tmp_path: Path) -> None:
 )
 def test_links_are_read_as_bytes(make_base: MakeBase, tmp_path: Path) -> None:
     from domainlm.config.sources import Source
-    from domainlm.local_files import local_files
+    from domainlm.sources.folders import local_files
 
     base = make_base("llama")
     outside = tmp_path / "elsewhere.safetensors"

@@ -15,8 +15,8 @@ from attack import attack
 from typer.testing import CliRunner
 
 from domainlm.cli import application
-from domainlm.dvc import name_beyond_dvc, pipeline_document, pipeline_text
-from domainlm.workflow import build_command
+from domainlm.workflow.dvc import name_beyond_dvc, pipeline_document, pipeline_text
+from domainlm.workflow.snakemake import build_command
 
 GBK = "病历".encode("gbk")
 ODD = ["a\nb", 'q"uote', "b{race}", "d${ollar}", "e\\${sc}", "p%ercent", "c:olon", "-dash", " blank ", "h#ash", "😀", "dot.",

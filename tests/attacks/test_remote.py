@@ -19,8 +19,8 @@ import pytest
 from attack import attack
 from code_memory import know_code
 
-from domainlm.build import Outcome, build
-from domainlm.stage import Resources, StageError
+from domainlm.builder.build import Outcome, build
+from domainlm.contract import Resources, StageError
 from domainlm.store import remote_files
 from domainlm.store.canonical import sha256_of
 from domainlm.store.local import Store
@@ -29,9 +29,9 @@ from domainlm.store.remote import RemoteError, action_name, object_name, open_re
 from domainlm.store.remote_files import MAX_RECORD_BYTES
 from domainlm.store.signatures import SIGNING_VARIABLE, TRUSTED_VARIABLE
 from domainlm.upkeep.doctor import examine
-from domainlm.upkeep.transfer import push
+from domainlm.upkeep.push_pull import push
 from domainlm.upkeep.verify import verify
-from domainlm.workflow import prepare
+from domainlm.workflow.prepare import prepare
 
 CONFIG = """\
 domain: tiny
@@ -755,7 +755,7 @@ def test_only_a_trusted_signature_of_exactly_this_counts(
     second = make("second")
     assert [second.build().outcome, second.build("documents").outcome] == ["fetched", "fetched"]
     calls: list[object] = []
-    monkeypatch.setattr("domainlm.origins.trust_fault", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr("domainlm.builder.origins.trust_fault", lambda *arguments: calls.append(arguments))
     assert second.build().outcome == "up_to_date"
     assert second.build().outcome == "up_to_date"
     assert len(calls) == 1

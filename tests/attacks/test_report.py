@@ -13,7 +13,7 @@ import pytest
 from attack import attack
 from report_artifacts import artifacts
 
-from domainlm.stage import Resources
+from domainlm.contract import Resources
 from domainlm.stages.eval_report import run
 
 SCRIPT = "</script><script>alert(1)</script>"

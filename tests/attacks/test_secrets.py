@@ -13,11 +13,11 @@ import pytest
 from attack import attack
 from servers import Answer, answering_server
 
-from domainlm.configuration_error import ConfigurationError
-from domainlm.fetch import fetch, fetch_hub
-from domainlm.progress import Reporter
-from domainlm.resolve import resolve
-from domainlm.stage import StageError
+from domainlm.commands.progress import Reporter
+from domainlm.config.errors import ConfigurationError
+from domainlm.config.resolve import resolve
+from domainlm.contract import StageError
+from domainlm.sources.fetch import fetch, fetch_hub
 from domainlm.store.local import Store
 from domainlm.store.location import LocationError, store_folder
 from domainlm.store.remote_location import RemoteError, remote_location
@@ -314,8 +314,8 @@ def test_the_reason_of_a_failure_is_masked(text_project: Any, monkeypatch: pytes
     stamps = text_project.stamps()
     (text_project.path / f"corpus/{HIDDEN}.txt").unlink()
 
-    from domainlm.build import recorded_build
-    from domainlm.stage import Resources
+    from domainlm.builder.history import recorded_build
+    from domainlm.contract import Resources
 
     failed = 0
     for stamp in [stamp for stamp in stamps if stamp.artifact == "raw_corpus" and stamp.shard is not None]:

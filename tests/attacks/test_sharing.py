@@ -14,20 +14,22 @@ from typing import Any
 import pytest
 from attack import attack
 
-from domainlm.build import read_stamp
-from domainlm.execute import own_action
+from domainlm.builder.hollow import is_hollow, marker_path
+from domainlm.builder.inputs import own_action
+from domainlm.builder.origins import note_path, read_origin
+from domainlm.builder.requested import is_requested, write_requested
+from domainlm.contract import StageError
 from domainlm.explain.former import read_builds
 from domainlm.explain.plan import read_history as read_domain_history
-from domainlm.fetch import declared_digests
-from domainlm.hollow import is_hollow, is_requested, marker_path, write_requested
-from domainlm.local_index import INDEX_FILE, LocalIndex
-from domainlm.origins import note_path, read_origin
-from domainlm.stage import StageError
-from domainlm.stamp import Stamp, read_installed_note, stamp_path
-from domainlm.stamps import write_stamps
+from domainlm.pipeline.places import stamp_path
+from domainlm.pipeline.stamp import Stamp, read_installed_note, read_stamp
+from domainlm.pipeline.stamps import write_stamps
+from domainlm.sources.fetch import declared_digests
+from domainlm.sources.index import INDEX_FILE, LocalIndex
 from domainlm.store.canonical import canonical_json, sha256_of
 from domainlm.store.collect import Limits, collect
 from domainlm.store.install import read_record
+from domainlm.store.integrity import objects_of
 from domainlm.store.inventory import read_history
 from domainlm.store.lease import lease
 from domainlm.store.local import Store
@@ -45,8 +47,7 @@ from domainlm.store.roots import (
 from domainlm.store.sharing import FOLDERS, StoreRefused, check_folders, naming_refusals
 from domainlm.store.staging import replace_file, staged_path, write_whole
 from domainlm.store.trees import read_code, read_tree, write_code, write_tree
-from domainlm.store.verify import objects_of
-from domainlm.upkeep.roots import CollectionError, find_roots
+from domainlm.upkeep.workspace_needs import CollectionError, find_roots
 
 KEY = "a" * 64
 PIN = Pin("release", "tiny", "documents", (KEY,), "/w", "2026-01-02T03:04:05Z")

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from attack import attack
 
-from domainlm.config.models import SftTokens
-from domainlm.stage import StageError
+from domainlm.config.instruction import SftTokens
+from domainlm.contract import StageError
 from domainlm.tokens import template as subject
 from domainlm.tokens.template import DEFAULT_DATE, TemplateRefuses, template_renderer
 
@@ -247,7 +247,7 @@ def test_no_conversation_changes_another() -> None:
     "the first is named by base_model with its source; the second works",
 )
 def test_a_template_that_refuses_is_named(make_base: Callable[..., Path], tmp_path: Path) -> None:
-    from domainlm.config.models import BaseModelConfig
+    from domainlm.config.sources import BaseModelConfig
     from domainlm.models.convert import convert
 
     base = make_base("llama")

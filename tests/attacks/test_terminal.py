@@ -18,9 +18,9 @@ from attack import attack
 from typer.testing import CliRunner
 
 from domainlm.cli import application
-from domainlm.configuration_error import ConfigurationError
-from domainlm.pipeline import PACKAGE_ROOT
-from domainlm.progress import Reporter
+from domainlm.commands.progress import Reporter
+from domainlm.config.errors import ConfigurationError
+from domainlm.pipeline.table import PACKAGE_ROOT
 from domainlm.store.local import Store
 from domainlm.store.location import store_folder
 from domainlm.store.roots import Pin, register_workspace, write_pin

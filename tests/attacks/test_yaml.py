@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from attack import attack
 
+from domainlm.config.errors import ConfigurationError
+from domainlm.config.resolve import resolve
 from domainlm.config.sources import Source
-from domainlm.configuration_error import ConfigurationError
-from domainlm.resolve import resolve
-from domainlm.sources import label_table_of
-from domainlm.text.reading.segments import is_glob_of
+from domainlm.raw.segments import is_glob_of
+from domainlm.sources.rows import label_table_of
 
 BASE = """\
 domain: medical

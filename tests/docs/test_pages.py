@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from domainlm.config.cleaning import CleanShards
 from domainlm.config.domain import DomainConfig
-from domainlm.pipeline import BY_NAME, PACKAGE_ROOT
-from domainlm.resolve import load_yaml
+from domainlm.config.resolve import load_yaml
+from domainlm.pipeline.table import BY_NAME, PACKAGE_ROOT
 
 SKIPPED = {".venv", ".git", ".snakemake", ".domainlm", ".dvc", "artifacts", "data", "logs"}
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -66,7 +66,7 @@ def test_commands_name_artifacts_and_files_that_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for target in re.findall(r"snakemake --cores all ([a-z_]+)", text):
         assert target in TARGETS, f"snakemake target {target}"
-    for module in re.findall(r"python -m (domainlm\.\w+)", text):
+    for module in re.findall(r"python -m (domainlm(?:\.\w+)+)", text):
         assert (PACKAGE_ROOT / f"{module.replace('.', '/')}.py").is_file(), module
     for script in re.findall(r"python (?:-i )?((?:benchmarks|docs|envs)/\S+?\.py)", text):
         assert (PACKAGE_ROOT / script).is_file(), script

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from domainlm.builder.hollow import mark_hollow
+from domainlm.contract import StageError
 from domainlm.explain.lineage import Lineage, make_lineage, render
-from domainlm.hollow import mark_hollow
-from domainlm.pipeline import BY_NAME
-from domainlm.stage import StageError
+from domainlm.pipeline.table import BY_NAME
 from domainlm.store.install import install_hollow, read_record
 from domainlm.store.manifest import read_manifest
 

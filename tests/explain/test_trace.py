@@ -13,13 +13,13 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from domainlm.configuration_error import ConfigurationError
+from domainlm.builder.hollow import mark_hollow
+from domainlm.config.errors import ConfigurationError
+from domainlm.config.resolve import resolve
+from domainlm.contract import StageError
 from domainlm.explain.fates import Fate
 from domainlm.explain.trace import Trace, make_trace
 from domainlm.explain.trace_words import fate_in_words, render
-from domainlm.hollow import mark_hollow
-from domainlm.resolve import resolve
-from domainlm.stage import StageError
 from domainlm.store.install import read_record
 from domainlm.store.manifest import MANIFEST_NAME, make_manifest
 from domainlm.text.document import read_documents, write_documents

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from domainlm.config.models import BaseModelConfig
+from domainlm.config.sources import BaseModelConfig
+from domainlm.contract import StageError
 from domainlm.models.checkpoint_files import (
     INDEX,
     WEIGHTS,
@@ -16,7 +17,6 @@ from domainlm.models.checkpoint_files import (
     tokenizer_settings,
 )
 from domainlm.models.convert import convert
-from domainlm.stage import StageError
 
 
 def test_a_checkpoint_in_several_files_gives_the_bytes_of_one(make_base: Callable[..., Path], tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ import pytest
 import torch
 from gguf_files import write_gguf
 
-from domainlm.config.models import BaseModelConfig
+from domainlm.config.sources import BaseModelConfig
+from domainlm.contract import StageError
 from domainlm.models.checkpoint_files import collect_files
 from domainlm.models.convert import convert, find_turn_end, with_digit_splitting
-from domainlm.stage import StageError
 
 
 def opener(folder: Path) -> Callable[[Mapping[str, Any]], BinaryIO]:

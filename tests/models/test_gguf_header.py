@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from gguf_files import write_gguf
 
+from domainlm.contract import StageError
 from domainlm.models.gguf_header import read_gguf_header
-from domainlm.stage import StageError
 
 
 def test_single_values_are_read_and_lists_left_out(tmp_path: Path) -> None:

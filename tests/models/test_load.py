@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from domainlm.contract import StageError
 from domainlm.models.load import check_trainable, hidden_states, load_model, output_weight
-from domainlm.models.loss import batch_tensors
-from domainlm.stage import StageError
-from domainlm.tokens.files import read_split
+from domainlm.models.rows import batch_tensors
 from domainlm.tokens.packing import Piece, TokenSequence, fill_row
+from domainlm.tokens.rows import read_split
 
 
 @pytest.mark.parametrize("architecture", ["llama", "qwen2"])

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from domainlm.config.models import PtAdapter, SftAdapter
+from domainlm.config.instruction import SftAdapter
+from domainlm.config.pretraining import PtAdapter
+from domainlm.contract import StageError
 from domainlm.models.load import load_model
 from domainlm.models.lora import check_continues, new_adapter, save_adapter, saved_adapter, trainable_parameters
-from domainlm.stage import StageError
 
 IDS = torch.arange(3, 35).view(2, 16)
 

@@ -7,12 +7,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from domainlm.config.models import MergedModel, PtAdapter
+from domainlm.config.pretraining import MergedModel, PtAdapter
+from domainlm.contract import StageError
 from domainlm.models.load import load_model
 from domainlm.models.lora import new_adapter, save_adapter, saved_adapter, trainable_parameters
 from domainlm.models.merge import certify, merge
-from domainlm.stage import StageError
-from domainlm.tokens.files import PackedRows, read_split
+from domainlm.tokens.rows import PackedRows, read_split
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from domainlm.contract import StageError
 from domainlm.models import tokenizer_probe
 from domainlm.models.tokenizer_probe import check_tokenizer
-from domainlm.stage import StageError
 
 
 def test_a_sound_tokenizer_passes_and_a_broken_one_is_named(make_base: Callable[..., Path]) -> None:

@@ -211,7 +211,7 @@ def fresh_folder(
         tree.run("git", "init", "-q", "-b", "main")
         tree.run("git", "config", "user.name", "Tiny")
         tree.run("git", "config", "user.email", "tiny@example.org")
-        tree.run("python", "-m", "domainlm.dvc", "tiny")
+        tree.run("python", "-m", "domainlm.workflow.dvc", "tiny")
         know_code(folder)
 
     return shared_folder("fresh", make)

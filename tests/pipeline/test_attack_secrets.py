@@ -133,7 +133,7 @@ def test_a_build_a_push_a_pull_and_a_repro_write_no_secret(
     (fresh_tree.path / ".dvc/config.local").write_text(
         f"['remote \"x\"']\n    url = ssh://joe@host/x\n    password = {DVC}\n"
     )
-    fresh_tree.run("python", "-m", "domainlm.dvc", "tiny", **secrets)
+    fresh_tree.run("python", "-m", "domainlm.workflow.dvc", "tiny", **secrets)
     fresh_tree.commit("Sources behind logins")
     printed = [fresh_tree.snakemake(**secrets)]
     assert fresh_tree.artifact("eval_report").joinpath("report.html").exists()

@@ -85,7 +85,7 @@ def test_a_corpus_too_small_to_split_is_an_error(built_tree: Any) -> None:
 
 def test_a_file_that_changes_while_the_build_runs_is_named(fresh_tree: Any) -> None:
     # after the stamps are written, before the file is read
-    fresh_tree.run("python", "-c", "from domainlm.workflow import prepare; prepare({'domain': 'tiny'})")
+    fresh_tree.run("python", "-c", "from domainlm.workflow.prepare import prepare; prepare({'domain': 'tiny'})")
     (fresh_tree.path / "data/tiny/corpus/page0.md").write_text("changed")
     command = ["python", "-m", "domainlm", "build", "raw_corpus", "--domain", "tiny", "--shard"]
     said = [fresh_tree.path / "logs" / shard for shard in ("0000", "0001")]

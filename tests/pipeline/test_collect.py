@@ -11,7 +11,7 @@ from typing import Any
 
 from domainlm.store.canonical import sha256_of_file
 from domainlm.store.collect import Collection
-from domainlm.upkeep.collect import collect_garbage
+from domainlm.upkeep.gc import collect_garbage
 
 PIPELINE = "domains/tiny/dvc.yaml"
 STORE = ".dvc/domainlm-store"

@@ -105,8 +105,8 @@ def test_a_section_that_a_file_did_not_have_is_not_passed_over(tree: Any) -> Non
     path.write_text(path.read_text(encoding="utf-8") + "clean_shards: {min_chars: 80}\n", encoding="utf-8")
     # DVC would skip every stage: its list knows no clean_shards in this file
     assert tree.run("dvc", "status", FILE).strip() != CLEAN
-    assert "python -m domainlm.dvc tiny" in tree.run("dvc", "repro", f"{FILE}:clean_shards", expect=255)
-    tree.run("python", "-m", "domainlm.dvc", "tiny")
+    assert "python -m domainlm.workflow.dvc tiny" in tree.run("dvc", "repro", f"{FILE}:clean_shards", expect=255)
+    tree.run("python", "-m", "domainlm.workflow.dvc", "tiny")
     with tree.outcomes() as done:
         tree.run("dvc", "repro", "--quiet", f"{FILE}:clean_shards")
     assert done["built"] == {"clean_shards"}
@@ -159,7 +159,7 @@ def test_names_that_are_not_utf8_are_followed_by_dvc(fresh_tree: Any) -> None:
     stage = f"{FILE}:documents"
     path = Path(os.fsdecode(os.fsencode(fresh_tree.path / "data/tiny/corpus") + "/病历.txt".encode("gbk")))
     path.write_text("kola bimo tera vona siku pafe lodi gura neha foco", encoding="utf-8")
-    fresh_tree.run("python", "-m", "domainlm.dvc", "tiny")
+    fresh_tree.run("python", "-m", "domainlm.workflow.dvc", "tiny")
     fresh_tree.run("dvc", "repro", "--quiet", stage)
     assert "always changed" in fresh_tree.run("dvc", "status", FILE)
     with fresh_tree.outcomes() as done:
@@ -195,6 +195,6 @@ def test_odd_names_of_folders_are_their_own(fresh_tree: Any) -> None:
         (folder / f"{name}.txt").write_text(f"kola bimo tera vona siku {number} pafe lodi gura neha foco")
         sources.append(f"  odd{number}: {{role: corpus, local: {json.dumps(f'data/{name}', ensure_ascii=False)}}}\n")
     fresh_tree.edit("config/domains/tiny.yaml", "sources:\n", f"sources:\n{''.join(sources)}")
-    fresh_tree.run("python", "-m", "domainlm.dvc", "tiny")
+    fresh_tree.run("python", "-m", "domainlm.workflow.dvc", "tiny")
     fresh_tree.run("dvc", "repro", "--quiet", f"{FILE}:raw_corpus")
     assert "raw_corpus" not in fresh_tree.run("dvc", "status", f"{FILE}:raw_corpus")

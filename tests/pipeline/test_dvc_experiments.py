@@ -102,7 +102,7 @@ def test_a_queue_builds_what_its_experiments_share_once(fresh_tree: Any) -> None
     fresh_tree.edit(DOMAIN, "raw_corpus: {", "raw_corpus: {shards: 1, ")
     knobs = fresh_tree.path / DOMAIN
     knobs.write_text(knobs.read_text(encoding="utf-8") + "clean_shards: {min_chars: 40}\n", encoding="utf-8")
-    fresh_tree.run("python", "-m", "domainlm.dvc", "tiny")
+    fresh_tree.run("python", "-m", "domainlm.workflow.dvc", "tiny")
     fresh_tree.commit("Tiny")
     queued = ("dvc", "exp", "run", "--queue", f"{FILE}:clean_shards", "--name")
     for chars in ("60", "80"):

@@ -53,16 +53,16 @@ def faulty_folder(
     def make(folder: Path) -> None:
         copy(fresh_folder, folder)
         tree = tree_type(folder)
-        tree.edit("domainlm/build.py", "\ndef build(", PLANTED)
+        tree.edit("domainlm/builder/build.py", "\ndef build(", PLANTED)
         tree.edit(
-            "domainlm/build.py",
+            "domainlm/builder/build.py",
             "        return _build(",
             '        _planted(project, stamp.artifact, "start")\n        return _build(',
         )
         tree.edit(
             "domainlm/store/install.py",
             "    _write(folder / MANIFEST_NAME, manifest.to_bytes())",
-            "    from domainlm.build import _planted\n"
+            "    from domainlm.builder.build import _planted\n"
             '    _planted(folder, action_record["action"]["artifact"], "install")\n'
             "    _write(folder / MANIFEST_NAME, manifest.to_bytes())",
         )

@@ -16,14 +16,15 @@ from typing import Any
 
 import pytest
 
-from domainlm.build import read_stamp, recorded_build
-from domainlm.stage import Resources, StageError
-from domainlm.stamp import stamp_path
+from domainlm.builder.full_disk import FullDisk
+from domainlm.builder.history import recorded_build
+from domainlm.contract import Resources, StageError
+from domainlm.pipeline.places import stamp_path
+from domainlm.pipeline.stamp import read_stamp
 from domainlm.store.canonical import sha256_of_file
 from domainlm.store.install import is_installed
 from domainlm.store.local import Store
 from domainlm.store.manifest import read_manifest
-from domainlm.workspace import FullDisk
 
 SmallDisk = Callable[[int], Path]
 
@@ -251,8 +252,8 @@ def test_a_store_of_another_owner_is_read(
 class TestLateFiles:
     @pytest.fixture(autouse=True)
     def _short(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("domainlm.build.LATE_SECONDS", 1.5)
-        monkeypatch.setattr("domainlm.workspace.LATE_SECONDS", 1.5)
+        monkeypatch.setattr("domainlm.builder.build.LATE_SECONDS", 1.5)
+        monkeypatch.setattr("domainlm.builder.workspace.LATE_SECONDS", 1.5)
 
     @pytest.mark.parametrize("late", ["manifest", "stamp"])
     def test_a_file_that_another_host_wrote_is_waited_for(self, built_text_project: Any, late: str) -> None:

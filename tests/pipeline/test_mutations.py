@@ -24,7 +24,8 @@ from mutations import ALL, ARTIFACTS, INPUTS, KINDS, NOTHING, ROWS, Row, followi
 from mutations_table import PAGE, page
 from tree_changes import Change, append, edit, nothing
 
-from domainlm.text.reading.segments import shard_of
+from domainlm.pipeline.table import EXCLUDED_MODULES
+from domainlm.raw.segments import shard_of
 
 DAY_NS = 86_400_000_000_000
 # reads projects and domains, prints what each one's stamps ask for; what is slow to import is imported once
@@ -34,10 +35,10 @@ import pydantic, yaml
 
 def asked(folder, domain):
     sys.path.insert(0, folder)
-    from domainlm.pipeline import BY_NAME, PACKAGE_ROOT, package_data_files
-    from domainlm.resolve import resolve
-    from domainlm.stamp import action_of
-    from domainlm.stamps import make_stamps
+    from domainlm.pipeline.table import BY_NAME, PACKAGE_ROOT, package_data_files
+    from domainlm.config.resolve import resolve
+    from domainlm.pipeline.stamp import action_of
+    from domainlm.pipeline.stamps import make_stamps
     assert str(PACKAGE_ROOT) == folder, PACKAGE_ROOT
     stamps = make_stamps(PACKAGE_ROOT, resolve(PACKAGE_ROOT, {} if domain == "medical" else {"domain": domain}))
     return [
@@ -67,10 +68,10 @@ for line in sys.stdin:
 CODE_DIGESTS = """\
 import json, sys
 from pathlib import Path
-root, stages = json.load(sys.stdin)
+root, excluded, stages = json.load(sys.stdin)
 sys.path.insert(0, root)
 from domainlm.store.code import CodeIndex
-code = CodeIndex(Path(root), None, ["domainlm.config"])
+code = CodeIndex(Path(root), None, excluded)
 print(json.dumps([code.digest(modules, map(Path, data)) for modules, data in stages]))
 """
 Stamps = list[dict[str, Any]]
@@ -104,7 +105,7 @@ def under_another_python(stamps: Stamps, project: Path, python: str) -> Stamps:
     stages = [[stamp["modules"], stamp["package_data"]] for stamp in stamps]
     done = subprocess.run(
         [python, "-c", CODE_DIGESTS],
-        input=json.dumps([str(project), stages]),
+        input=json.dumps([str(project), EXCLUDED_MODULES, stages]),
         env={"PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
@@ -256,35 +257,35 @@ BROKEN: dict[str, tuple[Change, list[str]]] = {
         ["statement in an imported module", "statement in what only a launched module imports"],
     ),
     "launched modules are not counted": (
-        edit("domainlm/pipeline.py", r"return \(self.module, \*self.launched\)", "return (self.module,)"),
+        edit("domainlm/pipeline/table.py", r"return \(self.module, \*self.launched\)", "return (self.module,)"),
         ["module launched by torchrun, newly declared", "statement in a module launched by torchrun"],
     ),
     "the configuration slice is empty": (
-        append("domainlm/pipeline.py", "\n\ndef config_slice(stage, config):\n    return {}\n"),
+        append("domainlm/pipeline/slices.py", "\n\ndef config_slice(stage, config):\n    return {}\n"),
         ["clean_shards.max_chars, which rejects nothing either way", "seed", "eval_report.title"],
     ),
     "the configuration slice is everything": (
-        append("domainlm/pipeline.py", "\n\ndef config_slice(stage, config):\n    return config.model_dump(mode='json')\n"),
+        append("domainlm/pipeline/slices.py", "\n\ndef config_slice(stage, config):\n    return config.model_dump(mode='json')\n"),
         ["sft_adapter.warmup_share", "language", "name of the domain"],
     ),
     "the list of distributions is empty": (
-        edit("domainlm/stamps.py", r"for name in stage.distributions\}", "for name in ()}"),
+        edit("domainlm/pipeline/stamps.py", r"for name in stage.distributions\}", "for name in ()}"),
         ["version of torch", "version of one stage's distribution"],
     ),
     "the list of distributions is the lock file": (
-        edit("domainlm/stamps.py", r"for name in stage.distributions\}", "for name in versions}"),
+        edit("domainlm/pipeline/stamps.py", r"for name in stage.distributions\}", "for name in versions}"),
         ["version of one stage's distribution", "version of a distribution that no stage names"],
     ),
     "a version keeps its local build tag": (
-        edit("domainlm/stamps.py", r'\.split\("\+"\)\[0\]', ""),
+        edit("domainlm/pipeline/stamps.py", r'\.split\("\+"\)\[0\]', ""),
         ["local build tag: torch for CPU", "local build tag: numpy"],
     ),
     "raw files count by their time": (
-        edit("domainlm/local_index.py", r"Content\(row\[4\], ", "Content(str(row[1]), "),
+        edit("domainlm/sources/index.py", r"Content\(row\[4\], ", "Content(str(row[1]), "),
         ["time of a raw file", "byte, with time and size kept, in place"],
     ),
     "an index trusts the time that a file shows": (
-        edit("domainlm/local_files.py", r"found\.st_ctime_ns", "0"),
+        edit("domainlm/sources/folders.py", r"found\.st_ctime_ns", "0"),
         ["byte, with time and size kept, in place"],
     ),
     "code is remembered by its name": (
@@ -300,7 +301,7 @@ BROKEN: dict[str, tuple[Change, list[str]]] = {
         ["module whose name begins like the configuration's"],
     ),
     "an input is missing in the stage table": (
-        edit("domainlm/pipeline.py", r'inputs=\("documents",\)', "inputs=()"),
+        edit("domainlm/pipeline/table.py", r'inputs=\("documents",\)', "inputs=()"),
         ["documents.max_section_chars", "byte of a raw file of conversations"],
     ),
 }  # fmt: skip

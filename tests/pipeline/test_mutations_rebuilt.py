@@ -31,10 +31,10 @@ def test_a_real_build_does_what_the_table_says(row: Row, built_tree: Any) -> Non
 
 
 def test_code_edited_while_a_build_runs_is_not_recorded_under_the_old_key(fresh_tree: Any) -> None:
-    fresh_tree.run("python", "-c", "from domainlm.workflow import prepare; prepare({'domain': 'tiny'})")
+    fresh_tree.run("python", "-c", "from domainlm.workflow.prepare import prepare; prepare({'domain': 'tiny'})")
     stamp = ".domainlm/stamps/tiny/raw_corpus.0000.json"
     assert (fresh_tree.path / stamp).exists()
-    with (fresh_tree.path / "domainlm/text/reading/segments.py").open("a", encoding="utf-8") as file:
+    with (fresh_tree.path / "domainlm/raw/segments.py").open("a", encoding="utf-8") as file:
         file.write("EXTRA = 1\n")
     build = ["python", "-m", "domainlm", "build", "raw_corpus", "--shard", "0000", "--domain", "tiny", "--stamp", stamp]
     assert "edited since this run began" in fresh_tree.run(*build, expect=3)

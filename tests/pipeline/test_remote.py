@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from servers import BUCKET, s3_server
 
-from domainlm.hollow import hollow_folders
+from domainlm.builder.hollow import hollow_folders
 
 DVC_FILE = "domains/tiny/dvc.yaml"
 

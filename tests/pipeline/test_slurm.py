@@ -308,7 +308,7 @@ def test_a_job_that_failed_on_a_node_hides_no_change(built_tree: Any) -> None:
     built_tree.edit("profiles/slurm/config.yaml", "retries: 3", "retries: 0")
     # the engine is in no key
     planted = '        (project / "fault").exists() and __import__("os").abort()\n        return _build('
-    built_tree.edit("domainlm/build.py", "        return _build(", planted)
+    built_tree.edit("domainlm/builder/build.py", "        return _build(", planted)
     built_tree.edit("config/domains/tiny.yaml", "max_train_tokens: 4000", "max_train_tokens: 2000")
     (built_tree.path / "fault").touch()
     with on_the_cluster(built_tree, "corpus_split", expect=1):

@@ -245,8 +245,8 @@ def test_copied_files_are_kept_by_the_store(text_project: Any) -> None:
         (text_project.path / "more" / name).write_bytes(data)
     copied = {"sources": {**SOURCES, "more": {"role": "corpus", "local": "more", "copy": True}}}
     stamps = text_project.stamps(**copied)
-    from domainlm.build import recorded_build
-    from domainlm.stage import Resources
+    from domainlm.builder.history import recorded_build
+    from domainlm.contract import Resources
 
     def build(artifact: str) -> None:
         for stamp in stamps:

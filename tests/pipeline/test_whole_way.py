@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from domainlm.pipeline import STAGES
+from domainlm.pipeline.table import STAGES
 
 TRAINED = {"pt_adapter", "merged_model", "sft_adapter"}
 

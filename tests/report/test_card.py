@@ -11,9 +11,9 @@ import pytest
 from domainlm.config.cleaning import CleanShards
 from domainlm.config.sources import PolicyRule
 from domainlm.config.text import CorpusSplit, UniqueShards
+from domainlm.contract import Inputs, Resources
 from domainlm.report.card import SHOWN_NEAR_LINE, boilerplate, data_card, relevance, totals
 from domainlm.report.card_page import by_bin, card_page, found_by_kind, verdict_of
-from domainlm.stage import Inputs, Resources
 from domainlm.stages import clean_shards, corpus_split, unique_shards
 from domainlm.text.document import Document, write_documents
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from domainlm.config.models import BaseModelConfig
-from domainlm.stage import Inputs, Resources, StageError
+from domainlm.config.sources import BaseModelConfig
+from domainlm.contract import Inputs, Resources, StageError
 from domainlm.stages import base_model
 
 

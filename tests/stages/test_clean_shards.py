@@ -11,7 +11,7 @@ import pytest
 
 from domainlm.config.cleaning import CleanShards
 from domainlm.config.sources import PolicyRule
-from domainlm.stage import Inputs, Resources, StageError
+from domainlm.contract import Inputs, Resources, StageError
 from domainlm.stages import clean_shards
 from domainlm.text.document import Document, read_documents, write_documents
 from domainlm.text.order import merged

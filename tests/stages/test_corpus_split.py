@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from domainlm.config.text import CorpusSplit
-from domainlm.stage import Inputs, Resources, StageError
+from domainlm.contract import Inputs, Resources, StageError
 from domainlm.stages import corpus_split
 from domainlm.text.document import Document, read_documents, write_documents
 from domainlm.text.order import canonical_key

@@ -10,10 +10,10 @@ from typing import Any, BinaryIO
 import pytest
 
 from domainlm.config.text import Documents
-from domainlm.stage import Inputs, Resources, StageError
+from domainlm.contract import Inputs, Resources, StageError
+from domainlm.raw.segments import byte_ranges, shard_of
 from domainlm.stages import documents
 from domainlm.text.document import read_documents
-from domainlm.text.reading.segments import byte_ranges, shard_of
 
 ONTOLOGY = "".join(
     f'[Term]\nid: T:{n}\nname: Term {n}\ndef: "Definition number {n} of the lung." []\n'

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from report_artifacts import artifacts
 
+from domainlm.contract import Inputs, Resources
 from domainlm.report.facts import gather, stages_of_documents
-from domainlm.stage import Inputs, Resources
 from domainlm.stages.eval_report import run
 
 

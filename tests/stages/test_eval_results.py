@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from domainlm.config.models import EvalResults
-from domainlm.stage import Inputs, Resources, StageError
+from domainlm.config.evaluation import EvalResults
+from domainlm.contract import Inputs, Resources, StageError
 from domainlm.stages.eval_results import model_folders, run
 from domainlm.text.document import Document, write_documents
 from domainlm.tokens.special import SpecialTokens, write_special_tokens

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from domainlm.config.models import MergedModel, PtAdapter
-from domainlm.stage import Inputs, Resources, StageError
+from domainlm.config.pretraining import MergedModel, PtAdapter
+from domainlm.contract import Inputs, Resources, StageError
 from domainlm.stages import merged_model, pt_adapter
 
 

@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from domainlm.config.models import PtAdapter
-from domainlm.stage import Inputs, Resources
+from domainlm.config.pretraining import PtAdapter
+from domainlm.contract import Inputs, Resources
 from domainlm.stages import pt_adapter
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from domainlm.config.models import PtTokens
-from domainlm.stage import Inputs, Resources, StageError
+from domainlm.config.pretraining import PtTokens
+from domainlm.contract import Inputs, Resources, StageError
 from domainlm.stages import pt_tokens
 from domainlm.text.document import Document, write_documents
-from domainlm.tokens.files import read_split
+from domainlm.tokens.rows import read_split
 
 TEXTS = ["Short.", "A somewhat longer text of a document.", "x" * 31, "y" * 32, "z" * 70, "says <|endoftext|> itself"]
 

@@ -11,9 +11,9 @@ from typing import Any, BinaryIO
 import pytest
 from packers import tarred, zipped
 
-from domainlm.stage import Inputs, Resources, StageError
+from domainlm.contract import Inputs, Resources, StageError
+from domainlm.raw.segments import shard_of
 from domainlm.stages import raw_corpus
-from domainlm.text.reading.segments import shard_of
 
 QUIET = Resources(log=lambda line: None)
 LABELS = {"role": "corpus", "licence": "MIT", "authority": "official", "stance": "x"}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from domainlm.config.text import RelevanceModel
-from domainlm.stage import Inputs, Resources, StageError
+from domainlm.contract import Inputs, Resources, StageError
 from domainlm.stages import relevance_model
 from domainlm.text.document import Document, write_documents
 from domainlm.text.relevance import read_model

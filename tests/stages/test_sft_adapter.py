@@ -8,8 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from domainlm.config.models import PtAdapter, SftAdapter
-from domainlm.stage import Inputs, Resources, StageError
+from domainlm.config.instruction import SftAdapter
+from domainlm.config.pretraining import PtAdapter
+from domainlm.contract import Inputs, Resources, StageError
 from domainlm.stages import pt_adapter, sft_adapter
 
 QUIET = Resources(log=lambda line: None)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from domainlm.config.models import SftDataset
-from domainlm.stage import Inputs, Resources, StageError
+from domainlm.config.instruction import SftDataset
+from domainlm.contract import Inputs, Resources, StageError
 from domainlm.stages.sft_dataset import run
 from domainlm.text.document import Document, write_documents
 

@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 from tokenizers import Tokenizer
 
-from domainlm.config.models import SftTokens
-from domainlm.stage import Inputs, Resources, StageError
+from domainlm.config.instruction import SftTokens
+from domainlm.contract import Inputs, Resources, StageError
 from domainlm.stages import sft_tokens
-from domainlm.tokens.files import read_split
+from domainlm.tokens.rows import read_split
 
 ANSWERS = ["A cat.", "Dogs bark; cats do not."]
 Rows = list[dict[str, Any]]

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from domainlm.config.text import UniqueShards
-from domainlm.stage import Inputs, Resources, StageError
+from domainlm.contract import Inputs, Resources, StageError
 from domainlm.stages import unique_shards
-from domainlm.text.boilerplate import frequent_lines
 from domainlm.text.document import Document, read_documents, write_documents
 from domainlm.text.policy import acting_role
 from domainlm.text.relevance import RelevanceModel, Shape, trained_model, write_model
+from domainlm.text.repeats.boilerplate import frequent_lines
 
 QUIET = Resources(log=lambda line: None)
 USES = {"corpus": "pt,sft", "replay": "pt", "evaluation": "evaluation", "instruction": "sft", "seed": "classifier"}

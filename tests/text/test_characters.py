@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from domainlm.raw.surrogates import without_surrogates
 from domainlm.text.characters import (
     _MARKS_OF_UNICODE_15,
     cjk_count,
@@ -18,7 +19,6 @@ from domainlm.text.characters import (
     single_line,
     stream_safe,
     tokens,
-    without_surrogates,
     words,
 )
 

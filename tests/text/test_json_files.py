@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from domainlm.text.json_files import open_rows, read_json, summed, write_json, write_row
+from domainlm.text.json_files import read_json, write_json
+from domainlm.text.json_rows import open_rows, write_row
+from domainlm.text.sums import summed
 
 
 def test_bytes_depend_on_the_values_alone(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from domainlm.stage import StageError
+from domainlm.contract import StageError
 from domainlm.text.document import Document
 from domainlm.text.token_counts import counted, load_tokenizer
 

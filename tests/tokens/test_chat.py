@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from domainlm.stage import StageError
+from domainlm.contract import StageError
 from domainlm.tokens.chat import ConversationError, encode_conversation, split_turns
 
 END = "<E>"

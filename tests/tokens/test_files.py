@@ -7,9 +7,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from domainlm.stage import StageError
-from domainlm.tokens.files import read_split, write_meta, write_split
+from domainlm.contract import StageError
+from domainlm.tokens.files import write_meta, write_split
 from domainlm.tokens.packing import TokenSequence
+from domainlm.tokens.rows import read_split
 
 
 def sequences(lengths: list[int]) -> list[TokenSequence]:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from domainlm.config.models import SftTokens
-from domainlm.resolve import load_yaml
-from domainlm.stage import StageError
+from domainlm.config.instruction import SftTokens
+from domainlm.config.resolve import load_yaml
+from domainlm.contract import StageError
 from domainlm.tokens import template as subject
 from domainlm.tokens.template import DEFAULT_DATE, Render, TemplateRefuses, template_renderer
 

@@ -10,15 +10,15 @@ import pytest
 from code_memory import know_code
 from typer.testing import CliRunner
 
-from domainlm.build import recorded_build
+from domainlm.builder.history import recorded_build
 from domainlm.cli import application
-from domainlm.configuration_error import ConfigurationError
-from domainlm.stage import Resources, StageError
-from domainlm.stamp import Stamp
+from domainlm.config.errors import ConfigurationError
+from domainlm.contract import Resources, StageError
+from domainlm.pipeline.stamp import Stamp
 from domainlm.store.local import Store
 from domainlm.store.location import store_folder
 from domainlm.upkeep.check import Checked, check, stamps_to_check
-from domainlm.workflow import prepare
+from domainlm.workflow.prepare import prepare
 
 CONFIG = """\
 domain: tiny
@@ -198,7 +198,7 @@ class TestBuild:
     def test_the_alternative_s_own_record_is_installed_with_it(
         self, project: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("domainlm.execute.where_built", lambda *_: {"machine": "another"})
+        monkeypatch.setattr("domainlm.builder.run_stage.where_built", lambda *_: {"machine": "another"})
         self.rebuild(project)
         record = json.loads((project / "artifacts/tiny/raw_corpus/0000/action.json").read_bytes())
         # equal bytes: the first output's record stays with them

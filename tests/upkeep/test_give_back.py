@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from domainlm.origins import note_origin
+from domainlm.builder.origins import note_origin
 from domainlm.store.actions import Origin, action_key, make_action
 from domainlm.store.install import install
 from domainlm.store.local import Store

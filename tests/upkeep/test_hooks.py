@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from domainlm.stage import StageError
+from domainlm.contract import StageError
 from domainlm.store.canonical import sha256_of
 from domainlm.store.manifest import Entry, make_manifest
 from domainlm.upkeep.hooks import HOOKS, install_hooks, missing_hooks, recorded_hollow, versions_of_hook

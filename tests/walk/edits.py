@@ -23,7 +23,7 @@ SPELLINGS = (
     ("domainlm/stages/clean_shards.py", b'"decided_by_rule": ', b'"decided_by_rulE": '),
     ("domainlm/stages/unique_shards.py", b'stats["boilerplate"] = ', b'stats["boilerplatE"] = '),
 )
-MODULES = ("domainlm/text/document.py", "domainlm/stages/raw_corpus.py", "domainlm/text/duplicates.py")
+MODULES = ("domainlm/text/document.py", "domainlm/stages/raw_corpus.py", "domainlm/text/repeats/duplicates.py")
 
 
 def none(_: random.Random) -> list[Any]:

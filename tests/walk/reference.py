@@ -40,8 +40,8 @@ def import_code(folder: Path) -> None:
     os.chdir(folder)
     os.environ["DOMAINLM_STORE"] = str(folder / "store")
     os.environ["DOMAINLM_REMOTE"] = "none"
-    from domainlm.package_code import code_index
-    from domainlm.pipeline import BY_NAME
+    from domainlm.pipeline.code import code_index
+    from domainlm.pipeline.table import BY_NAME
 
     # by the digest of each source, so it says what a fork would find out
     code = code_index(folder)
@@ -53,9 +53,9 @@ def import_code(folder: Path) -> None:
 
 
 def from_nothing(folder: Path) -> dict[str, Any]:
-    from domainlm.build import recorded_build
-    from domainlm.stage import Resources
-    from domainlm.workflow import prepare
+    from domainlm.builder.history import recorded_build
+    from domainlm.contract import Resources
+    from domainlm.workflow.prepare import prepare
 
     found = {}
     for stamp in prepare({"domain": "tiny"}, folder).stamps.values():

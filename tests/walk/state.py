@@ -220,7 +220,7 @@ class Tools:
         write_raw(self.base)
         world = World(self.base, self)
         world.write_settings()
-        for command in (("git", "init", "-q"), (sys.executable, "-m", "domainlm.dvc", "tiny")):
+        for command in (("git", "init", "-q"), (sys.executable, "-m", "domainlm.workflow.dvc", "tiny")):
             code, text = world.run_apart(*command)
             assert code == 0, text
         code, text = world.run(*world.snakemake())

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import re
 
-from domainlm.text.reading.charset import decode
-from domainlm.text.reading.pieces import Unreadable
+from domainlm.raw.charset import decode
+from domainlm.raw.unreadable import Unreadable
 
 # what the bytes 0x80 to 0xbf are in Latin-1 and Windows-1252
 _TRAIL = (

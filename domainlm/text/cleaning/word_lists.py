@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domainlm.config.cleaning import WordList
-from domainlm.stage import StageError
+from domainlm.contract import StageError
 from domainlm.text.cleaning.spans import Span
 
 # within such characters a word goes on

@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
+from domainlm.raw.unreadable import Unreadable
 from domainlm.text.characters import single_line
-from domainlm.text.reading.pieces import Section, Unreadable
+from domainlm.text.reading.pieces import Section
 from domainlm.text.reading.zipped import Parts, attribute, local_name, parts_of
 
 _HEADING = re.compile(r"(?:heading|标题|標題|überschrift|titre|título|заголовок) ?([1-9])", re.IGNORECASE)

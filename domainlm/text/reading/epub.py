@@ -12,10 +12,11 @@ from dataclasses import replace
 from urllib.parse import unquote
 from xml.etree.ElementTree import Element
 
+from domainlm.raw.charset import decode
+from domainlm.raw.unreadable import Unreadable
 from domainlm.text.characters import single_line
-from domainlm.text.reading.charset import decode
 from domainlm.text.reading.html import read_html
-from domainlm.text.reading.pieces import Section, Unreadable
+from domainlm.text.reading.pieces import Section
 from domainlm.text.reading.zipped import Parts, attribute, local_name, parts_of
 
 _CONTAINER = "META-INF/container.xml"

@@ -22,14 +22,15 @@ from multiprocessing.connection import Connection, Pipe
 from types import TracebackType
 from typing import Any, BinaryIO, NoReturn
 
-from domainlm.confined import (
+from domainlm.raw.confined import (
     MEMORY_EXIT_CODE,
     WALL_SECONDS_PER_CPU_SECOND,
     close_others,
     end_by_signals,
     limit_memory,
 )
-from domainlm.text.reading.pieces import Piece, Rejection, Unreadable
+from domainlm.raw.unreadable import Unreadable
+from domainlm.text.reading.pieces import Piece, Rejection
 from domainlm.text.reading.remote_file import RemoteFile
 
 # what is given at once; the process that reads goes on while the caller works on it

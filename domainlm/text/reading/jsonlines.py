@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from domainlm.config.text import Documents
-from domainlm.text.reading.charset import charset_of_beginning, decode, wide_charset
-from domainlm.text.reading.pieces import Piece, Rejection, Unreadable
+from domainlm.raw.charset import charset_of_beginning, decode, wide_charset
+from domainlm.raw.unreadable import Unreadable
+from domainlm.text.reading.pieces import Piece, Rejection
 from domainlm.text.reading.records import Place, parsed_record, pieces_of_record
 
 BEGINNING_BYTES = 65_536

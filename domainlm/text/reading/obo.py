@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from domainlm.text.characters import single_line, without_surrogates
+from domainlm.raw.surrogates import without_surrogates
+from domainlm.text.characters import single_line
 from domainlm.text.reading.pieces import Piece, Rejection
 
 # a line is read in parts of this size, and one of several is no term's

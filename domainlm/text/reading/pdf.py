@@ -18,11 +18,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from domainlm.raw.unreadable import Unreadable
 from domainlm.text.characters import single_line
 from domainlm.text.reading.headings import Heading, sections_of
 from domainlm.text.reading.page_layout import MIN_GUTTER_LINES, Line, gutter_of, in_reading_order
 from domainlm.text.reading.paragraphs import Flow, flow_of
-from domainlm.text.reading.pieces import Rejection, Section, Unreadable
+from domainlm.text.reading.pieces import Rejection, Section
 from domainlm.text.reading.running_lines import without_running_lines
 
 # PDFium's mark for a hyphen at the end of a line, after which it goes on without a line end

@@ -17,18 +17,6 @@ from typing import Any
 _BREAKS = ("\n\n", "\n", "。", ". ", " ")
 
 
-class Unreadable(ValueError):
-    """A file of which a reader can make no text: `reason` is a lower_snake noun (truncated, encrypted, ...), counted by."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(reason, detail)
-        self.reason = reason
-        self.detail = detail
-
-    def __str__(self) -> str:
-        return self.detail
-
-
 @dataclass(frozen=True)
 class Rejection:
     """A file or record that gave no document, and why."""

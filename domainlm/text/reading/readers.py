@@ -18,11 +18,13 @@ from dataclasses import replace
 from typing import Any, BinaryIO
 
 from domainlm.config.text import Documents
-from domainlm.stage import StageError
-from domainlm.text.characters import single_line, without_surrogates
+from domainlm.contract import StageError
+from domainlm.raw.charset import Decoded, decode
+from domainlm.raw.surrogates import without_surrogates
+from domainlm.raw.unreadable import Unreadable
+from domainlm.text.characters import single_line
 from domainlm.text.document import Document
 from domainlm.text.order import canonical_key
-from domainlm.text.reading.charset import Decoded, decode
 from domainlm.text.reading.docx import read_docx
 from domainlm.text.reading.epub import read_epub
 from domainlm.text.reading.html import read_html
@@ -31,7 +33,7 @@ from domainlm.text.reading.markdown import read_markdown
 from domainlm.text.reading.mediawiki import pages_of, pieces_of_page, read_mediawiki
 from domainlm.text.reading.obo import read_obo
 from domainlm.text.reading.pdf import read_pdf
-from domainlm.text.reading.pieces import Piece, Rejection, Section, Unreadable, pieces_of_sections
+from domainlm.text.reading.pieces import Piece, Rejection, Section, pieces_of_sections
 from domainlm.text.reading.plain import read_plain
 from domainlm.text.reading.restructured import read_restructured
 from domainlm.text.reading.tables import RECORD_READERS, read_records

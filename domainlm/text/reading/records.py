@@ -14,10 +14,12 @@ from types import MappingProxyType
 from typing import Any
 
 from domainlm.config.text import Documents
-from domainlm.text.characters import single_line, without_surrogates
+from domainlm.raw.json_text import InvalidJson, parsed_json
+from domainlm.raw.surrogates import without_surrogates
+from domainlm.raw.unreadable import Unreadable
+from domainlm.text.characters import single_line
 from domainlm.text.document import MESSAGE_ROLES
-from domainlm.text.json_text import InvalidJson, parsed_json
-from domainlm.text.reading.pieces import Piece, Rejection, Unreadable, titled_parts
+from domainlm.text.reading.pieces import Piece, Rejection, titled_parts
 
 
 @dataclass(frozen=True)

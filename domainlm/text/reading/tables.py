@@ -16,9 +16,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 from domainlm.config.text import Documents
+from domainlm.raw.unreadable import Unreadable
 from domainlm.text.characters import letter_count
 from domainlm.text.reading.jsonlines import beginning_of, decoded_line, lines_of, read_json, read_jsonl
-from domainlm.text.reading.pieces import Piece, Rejection, Unreadable
+from domainlm.text.reading.pieces import Piece, Rejection
 from domainlm.text.reading.records import Place, pieces_of_record
 
 _DELIMITERS = ",;\t|"

@@ -14,7 +14,7 @@ import zlib
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-from domainlm.text.reading.pieces import Unreadable
+from domainlm.raw.unreadable import Unreadable
 
 # text of a book of 10 million characters is 30 MB of XML; deflate of prose stays below 1:20, of dull tables below 1:200
 MAX_PART_BYTES = 100_000_000

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from domainlm.config.cleaning import WordList
-from domainlm.stage import StageError
+from domainlm.contract import StageError
 from domainlm.text.cleaning.word_lists import listed_words, word_lists_of
 
 

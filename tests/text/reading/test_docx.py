@@ -5,8 +5,8 @@ import zipfile
 
 import pytest
 
+from domainlm.raw.unreadable import Unreadable
 from domainlm.text.reading.docx import read_docx
-from domainlm.text.reading.pieces import Unreadable
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 STYLES = f"""<w:styles {W}>

@@ -5,8 +5,8 @@ import zipfile
 
 import pytest
 
+from domainlm.raw.unreadable import Unreadable
 from domainlm.text.reading.epub import read_epub
-from domainlm.text.reading.pieces import Unreadable
 
 CONTAINER = '<container><rootfiles><rootfile full-path="OEBPS/book.opf"/></rootfiles></container>'
 PACKAGE = """<package xmlns:dc="http://purl.org/dc/elements/1.1/"><metadata><dc:title>肺炎 手册</dc:title></metadata>

@@ -15,9 +15,10 @@ from typing import BinaryIO
 
 import pytest
 
+from domainlm.raw.unreadable import Unreadable
 from domainlm.text.reading import isolation
 from domainlm.text.reading.isolation import ReaderProcess
-from domainlm.text.reading.pieces import Piece, Rejection, Unreadable
+from domainlm.text.reading.pieces import Piece, Rejection
 
 
 def piece(text: str) -> Piece:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from domainlm.config.text import Documents
+from domainlm.raw.unreadable import Unreadable
 from domainlm.text.document import Document
 from domainlm.text.reading.pdf import read_pdf
-from domainlm.text.reading.pieces import Rejection, Section, Unreadable
+from domainlm.text.reading.pieces import Rejection, Section
 from domainlm.text.reading.readers import read_documents_of, reader_process
 
 WORDS = "the patient has had a dry cough and fever for at least three days and says that rest does not help at all "

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from domainlm.config.text import Documents
-from domainlm.stage import StageError
+from domainlm.contract import StageError
 from domainlm.text.document import Document, write_documents
 from domainlm.text.reading import readers
 from domainlm.text.reading.pieces import Piece, Rejection, Section

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from domainlm.config.text import Documents
-from domainlm.text.reading.pieces import Piece, Rejection, Unreadable
+from domainlm.raw.unreadable import Unreadable
+from domainlm.text.reading.pieces import Piece, Rejection
 from domainlm.text.reading.records import Place, parsed_record, pieces_of_record
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from packers import zipped
 
-from domainlm.text.reading.pieces import Unreadable
+from domainlm.raw.unreadable import Unreadable
 from domainlm.text.reading.zipped import parts_of
 
 

@@ -1,0 +1,1 @@
+"""How one artifact is built, and what a build would do."""

@@ -1,0 +1,31 @@
+"""A file system without room, named: whatever error it caused.
+
+In: a block of a build. Out: `FullDisk`, whose message names the file system and the way to continue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from domainlm.contract import StageError
+from domainlm.store.space import explain_full_disk
+
+
+class FullDisk(StageError):
+    """A file system has no room left: the message names it and the way on."""
+
+
+@contextmanager
+def naming_full_disk(project: Path, store: Path) -> Iterator[None]:
+    """Raise FullDisk for every error whose cause is a file system without room."""
+    try:
+        yield
+    except FullDisk:
+        raise
+    except Exception as error:
+        words = explain_full_disk(error, (store, project), isinstance(error, StageError))
+        if words is None:
+            raise
+        raise FullDisk(words) from error

@@ -1,0 +1,147 @@
+"""The inputs of a stage, made whole before it runs: fetched where they are declared or hollow, healed where they are damaged.
+
+In: a stamp, the store, the remote. Out: folders that hold what their manifests list, and the installed files of a recorded artifact.
+Only what this project's own stamp declares is downloaded, never what a record says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from domainlm.builder.hollow import is_hollow, mark_filled, mark_hollow
+from domainlm.builder.origins import installed_fault, note_origin, read_origin, trusted_keys
+from domainlm.builder.workspace import adopt, installing, say_copies
+from domainlm.contract import StageError
+from domainlm.pipeline.places import stamp_path
+from domainlm.pipeline.stamp import Stamp, action_of, parse_stamp
+from domainlm.sources.fetch import declared_hubs, declared_rows, fetch, fetch_hub
+from domainlm.store.actions import Origin
+from domainlm.store.install import install, is_installed, read_record
+from domainlm.store.lease import can_lease, lease
+from domainlm.store.local import Store
+from domainlm.store.manifest import MANIFEST_NAME, Manifest, read_manifest
+from domainlm.store.remote import open_remote
+
+Log = Callable[[str], None]
+LEASE_TIMEOUT_SECONDS = 6 * 3600.0
+
+
+def fetch_declared(
+    action: Mapping[str, Any], store: Store, log: Callable[[str], None]
+) -> dict[str, list[dict[str, Any]]]:
+    """Fetch what an action declares and the store has not, sound. Returns the files of hub revisions by source."""
+    for row in declared_rows(action):
+        fetch(row, store, log)
+    return {hub["source"]: fetch_hub(hub, store, log) for hub in declared_hubs(action)}
+
+
+def install_found(
+    project: Path,
+    folder: str,
+    manifest: Manifest,
+    record: Mapping[str, Any],
+    store: Store,
+    log: Log,
+    origin: Origin | None,
+) -> tuple[bool, int]:
+    """Install an artifact whose record is known, fetching what the store lacks; (whether it is whole, bytes moved).
+
+    origin: where the record came from. It enters the store when its bytes are here, not before: a record is a promise that
+    they are what the key gave.
+    """
+    moved = fetch_missing(project, manifest, store, log)
+    key = record["key"]
+    with store.guard():
+        if not store.has_all(manifest):
+            return False, moved
+        if not store.actions.path(key).exists() and can_lease(store.leases):
+            store.actions.put(key, manifest, record, origin)
+        with installing(project):
+            installed = install(project / folder, manifest, record, store.objects)
+    note_origin(project, folder, key, origin)
+    say_copies(project, store.root, installed.copied_bytes, log)
+    mark_filled(project, folder)
+    return True, moved
+
+
+def fetch_missing(project: Path, manifest: Manifest, store: Store, log: Log) -> int:
+    """Fetch the objects that the store lacks from the remote, if there is one; return the bytes moved."""
+    missing = [entry for entry in manifest.entries if not store.objects.has(entry.sha256, entry.size)]
+    remote = open_remote(project) if missing else None
+    return remote.fetch(missing, store.objects, log) if remote is not None else 0
+
+
+def own_action(project: Path, folder: str) -> dict[str, Any] | None:
+    """What this project's stamp of a folder declares: artifact and configuration; None where there is no stamp.
+
+    The record beside an artifact may be anybody's. What is downloaded, and from where, is never taken from it.
+    """
+    parts = folder.split("/")
+    try:
+        path = project / stamp_path(parts[1], parts[2], parts[3] if len(parts) > 3 else None)
+        stamp = parse_stamp(path.read_bytes())
+    except (FileNotFoundError, IndexError):
+        return None
+    return action_of(stamp, {}) if stamp is not None else None
+
+
+def fetch_raw_files(project: Path, folder: str, store: Store, log: Log) -> None:
+    """Fetch what a shard of raw_corpus lists: its inventory names files that lie in the store alone."""
+    action = own_action(project, folder)
+    if action is not None and action["artifact"] == "raw_corpus_shard":
+        fetch_declared(action, store, log)
+
+
+def check_inputs(project: Path, stamp: Stamp, store: Store, log: Log) -> None:
+    """Make sure that a stage reads what the manifests say. Raises StageError naming what is damaged."""
+    keys = trusted_keys(project)
+    for folder in stamp.inputs.values():
+        path = project / folder
+        fault = installed_fault(project, folder, store, keys) if keys is not None else None
+        if fault is not None:
+            (path / MANIFEST_NAME).unlink(missing_ok=True)
+            raise StageError(
+                f"{folder} does not count: {fault}; run the same command again: it is fetched where somebody trusted signed it, "
+                "else built here"
+            )
+        manifest, record = read_manifest(path), read_record(path)
+        if manifest is None:
+            raise StageError(f"{folder}/{MANIFEST_NAME} is not a manifest; rebuild it with snakemake")
+        if record is not None and is_hollow(project, folder, record["key"]):
+            # several stages may read it: one of them fetches
+            origin = read_origin(project, folder, record["key"])
+            with lease(store.leases, record["key"], LEASE_TIMEOUT_SECONDS, log):
+                is_whole, _ = install_found(project, folder, manifest, record, store, log, origin)
+            if not is_whole:
+                (path / MANIFEST_NAME).unlink(missing_ok=True)
+                mark_hollow(project, folder, record["key"], is_lost=True)
+                raise StageError(
+                    f"{folder} was taken from the remote's record, and neither the remote nor {store.root} has its "
+                    "bytes; run the same command again: it is built here now"
+                )
+        elif not is_installed(path, manifest):
+            wrong = adopt(path, manifest, store.objects, project)
+            if wrong and not (record and _installed_again(project, folder, manifest, record, store, log)):
+                (path / MANIFEST_NAME).unlink(missing_ok=True)
+                raise StageError(
+                    f"{folder}: {', '.join(wrong[:3])} differ from the manifest and the store has no sound copy; "
+                    f"run the same command again: {folder} is built again first"
+                )
+        # the inventory names fetched files; one that was damaged or collected since is fetched again
+        fetch_raw_files(project, folder, store, log)
+
+
+def _installed_again(
+    project: Path, folder: str, manifest: Manifest, record: Mapping[str, Any], store: Store, log: Log
+) -> bool:
+    origin = read_origin(project, folder, record["key"])
+    return install_found(project, folder, manifest, record, store, log, origin)[0]
+
+
+def hub_config(stamp: Stamp, hub_files: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """What a stage is told of the files of hub revisions, which its stamp names by commit only."""
+    if stamp.artifact == "base_model":
+        return {"files": next(iter(hub_files.values()))} if hub_files else {}
+    return {"hub_files": hub_files} if hub_files else {}

@@ -1,0 +1,58 @@
+"""Knobs of instruction tuning: the data, their tokens, the adapter."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from domainlm.config.pretraining import Training
+from domainlm.config.section import Strict
+
+
+def _written_out(value: Any) -> Any:
+    """A date without quotes is a date to YAML 1.1."""
+    return value.isoformat() if type(value) is datetime.date else value
+
+
+def _known_date(value: str) -> str:
+    try:
+        datetime.date.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError(
+            f'{value!r} is no date ({error}); expected year, month and day, such as "2024-07-26"'
+        ) from None
+    return value
+
+
+Date = Annotated[
+    str,
+    Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
+    BeforeValidator(_written_out, json_schema_input_type=str),
+    AfterValidator(_known_date),
+]
+
+
+class SftDataset(Strict):
+    max_documents: int | None = Field(150, ge=1, description="training documents to ask about (null: all)")
+    max_questions_per_document: int = Field(4, ge=1, le=5, description="questions derived from one document")
+    max_answer_chars: int = Field(320, ge=20, description="answers end at a sentence within this many characters")
+
+
+class SftTokens(Strict):
+    sequence_length: int = Field(512, ge=16, description="tokens in a packed row")
+    system_prompt: str | None = Field(
+        "You are a careful assistant. Answer briefly and precisely.", description="system turn of every conversation"
+    )
+    template_date: Date | None = Field(
+        "2024-07-26",
+        description="date that a chat template is told where it asks for today's (null: a template that asks is refused)",
+    )
+
+
+class SftAdapter(Training):
+    learning_rate: float = Field(2e-3, gt=0, description="peak learning rate of AdamW")
+    relay: Literal["merge", "continue", "none"] = Field(
+        "merge", description="start from the merged model, continue the PT adapter, or start from the bare base"
+    )

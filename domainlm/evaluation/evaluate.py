@@ -1,0 +1,167 @@
+"""One model on the held-out sets, through lm-eval.
+
+In: a checkpoint with or without an adapter, held-out sets. Out: one sample a set and item: the negative log-likelihood
+and its tokens, the choice made, or the answer generated. lm-eval owns the tasks and their metrics; the model behind it
+is our own, for packed rows of one shape, the whole text tokenised at once, and to know whether an answer was ended by
+itself, which lm-eval's generation does not tell. Compute is fp32 on every machine, the adapter added to the weights.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from domainlm.evaluation.generation import Generation, greedy_answers
+from domainlm.evaluation.intervals import rounded
+from domainlm.evaluation.scoring import ROW_TOKENS, Scored, encode_pair, scores
+from domainlm.evaluation.sets import HeldOutSet, Item
+from domainlm.evaluation.token_f1 import token_f1
+from domainlm.models.load import load_model
+from domainlm.models.lora import saved_adapter
+from domainlm.models.merge import add_adapter
+from domainlm.tokens.special import SpecialTokens
+
+METRICS = {
+    "loglikelihood": [{"metric": "perplexity", "aggregation": "perplexity", "higher_is_better": False}],
+    "multiple_choice": [
+        {"metric": "acc", "aggregation": "mean", "higher_is_better": True},
+        {"metric": "acc_norm", "aggregation": "mean", "higher_is_better": True},
+    ],
+    "loglikelihood_rolling": [
+        {"metric": "word_perplexity", "aggregation": "weighted_perplexity", "higher_is_better": False}
+    ],
+    "generate_until": [{"metric": "bypass", "aggregation": "bypass", "higher_is_better": True}],
+}
+
+Sample = dict[str, Any]
+Tick = Callable[[int], None]
+
+
+def load_evaluated(folder: Path, adapter: Path | None) -> Any:
+    """A checkpoint in fp32 with the adapter added to its weights, which saves 200 small products a pass."""
+    import torch
+
+    model = load_model(folder, "float32")
+    if adapter is None:
+        return model
+    adapted = saved_adapter(model, adapter)
+    with torch.no_grad():
+        add_adapter(adapted)
+    return adapted.unload().eval()
+
+
+def language_model(
+    model: Any, tokenizer: Any, tokens: SpecialTokens, max_new_tokens: int, tick: Tick, threads: int
+) -> Any:
+    """The model as lm-eval sees it. Generations are kept by prompt in `generated`, for what a text does not tell."""
+    from lm_eval.api.model import LM
+    from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
+
+    class PackedLanguageModel(LM):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.generated: dict[str, Generation] = {}
+
+        def loglikelihood(self, requests: Any) -> list[tuple[float, bool]]:
+            pairs = [encode_pair(tokenizer, r.args[0], r.args[1], tokens.end_of_text_id) for r in requests]
+            found = scores(model, pairs, tokens.pad_id, tick, threads)
+            return [(score.log_likelihood, score.is_greedy) for score in found]
+
+        def loglikelihood_rolling(self, requests: Any) -> list[float]:
+            windows: list[Scored] = []
+            owners: list[int] = []
+            for owner, request in enumerate(requests):
+                ids = tokenizer.encode(request.args[0], add_special_tokens=False).ids
+                for window in get_rolling_token_windows(ids, tokens.end_of_text_id, ROW_TOKENS - 1, 1):
+                    context, continuation = make_disjoint_window(window)
+                    windows.append(Scored((*context, *continuation), len(context)))
+                    owners.append(owner)
+            sums = [0.0] * len(requests)
+            for owner, score in zip(owners, scores(model, windows, tokens.pad_id, tick, threads), strict=True):
+                sums[owner] += score.log_likelihood
+            return sums
+
+        def generate_until(self, requests: Any) -> list[str]:
+            prompts = [request.args[0] for request in requests]
+            ids = [tokenizer.encode(prompt, add_special_tokens=False).ids for prompt in prompts]
+            stops = [token for token in (tokens.turn_end_id, tokens.end_of_text_id) if token is not None]
+            found = greedy_answers(model, ids, stops, tokens.pad_id, max_new_tokens, tick, threads)
+            self.generated = dict(zip(prompts, found, strict=True))
+            return [str(tokenizer.decode(list(answer.ids), skip_special_tokens=True)).strip() for answer in found]
+
+    return PackedLanguageModel()
+
+
+def evaluate_set(lm: Any, held_out: HeldOutSet, model_name: str) -> list[Sample]:
+    """Samples of one set, in the order of its items. Figures have 6 significant digits."""
+    from lm_eval import evaluate
+
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    task = _task(held_out)
+    # lm-eval's own bars would run through the stage's; errors are raised, not printed
+    with contextlib.redirect_stderr(io.StringIO()):
+        found: Any = evaluate(lm=lm, task_dict={held_out.name: task}, bootstrap_iters=0, log_samples=True)
+    by_item = {sample["doc_id"]: sample for sample in found["samples"][held_out.name]}
+    rows = []
+    for index, item in enumerate(held_out.items):
+        figures = _figures(held_out.output_type, item, by_item[index], lm.generated)
+        rows.append(
+            {"set": held_out.name, "id": item["id"], "model": model_name, "document": item["document"], **figures}
+        )
+    return rows
+
+
+def _task(held_out: HeldOutSet) -> Any:
+    from datasets import Dataset
+    from lm_eval.api.task import ConfigurableTask
+
+    keys = sorted({"context", "continuation", "choices", "gold"}.intersection(*held_out.items))
+    rows = [{"context": "", **{key: item[key] for key in keys}} for item in held_out.items]
+    config: dict[str, Any] = {
+        "task": held_out.name,
+        "custom_dataset": lambda **_: {"test": Dataset.from_list(rows)},
+        "test_split": "test",
+        "output_type": held_out.output_type,
+        # names of fields, not templates: texts are not rendered
+        "doc_to_text": "context",
+        "doc_to_target": "gold" if held_out.output_type == "multiple_choice" else "continuation",
+        "target_delimiter": "",
+        "num_fewshot": 0,
+        "metric_list": METRICS[held_out.output_type],
+        "metadata": {"version": 1},
+    }
+    if held_out.output_type == "multiple_choice":
+        config["doc_to_choice"] = "choices"
+    if held_out.output_type == "generate_until":
+        config["generation_kwargs"] = {"until": [], "do_sample": False}
+    return ConfigurableTask(config=config)
+
+
+def _figures(output_type: str, item: Item, sample: Mapping[str, Any], generated: Mapping[str, Generation]) -> Sample:
+    response = sample["filtered_resps"][0]
+    if output_type == "loglikelihood":
+        return {"nll": rounded(-response[0]), "tokens": item["tokens"], **_kind(item)}
+    if output_type == "loglikelihood_rolling":
+        return {"nll": rounded(-response), "tokens": item["tokens"]}
+    if output_type == "multiple_choice":
+        likelihoods = [rounded(choice[0]) for choice in sample["filtered_resps"]]
+        accuracies = {"accuracy": float(sample["acc"]), "accuracy_normalised": float(sample["acc_norm"])}
+        return {"log_likelihoods": likelihoods, "gold": item["gold"], **accuracies}
+    answer = generated[item["context"]]
+    return {
+        "question": item["question"],
+        "reference": item["continuation"],
+        "answer": response,
+        "tokens": len(answer.ids),
+        "is_ended": answer.is_ended,
+        "f1": rounded(token_f1(response, item["continuation"])),
+        **_kind(item),
+    }
+
+
+def _kind(item: Item) -> Sample:
+    return {"kind": item["kind"]} if "kind" in item else {}

@@ -1,0 +1,175 @@
+"""The held-out sets that models are compared on.
+
+In: documents and questions that no model was trained on, the tokenizer. Out: sets of items for lm-eval, each item a
+plain mapping that names the document it comes from. Property kept: items are the first ones by a stable hash, so a
+larger limit adds items and changes none, and every model gets the same ones.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from domainlm.evaluation.scoring import encode_pair
+from domainlm.text.document import Document, body_of
+from domainlm.text.sentences import first_prose
+from domainlm.text.stable_hash import stable_hash
+
+# a long body would outweigh a hundred definitions, and its later parts are hardly about the heading
+MAX_BODY_TOKENS = 128
+# one row of scoring.ROW_TOKENS with the token in front
+TOKENS_PER_TEXT = 511
+CHOICES = 4
+MAX_CHOICE_CHARS = 320
+
+Item = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class HeldOutSet:
+    """output_type is lm-eval's. Items have id, document, and what it asks for: context, continuation, choices, gold."""
+
+    name: str
+    output_type: str
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """tokenizer: of the `tokenizers` library. prefix_id: stands for an empty context."""
+
+    tokenizer: Any
+    prefix_id: int
+
+    def count(self, context: str, continuation: str) -> int:
+        found = encode_pair(self.tokenizer, context, continuation, self.prefix_id)
+        return len(found.ids) - found.first
+
+    def cut(self, text: str, max_tokens: int) -> str:
+        """The text up to its token number max_tokens."""
+        offsets = self.tokenizer.encode(text, add_special_tokens=False).offsets
+        return text if len(offsets) <= max_tokens else text[: offsets[max_tokens - 1][1]]
+
+
+def by_stable_hash(documents: Iterable[Document], seed: int) -> list[Document]:
+    return sorted(documents, key=lambda document: stable_hash(seed, document.id))
+
+
+def statement_of(document: Document) -> str:
+    """What a document says about its title: a term's definition, or the whole body; empty where there is none."""
+    definition = json.loads(document.meta).get("definition")
+    return str(definition) if definition is not None else body_of(document)
+
+
+def definitions(documents: Iterable[Document], encoder: Encoder, limit: int, seed: int) -> HeldOutSet:
+    """The definition given the name, as training text has it: name, blank line, definition."""
+    items: list[Item] = []
+    for document in by_stable_hash(documents, seed):
+        continuation = encoder.cut(statement_of(document), MAX_BODY_TOKENS)
+        context = f"{encoder.cut(document.title, MAX_BODY_TOKENS)}\n\n" if document.title else ""
+        if continuation and len(items) < limit:
+            items.append(_likelihood_item(document.id, document.id, context, continuation, encoder))
+    return HeldOutSet("definitions", "loglikelihood", tuple(items))
+
+
+def questions_in_turn(rows: Iterable[Mapping[str, Any]], seed: int) -> list[Mapping[str, Any]]:
+    """Questions in the order of a stable hash, each document's first one before any document's second."""
+    order = sorted(rows, key=lambda row: stable_hash(seed, row["id"]))
+    asked: dict[str, int] = {}
+    turns = []
+    for position, row in enumerate(order):
+        turns.append((asked.get(row["document"], 0), position, row))
+        asked[row["document"]] = turns[-1][0] + 1
+    return [row for _, _, row in sorted(turns, key=lambda turn: turn[:2])]
+
+
+def answers(
+    rows: Sequence[Mapping[str, Any]], prompt_of: Callable[[str], str], encoder: Encoder, limit: int
+) -> HeldOutSet:
+    """The reference answer given the question in the chat template."""
+    items = []
+    for row in rows[:limit]:
+        question, answer = (message["content"] for message in row["messages"][:2])
+        item = _likelihood_item(row["id"], row["document"], prompt_of(question), answer, encoder)
+        items.append({**item, "kind": row["kind"]})
+    return HeldOutSet("answers", "loglikelihood", tuple(items))
+
+
+def generations(rows: Sequence[Mapping[str, Any]], prompt_of: Callable[[str], str], limit: int) -> HeldOutSet:
+    """The same questions, to be answered."""
+    items = []
+    for row in rows[:limit]:
+        question, answer = (message["content"] for message in row["messages"][:2])
+        kept = {"id": row["id"], "document": row["document"], "kind": row["kind"], "question": question}
+        items.append({**kept, "context": prompt_of(question), "continuation": answer})
+    return HeldOutSet("generations", "generate_until", tuple(items))
+
+
+def choices(documents: Iterable[Document], limit: int, seed: int) -> HeldOutSet:
+    """Which of four statements belongs to the title. The wrong ones are of the nearest terms: one parent, one group."""
+    pool = [(document, short) for document in by_stable_hash(documents, seed) if (short := _short_statement(document))]
+    items: list[Item] = []
+    for document, right in pool:
+        if len(items) == limit:
+            break
+        links = set(json.loads(document.links))
+        near = sorted(
+            (other for other in pool if other[1] != right and other[0].title != document.title),
+            key=lambda other: (
+                links.isdisjoint(json.loads(other[0].links)),
+                other[0].group != document.group,
+                stable_hash(seed, f"{document.id}\0{other[0].id}"),
+            ),
+        )
+        wrong = list(dict.fromkeys(text for _, text in near))[: CHOICES - 1]
+        if len(wrong) == CHOICES - 1:
+            gold = int.from_bytes(stable_hash(seed, f"{document.id}\0gold")[:8], "big") % CHOICES
+            statements = [*wrong[:gold], right, *wrong[gold:]]
+            kept = {"id": document.id, "document": document.id, "context": f"{document.title}\n\n"}
+            items.append({**kept, "choices": statements, "gold": gold})
+    return HeldOutSet("choices", "multiple_choice", tuple(items))
+
+
+def running_text(name: str, documents: Iterable[Document], encoder: Encoder, max_tokens: int, seed: int) -> HeldOutSet:
+    """The beginnings of texts, up to `max_tokens` in all: of each group (article, file) one, then of each a second.
+
+    Few tokens of many texts and not all of a few, as the interval is over texts.
+    """
+    seen: dict[str, int] = {}
+    turns = []
+    for position, document in enumerate(by_stable_hash(documents, seed)):
+        turns.append((seen.get(document.group, 0), position, document))
+        seen[document.group] = turns[-1][0] + 1
+    items: list[Item] = []
+    left = max_tokens
+    for _, _, document in sorted(turns, key=lambda turn: turn[:2]):
+        text = encoder.cut(document.text, min(TOKENS_PER_TEXT, left))
+        tokens = encoder.count("", text)
+        if text:
+            items.append({"id": document.id, "document": document.id, "continuation": text, "tokens": tokens})
+        left -= tokens
+        if left <= 0:
+            break
+    return HeldOutSet(name, "loglikelihood_rolling", tuple(items))
+
+
+def by_source(documents: Iterable[Document]) -> Iterator[tuple[str, list[Document]]]:
+    found: dict[str, list[Document]] = {}
+    for document in documents:
+        found.setdefault(document.source, []).append(document)
+    yield from sorted(found.items())
+
+
+def _short_statement(document: Document) -> str:
+    """A statement short enough to choose among four; of a running text its first sentences."""
+    definition = json.loads(document.meta).get("definition")
+    if not document.title:
+        return ""
+    return str(definition) if definition is not None else first_prose(body_of(document), MAX_CHOICE_CHARS)
+
+
+def _likelihood_item(name: str, document: str, context: str, continuation: str, encoder: Encoder) -> dict[str, Any]:
+    tokens = encoder.count(context, continuation)
+    return {"id": name, "document": document, "context": context, "continuation": continuation, "tokens": tokens}

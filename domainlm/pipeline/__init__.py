@@ -1,0 +1,1 @@
+"""What is to be built: the table, the graph, slices, stamps, places."""

@@ -1,0 +1,14 @@
+"""Where things lie in a project, as paths relative to it: artifacts and stamps."""
+
+from __future__ import annotations
+
+
+def artifact_folder(domain: str, artifact: str, shard: str | None = None) -> str:
+    return "/".join(["artifacts", domain, artifact, *([shard] if shard else [])])
+
+
+def stamp_path(domain: str, artifact: str, shard: str | None = None) -> str:
+    return f".domainlm/stamps/{domain}/{artifact}{f'.{shard}' if shard else ''}.json"
+
+
+BUILDS_FILE = ".domainlm/builds.jsonl"

@@ -1,0 +1,141 @@
+"""Stamps: everything that a build needs to know, resolved once by the main process.
+
+In: a resolved configuration. Out: one small file per artifact and shard,
+`.domainlm/stamps/<domain>/<artifact>[.NNNN].json`, rewritten only if changed: code digest, configuration slice,
+versions, and where the inputs lie. `build` reads it and never resolves again, and cluster jobs find it on the shared file
+system. It is no input of a rule: which rules have to run is told by keys (`domainlm/workflow/due.py`), not by its time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from domainlm.config.domain import DomainConfig
+from domainlm.config.errors import ConfigurationError
+from domainlm.pipeline.code import check_package, code_index
+from domainlm.pipeline.graph import compared_domains, stage_inputs
+from domainlm.pipeline.places import artifact_folder, stamp_path
+from domainlm.pipeline.slices import config_slice
+from domainlm.pipeline.stamp import Stamp
+from domainlm.pipeline.table import STAGES, Stage, package_data_files
+from domainlm.sources.index import LocalIndex
+from domainlm.sources.rows import base_model_slice, check_left_behind, text_slices
+from domainlm.store.canonical import canonical_json, pretty_json
+from domainlm.store.notes import read_note
+from domainlm.store.staging import replace_file
+
+LOCK_FILES = ("envs/cpu.lock", "envs/torch.lock")
+_PIN = re.compile(r"^([A-Za-z0-9_.-]+)==([^\s;\\]+)")
+
+
+def locked_versions(project: Path) -> dict[str, str]:
+    """Distribution -> public version in the lock files. The local part (+cpu, +cu130) is a build, not a version."""
+    versions: dict[str, str] = {}
+    for name in LOCK_FILES:
+        try:
+            lines = (project / name).read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise ConfigurationError(
+                f"{name}: cannot be read ({error.strerror}); it says which versions keys are made of: git checkout {name}"
+            ) from error
+        for line in lines:
+            found = _PIN.match(line)
+            if found:
+                versions[found[1].lower().replace("_", "-")] = found[2].split("+")[0]
+    return versions
+
+
+def shard_names(config: DomainConfig) -> list[str]:
+    return [f"{index:04d}" for index in range(config.raw_corpus.shards)]
+
+
+def _roots(config: DomainConfig) -> dict[str, str]:
+    return {name: source.local for name, source in config.sources.items() if source.local is not None}
+
+
+def make_stamps(project: Path, config: DomainConfig, is_remembered: bool = True) -> list[Stamp]:
+    """Every stamp of a domain, in pipeline order. Raises ConfigurationError for missing sources.
+
+    is_remembered: whether digests of files and modules that changed are kept for the next run. `plan` writes nothing.
+    """
+    check_package(project)
+    check_left_behind(project, config)
+    index = LocalIndex(project)
+    code = code_index(project)
+    versions = locked_versions(project)
+    texts = text_slices(project, config, index)
+    model = base_model_slice(project, config, index)
+    stamps: list[Stamp] = []
+    for stage in STAGES:
+        digest = code.digest(stage.modules, package_data_files(stage))
+        missing = [name for name in stage.distributions if name not in versions]
+        if missing:
+            raise ConfigurationError(
+                f"{' and '.join(LOCK_FILES)} have no version of {missing}, which {stage.name} uses"
+            )
+        common: dict[str, Any] = {
+            "domain": config.domain,
+            "artifact": stage.name,
+            "code_digest": digest,
+            "distributions": {name: versions[name] for name in stage.distributions},
+            "uses_torch": stage.uses_torch,
+        }
+        stamps.extend(_stage_stamps(stage, config, common, texts, model))
+    if is_remembered:
+        index.save()
+        code.save()
+    return stamps
+
+
+def _stage_stamps(
+    stage: Stage,
+    config: DomainConfig,
+    common: dict[str, Any],
+    texts: list[dict[str, Any]],
+    model: dict[str, Any],
+) -> list[Stamp]:
+    domain, shards = config.domain, shard_names(config)
+    roots = _roots(config) if stage.name in ("raw_corpus", "base_model", "documents") else {}
+    if stage.is_sharded:
+        stamps = []
+        common_slice = config_slice(stage, config)
+        for number, shard in enumerate(shards):
+            slice_ = texts[number] if stage.name == "raw_corpus" else common_slice
+            inputs = {name: artifact_folder(domain, name, shard) for name in stage.inputs}
+            folder = artifact_folder(domain, stage.name, shard)
+            stamps.append(Stamp(shard=shard, folder=folder, inputs=inputs, config=slice_, roots=roots, **common))
+        gathered = {shard: artifact_folder(domain, stage.name, shard) for shard in shards}
+        folder = artifact_folder(domain, stage.name)
+        # raw_corpus's own section says how files are dealt out, which the shards' inventories show already
+        slice_ = {} if stage.name == "raw_corpus" else common_slice
+        stamps.append(Stamp(shard=None, folder=folder, inputs=gathered, config=slice_, is_gather=True, **common))
+        return stamps
+    inputs = {name: artifact_folder(domain, name) for name in stage_inputs(stage, config)}
+    inputs |= {f"compare:{other}": artifact_folder(other, stage.name) for other in compared_domains(stage, config)}
+    slice_ = config_slice(stage, config)
+    if stage.name == "base_model":
+        slice_ |= model
+    folder = artifact_folder(domain, stage.name)
+    return [Stamp(shard=None, folder=folder, inputs=inputs, config=slice_, roots=roots, **common)]
+
+
+def write_stamps(project: Path, stamps: list[Stamp]) -> None:
+    """Write what changed, and remove the stamps of shards that are no more."""
+    wanted = set()
+    for stamp in stamps:
+        path = project / stamp_path(stamp.domain, stamp.artifact, stamp.shard)
+        wanted.add(path)
+        values = vars(stamp)
+        if not _says(path, values):
+            replace_file(path, pretty_json(values))
+    for folder in {path.parent for path in wanted}:
+        for path in set(folder.glob("*.json")) - wanted:
+            path.unlink(missing_ok=True)
+
+
+def _says(path: Path, values: Mapping[str, Any]) -> bool:
+    """Whether a stamp's file holds these values. One line is written much faster than the readable form, and as strict."""
+    return canonical_json(read_note(path)) == canonical_json(values)

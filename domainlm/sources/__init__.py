@@ -1,0 +1,1 @@
+"""Where raw bytes come from: listed, remembered, fetched, opened."""

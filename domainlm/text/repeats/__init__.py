@@ -1,0 +1,1 @@
+"""What repeats: duplicates, boilerplate, evaluation texts, instruction rows."""

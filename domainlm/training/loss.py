@@ -1,0 +1,103 @@
+"""Cross-entropy of the labelled positions, in chunks, with the gradient computed on the way forward.
+
+In: hidden states of the labelled positions, output weight, labels. Out: one loss per position. The logits of a chunk
+become, in place, their own gradient, and then the hidden states' gradient: 256 rows of a 49,152-token vocabulary at a
+time, instead of logits for every position kept for the backward pass (100 MB a row of 512 in fp32) or computed twice.
+The output weight is frozen, so it has no gradient. (The idea: Liger kernel, arXiv 2410.10989.)
+
+Losses come back per position and are summed by the caller in float64: a sum over a large tensor in torch depends on the
+number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
+
+from domainlm.models.parallel import parallel_map
+from domainlm.models.rows import CHUNK_ROWS, batch_tensors, labelled_positions
+
+if TYPE_CHECKING:
+    import torch
+
+    from domainlm.tokens.rows import PackedRows
+
+
+def chunked_cross_entropy(hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Loss of each position, fp32 [n], in nats. hidden: [n, width]; weight: [vocabulary, width]; labels: int64 [n]."""
+    return cast("torch.Tensor", _chunked_cross_entropy().apply(hidden, weight, labels))
+
+
+@cache
+def _chunked_cross_entropy() -> Any:
+    """The autograd function, made on first use: importing this module must not import torch."""
+    import torch
+
+    class ChunkedCrossEntropy(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+            losses, gradient = losses_and_gradient(hidden, weight, labels, ctx.needs_input_grad[0])
+            if gradient is not None:
+                ctx.save_for_backward(gradient)
+            return losses
+
+        @staticmethod
+        def backward(ctx: Any, *grad_outputs: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+            (gradient,) = ctx.saved_tensors
+            return gradient * grad_outputs[0][:, None].to(gradient.dtype), None, None
+
+    return ChunkedCrossEntropy
+
+
+def losses_and_gradient(
+    hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, has_gradient: bool
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Losses [n] and, where asked for, d(loss of a position) / d(its hidden state) [n, width].
+
+    The buffers serve every chunk: a fresh 50 MB block from the system costs as much as the softmax in it.
+    """
+    import torch
+
+    count, vocabulary = hidden.shape[0], weight.shape[0]
+    losses = torch.empty(count, dtype=torch.float32)
+    gradient = torch.empty_like(hidden) if has_gradient else None
+    rows = min(CHUNK_ROWS, count)
+    compute = torch.empty(rows, vocabulary, dtype=hidden.dtype)
+    precise = torch.empty(rows, vocabulary, dtype=torch.float32)
+    for start in range(0, count, CHUNK_ROWS):
+        chunk = hidden[start : start + CHUNK_ROWS].detach()
+        label = labels[start : start + CHUNK_ROWS, None]
+        size = len(chunk)
+        with torch.no_grad():
+            torch.mm(chunk, weight.t(), out=compute[:size])
+            values = precise[:size].copy_(compute[:size])
+            log_total = values.logsumexp(dim=-1, keepdim=True)
+            losses[start : start + size] = (log_total - values.gather(1, label))[:, 0]
+            if gradient is not None:
+                values.sub_(log_total).exp_().scatter_add_(1, label, torch.full((size, 1), -1.0))
+                torch.mm(compute[:size].copy_(values), weight, out=gradient[start : start + size])
+    return losses, gradient
+
+
+def row_losses(model: Any, rows: PackedRows, indices: list[int], threads: int = 1) -> list[tuple[float, int]]:
+    """(sum of losses, labels) of each row. One row at a time and summed in float64, so that neither the micro-batch nor
+    the number of threads is in the figure."""
+    import numpy as np
+    import torch
+
+    from domainlm.models.load import hidden_states, output_weight
+
+    def row_loss(index: int) -> tuple[float, int]:
+        ids, positions, mask = batch_tensors(rows, [index])
+        with torch.no_grad():
+            hidden, labels = labelled_positions(hidden_states(model, ids, positions), ids, mask)
+            losses, _ = losses_and_gradient(hidden, output_weight(model), labels, False)
+        return float(np.sum(losses.numpy(), dtype=np.float64)), len(labels)
+
+    return list(parallel_map(row_loss, indices, threads))
+
+
+def mean_loss(losses: list[tuple[float, int]]) -> float:
+    """Mean loss over all labels of `row_losses`, in nats."""
+    return math.fsum(total for total, _ in losses) / max(1, sum(count for _, count in losses))

@@ -1,0 +1,222 @@
+"""`domainlm push` and `domainlm pull`: built artifacts to the remote, and from there.
+
+In: the names of artifacts. Out: a report. Push sends what is installed, whatever the configuration says now: its key
+says what it was made from. Pull fills what is hollow, or, for artifacts named, brings what the configuration
+asks for, and of all that they are made from the records only. Neither ever runs a stage. Fetched raw files stay out of a remote: they
+come from their own pinned place, under their own licence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from domainlm.builder.alternatives import Alternative, compare_outputs
+from domainlm.builder.history import recorded_build
+from domainlm.builder.hollow import hollow_folders, is_hollow
+from domainlm.builder.inputs import LEASE_TIMEOUT_SECONDS, fetch_raw_files, install_found
+from domainlm.builder.origins import installed_fault, origin_of_installed, read_origin, trusted_keys
+from domainlm.builder.outlook import missing_entries, needed_stamps, predict
+from domainlm.config.errors import ConfigurationError
+from domainlm.contract import Resources, StageError
+from domainlm.pipeline.places import artifact_folder
+from domainlm.pipeline.table import BY_NAME, STAGES
+from domainlm.store.install import read_installed
+from domainlm.store.lease import lease
+from domainlm.store.local import Store
+from domainlm.store.location import store_folder
+from domainlm.store.manifest import Manifest
+from domainlm.store.remote import Parcel, Remote, Sent, open_remote
+from domainlm.wording import bytes_in_words
+from domainlm.workflow.prepare import prepare
+
+Log = Callable[[str], None]
+_SHARD = re.compile(r"\d{4}")
+
+
+def configured_remote(project: Path, log: Log) -> Remote:
+    """Raises ConfigurationError where no remote is configured. Says which of DVC's options are not used."""
+    remote = open_remote(project)
+    if remote is None:
+        raise ConfigurationError(
+            "no remote is configured; set DOMAINLM_REMOTE to a folder or an s3://, ssh:// or https:// address, or give "
+            "DVC a default remote: dvc remote add --default NAME URL"
+        )
+    if remote.location.ignored:
+        log(f"not used, because credentials come from the environment alone: {', '.join(remote.location.ignored)}")
+    return remote
+
+
+@dataclass(frozen=True)
+class Push:
+    """What a push did, or would do. others: what the remote holds for a key of ours, from a like platform or another.
+
+    hollow: not here, so not sent. damaged: folder -> a file that is not what its manifest says.
+    """
+
+    remote: str
+    is_dry_run: bool
+    sent: Sent
+    hollow: tuple[str, ...] = ()
+    others: Mapping[str, Alternative] = field(default_factory=dict)
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.sent.damaged and not any(other.is_nondeterminism for other in self.others.values())
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "remote": self.remote,
+            "dry_run": self.is_dry_run,
+            "pushed": self.sent.pushed,
+            "present": self.sent.present,
+            "hollow": list(self.hollow),
+            "damaged": self.sent.damaged,
+            "others": {name: other.as_json() for name, other in self.others.items()},
+            "objects_moved": self.sent.moved_objects,
+            "bytes_moved": self.sent.moved_bytes,
+        }
+
+    def lines(self) -> Iterator[str]:
+        verb = "would send" if self.is_dry_run else "sent"
+        moved = f"{bytes_in_words(self.sent.moved_bytes)} in {self.sent.moved_objects} objects"
+        yield f"{verb} {moved} to {self.remote}"
+        yield f"{len(self.sent.pushed)} new there, {len(self.sent.present)} were there, {len(self.hollow)} hollow here"
+        for name, file in self.sent.damaged.items():
+            yield f"{name} was not sent: {file} is not what its manifest says; run: domainlm verify"
+        for name, other in self.others.items():
+            yield f"{name} was not sent, the remote has another output for its key, which stays: {other.in_words()}"
+
+
+def push(project: Path, domain: str, artifacts: Iterable[str], log: Log, is_dry_run: bool = False) -> Push:
+    """Send installed artifacts and their shards; all of them where none is named. Raises RemoteError, StageError."""
+    remote = configured_remote(project, log)
+    store = Store(store_folder(project))
+    named = list(artifacts)
+    sent, hollow = Sent(), []
+    for stage in STAGES:
+        if named and stage.name not in named:
+            continue
+        parcels = []
+        for folder in _folders(project, domain, stage.name):
+            installed = read_installed(project / folder)
+            if installed is None:
+                continue
+            manifest, record = installed
+            if is_hollow(project, folder, record["key"]):
+                hollow.append(folder)
+            else:
+                origin = origin_of_installed(project, folder, record["key"], manifest, store)
+                parcels.append(Parcel(folder, project / folder, record["key"], manifest, record, origin))
+        if not parcels and not hollow and stage.name in named:
+            raise StageError(
+                f"{stage.name} of domain {domain} is not built here; run: snakemake --cores all {stage.name}"
+            )
+        # one artifact after another, so that a push that ends early leaves whole artifacts behind
+        sent.add(remote.push(parcels, store.objects, log, is_dry_run))
+    others = {
+        parcel.name: different
+        for parcel, manifest, record in sent.others
+        if (different := compare_outputs(store, (manifest, record), (parcel.manifest, parcel.record))) is not None
+    }
+    return Push(str(remote.location), is_dry_run, sent, tuple(hollow), others)
+
+
+def _folders(project: Path, domain: str, artifact: str) -> list[str]:
+    """Folders of an artifact and of its shards, as far as they are there."""
+    folder = artifact_folder(domain, artifact)
+    path = project / folder
+    shards = sorted(p.name for p in path.iterdir() if _SHARD.fullmatch(p.name)) if path.is_dir() else []
+    return [folder, *(f"{folder}/{shard}" for shard in shards if BY_NAME[artifact].is_sharded)]
+
+
+@dataclass(frozen=True)
+class Pull:
+    """What a pull did, or would do. missing: folder -> the first file that the remote does not have, sound."""
+
+    remote: str
+    is_dry_run: bool
+    filled: Mapping[str, int]
+    missing: Mapping[str, str]
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "bytes_moved": sum(self.filled.values())}
+
+    def lines(self) -> Iterator[str]:
+        verb = "would fetch" if self.is_dry_run else "fetched"
+        yield f"{verb} {bytes_in_words(sum(self.filled.values()))} from {self.remote}"
+        for name, moved in self.filled.items():
+            yield f"{name}: {bytes_in_words(moved)}"
+        for name, file in self.missing.items():
+            yield f"{name} stays hollow: the remote has no sound {file}; a build that needs it builds it"
+
+
+def pull_hollow(project: Path, domain: str, log: Log, is_dry_run: bool = False) -> Pull:
+    """Fill every hollow artifact of a domain. Raises RemoteError."""
+    remote = configured_remote(project, log)
+    store = Store(store_folder(project))
+    filled, missing = {}, {}
+    for folder in hollow_folders(project, domain):
+        installed = read_installed(project / folder)
+        # a shard is filled with the whole artifact that it is part of
+        if installed is None or folder.rpartition("/")[0] in filled:
+            continue
+        manifest, record = installed
+        if not is_hollow(project, folder, record["key"]):
+            continue
+        keys = trusted_keys(project)
+        fault = installed_fault(project, folder, store, keys) if keys is not None else None
+        if fault is not None:
+            log(f"{folder} is not filled: {fault}")
+            missing[folder] = "signed record"
+            continue
+        if is_dry_run:
+            filled[folder] = sum(entry.size for entry in missing_entries(manifest, store))
+            continue
+        with lease(store.leases, record["key"], LEASE_TIMEOUT_SECONDS, log):
+            origin = read_origin(project, folder, record["key"])
+            is_whole, moved = install_found(project, folder, manifest, record, store, log, origin)
+        if is_whole:
+            fetch_raw_files(project, folder, store, log)
+            filled[folder] = moved
+        else:
+            missing[folder] = _first_missing(manifest, store)
+    return Pull(str(remote.location), is_dry_run, filled, missing)
+
+
+def _first_missing(manifest: Manifest, store: Store) -> str:
+    return next((entry.path for entry in missing_entries(manifest, store)), "file")
+
+
+def pull_named(project: Path, domain: str, artifacts: Iterable[str], log: Log, is_dry_run: bool = False) -> Pull:
+    """Bring artifacts as the configuration asks for them. Raises StageError where one must be built."""
+    remote = configured_remote(project, log)
+    store = Store(store_folder(project))
+    names = list(artifacts)
+    if is_dry_run:
+        from domainlm.config.resolve import resolve
+        from domainlm.pipeline.stamps import make_stamps
+
+        stamps = make_stamps(project, resolve(project, {"domain": domain}), is_remembered=False)
+    else:
+        stamps = list(prepare({"domain": domain}, project, targets=names).stamps.values())
+    filled = {}
+    for name in names:
+        outlooks = predict(project, stamps, name, store, remote)
+        first = next((outlook.stamp for outlook in outlooks if outlook.state == "build"), None)
+        if first is not None:
+            raise StageError(
+                f"{remote} has no record of {first.folder} as the configuration asks for it, which {name} is made "
+                f"from; build it: snakemake --cores all {name} --config domain={domain}"
+            )
+        filled[artifact_folder(domain, name)] = outlooks[-1].fetch_bytes
+    if not is_dry_run:
+        for stamp in {stamp.folder: stamp for name in names for stamp in needed_stamps(stamps, name)}.values():
+            is_wanted = stamp.shard is None and stamp.artifact in names
+            outcome = recorded_build(project, stamp, Resources(log=log), is_wanted, may_run=False)
+            if is_wanted:
+                filled[stamp.folder] = outcome.moved_bytes
+    return Pull(str(remote.location), is_dry_run, filled, {})

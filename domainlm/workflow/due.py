@@ -1,0 +1,156 @@
+"""Which artifacts are due: what is installed and is not what its stamp asks for, told by keys and contents, never by ages.
+
+In: the stamps of a configuration, the workspace, the store. Out: folders whose rules Snakemake has to run. Nothing is changed.
+
+Snakemake compares times. A failed job's old manifest is put back with a new time; a `dvc checkout` brings other bytes with old
+times; a clock is set back; a build of an older configuration ends last. In each of them the times say "up to date". So an
+artifact counts as present where the key of its record is that of the action which its stamp asks for, made from the inputs that
+are there, and its files are those of its manifest; everything else with a manifest is due. Taking that manifest away would make
+its rule run, too, but a dry run would change the workspace, and what a kill leaves would be guesswork.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping
+from pathlib import Path
+
+from domainlm.builder.hollow import is_hollow
+from domainlm.pipeline.stamp import Stamp, action_of, read_installed_note
+from domainlm.pipeline.table import BY_NAME
+from domainlm.store.actions import action_key
+from domainlm.store.canonical import sha256_of
+from domainlm.store.install import is_sound, read_record
+from domainlm.store.local import Store
+from domainlm.store.manifest import ACTION_NAME, MANIFEST_NAME, parse_manifest
+
+
+def needed_folders(stamps: list[Stamp], targets: Iterable[str]) -> set[str]:
+    """Folders of what Snakemake's targets name and of everything that it is made from."""
+    inputs = {stamp.folder: stamp.inputs.values() for stamp in stamps}
+    whole = {stamp.artifact: stamp.folder for stamp in stamps if stamp.shard is None}
+    waiting = [_folder_of(name, inputs, whole) for name in targets or ["all"]]
+    found: set[str] = set()
+    while waiting:
+        folder = waiting.pop()
+        if folder not in found and folder in inputs:
+            found.add(folder)
+            waiting.extend(inputs[folder])
+    return found
+
+
+def _folder_of(target: str, folders: Container[str], whole: Mapping[str, str]) -> str:
+    """Folder that a target of Snakemake is made for; of a log or a benchmark, which can be targets, that of its artifact."""
+    folder = str(Path(target).parent)
+    if folder in folders:
+        return folder
+    # a rule for each shard is no target, but may be among the rules to run
+    names = [part.split(".")[0].removesuffix("_shard") for part in Path(target).parts]
+    return whole[next((name for name in reversed(names) if name in whole), "eval_report")]
+
+
+def requested_artifacts(targets: Iterable[str]) -> set[str]:
+    """Artifacts that Snakemake's targets (rules or files) name. No target: the report."""
+    found = set()
+    for target in targets or ["all"]:
+        parts = Path(target).parts
+        name = parts[-2] if parts[-1] == MANIFEST_NAME and len(parts) > 1 else target
+        found.add("eval_report" if name == "all" else name)
+    return found & set(BY_NAME)
+
+
+def find_due(
+    project: Path, stamps: list[Stamp], needed: set[str], requested: set[str], store: Store, is_remembered: bool = True
+) -> set[str]:
+    """Folders of artifacts and shards, among the needed ones, of which something is there and whose rules have to run.
+
+    That is: of another key, damaged, without bytes although they are requested by name, made from fetched files that were written
+    to, or left without a manifest by a job that ended while it installed what the store has. Of what is not there at all Snakemake
+    makes what something needs; somebody may have removed it to make room. is_remembered: whether a file that was only touched
+    gets its object's time back, so that it is hashed once.
+    """
+    due = _of_damaged_fetches(project, stamps, store) & needed
+    # folder -> tree digest of what is there, or would be after its rule ran; None where nobody knows before it is built
+    digests: dict[str, str | None] = {}
+    for stamp in stamps:
+        if stamp.folder not in needed:
+            continue
+        folder = project / stamp.folder
+        data, record = _manifest_bytes(folder), read_record(folder)
+        key = _key(project, stamp, digests)
+        if data is not None and record is not None and record.get("key") == key:
+            digests[stamp.folder] = sha256_of(data)
+            if is_hollow(project, stamp.folder, record["key"]):
+                is_present = stamp.shard is not None or stamp.artifact not in requested
+            else:
+                is_present = _is_as_listed(folder, data, is_remembered)
+        else:
+            digests[stamp.folder] = _digest_elsewhere(project, stamp, key, store)
+            is_present = data is None and not _is_left_over(folder, key, store)
+        if not is_present:
+            due.add(stamp.folder)
+    return due
+
+
+def _key(project: Path, stamp: Stamp, digests: Mapping[str, str | None]) -> str | None:
+    """Key of the action that a stamp asks for; None where an input is not known yet."""
+    inputs = {}
+    for name, path in stamp.inputs.items():
+        # another domain's results, which this run does not make, are what lies there
+        data = None if path in digests else _manifest_bytes(project / path)
+        digest = digests[path] if path in digests else sha256_of(data) if data is not None else None
+        if digest is None:
+            return None
+        inputs[name] = digest
+    return action_key(action_of(stamp, inputs))
+
+
+def _digest_elsewhere(project: Path, stamp: Stamp, key: str | None, store: Store) -> str | None:
+    """Tree digest that a key gave before, here or in the store: what was made from it is up to date without its bytes."""
+    if key is None:
+        return None
+    note = read_installed_note(project, stamp)
+    if note is not None and note[0] == key:
+        return note[1]
+    hit = store.actions.get(key)
+    return hit[0].tree_digest if hit is not None else None
+
+
+def _is_left_over(folder: Path, key: str | None, store: Store) -> bool:
+    """Whether a folder without its manifest is the rest of an install, and what was meant can be put there by links."""
+    if key is None or not (folder / ACTION_NAME).exists():
+        return False
+    hit = store.actions.get(key)
+    return hit is not None and store.has_all(hit[0])
+
+
+def _manifest_bytes(folder: Path) -> bytes | None:
+    try:
+        return (folder / MANIFEST_NAME).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except IsADirectoryError:
+        # something is there, and it is no manifest
+        return b""
+
+
+def _is_as_listed(folder: Path, data: bytes, is_remembered: bool) -> bool:
+    try:
+        manifest = parse_manifest(data)
+    except (ValueError, KeyError, TypeError):
+        return False
+    return is_sound(folder, manifest, is_remembered)
+
+
+def _of_damaged_fetches(project: Path, stamps: list[Stamp], store: Store) -> set[str]:
+    """Folders of raw_corpus whose fetched files in the store were written to; their build fetches them again."""
+    found: set[str] = set()
+    is_written_to: dict[str, bool] = {}
+    for stamp in stamps:
+        if stamp.artifact != "raw_corpus" or stamp.shard is None:
+            continue
+        for sha256 in (row["sha256"] for row in stamp.config["fetched"]):
+            if sha256 not in is_written_to:
+                is_written_to[sha256] = store.objects.is_written_to(sha256)
+            if is_written_to[sha256] and (project / stamp.folder / MANIFEST_NAME).exists():
+                found.add(stamp.folder)
+    return found

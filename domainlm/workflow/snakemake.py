@@ -1,0 +1,158 @@
+"""What Snakemake is given and asked: the paths of each rule, the shell line, its settings before it makes its graph.
+
+In: a resolved domain and its stamps (`domainlm/workflow/prepare.py`). Out: a `Workflow`, whose methods return paths relative to the
+project.
+"""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from domainlm.builder.hollow import is_hollow
+from domainlm.config.domain import DomainConfig
+from domainlm.config.errors import ConfigurationError
+from domainlm.config.resolve import default_domain
+from domainlm.pipeline.places import artifact_folder, stamp_path
+from domainlm.pipeline.stamp import Stamp, parse_stamp
+from domainlm.pipeline.stamps import shard_names
+from domainlm.pipeline.table import BY_NAME
+from domainlm.store.install import read_record
+from domainlm.store.late_files import read_late
+from domainlm.store.manifest import MANIFEST_NAME
+
+# options of Snakemake's command line with which it runs no job
+# fmt: off
+LOOKS = (
+    "dryrun", "touch", "lint", "list_rules", "list_target_rules", "print_compilation", "report", "containerize",
+    "generate_unit_tests", "dag", "rulegraph", "filegraph", "d3dag", "unlock", "cleanup_metadata", "conda_cleanup_envs",
+    "conda_create_envs_only", "list_conda_envs", "cleanup_shadow", "container_cleanup_images", "list_changes",
+    "list_input_changes", "list_params_changes", "list_untracked", "summary", "detailed_summary", "archive",
+    "delete_all_output", "delete_temp_output",
+)
+# fmt: on
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """A resolved domain as the rules see it. stamps: empty in a job of a cluster, which reads those few that it needs."""
+
+    project: Path
+    config: DomainConfig
+    stamps: Mapping[tuple[str, str | None], Stamp]
+    # manifests whose rules have to run, whatever Snakemake makes of the files' times
+    due: tuple[str, ...] = ()
+
+    @property
+    def domain(self) -> str:
+        return self.config.domain
+
+    @property
+    def shards(self) -> list[str]:
+        return shard_names(self.config)
+
+    def manifest(self, artifact: str, shard: str | None = None) -> str:
+        """The rule's output."""
+        return f"{artifact_folder(self.domain, artifact, shard)}/{MANIFEST_NAME}"
+
+    def inputs(self, artifact: str, shard: str | None = None) -> list[str]:
+        """The rule's inputs: upstream manifests. Raises ConfigurationError where a compared domain was not built."""
+        stamp = self.stamps[artifact, shard] if self.stamps else self._written_stamp(artifact, shard)
+        for name, folder in stamp.inputs.items():
+            if name.startswith("compare:") and not (self.project / folder / MANIFEST_NAME).exists():
+                other = name.removeprefix("compare:")
+                raise ConfigurationError(
+                    f"eval_results.compare names {other!r}, whose results are not built ({folder}); build them first: "
+                    f"snakemake --cores all --config domain={other}"
+                )
+        return [f"{folder}/{MANIFEST_NAME}" for folder in stamp.inputs.values()]
+
+    def _written_stamp(self, artifact: str, shard: str | None) -> Stamp:
+        path = self.project / stamp_path(self.domain, artifact, shard)
+        data = read_late(path)
+        stamp = parse_stamp(data) if data is not None else None
+        if stamp is None:
+            wrong = "is not there" if data is None else "is torn, or of another version"
+            raise ConfigurationError(f"stamp {path} {wrong}; the snakemake that submits the jobs writes it")
+        return stamp
+
+    def log(self, artifact: str, shard: str | None = None) -> str:
+        return f"logs/{self.domain}/{artifact}{f'/{shard}' if shard else ''}.log"
+
+    def benchmark(self, artifact: str, shard: str | None = None) -> str:
+        return f"logs/{self.domain}/{artifact}{f'/{shard}' if shard else ''}.benchmark.tsv"
+
+    def memory_mb(self, artifact: str) -> int:
+        return BY_NAME[artifact].memory_mb
+
+    def say_how_to_use(self) -> None:
+        """Print where the adapter lies and how to load it, once it is built."""
+        adapter = artifact_folder(self.domain, "sft_adapter")
+        if not (self.project / adapter / MANIFEST_NAME).exists():
+            return
+        base = "merged_model" if self.config.sft_adapter.relay == "merge" else "base_model"
+        folder = artifact_folder(self.domain, base)
+        report = artifact_folder(self.domain, "eval_report") + "/report.html"
+        print(
+            f"\nadapter: {adapter}\nbase:    {folder}\n"
+            f"use it:  model = AutoModelForCausalLM.from_pretrained({folder!r})\n"
+            f"         model = PeftModel.from_pretrained(model, {adapter!r})   # docs/tutorial.md has the whole script",
+            file=sys.stderr,
+        )
+        record = read_record(self.project / folder)
+        if record is not None and is_hollow(self.project, folder, record["key"]):
+            domain = "" if self.domain == default_domain(self.project) else f" --domain {self.domain}"
+            print(f"the base is still in the remote; fetch it first:  domainlm pull {base}{domain}", file=sys.stderr)
+        if (self.project / report).exists():
+            print(f"report:  {report}", file=sys.stderr)
+
+
+def asked_of_snakemake() -> tuple[Any, set[str], bool]:
+    """Snakemake's settings (the rules to run whatever their state), the rules and files that it goes for, whether it runs jobs.
+
+    The settings are None where it makes no graph. The Snakefile is read while the call that is given them runs, and
+    `workflow.dag_settings` is set only after that; what is requested and what is due has to be known before the graph is made.
+    What is named by --forcerun, --until or --prioritize is made, too. Whether jobs will run its command line alone knows by then.
+    Without one (its Python interface) they do.
+    """
+    settings, targets, is_run = None, set[str](), True
+    frame = inspect.currentframe()
+    while frame is not None:
+        caller: Any = frame.f_locals.get("self")
+        if type(caller).__name__ == "DAGApi":
+            settings = caller.dag_settings
+            targets |= {*(settings.targets or ["all"]), *settings.forcerun, *settings.until}
+        if frame.f_code.co_name == "args_to_api":
+            arguments = frame.f_locals.get("args")
+            is_run = not any(getattr(arguments, name, None) for name in LOOKS)
+            targets |= {*(getattr(arguments, "prioritize", None) or ())}
+        frame = frame.f_back
+    return settings, targets, is_run
+
+
+def share_volume() -> None:
+    """Let Snakemake's Kubernetes executor know that its pods see this folder, as profiles/kubernetes mounts it.
+
+    The plugin declares that pods share nothing, whatever --shared-fs-usage says. Snakemake would then copy what a rule names, which
+    here are manifests, through a storage provider, and the bytes of artifacts, which no rule names, would be nowhere.
+    """
+    from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
+
+    plugins = ExecutorPluginRegistry().plugins
+    if "kubernetes" in plugins:
+        plugins["kubernetes"].common_settings.implies_no_shared_fs = False
+
+
+def build_command() -> str:
+    """The shell line of every rule. `exec`, so that the build's parent is Snakemake and it ends when Snakemake does.
+
+    $PPID is set by the shell when it starts, half a second before Python can look who its parent is.
+    """
+    # Snakemake fills in what stands in braces
+    python = shlex.quote(sys.executable).replace("{", "{{").replace("}", "}}")
+    return f"exec {python} -m domainlm build --as-needed --parent $PPID"

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domainlm import loading
+from domainlm.builder.stage_code import StageCode, check_slice, load_code, running
+from domainlm.contract import StageError
+from domainlm.loading import RAN, CodeError, Source
+from domainlm.pipeline.stamp import Stamp
+from domainlm.store.local import Store
+
+
+@pytest.fixture
+def stamps(text_project: Any) -> dict[str, Stamp]:
+    return {stamp.artifact: stamp for stamp in text_project.stamps() if stamp.shard in (None, "0000")}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def load(text_project: Any, stamp: Stamp, store: Store) -> StageCode:
+    return load_code(text_project.path, stamp, store)
+
+
+def test_what_may_be_loaded_is_what_ran_and_what_was_digested(
+    text_project: Any, stamps: dict[str, Stamp], store: Store
+) -> None:
+    code = load(text_project, stamps["documents"], store)
+    assert code.module.__name__ == "domainlm.stages.documents"
+    assert {"domainlm", "domainlm.loading", "domainlm.config.text", "domainlm.text.reading.pdf"} <= set(code.sources)
+    for name, (_, source) in RAN.items():
+        assert code.sources[name] == hashlib.sha256(source).hexdigest()
+
+
+def test_another_digest_than_that_of_what_ran_is_refused(
+    text_project: Any, stamps: dict[str, Stamp], store: Store
+) -> None:
+    stamp = dataclasses.replace(stamps["documents"], code_digest="0" * 64)
+    with pytest.raises(StageError, match="edited since this run began"):
+        load(text_project, stamp, store)
+
+
+def test_what_ran_counts_although_the_file_holds_the_digested_source(
+    text_project: Any, stamps: dict[str, Stamp], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an edit that was put back between the import and the comparison."""
+    path, source = RAN["domainlm.raw.segments"]
+    monkeypatch.setitem(RAN, "domainlm.raw.segments", Source(path, source + b"\nEXTRA = 1\n"))
+    with pytest.raises(StageError, match="edited since this run began"):
+        load(text_project, stamps["raw_corpus"], store)
+    # a comment is no other code
+    monkeypatch.setitem(RAN, "domainlm.raw.segments", Source(path, source + b"\n# a comment\n"))
+    load(text_project, stamps["raw_corpus"], store)
+
+
+def test_a_module_that_something_else_loaded_is_refused(
+    text_project: Any, stamps: dict[str, Stamp], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(text_project, stamps["raw_corpus"], store)
+    monkeypatch.delitem(RAN, "domainlm.raw.segments")
+    with pytest.raises(StageError, match=r"segments was run from something that is no source file"):
+        load(text_project, stamps["raw_corpus"], store)
+
+
+def test_a_module_of_another_place_is_refused(
+    text_project: Any, stamps: dict[str, Stamp], store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    load(text_project, stamps["raw_corpus"], store)
+    source = RAN["domainlm.raw.segments"].source
+    monkeypatch.setitem(RAN, "domainlm.raw.segments", Source(str(tmp_path / "segments.py"), source))
+    with pytest.raises(StageError, match=r"tmp.*/segments\.py, but the code digest is of"):
+        load(text_project, stamps["raw_corpus"], store)
+
+
+@pytest.mark.parametrize("name", ["domainlm", "domainlm.loading"])
+def test_stale_bytecode_of_what_python_itself_loads_is_refused(
+    name: str, text_project: Any, stamps: dict[str, Stamp], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(loading._by_python, name, compile("SIZE = 3\n", RAN[name].path, "exec"))
+    with pytest.raises(StageError, match="loaded from bytecode of other code"):
+        load(text_project, stamps["raw_corpus"], store)
+
+
+def test_every_section_is_made_of_its_slice_once_more(stamps: dict[str, Stamp]) -> None:
+    assert len(stamps) == 15
+    for stamp in stamps.values():
+        check_slice(stamp)
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"max_archive_depth": 3},
+        {"sequence_length": 512, "extra": 1},
+        {"sequence_length": "512"},
+        {"sequence_length": 1},
+    ],
+)
+def test_a_slice_that_the_models_would_make_something_else_of_is_refused(
+    stamps: dict[str, Stamp], section: dict[str, Any]
+) -> None:
+    check_slice(stamps["pt_tokens"])
+    stamp = dataclasses.replace(stamps["pt_tokens"], config={"section": section})
+    with pytest.raises(StageError, match="domainlm/config was edited since the stamp of pt_tokens was written"):
+        check_slice(stamp)
+
+
+def test_a_default_that_is_not_in_the_slice_is_refused(stamps: dict[str, Stamp]) -> None:
+    """A knob that is newer than the stamp: its default would be in the result, and not in the key."""
+    section = dict(stamps["documents"].config["section"])
+    del section["max_seconds"]
+    with pytest.raises(StageError, match="something else than the action key has"):
+        check_slice(dataclasses.replace(stamps["documents"], config={"section": section}))
+
+
+def test_a_refused_import_ends_the_run(text_project: Any, stamps: dict[str, Stamp], store: Store) -> None:
+    code = load(text_project, stamps["raw_corpus"], store)
+    with (
+        pytest.raises(StageError, match="edited while a stage ran"),
+        running(stamps["raw_corpus"], code),
+    ):
+        raise CodeError("domainlm.text.new was edited while a stage ran")
+    other = dataclasses.replace(stamps["raw_corpus"], code_digest="0" * 64)
+    with pytest.raises(StageError, match="were edited while it ran"), running(other, code):
+        pass
+    with running(stamps["raw_corpus"], code):
+        pass

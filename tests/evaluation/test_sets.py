@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from domainlm.evaluation.scoring import encode_pair
+from domainlm.evaluation.sets import Encoder, choices, definitions, questions_in_turn, running_text
+from domainlm.text.document import Document
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: index for index, token in enumerate(["<end>", *alphabet, "ĊĊ", "ab"])}
+    tokenizer = Tokenizer(models.BPE(vocabulary, [("Ċ", "Ċ"), ("a", "b")]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    return Encoder(tokenizer, 0)
+
+
+def document(identifier: str, text: str, title: str = "", group: str = "g", links: str = "[]", **meta: Any) -> Document:
+    labels = {
+        "source": "s",
+        "role": "corpus",
+        "licence": "L",
+        "authority": "",
+        "stance": "",
+        "path": "p",
+        "section": "",
+    }
+    place = {"start": 0, "end": 1, "group": group, "links": links}
+    return Document(id=identifier, title=title, text=text, meta=json.dumps(meta), **place, **labels)
+
+
+def test_only_tokens_of_the_continuation_are_scored(encoder: Encoder) -> None:
+    found = encode_pair(encoder.tokenizer, "name\n\n", "abc", 0)
+    pieces = [encoder.tokenizer.id_to_token(token) for token in found.ids]
+    # alone, the context ends with one token of two line feeds; before a letter they are two
+    assert "ĊĊ" in encoder.tokenizer.encode("name\n\n").tokens
+    assert pieces[found.first :] == ["ab", "c"]
+    assert pieces[: found.first] == [*"name", "Ċ", "Ċ"]
+
+
+def test_a_token_across_the_border_belongs_to_the_continuation(encoder: Encoder) -> None:
+    found = encode_pair(encoder.tokenizer, "xa", "b", 0)
+    assert len(found.ids) - found.first == 1
+
+
+def test_an_empty_context_is_the_end_of_text(encoder: Encoder) -> None:
+    found = encode_pair(encoder.tokenizer, "", "abc", 0)
+    assert found.ids[0] == 0
+    assert found.first == 1
+    assert len(found.ids) == 3
+
+
+def test_definitions_of_terms_and_bodies_of_sections(encoder: Encoder) -> None:
+    term = document("t", "Name\n\nIts definition. A comment.", "Name", definition="Its definition.")
+    section = document("s", "Heading\n\nA body.", "Heading")
+    items = {item["id"]: item for item in definitions([term, section], encoder, 10, 17).items}
+    assert (items["t"]["context"], items["t"]["continuation"]) == ("Name\n\n", "Its definition.")
+    assert (items["s"]["context"], items["s"]["continuation"]) == ("Heading\n\n", "A body.")
+    assert items["s"]["tokens"] == encoder.count("Heading\n\n", "A body.")
+
+
+def test_a_term_without_definition_and_a_long_body(encoder: Encoder) -> None:
+    bare = document("t", "Name\n\nSynonyms: other.", "Name", definition="")
+    long = document("s", "Heading\n\n" + "x y " * 500, "Heading")
+    [item] = definitions([bare, long], encoder, 10, 17).items
+    assert item["id"] == "s"
+    assert item["tokens"] == 128
+
+
+def test_a_larger_limit_adds_items_and_changes_none(encoder: Encoder) -> None:
+    documents = [document(str(i), f"T{i}\n\nBody {i}.", f"T{i}") for i in range(20)]
+    few, more = (definitions(documents, encoder, limit, 17).items for limit in (5, 9))
+    assert len(few) == 5
+    assert more[:5] == few
+    assert definitions(reversed(documents), encoder, 5, 17).items == few
+
+
+def test_each_document_is_asked_once_before_any_twice() -> None:
+    rows = [{"id": f"{name}:{kind}", "document": name} for name in "abc" for kind in ("one", "two")]
+    order = [row["document"] for row in questions_in_turn(rows, 17)]
+    assert sorted(order[:3]) == sorted(order[3:]) == ["a", "b", "c"]
+
+
+def test_wrong_choices_are_the_nearest_terms() -> None:
+    def term(name: str, group: str, parent: str) -> Document:
+        return document(name, name, name, group, json.dumps([parent]), definition=f"Of {name}.")
+
+    siblings = [term(name, "g1", "p1") for name in ("a", "b")]
+    same_group = [term(name, "g1", name) for name in ("c", "d")]
+    others = [term(name, "g2", name) for name in ("e", "f", "h")]
+    items = choices([*siblings, *same_group, *others], 10, 17).items
+    [item] = [item for item in items if item["id"] == "a"]
+    assert set(item["choices"]) == {"Of a.", "Of b.", "Of c.", "Of d."}
+    assert item["choices"][item["gold"]] == "Of a."
+    assert len({item["gold"] for item in items}) > 1
+
+
+def test_too_few_terms_give_no_choices() -> None:
+    assert choices([document("a", "a", "a", definition="Of a.")], 10, 17).items == ()
+
+
+def test_running_text_takes_of_each_group_one_and_stops_at_its_tokens(encoder: Encoder) -> None:
+    documents = [document(f"{group}{part}", "x y z " * 30, group=group) for group in "abcd" for part in range(3)]
+    found = running_text("general_held_out", documents, encoder, 450, 17).items
+    assert sum(item["tokens"] for item in found) == 450
+    assert [item["id"][0] for item in found] == list(dict.fromkeys(item["id"][0] for item in found))

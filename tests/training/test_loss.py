@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from domainlm.models.load import load_model
+from domainlm.models.rows import labelled_positions
+from domainlm.tokens.rows import read_split
+from domainlm.training.loss import chunked_cross_entropy, mean_loss, row_losses
+
+
+@pytest.mark.parametrize("count", [1, 255, 256, 257, 600])
+def test_losses_and_gradients_equal_plain_cross_entropy(count: int) -> None:
+    generator = torch.Generator().manual_seed(count)
+    hidden = torch.randn(count, 24, generator=generator, requires_grad=True)
+    weight = torch.randn(101, 24, generator=generator)
+    labels = torch.randint(0, 101, (count,), generator=generator)
+    scale = torch.rand(count, generator=generator)
+
+    losses = chunked_cross_entropy(hidden, weight, labels)
+    losses.backward(scale)
+    assert hidden.grad is not None
+    gradient = hidden.grad.clone()
+    hidden.grad = None
+    plain = torch.nn.functional.cross_entropy(hidden @ weight.t(), labels, reduction="none")
+    plain.backward(scale)
+
+    assert torch.allclose(losses, plain, atol=1e-5)
+    assert torch.allclose(gradient, hidden.grad, atol=1e-5)
+
+
+def test_bfloat16_is_close_to_float32() -> None:
+    generator = torch.Generator().manual_seed(0)
+    hidden, weight = torch.randn(300, 24, generator=generator), torch.randn(101, 24, generator=generator)
+    labels = torch.randint(0, 101, (300,), generator=generator)
+    low = hidden.bfloat16().requires_grad_()
+    losses = chunked_cross_entropy(low, weight.bfloat16(), labels)
+    losses.sum().backward()
+    plain = torch.nn.functional.cross_entropy(low.detach().float() @ weight.bfloat16().float().t(), labels)
+    assert abs(float(losses.mean()) - float(plain)) < 0.02
+    assert low.grad is not None
+    assert low.grad.dtype == torch.bfloat16
+
+
+def test_no_gradient_is_computed_without_need() -> None:
+    losses = chunked_cross_entropy(torch.randn(5, 8), torch.randn(11, 8), torch.zeros(5, dtype=torch.int64))
+    assert not losses.requires_grad
+
+
+def test_the_position_before_a_label_predicts_it() -> None:
+    hidden = torch.arange(4.0).view(1, 4, 1)
+    ids = torch.tensor([[10, 11, 12, 13]])
+    chosen, labels = labelled_positions(hidden, ids, torch.tensor([[0, 1, 0, 1]], dtype=torch.uint8))
+    assert chosen[:, 0].tolist() == [0.0, 2.0]
+    assert labels.tolist() == [11, 13]
+
+
+def test_row_losses_equal_the_model_s_own(make_base: Callable[..., Path], make_tokens: Callable[..., Path]) -> None:
+    model = load_model(make_base("qwen2"), "float32")
+    rows = read_split(make_tokens([32, 32]), "validation")
+    found = row_losses(model, rows, [0, 1])
+    ids = torch.tensor(rows.ids.tolist())
+    with torch.no_grad():
+        expected = float(model(input_ids=ids, labels=ids).loss)
+    assert mean_loss(found) == pytest.approx(expected, rel=1e-5)
+    assert [count for _, count in found] == [31, 31]
+    assert mean_loss([(1.0, 1), (5.0, 2)]) == 2.0
+    assert math.isfinite(mean_loss([]))
