@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     pass
@@ -36,8 +36,15 @@ class Stage:
     package_data: tuple[str, ...] = ()
     launched: tuple[str, ...] = ()
     is_sharded: bool = False
+    # which of the configuration's sources it brings in: texts as raw files, or the base model
+    declares: Literal["texts", "model"] | None = None
     uses_torch: bool = False
     memory_mb: int = 1000
+
+    @property
+    def lists_raw_files(self) -> bool:
+        """Whether its output is an inventory of raw files, which lie in the store or in their folders and not in it."""
+        return self.declares == "texts"
 
     @property
     def module(self) -> str:
@@ -50,8 +57,8 @@ class Stage:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("raw_corpus", is_sharded=True, distributions=("pyarrow",)),
-    Stage("base_model", distributions=(*TORCH, "gguf", "jinja2"), uses_torch=True, memory_mb=3000),
+    Stage("raw_corpus", is_sharded=True, declares="texts", distributions=("pyarrow",)),
+    Stage("base_model", declares="model", distributions=(*TORCH, "gguf", "jinja2"), uses_torch=True, memory_mb=3000),
     Stage(
         "documents",
         inputs=("raw_corpus",),
