@@ -91,7 +91,7 @@ def bring_pip() -> None:
         done = subprocess.run([sys.executable, "-c", "import ensurepip"], capture_output=True, check=False)
         if done.returncode != 0:
             sys.exit(NO_ENSUREPIP)
-        run([sys.executable, "-m", "ensurepip", "--upgrade", "--default-pip"])
+        run([sys.executable, "-m", "ensurepip", "--upgrade", "--default-pip"], output=subprocess.DEVNULL)
     importlib.invalidate_caches()
 
 
@@ -119,7 +119,7 @@ def install_torch(wanted: str, index: str) -> None:
     has_all = installed is not None and all(installed_version(name) for name in found.needs & cuda)
     if not has_all:
         say(
-            f"torch {found.version} from here is the CUDA build: it downloads {download_size()} and takes about twice "
+            f"torch {found.version} from here is the CUDA build: it downloads {download_size()} and takes almost twice "
             f"that on disk.\n  It runs without a GPU, too. The CPU build is about 0.2 GB: stop here with Ctrl-C and give "
             f"the same command with TORCH=cpu ({HOW_TO})."
         )
@@ -234,8 +234,8 @@ def install(*arguments: str) -> None:
     run([*PIP, "install", *arguments])
 
 
-def run(command: list[str]) -> None:
-    done = subprocess.run(command, check=False)
+def run(command: list[str], output: int | None = None) -> None:
+    done = subprocess.run(command, stdout=output, check=False)
     if done.returncode != 0:
         # not the arguments: an index may have a login in its address
         sys.exit(

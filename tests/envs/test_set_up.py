@@ -229,7 +229,19 @@ def test_the_small_build_comes_by_uv_where_pip_leads_to_the_large_one(project: P
     assert project.installed() == ALL | {"torch": "2.13.0+cpu", "uv": "1.0"}
     told = project.told.read_text().splitlines()
     assert told[told.index("--torch-backend") :][:2] == ["--torch-backend", "cpu"]
+    assert "--reinstall-package" not in told
     assert "GB" not in done.stdout
+
+
+def test_the_small_build_replaces_the_large_one(project: Project, tmp_path: Path) -> None:
+    project.offer("2.13.0", CUDA)
+    assert project.set_up().returncode == 0
+    (tmp_path / "elsewhere").mkdir()
+    project.offer("2.13.0+cpu", (), tmp_path / "elsewhere")
+    done = project.set_up("TORCH=cpu", UV_FOLDER=str(tmp_path / "elsewhere"))
+    assert done.returncode == 0, done.stderr
+    assert project.installed()["torch"] == "2.13.0+cpu"
+    assert project.told.read_text().split("\n")[-2:] == ["--reinstall-package", "torch"]
 
 
 def test_where_uv_reaches_nothing_the_other_ways_are_named(project: Project) -> None:
