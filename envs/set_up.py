@@ -106,8 +106,10 @@ def install_torch(wanted: str, index: str) -> None:
         return install_small_build(is_other_there=installed is not None)
     if unlocked:
         sys.exit(
-            f"torch {found.version}, which {'TORCH_INDEX' if index else 'pip'} gives, needs {', '.join(unlocked)}, which no lock file names. "
-            f"Expected a CPU build, or the CUDA build of envs/cuda.lock. Choose another: TORCH=cpu, or TORCH_INDEX=URL ({HOW_TO})"
+            f"torch {found.version}, which {'TORCH_INDEX' if index else 'pip'} gives, needs {', '.join(unlocked)}, which no lock "
+            "file names. "
+            f"Expected a CPU build, or the CUDA build of envs/cuda.lock. Choose another: TORCH=cpu, or TORCH_INDEX=URL "
+            f"({HOW_TO})"
         )
     arguments = ["--no-deps", *from_index(index), "-r", lock("torch")]
     if installed is not None and installed.version != found.version:
