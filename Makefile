@@ -1,10 +1,11 @@
 # Two commands: `make sft_adapter` (set up, build the default domain) and `make test` (set up, run the tests).
 #   PYTHON=python3.12    interpreter of the virtual environment (3.11 or newer)
-#   TORCH=gpu            CUDA build of torch, DeepSpeed (default: cpu)
-#   TORCH_INDEX=URL      index to take torch from, where plain `torch` is the CUDA build and the CPU build is wanted (README)
+#   TORCH=cpu            the CPU build of torch, small (default: index, the build that pip's index gives, with all that it needs)
+#   TORCH=gpu            the CUDA build of torch, DeepSpeed; in an environment of its own: VENV=.venv-gpu
+#   TORCH_INDEX=URL      index to take torch from, and nothing else
 PYTHON ?= python3
 VENV ?= .venv
-TORCH ?= cpu
+TORCH ?= index
 TORCH_INDEX ?=
 CORES ?= all
 # relative: make cannot quote a path with spaces
@@ -24,19 +25,11 @@ all: $(READY)
 
 setup: $(READY)
 
-$(READY): envs/cpu.lock envs/torch.lock envs/gpu.lock pyproject.toml
+# goes on where an earlier set-up ended, however it ended
+$(READY): envs/cpu.lock envs/torch.lock envs/cuda.lock envs/gpu.lock envs/installer.lock envs/set_up.py pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, $(PYTHON) is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "setting up $(VENV): torch ($(TORCH)) and the locked packages"
-ifeq ($(TORCH),gpu)
-	$(PIP) install --no-deps --require-hashes -r envs/cpu.lock
-	$(PIP) install --no-deps --no-build-isolation --require-hashes -r envs/gpu.lock
-else
-	$(PIP) install --no-deps $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -r envs/torch.lock
-	$(PIP) install --no-deps --require-hashes -r envs/cpu.lock
-endif
-	$(PIP) install --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -c 'import torch' || { echo "torch does not load; on Linux without CUDA choose its CPU build: see README, Installing"; exit 1; }
+	@test -x $(BIN)/python -a -e $(BIN)/activate || $(PYTHON) -m venv --without-pip $(VENV)
+	@$(BIN)/python envs/set_up.py --torch "$(TORCH)" --torch-index "$(TORCH_INDEX)"
 	@touch $@
 
 # what the extras slurm and kubernetes add
