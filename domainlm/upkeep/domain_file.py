@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 from domainlm.config.domain import DomainConfig
 from domainlm.resolve import DEFAULT_FILE, merge_sources
-from domainlm.upkeep.survey import Survey
+from domainlm.upkeep.findings import Survey
 from domainlm.wording import STEERING, bytes_in_words
 from domainlm.yaml_text import plain_value
 
@@ -108,4 +108,9 @@ def about(found: Survey) -> str:
     """What the folder holds, in a line."""
     formats = [f"{each.files} {each.name}" for each in found.formats]
     shown = ", ".join([*formats[:MAX_FORMATS], *(["..."] if len(formats) > MAX_FORMATS else [])])
-    return f"{found.files} files, {bytes_in_words(found.size_bytes)}: {shown}; the rest is as in {DEFAULT_FILE}"
+    return f"{files_in_words(found)}: {shown}; the rest is as in {DEFAULT_FILE}"
+
+
+def files_in_words(found: Survey) -> str:
+    """'1 file, 812 bytes'."""
+    return f"{found.files} file{'s' if found.files != 1 else ''}, {bytes_in_words(found.size_bytes)}"

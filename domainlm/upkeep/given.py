@@ -35,7 +35,7 @@ MAX_FILES = 10
 def check_instructions(project: Path, name: str, config: DomainConfig) -> list[str]:
     """Whether the first records are conversations. Raises ConfigurationError where none is, or the files hold no records."""
     local = config.sources[name].local
-    conversations, rejected = 0, list[str]()
+    conversations, rejected, packed = 0, list[str](), list[str]()
     with ReaderProcess(config.documents.max_seconds, config.documents.max_memory_mb) as process:
         for file in local_files(project, name, config.sources[name])[:MAX_FILES]:
             if file.fault is not None:
@@ -43,6 +43,7 @@ def check_instructions(project: Path, name: str, config: DomainConfig) -> list[s
             with open(file.location, "rb") as opened:
                 facts = facts_of(file.path, opened, None)
                 if is_expanded(facts["media_type"], None):
+                    packed.append(file.path)
                     continue
                 if facts["format"] not in RECORD_READERS:
                     raise ConfigurationError(
@@ -55,14 +56,16 @@ def check_instructions(project: Path, name: str, config: DomainConfig) -> list[s
                         conversations += 1
                     elif isinstance(found, Rejection):
                         rejected.append(f"{file.path}, {found.reason}: {found.detail}")
-    if rejected and not conversations:
+    if not conversations and not packed:
+        first = f" ({rejected[0]})" if rejected else ""
         raise ConfigurationError(
-            f"--sft: {local} holds no conversation among the first {len(rejected)} records; {rejected[0]}; expected lines such as "
+            f"--sft: {local} holds no conversation among the first {MAX_RECORDS} records{first}; expected lines such as "
             '{"messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}]}'
         )
+    notes = [f"whether {path} holds conversations was not looked at, as it is packed" for path in packed]
     if rejected:
-        return [f"{len(rejected)} of {conversations + len(rejected)} records of {local} are none: {rejected[0]}"]
-    return []
+        notes.append(f"{len(rejected)} of {conversations + len(rejected)} records of {local} are none: {rejected[0]}")
+    return notes
 
 
 def check_base_model(project: Path, name: str, config: DomainConfig) -> None:

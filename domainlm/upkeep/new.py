@@ -13,13 +13,12 @@ on beside it, in English, whatever the folder is in. `extends` of an empty domai
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 
 from domainlm.config.domain import DomainConfig
 from domainlm.configuration_error import ConfigurationError
@@ -35,16 +34,20 @@ from domainlm.resolve import (
     with_word_lists,
 )
 from domainlm.terminal import line
-from domainlm.upkeep.domain_file import MAIN_LANGUAGE_SHARE, about, domain_text, free_name, left_out_of, sections_of
+from domainlm.upkeep.domain_file import (
+    about,
+    domain_text,
+    free_name,
+    left_out_of,
+    sections_of,
+)
+from domainlm.upkeep.findings import Survey
 from domainlm.upkeep.given import check_base_model, check_instructions
-from domainlm.upkeep.survey import FormatCount, Survey, survey
-from domainlm.wording import bytes_in_words
+from domainlm.upkeep.survey import survey
+from domainlm.upkeep.survey_words import notes_of
+from domainlm.upkeep.survey_words import render as survey_words
 
 Progress = Callable[[int, int, Mapping[str, float]], None]
-# of UTF-8, a token has about so many
-BYTES_PER_TOKEN = 4
-# of a table; the rest is in --json
-MAX_ROWS = 12
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def plan_domain(project: Path, request: Request, progress: Progress) -> Scaffold
     """Look at the files and make the text; nothing is written. Raises ConfigurationError."""
     name = checked_domain(request.name, "NAME")
     file = f"config/domains/{name}.yaml"
-    if request.licence is not None and not request.licence.isprintable():
+    if request.licence is not None and not (request.licence.isprintable() and request.licence.strip()):
         raise ConfigurationError(f"--licence: {shown(request.licence)}; expected a line of text such as CC-BY-4.0")
     if name == default_domain(project):
         raise ConfigurationError(
@@ -92,7 +95,9 @@ def plan_domain(project: Path, request: Request, progress: Progress) -> Scaffold
         )
     if os.path.lexists(project / file):
         raise _exists(file)
-    inherited = read_layer(project, DEFAULT_FILE).values.get("sources") or {}
+    inherited = read_layer(project, DEFAULT_FILE).values.get("sources")
+    # what else it may be, the resolver says
+    inherited = inherited if isinstance(inherited, Mapping) else {}
     folder = checked_folder(project, request.folder)
     licence = "unstated" if request.licence is None else request.licence
     sources = {free_name(name, inherited): {"role": "corpus", "local": folder, "licence": licence}}
@@ -109,7 +114,7 @@ def plan_domain(project: Path, request: Request, progress: Progress) -> Scaffold
     notes = [note for other in others for note in _checked(project, other, config)]
     found = survey(project, corpus, config, progress)
     check_something_is_read(request.folder, found)
-    notes += _notes(found, sources, config)
+    notes += notes_of(found, sources, config)
     text = domain_text(sources, left_out, sections_of(found, config), about(found))
     _resolved(project, file, text)
     return Scaffold(name, folder, file, text, found, tuple(notes))
@@ -165,14 +170,26 @@ def checked_folder(project: Path, given: str) -> str:
         raise ConfigurationError(
             f"FOLDER: {shown(given)} holds the project itself; expected a folder of texts only, such as data/NAME"
         )
-    is_empty = os.path.isdir(real) and not any(
-        not name.startswith(".") for _, _, names in os.walk(real, followlinks=True) for name in names
-    )
-    if is_empty:
+    if os.path.isdir(real) and not _holds_something(real):
         raise ConfigurationError(
             f"FOLDER: {shown(given)} holds no file (hidden ones, whose names begin with a dot, do not count); put the texts there"
         )
     return found
+
+
+def _holds_something(folder: str) -> bool:
+    """Whether there is a file, a link that may lead to one, or a folder that cannot be listed, which the listing names.
+
+    Links are not followed: they may lead round in circles.
+    """
+    closed: list[OSError] = []
+    for path, folders, names in os.walk(folder, onerror=closed.append):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        if any(not name.startswith(".") for name in names):
+            return True
+        if any(os.path.islink(os.path.join(path, name)) for name in folders):
+            return True
+    return bool(closed)
 
 
 def _is_within(path: str, folder: str) -> bool:
@@ -198,70 +215,9 @@ def check_something_is_read(given: str, found: Survey) -> None:
         )
 
 
-def _notes(found: Survey, sources: Mapping[str, Mapping[str, str]], config: DomainConfig) -> Iterator[str]:
-    """What is worth knowing before a build, the nearest first."""
-    corpus = next(iter(sources.values()))
-    if found.by_name:
-        yield f"told by their names alone: {found.by_name} of {found.files} files"
-    if found.unlooked:
-        yield f"archives that were not looked into, or not to their end: {found.unlooked}"
-    if found.tried < found.text_files:
-        yield f"languages and character sets are those of a sample, {found.tried} of {found.text_files} files"
-    if found.other_names:
-        yield f"names of files that are not UTF-8, and are read as GBK: {found.other_names}"
-    if corpus["licence"] == "unstated":
-        yield "no licence is stated: say it in the file, or by --licence; every document carries it to the report"
-    outside = [source["local"] for source in sources.values() if os.path.isabs(source["local"])]
-    if outside:
-        yield f"{', '.join(outside)} lies outside the project: the domain builds on this machine only; to share it, move it below data/"
-    if found.text_files < config.corpus_split.min_documents:
-        yield (
-            f"a split, before training, takes at least {config.corpus_split.min_documents} documents "
-            f"(corpus_split.min_documents); a file gives one or more, and here are {found.text_files}"
-        )
-    budget = config.corpus_split.max_train_tokens
-    if budget is not None and found.size_bytes > BYTES_PER_TOKEN * budget:
-        yield f"training takes {budget} tokens of it (corpus_split.max_train_tokens, null: all); raise it for more text and time"
-    shares = found.language_shares()
-    other = {name: share for name, share in shares.items() if name != "en"}
-    if sum(other.values()) > 1 - MAIN_LANGUAGE_SHARE and "base_model" not in {s["role"] for s in sources.values()}:
-        base = next(name for name, source in config.sources.items() if source.role == "base_model")
-        yield f"the base model is {base} of {DEFAULT_FILE}: one that knows {', '.join(other)} is given by --base PATH"
-
-
-def _counted(found: Mapping[str, int]) -> str:
-    """'zh 12, en 3', the most first."""
-    return ", ".join(f"{name} {count}" for name, count in sorted(found.items(), key=lambda item: (-item[1], item[0])))
-
-
-def _format_row(found: FormatCount) -> list[str]:
-    sizes = [str(found.files), bytes_in_words(found.size_bytes)]
-    return [found.name, *sizes, _counted(found.languages), _counted(found.charsets)]
-
-
 def render(scaffold: Scaffold, is_written: bool) -> RenderableType:
     """What was found, what was written, and the next command."""
-    found = scaffold.survey
-    formats = Table(box=None, header_style="bold", pad_edge=False, collapse_padding=True)
-    for name in ("format", "files", "size", "languages", "character sets"):
-        formats.add_column(name, overflow="fold", justify="right" if name in ("files", "size") else "left")
-    for each in found.formats:
-        formats.add_row(*map(line, _format_row(each)))
-    parts: list[RenderableType] = [
-        line(f"{scaffold.folder}: {found.files} files, {bytes_in_words(found.size_bytes)}"),
-        formats,
-    ]
-    if found.unread:
-        unread = Table(box=None, header_style="bold", pad_edge=False, collapse_padding=True)
-        for name in ("not read", "files", "for example", "because"):
-            unread.add_column(name, overflow="fold", justify="right" if name == "files" else "left")
-        for why in found.unread[:MAX_ROWS]:
-            files = str(why.files) if why.of is None else f"{why.files} of {why.of} tried"
-            unread.add_row(*map(line, (why.reason, files, why.example, why.detail)))
-        parts += ["", unread]
-        if len(found.unread) > MAX_ROWS:
-            parts.append(line(f"and {len(found.unread) - MAX_ROWS} more reasons: --json lists all"))
-    parts += ["", *(line(f"note: {note}") for note in scaffold.notes)]
-    parts += ["", line(f"{scaffold.file} {'is written' if is_written else 'would be written'}:")]
-    parts += [line(f"  {row}") for row in scaffold.text.splitlines()]
-    return Group(*parts, "", line(f"next: {scaffold.command}"))
+    seen = survey_words(scaffold.folder, scaffold.survey, scaffold.notes)
+    written = line(f"{scaffold.file} {'is written' if is_written else 'would be written'}:")
+    rows = [line(f"  {row}") for row in scaffold.text.splitlines()]
+    return Group(seen, written, *rows, "", line(f"next: {scaffold.command}"))

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 
 from domainlm.config.domain import DomainConfig
 from domainlm.local_files import FAULTS, LocalFile, local_files
-from domainlm.text.cleaning.language import UNDETERMINED, language_of
+from domainlm.text.cleaning.language import language_of
 from domainlm.text.document import Document
 from domainlm.text.reading.archives import PACKED_SUFFIXES, ArchiveFault, Limits
 from domainlm.text.reading.charset import SAMPLE_BYTES, majority_charset
@@ -32,6 +32,7 @@ from domainlm.text.reading.media_type import TEXT_TYPES
 from domainlm.text.reading.pieces import Rejection
 from domainlm.text.reading.readers import HELD_WHOLE, TEXT_READERS, read_documents_of
 from domainlm.text.reading.segments import format_of
+from domainlm.upkeep.findings import ARCHIVE, FormatCount, Survey, Unread
 
 MAX_LOOKED_AT = 10_000
 # of each format; the first text of each tells its language
@@ -48,72 +49,10 @@ MAX_ARCHIVE_BYTES = 50_000_000
 MAX_UNPACKED_BYTES = 500_000_000
 MAX_MEMBERS = 1000
 FILES_PER_PROGRESS = 100
-ARCHIVE = "archive"
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", *PACKED_SUFFIXES)
 # what says in which set of characters it is written
 _WITH_CHARSET = frozenset((*TEXT_READERS, "jsonl", "json", "csv", "tsv"))
 BY_NAME = "told by its name alone"
-
-
-@dataclass(frozen=True)
-class FormatCount:
-    """Files of one format, members of archives with them. tried: how many of them were given to a reader; read: had text."""
-
-    name: str
-    files: int
-    size_bytes: int
-    tried: int
-    read: int
-    languages: Mapping[str, int]
-    charsets: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class Unread:
-    """Files that a build would list and not read. of: how many files were tried, where only a sample was; example: a path."""
-
-    reason: str
-    detail: str
-    files: int
-    example: str
-    of: int | None = None
-
-
-@dataclass(frozen=True)
-class Survey:
-    """files, size_bytes: of the folder. by_name: files whose format is told by their names alone. unlooked: archives of which
-    not all was looked at. other_names: names that are not UTF-8."""
-
-    files: int
-    size_bytes: int
-    formats: tuple[FormatCount, ...]
-    unread: tuple[Unread, ...]
-    by_name: int
-    unlooked: int
-    other_names: int
-
-    @property
-    def tried(self) -> int:
-        return sum(found.tried for found in self.formats)
-
-    @property
-    def read(self) -> int:
-        return sum(found.read for found in self.formats)
-
-    @property
-    def text_files(self) -> int:
-        """Files that give text as far as is known, members of archives with them."""
-        return sum(found.files for found in self.formats if found.name != ARCHIVE)
-
-    def language_shares(self) -> dict[str, float]:
-        """Share of the files by language, those read of a format standing for all of it; by falling share."""
-        weights: dict[str, float] = {}
-        for found in self.formats:
-            known = {name: count for name, count in found.languages.items() if name != UNDETERMINED}
-            for name, count in known.items():
-                weights[name] = weights.get(name, 0.0) + found.files * count / sum(known.values())
-        total = sum(weights.values())
-        return {name: weight / total for name, weight in sorted(weights.items(), key=lambda item: (-item[1], item[0]))}
 
 
 @dataclass
