@@ -72,10 +72,9 @@ def domain_text(
         else:
             lines.append(f"  {name}: {{{', '.join(f'{key}: {yaml_scalar(value)}' for key, value in source.items())}}}")
     for number, (name, role) in enumerate(left_out.items()):
-        why = f" of {DEFAULT_FILE}: left out, without this line taken in" if number == 0 else ""
-        lines.append(f"  {name}: null  # {role}{why}")
+        lines.append(f"  {name}: null  # left out{f' of {DEFAULT_FILE}' if number == 0 else ''}: {role} text")
     if "replay" in left_out.values():
-        lines.append("corpus_split: {replay_share: 0.0}  # goes with the line of role replay")
+        lines.append("corpus_split: {replay_share: 0.0}  # as there is no replay text")
     lines += [line for key, line in sections.items() if key != "language"]
     return "\n".join(lines) + "\n"
 

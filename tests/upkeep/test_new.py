@@ -67,11 +67,11 @@ def refused(project: Path, folder: str = "data/leaflets", name: str = "leaflets"
     return str(error.value)
 
 
-def shown(scaffold: Scaffold) -> str:
+def shown(scaffold: Scaffold, is_written: bool = False) -> str:
     console: Console = PlainConsole(width=160)
     with console.capture() as capture:
-        console.print(render(scaffold, False))
-    return capture.get()
+        console.print(render(scaffold, is_written))
+    return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 
 def unread(scaffold: Scaffold) -> dict[str, str]:
@@ -99,10 +99,10 @@ def test_a_folder_of_several_formats(project: Path) -> None:
         "    role: corpus\n"
         "    local: data/leaflets\n"
         "    licence: unstated  # state it: every document carries it to the report\n"
-        "  wikipedia: null  # replay of config/config.yaml: left out, without this line taken in\n"
-        "  scikit_learn_docs: null  # evaluation\n"
-        "  style: null  # instruction\n"
-        "corpus_split: {replay_share: 0.0}  # goes with the line of role replay\n"
+        "  wikipedia: null  # left out of config/config.yaml: replay text\n"
+        "  scikit_learn_docs: null  # left out: evaluation text\n"
+        "  style: null  # left out: instruction text\n"
+        "corpus_split: {replay_share: 0.0}  # as there is no replay text\n"
     )
 
 
@@ -119,6 +119,18 @@ def test_what_is_written_is_the_folder_and_a_base_model_and_nothing_else(project
         "CC BY 4.0: see notes",
     )
     assert config.corpus_split.replay_share == 0
+
+
+def test_the_tutorial_shows_what_is_said_and_written(project: Path, repository: Path) -> None:
+    script = repository / "docs/examples/leaflets.py"
+    subprocess.run([sys.executable, str(script), str(project / "data/leaflets")], check=True)
+    found = made(project, licence="CC-BY-4.0")
+    tutorial = (repository / "docs/tutorial.md").read_text(encoding="utf-8")
+    assert f"```text\n{shown(found, True)}```\n" in tutorial
+    # labels are put in by hand, under the licence
+    above, below = found.text.split("    licence: CC-BY-4.0\n")
+    assert f"```yaml\n{above}    licence: CC-BY-4.0\n    authority: official\n    labels:\n" in tutorial
+    assert f"licence: unstated}}\n{below}```\n" in tutorial
 
 
 def test_without_inherited_texts_there_is_nothing_to_leave_out(project: Path) -> None:
