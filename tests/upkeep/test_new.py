@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -484,6 +485,13 @@ def test_archives_are_looked_into(project: Path, monkeypatch: pytest.MonkeyPatch
     )
 
 
+def test_a_member_that_is_damaged_at_its_end(project: Path) -> None:
+    data = bytearray(zipped({"a.txt": ENGLISH * 100}, zipfile.ZIP_STORED))
+    data[len(ENGLISH) * 99] ^= 0x01
+    write(project / "data/leaflets", {"a.zip": bytes(data), "b.txt": ENGLISH})
+    assert unread(made(project)) == {"a.zip/a.txt": "damaged_member"}
+
+
 def test_an_archive_that_is_too_large_to_look_into_is_none_that_is_not_read(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -498,12 +506,14 @@ def test_an_archive_that_is_too_large_to_look_into_is_none_that_is_not_read(
 def test_of_many_files_a_sample_is_read_and_the_rest_told_by_name(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files: Files = {f"{number // 10}/{number}.txt": ENGLISH for number in range(40)}
+    files: Files = {f"{number // 10}/{number}.txt": SIMPLIFIED * 3 if number > 9 else ENGLISH for number in range(40)}
     write(project / "data/leaflets", {**files, "more.zip": zipped({"a.txt": ENGLISH}), "README": ENGLISH})
     monkeypatch.setattr(survey, "MAX_READ", 5)
     found = made(project)
     assert (found.survey.tried, found.survey.read, found.survey.text_files) == (5, 5, 41)
     assert "languages and character sets are those of a sample, 5 of 41 files" in found.notes
+    # of all folders, not of the first one
+    assert "zh" in found.survey.language_shares()
     monkeypatch.setattr(survey, "MAX_LOOKED_AT", 0)
     found = made(project)
     assert {each.name: (each.files, each.tried) for each in found.survey.formats} == {"txt": (40, 0), "archive": (1, 0)}
@@ -514,10 +524,14 @@ def test_of_many_files_a_sample_is_read_and_the_rest_told_by_name(
 
 def test_one_set_of_nearly_all_files_reads_the_short_ones(project: Path) -> None:
     """As a build does: two characters that could be of several sets are of the folder's."""
-    files: Files = {f"{number}.txt": (SIMPLIFIED * 3).encode("gb18030") for number in range(12)}
-    write(project / "data/leaflets", {**files, "short.txt": "发烧咳嗽".encode("gb18030")})
+    files: Files = {f"{number}.txt": (SIMPLIFIED * 3).encode("gb18030") for number in range(28)}
+    short: Files = {"a.txt": "阿胶".encode("gb18030"), "b.txt": "川芎".encode("gb18030")}
+    alone = made(project, write(project / "data/short", short).relative_to(project).as_posix()).survey
+    assert [dict(each.charsets) for each in alone.formats] == [{"cp949": 1}]
+    assert [each.reason for each in alone.unread] == ["charset_uncertain"]
+    write(project / "data/leaflets", {**files, **short})
     found = made(project).survey
-    assert [dict(each.charsets) for each in found.formats] == [{"gb18030": 13}]
+    assert [dict(each.charsets) for each in found.formats] == [{"gb18030": 30}]
     assert found.unread == ()
 
 
