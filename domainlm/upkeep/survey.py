@@ -26,7 +26,7 @@ from domainlm.text.cleaning.language import language_of
 from domainlm.text.document import Document
 from domainlm.text.reading.archives import PACKED_SUFFIXES, ArchiveFault, Limits
 from domainlm.text.reading.charset import SAMPLE_BYTES, majority_charset
-from domainlm.text.reading.expansion import Found, digest_of, expand, facts_of, is_expanded
+from domainlm.text.reading.expansion import Found, expand, facts_of, is_expanded
 from domainlm.text.reading.isolation import ReaderProcess
 from domainlm.text.reading.media_type import TEXT_TYPES
 from domainlm.text.reading.pieces import Rejection
@@ -101,11 +101,8 @@ class _Tally:
             is_small = size <= MAX_READ_BYTES or found not in HELD_WHOLE
             if opened is not None and counts.tried < MAX_READ and is_small:
                 counts.tried += 1
-                try:
-                    with opened() as file:
-                        self._read(path, size, found, file, counts)
-                except ArchiveFault as fault:
-                    self.refuse(fault.reason, fault.detail, path, found, True)
+                with opened() as file:
+                    self._read(path, size, found, file, counts)
 
     def _read(self, path: str, size: int, found: str, file: BinaryIO, counts: _Counts) -> None:
         row = row_to_read(self.source, "corpus", path, size, found, self.charset)
@@ -168,16 +165,11 @@ def _look_into(tally: _Tally, file: LocalFile, scratch: Path) -> bool:
 
 
 def _take_member(tally: _Tally, found: Found) -> None:
-    def whole() -> BinaryIO:
-        file = found.opened()
-        # a damaged member says so where it is read to its end
-        digest_of(file)
-        return file
-
     try:
         with found.opened() as file:
             facts = facts_of(found.members[-1], file, None)
-        tally.take(found.path, found.size, facts, whole)
+            # unpacked once, looked at twice
+            tally.take(found.path, found.size, facts, lambda: file)
     except ArchiveFault as fault:
         tally.refuse(fault.reason, fault.detail, found.path)
 
