@@ -15,6 +15,7 @@ from domainlm.commands.building import build
 from domainlm.commands.checking import check, doctor, verify
 from domainlm.commands.explaining import lineage, plan, trace, why
 from domainlm.commands.keeping import gc, pull, push
+from domainlm.commands.starting import new
 from domainlm.terminal import take_any_letter
 from domainlm.wording import printable
 
@@ -40,7 +41,7 @@ application = typer.Typer(
     pretty_exceptions_enable=False,
     help=__doc__,
 )
-for command in (build, plan, why, lineage, trace, verify, check, gc, push, pull, doctor):
+for command in (new, build, plan, why, lineage, trace, verify, check, gc, push, pull, doctor):
     application.command()(command)
 
 

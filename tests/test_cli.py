@@ -196,7 +196,7 @@ def test_a_build_that_is_told_to_end_unwinds_once() -> None:
 
 def test_the_default_configuration_must_be_a_file(run: Run, tmp_path: Path) -> None:
     (tmp_path / "config/config.yaml").mkdir(parents=True)
-    for arguments in (["plan"], ["lineage", "documents"], ["verify"], ["push"], ["trace", "x"]):
+    for arguments in (["plan"], ["lineage", "documents"], ["verify"], ["push"], ["trace", "x"], ["new", "x", "."]):
         done = run(*arguments)
         assert done.returncode == 2
         assert done.stderr.startswith("config/config.yaml: cannot be read: Is a directory")
@@ -221,7 +221,9 @@ def test_a_project_without_domains_names_the_default_one(text_project: Any, monk
     assert "valid are tiny" in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["plan"], ["gc"], ["doctor"], ["build", "documents"], ["verify", "documents"]])
+@pytest.mark.parametrize(
+    "arguments", [["plan"], ["gc"], ["doctor"], ["new", "x", "."], ["build", "documents"], ["verify", "documents"]]
+)
 def test_outside_of_every_project(arguments: list[str], run: Run, tmp_path: Path) -> None:
     done = run(*arguments)
     assert (done.returncode, done.stdout) == (2, "")

@@ -27,7 +27,17 @@ DEFAULT_ARTIFACTS = [stage.name for stage in STAGES if is_part(stage, resolve(PA
 # lowest first; a room may import from itself and from what stands before its line in its own wing, and from what lies between
 BETWEEN = ("loading", "contract wording", "terminal config")
 STAGE_CODE = ("raw", "text", "tokens", "models", "training instruction", "evaluation", "report", "stages")
-ENGINE = ("store", "sources", "pipeline", "builder", "workflow explain", "upkeep", "commands", "cli", "__main__")
+ENGINE = (
+    "store",
+    "sources",
+    "pipeline",
+    "builder",
+    "workflow explain",
+    "upkeep scaffold",
+    "commands",
+    "cli",
+    "__main__",
+)
 ROOMS = {name for wing in (BETWEEN, STAGE_CODE, ENGINE) for line in wing for name in line.split()}
 
 

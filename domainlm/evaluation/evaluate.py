@@ -25,14 +25,15 @@ from domainlm.models.lora import saved_adapter
 from domainlm.models.merge import add_adapter
 from domainlm.tokens.special import SpecialTokens
 
+# lm-eval wants some, and nothing here reads them; none of the nats of a whole text: exp() ends at 709, a page of Chinese has more
 METRICS = {
-    "loglikelihood": [{"metric": "perplexity", "aggregation": "perplexity", "higher_is_better": False}],
+    "loglikelihood": [{"metric": "perplexity", "aggregation": "mean", "higher_is_better": False}],
     "multiple_choice": [
         {"metric": "acc", "aggregation": "mean", "higher_is_better": True},
         {"metric": "acc_norm", "aggregation": "mean", "higher_is_better": True},
     ],
     "loglikelihood_rolling": [
-        {"metric": "word_perplexity", "aggregation": "weighted_perplexity", "higher_is_better": False}
+        {"metric": "byte_perplexity", "aggregation": "weighted_perplexity", "higher_is_better": False}
     ],
     "generate_until": [{"metric": "bypass", "aggregation": "bypass", "higher_is_better": True}],
 }

@@ -116,6 +116,7 @@ def test_the_rules_command_is_quoted(folder: str, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     "arguments",
     ["plan", "why raw_corpus", "lineage raw_corpus", "trace x", "verify", "check documents", "push", "pull", "doctor", "gc",
+     "new x .",
      "gc --list-pins", "doctor --hollow", "doctor --install-hooks", "build documents"],
 )  # fmt: skip
 def test_a_command_names_the_project_above(arguments: str, text_project: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from wheels import locked, write_wheel
 
-from domainlm.pipeline import PACKAGE_ROOT
+from domainlm.pipeline.table import PACKAGE_ROOT
 
 CUDA = ("nvidia-cublas>=13; extra == 'never'", "nvidia-cublas==13.1", "triton==3.7")
 # a system that this is not, as Linux is for a Mac, to which the same requirements are told

@@ -1,0 +1,1 @@
+"""`domainlm new`: a folder looked at, and the domain file that fits it."""
