@@ -85,11 +85,12 @@ def run_into(
     hub_files = fetch_declared(action, store, resources.log)
     check_inputs(project, stamp, store, resources.log)
     before = installations(project, stamp)
+    # first: it loads the configuration models, and nothing but the stage is loaded after its code
+    config = typed_slice(stamp, {**stamp.config, **hub_config(stamp, hub_files)})
     code = load_code(project, stamp, store)
     function = code.module.run_shard if stamp.shard is not None else code.module.run
     folders = {name: project / folder for name, folder in stamp.inputs.items()}
     inputs = Inputs(folders, raw_opener(project, stamp.roots, store, stamp.artifact == "raw_corpus"))
-    config = typed_slice(stamp, {**stamp.config, **hub_config(stamp, hub_files)})
     with naming_full_disk(project, store.root), sharing_umask(store.root), running(stamp, code):
         try:
             stats: Mapping[str, Any] = function(inputs, config, out, scratch, resources)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.builder.outlook import Outlook
-from domainlm.pipeline.slices import derived_names, knob_paths
+from domainlm.pipeline.slices import derived_names, knob_paths, listed_names
 from domainlm.raw.label_names import LABELS
 from domainlm.store.canonical import canonical_json
 from domainlm.store.code import ORDER, OTHER_STATEMENTS, WHOLE_FILE
@@ -121,15 +121,17 @@ def _flattened(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def knobs(action: Action) -> dict[str, Any]:
-    """Configuration of an action by dotted path, as it is written in config.yaml; a value computed from a knob by its own name."""
+    """Configuration of an action by dotted path, as it is written in config.yaml; rows of sources are not in it.
+
+    A value that is computed from a knob, or that slices had in an earlier version, has its own name.
+    """
     artifact = action["artifact"].removesuffix("_shard")
-    paths, derived = knob_paths(artifact), derived_names(artifact)
+    paths, listed = knob_paths(artifact), listed_names(artifact)
+    named = {name: path for name, path in paths.items() if name not in derived_names(artifact)}
     found: dict[str, Any] = {}
     for key, value in action["config"].items():
-        if key in derived:
-            found[key] = value
-        elif key in paths:
-            found.update(_flattened(paths[key], value))
+        if key not in listed:
+            found.update(_flattened(named.get(key, key), value))
     return found
 
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from domainlm.models.evaluate import evaluate_set
-from domainlm.models.held_out import HeldOutSet
+
+from domainlm.evaluation.evaluate import evaluate_set
+from domainlm.evaluation.sets import HeldOutSet
 
 
 @pytest.mark.parametrize("output_type", ["loglikelihood", "loglikelihood_rolling"])

@@ -62,8 +62,12 @@ def install(workflow: Workflow, artifact: str, text: str = "{}", shard: str | No
 def test_rules_get_paths_relative_to_the_project(project: Path) -> None:
     workflow = prepare({}, project)
     assert workflow.manifest("documents", "0001") == "artifacts/tiny/documents/0001/manifest.json"
-    assert workflow.inputs("documents", "0001") == ["artifacts/tiny/raw_corpus/0001/manifest.json"]
-    assert workflow.inputs("raw_corpus", "0001") == []
+    assert workflow.input("documents", "raw_corpus", "0001") == ["artifacts/tiny/raw_corpus/0001/manifest.json"]
+    assert workflow.shard_manifests("documents") == [
+        f"artifacts/tiny/documents/{shard}/manifest.json" for shard in ("0000", "0001")
+    ]
+    assert workflow.input("sft_adapter", "merged_model") == ["artifacts/tiny/merged_model/manifest.json"]
+    assert workflow.input("sft_adapter", "pt_adapter") == []
     assert workflow.log("documents", "0001") == "logs/tiny/documents/0001.log"
     assert workflow.log("pt_adapter") == "logs/tiny/pt_adapter.log"
     assert workflow.shards == ["0000", "0001"]
@@ -74,10 +78,10 @@ def test_rules_get_paths_relative_to_the_project(project: Path) -> None:
 def test_compared_results_must_be_built(project: Path) -> None:
     workflow = prepare({"eval_results": {"compare": ["other"]}}, project)
     with pytest.raises(ConfigurationError, match=r"names 'other'.*--config domain=other"):
-        workflow.inputs("eval_results")
+        workflow.compared("eval_results")
     (project / "artifacts/other/eval_results").mkdir(parents=True)
     (project / "artifacts/other/eval_results/manifest.json").write_text("{}")
-    assert "artifacts/other/eval_results/manifest.json" in workflow.inputs("eval_results")
+    assert workflow.compared("eval_results") == ["artifacts/other/eval_results/manifest.json"]
 
 
 def test_what_is_installed_as_asked_for_stays(project: Path) -> None:
@@ -103,7 +107,7 @@ def test_a_look_changes_nothing(project: Path) -> None:
     before = everything_in(project)
     looked = prepare({"sft_dataset": {"max_documents": 3}}, project, targets=["sft_dataset"], is_run=False)
     assert looked.due == (workflow.manifest("sft_dataset"),)
-    assert looked.inputs("documents", "0001") == ["artifacts/tiny/raw_corpus/0001/manifest.json"]
+    assert looked.input("documents", "raw_corpus", "0001") == ["artifacts/tiny/raw_corpus/0001/manifest.json"]
     assert everything_in(project) == before
 
 
@@ -183,9 +187,10 @@ def test_only_the_main_process_writes(project: Path) -> None:
 def test_a_job_goes_by_what_was_resolved_when_it_was_submitted(project: Path) -> None:
     submitted = prepare({"sft_adapter": {"relay": "merge"}}, project)
     job = prepare({"sft_adapter": {"relay": "none"}}, project, is_main_process=False)
-    for name in ("sft_adapter", "eval_results", "raw_corpus"):
-        assert sorted(job.inputs(name)) == sorted(submitted.inputs(name))
-    assert "artifacts/tiny/merged_model/manifest.json" in job.inputs("sft_adapter")
+    for name in ("sft_adapter", "eval_results"):
+        for model in ("base_model", "pt_adapter", "merged_model"):
+            assert job.input(name, model) == submitted.input(name, model)
+    assert job.input("sft_adapter", "merged_model") == ["artifacts/tiny/merged_model/manifest.json"]
 
 
 def test_a_missing_source_is_an_error_before_any_stamp(project: Path) -> None:
