@@ -82,21 +82,20 @@ def fetch(row: Mapping[str, Any], store: Store, log: Callable[[str], None]) -> N
 
 
 def declared_rows(action: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The files of packages that an action asks for. Only raw_corpus and base_model have any."""
+    """The files of packages and addresses that an action asks for.
+
+    A slice of texts has them under `fetched`, beside the local files of its shard; that of a model among its `files`.
+    """
     config = action["config"]
-    if action["artifact"] == "raw_corpus_shard":
+    if "fetched" in config:
         return list(config["fetched"])
-    if action["artifact"] == "base_model":
-        return [row for row in config["files"] if row["origin"] == "fetch"]
-    return []
+    return [row for row in config.get("files", []) if row["origin"] == "fetch"]
 
 
 def declared_hubs(action: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The hub revisions that an action asks for."""
-    if action["artifact"] == "raw_corpus_shard":
-        return list(action["config"].get("hubs", []))
-    hub = action["config"].get("hub") if action["artifact"] == "base_model" else None
-    return [hub] if hub is not None else []
+    """The hub revisions that an action asks for: those of texts under `hubs`, that of a model under `hub`."""
+    hubs, hub = action["config"].get("hubs", []), action["config"].get("hub")
+    return [*hubs, *([hub] if hub is not None else [])]
 
 
 def declared_digests(store: Store, action: Mapping[str, Any]) -> list[str]:
