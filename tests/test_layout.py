@@ -28,6 +28,7 @@ DEFAULT_ARTIFACTS = [stage.name for stage in STAGES if is_part(stage, resolve(PA
 BETWEEN = ("loading", "contract wording", "terminal config")
 STAGE_CODE = ("raw", "text", "tokens", "models", "training instruction", "evaluation", "report", "stages")
 ENGINE = ("store", "sources", "pipeline", "builder", "workflow explain", "upkeep", "commands", "cli", "__main__")
+MAX_FUNCTION_LINES = 80
 ROOMS = {name for wing in (BETWEEN, STAGE_CODE, ENGINE) for line in wing for name in line.split()}
 
 
@@ -280,3 +281,14 @@ def test_text_is_put_into_normal_form_in_one_place() -> None:
     }
     # names of a manifest end at 255 bytes
     assert found == {"text/characters.py", "store/manifest.py"}
+
+
+def test_no_function_is_too_long() -> None:
+    """What is longer is several steps: each gets a name."""
+    functions = [
+        (node.end_lineno - node.lineno + 1, f"{module.relative_to(PACKAGE)}: {node.name}")
+        for module in MODULES
+        for node in ast.walk(tree_of(module))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None
+    ]
+    assert [name for lines, name in functions if lines > MAX_FUNCTION_LINES] == []
