@@ -39,6 +39,7 @@ ENGINE = (
     "cli",
     "__main__",
 )
+MAX_FUNCTION_LINES = 80
 ROOMS = {name for wing in (BETWEEN, STAGE_CODE, ENGINE) for line in wing for name in line.split()}
 
 
@@ -302,3 +303,14 @@ def test_text_is_put_into_normal_form_in_one_place() -> None:
     }
     # names of a manifest end at 255 bytes
     assert found == {"text/characters.py", "store/manifest.py"}
+
+
+def test_no_function_is_too_long() -> None:
+    """What is longer is several steps: each gets a name."""
+    functions = [
+        (node.end_lineno - node.lineno + 1, f"{module.relative_to(PACKAGE)}: {node.name}")
+        for module in MODULES
+        for node in ast.walk(tree_of(module))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None
+    ]
+    assert [name for lines, name in functions if lines > MAX_FUNCTION_LINES] == []

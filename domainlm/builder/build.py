@@ -1,33 +1,34 @@
 """One build: from a stamp to an installed artifact, by the cheapest way that is right.
 
-In: a stamp and the upstream manifests. Out: the artifact installed, and one line in `builds.jsonl`. The ways, in
-order: installed and untouched; restored from the action cache by hardlink; fetched from the remote, or, where nobody
-asked for the bytes, only its records (hollow); built in a temporary folder, recorded, installed. Two builders of one
-key meet at a lease, and the second finds the first one's result.
+In: a stamp and the upstream manifests. Out: the artifact installed. The ways and their order are those of `ways.py`: installed and
+untouched; restored from the action cache by hardlink; fetched from the remote, or, where nobody asked for the bytes, only its
+records (hollow). Where no way leads there, it is built in a temporary folder, recorded, installed. Two builders of one key meet at
+a lease, and the second finds the first one's result.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from domainlm.builder.alternatives import Alternative
 from domainlm.builder.hits import remote_hit, store_hit
-from domainlm.builder.hollow import is_hollow, is_lost, mark_hollow
+from domainlm.builder.hollow import is_hollow, mark_hollow
 from domainlm.builder.inputs import LEASE_TIMEOUT_SECONDS, fetch_declared, install_found
+from domainlm.builder.installed import Installed, installed_in
+from domainlm.builder.one_build import Build, make_build
 from domainlm.builder.origins import note_origin, read_origin, withdraw_installed
 from domainlm.builder.run_stage import run_stage
+from domainlm.builder.ways import WITH_LEASE, WITHOUT_LEASE, Way, first_found
 from domainlm.builder.workspace import adopt, bring_to_now, installing
 from domainlm.contract import Resources, StageError
-from domainlm.pipeline.stamp import Stamp, action_of, note_installed
-from domainlm.store.actions import Recorded, action_key, is_record_of
-from domainlm.store.canonical import sha256_of
+from domainlm.pipeline.stamp import Stamp, note_installed
+from domainlm.store.actions import Recorded, is_record_of
 from domainlm.store.damage import describe_links, projects_of, remove_from_dvc
-from domainlm.store.install import install_hollow, is_installed, read_installed, read_record
-from domainlm.store.late_files import LATE_SECONDS, read_late, refresh
+from domainlm.store.install import install_hollow, is_installed, read_record
+from domainlm.store.late_files import refresh
 from domainlm.store.lease import can_lease, lease
 from domainlm.store.local import Store
 from domainlm.store.location import store_folder
@@ -60,21 +61,6 @@ class Outcome:
     quarantined: tuple[str, ...] = ()
 
 
-def input_digests(project: Path, stamp: Stamp) -> dict[str, str]:
-    """Input name -> tree digest. What another host has just written may show late; then StageError."""
-    end = time.monotonic() + LATE_SECONDS
-    digests = {}
-    for name, folder in stamp.inputs.items():
-        data = read_late(project / folder / MANIFEST_NAME, end - time.monotonic())
-        if data is None:
-            raise StageError(
-                f"input {folder} of {stamp.artifact} is not built (looked for {LATE_SECONDS:.0f} s); "
-                f"run: snakemake --cores all {stamp.artifact}"
-            )
-        digests[name] = sha256_of(data)
-    return digests
-
-
 def explain(last: Mapping[str, Any] | None, action: Mapping[str, Any]) -> str:
     """In a few words, what differs from the action that the installed artifact was built from."""
     if last is None:
@@ -94,114 +80,198 @@ def build(
     store = Store(store_folder(project))
     try:
         with naming_refusals(store.root):
-            return _build(project, stamp, store, resources, is_requested, may_run)
+            return _build(make_build(project, stamp, store, resources, is_requested=is_requested, may_run=may_run))
     finally:
         name_damage(project, store, resources.log)
         bring_to_now(project / folder / MANIFEST_NAME for folder in stamp.inputs.values())
 
 
-def _build(
-    project: Path, stamp: Stamp, store: Store, resources: Resources, is_requested: bool, may_run: bool
-) -> Outcome:
-    folder = project / stamp.folder
-    action = action_of(stamp, input_digests(project, stamp))
-    key = action_key(action)
-    register_workspace(store.root, project)
-    is_requested = is_requested or is_lost(project, stamp.folder, key)
-    withdraw_installed(project, stamp.folder, store, resources.log)
+@dataclass
+class _Attempt:
+    """A build on its way to the artifact.
 
-    def done(
-        outcome: str,
-        why: str,
-        manifest: Manifest,
-        stats: Mapping[str, Any],
-        moved: int = 0,
-        alternative: Alternative | None = None,
-    ) -> Outcome:
-        note_installed(project, stamp, key, manifest.tree_digest)
-        if outcome != "up_to_date":
-            # the one that was replaced was in use until now, too
-            for used in {key, key if last is None else last["key"]}:
-                store.actions.mark_used(used)
-        quarantined = tuple(path.name.split(".")[0] for path in store.objects.quarantined)
-        size = manifest.size
-        return Outcome(outcome, why, key, manifest.tree_digest, size, stats, moved, alternative, quarantined)
+    last: record of what lies in the folder. installed: what is installed, where it counts for this key. hit: the store's record
+    of the key, as soon as it was looked for.
+    """
 
-    installed = read_installed(folder)
-    last = installed[1] if installed is not None else read_record(folder)
-    why = explain(last, action)
-    # the manifest counts only with the record of this very action beside it
-    manifest = installed[0] if installed is not None and is_record_of(installed[1], key) else None
-    if manifest is not None and last is not None:
-        if is_hollow(project, stamp.folder, key):
-            if not is_requested:
-                return done(
-                    "up_to_date", "the remote's record of this key is in place; its bytes are not needed", manifest, {}
-                )
-        elif is_installed(folder, manifest):
-            with where_permitted():
-                if not store.actions.path(key).exists() and not adopt(folder, manifest, store.objects, project):
-                    # a checkout on another machine: without a record here, the next change would lose it
-                    store.actions.put(key, manifest, last, read_origin(project, stamp.folder, key))
-            if stamp.artifact == "raw_corpus":
-                # the inventory names fetched files that lie in the store: an emptied store gets them again
-                fetch_declared(action, store, resources.log)
-            return done("up_to_date", "the installed artifact has this key", manifest, {})
-    if not can_lease(store.leases):
-        return done("restored", why, _restored_from_read_only(project, stamp, key, store, resources.log), {})
-    with lease(store.leases, key, LEASE_TIMEOUT_SECONDS, resources.log) as has_waited:
+    build: Build
+    last: Mapping[str, Any] | None
+    installed: Installed | None
+    hit: Recorded | None = None
+
+    @property
+    def why(self) -> str:
+        return explain(self.last, self.build.action)
+
+
+def _build(build: Build) -> Outcome:
+    store = build.store
+    register_workspace(store.root, build.project)
+    withdraw_installed(build.project, build.folder, store, build.log)
+    attempt = _begun(build)
+    outcome = first_found(WITHOUT_LEASE, TAKEN, attempt)
+    if outcome is not None:
+        return outcome
+    with lease(store.leases, build.key, LEASE_TIMEOUT_SECONDS, build.log) as has_waited:
         if has_waited:
-            refresh(store.actions.path(key).parent)
-        hit = store_hit(project, store, key)
-        if hit is None and manifest and last and not adopt(folder, manifest, store.objects, project):
-            # the same, by a checkout that copied: the files' times are new
-            store.actions.put(key, manifest, last, read_origin(project, stamp.folder, key))
-            hit = store.actions.find(key)
-
-        def install_whole(found: Recorded) -> tuple[bool, int]:
-            values = found.manifest, found.record, store, resources.log, found.origin
-            is_whole, moved = install_found(project, stamp.folder, *values)
-            if is_whole and stamp.artifact == "raw_corpus":
-                # by our own action: the same one, and not because a record says so
-                fetch_declared(action, store, resources.log)
-            return is_whole, moved
-
-        if hit is not None and (store.has_all(hit.manifest) or not adopt(folder, hit.manifest, store.objects, project)):
-            is_whole, moved = install_whole(hit)
-            if is_whole:
-                return done("fetched" if moved else "restored", why, hit.manifest, {}, moved)
-        remote = open_remote(project)
-        found = remote_hit(project, remote, stamp, key, action, store, resources.log) if remote is not None else None
-        if found is not None and (hit is None or hit.manifest == found.manifest):
-            if not is_requested:
-                # the store gets no record of what it does not have; its manifest is what `why` compares with later
-                write_tree(store.root, found.manifest)
-                mark_hollow(project, stamp.folder, key)
-                note_origin(project, stamp.folder, key, found.origin)
-                with installing(project):
-                    install_hollow(folder, found.manifest, found.record)
-                what = "the bytes stay in the remote until something reads them"
-                return done("fetched", f"{why}; {what}", found.manifest, {})
-            is_whole, moved = install_whole(found)
-            if is_whole:
-                return done("fetched", why, found.manifest, {}, moved)
-            resources.log(
-                f"{remote} has a record of {key[:12]} without all its bytes; {stamp.folder} is built as if it had none, and "
-                "`domainlm push` puts a right one in its place"
-            )
-        for manifest, record in store.actions.alternatives(key):
-            # better another output of this very key than the work once more
-            if store.has_all(manifest) and install_whole(Recorded(manifest, record))[0]:
-                return done(
-                    "restored", f"{why}; the first output's bytes are gone, an alternative's are here", manifest, {}
-                )
-        if not may_run:
+            refresh(store.actions.path(build.key).parent)
+        outcome = first_found(WITH_LEASE, TAKEN, attempt)
+        if outcome is not None:
+            return outcome
+        if not build.may_run:
             raise StageError(
-                f"neither {store.root} nor the remote has all of {stamp.folder} (key {key[:12]}); "
-                f"build it: snakemake --cores all {stamp.artifact} --config domain={stamp.domain}"
+                f"neither {store.root} nor the remote has all of {build.folder} (key {build.key[:12]}); "
+                f"build it: snakemake --cores all {build.stamp.artifact} --config domain={build.stamp.domain}"
             )
-        manifest, stats, alternative = run_stage(project, stamp, key, action, store, resources)
-    return done("built", why, manifest, stats, alternative=alternative)
+        manifest, stats, alternative = run_stage(build)
+    return replace(_done(attempt, "built", manifest), stats=stats, alternative=alternative)
+
+
+def _begun(build: Build) -> _Attempt:
+    installed = installed_in(build.project, build.folder)
+    last = installed.record if installed is not None else read_record(build.path)
+    # the manifest counts only with the record of this very action beside it
+    is_of_key = installed is not None and is_record_of(installed.record, build.key)
+    return _Attempt(build, last, installed if is_of_key else None)
+
+
+def _done(attempt: _Attempt, outcome: str, manifest: Manifest, why: str | None = None, moved: int = 0) -> Outcome:
+    """Note what is installed by now, and what of the store was used for it."""
+    build, actions = attempt.build, attempt.build.store.actions
+    note_installed(build.project, build.stamp, build.key, manifest.tree_digest)
+    if outcome != "up_to_date":
+        # the one that was replaced was in use until now, too
+        for used in {build.key, build.key if attempt.last is None else attempt.last["key"]}:
+            actions.mark_used(used)
+    quarantined = tuple(path.name.split(".")[0] for path in build.store.objects.quarantined)
+    why, digest = why if why is not None else attempt.why, manifest.tree_digest
+    return Outcome(outcome, why, build.key, digest, manifest.size, {}, moved, quarantined=quarantined)
+
+
+def _take_installed(attempt: _Attempt) -> Outcome | None:
+    build, installed = attempt.build, attempt.installed
+    if installed is None:
+        return None
+    manifest = installed.manifest
+    if is_hollow(build.project, build.folder, build.key):
+        why = "the remote's record of this key is in place; its bytes are not needed"
+        return _done(attempt, "up_to_date", manifest, why) if not build.is_requested else None
+    if not is_installed(build.path, manifest):
+        return None
+    with where_permitted():
+        if not build.store.actions.path(build.key).exists():
+            # a checkout on another machine: without a record here, the next change would lose it
+            _record_installed(build, installed)
+    if build.stage.lists_raw_files:
+        # the inventory names fetched files that lie in the store: an emptied store gets them again
+        fetch_declared(build.action, build.store, build.log)
+    return _done(attempt, "up_to_date", manifest, "the installed artifact has this key")
+
+
+def _record_installed(build: Build, installed: Installed) -> bool:
+    """Give the store the record of what is installed; False, and nothing is recorded, where files of it are wrong."""
+    if adopt(build.path, installed.manifest, build.store.objects, build.project):
+        return False
+    origin = read_origin(build.project, build.folder, build.key)
+    build.store.actions.put(build.key, installed.manifest, installed.record, origin)
+    return True
+
+
+def _take_from_read_only(attempt: _Attempt) -> Outcome | None:
+    """Install what a store has that this process may only read; no lease is needed for that. Raises StageError."""
+    build, store = attempt.build, attempt.build.store
+    if can_lease(store.leases):
+        return None
+    hit = store_hit(build)
+    if (
+        hit is None
+        or not store.has_all(hit.manifest)
+        or not install_found(build.project, build.folder, hit, store, build.log)[0]
+    ):
+        raise StageError(
+            f"{build.folder} is not in the store {store.root} (key {build.key[:12]}), and this store cannot be written, so it "
+            "cannot be built into it: make it writable, or name another store with DOMAINLM_STORE"
+        )
+    return _done(attempt, "restored", hit.manifest)
+
+
+def _take_from_store(attempt: _Attempt) -> Outcome | None:
+    attempt.hit = store_hit(attempt.build)
+    return _restored(attempt)
+
+
+def _take_checkout(attempt: _Attempt) -> Outcome | None:
+    build, installed = attempt.build, attempt.installed
+    # a checkout that copied: the files' times are new
+    if attempt.hit is not None or installed is None or not _record_installed(build, installed):
+        return None
+    attempt.hit = build.store.actions.find(build.key)
+    return _restored(attempt)
+
+
+def _restored(attempt: _Attempt) -> Outcome | None:
+    """Install the store's record of the key, where the store or the folder has its bytes."""
+    build, hit, store = attempt.build, attempt.hit, attempt.build.store
+    if hit is None or (
+        not store.has_all(hit.manifest) and adopt(build.path, hit.manifest, store.objects, build.project)
+    ):
+        return None
+    is_whole, moved = _install_whole(build, hit)
+    return _done(attempt, "fetched" if moved else "restored", hit.manifest, moved=moved) if is_whole else None
+
+
+def _take_from_remote(attempt: _Attempt) -> Outcome | None:
+    build, hit = attempt.build, attempt.hit
+    remote = open_remote(build.project)
+    found = remote_hit(build, remote) if remote is not None else None
+    if found is None or (hit is not None and hit.manifest != found.manifest):
+        return None
+    if not build.is_requested:
+        # the store gets no record of what it does not have; its manifest is what `why` compares with later
+        write_tree(build.store.root, found.manifest)
+        mark_hollow(build.project, build.folder, build.key)
+        note_origin(build.project, build.folder, build.key, found.origin)
+        with installing(build.project):
+            install_hollow(build.path, found.manifest, found.record)
+        what = "the bytes stay in the remote until something reads them"
+        return _done(attempt, "fetched", found.manifest, f"{attempt.why}; {what}")
+    is_whole, moved = _install_whole(build, found)
+    if is_whole:
+        return _done(attempt, "fetched", found.manifest, moved=moved)
+    build.log(
+        f"{remote} has a record of {build.key[:12]} without all its bytes; {build.folder} is built as if it had none, and "
+        "`domainlm push` puts a right one in its place"
+    )
+    return None
+
+
+def _take_alternative(attempt: _Attempt) -> Outcome | None:
+    build = attempt.build
+    for manifest, record in build.store.actions.alternatives(build.key):
+        # better another output of this very key than the work once more
+        if build.store.has_all(manifest) and _install_whole(build, Recorded(manifest, record))[0]:
+            why = f"{attempt.why}; the first output's bytes are gone, an alternative's are here"
+            return _done(attempt, "restored", manifest, why)
+    return None
+
+
+def _install_whole(build: Build, found: Recorded) -> tuple[bool, int]:
+    """`install_found`, and what raw files an inventory names."""
+    is_whole, moved = install_found(build.project, build.folder, found, build.store, build.log)
+    if is_whole and build.stage.lists_raw_files:
+        # by our own action: the same one, and not because a record says so
+        fetch_declared(build.action, build.store, build.log)
+    return is_whole, moved
+
+
+TAKEN: dict[Way, Callable[[_Attempt], Outcome | None]] = {
+    Way.INSTALLED: _take_installed,
+    Way.READ_ONLY_STORE: _take_from_read_only,
+    Way.STORE: _take_from_store,
+    Way.CHECKOUT: _take_checkout,
+    Way.REMOTE: _take_from_remote,
+    Way.ALTERNATIVE: _take_alternative,
+}
 
 
 def name_damage(project: Path, store: Store, log: Callable[[str], None]) -> None:
@@ -215,20 +285,3 @@ def name_damage(project: Path, store: Store, log: Callable[[str], None]) -> None
     for kept, found in links.items():
         said = [f"object {kept.name[:12]} was damaged; its bytes are kept: {kept}", *describe_links(found)]
         log("; ".join(said))
-
-
-def _restored_from_read_only(
-    project: Path, stamp: Stamp, key: str, store: Store, log: Callable[[str], None]
-) -> Manifest:
-    """Install what a store has that this process may only read; no lease is needed for that. Raises StageError."""
-    hit = store_hit(project, store, key)
-    if (
-        hit is None
-        or not store.has_all(hit.manifest)
-        or not install_found(project, stamp.folder, hit.manifest, hit.record, store, log, hit.origin)[0]
-    ):
-        raise StageError(
-            f"{stamp.folder} is not in the store {store.root} (key {key[:12]}), and this store cannot be written, so it cannot "
-            "be built into it: make it writable, or name another store with DOMAINLM_STORE"
-        )
-    return hit.manifest

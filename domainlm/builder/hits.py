@@ -6,31 +6,27 @@ none: an error would let whoever can write to a remote stop every build, now and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
-
+from domainlm.builder.one_build import Build
 from domainlm.builder.origins import record_fault
 from domainlm.builder.workspace import say_once
-from domainlm.pipeline.stamp import Stamp
 from domainlm.store.actions import Recorded
-from domainlm.store.local import Store
 from domainlm.store.manifest import shard_fault
 from domainlm.store.remote import REPLACED, Remote, action_name
 from domainlm.store.remote_location import exposure
 from domainlm.store.signatures import TRUSTED_VARIABLE
 
 
-def store_hit(project: Path, store: Store, key: str) -> Recorded | None:
-    """The store's record of a key. One that cannot be right, or that nobody trusted signed, is put aside.
+def store_hit(build: Build) -> Recorded | None:
+    """The store's record of a build's key. One that cannot be right, or that nobody trusted signed, is put aside.
 
     It would be in the way of every later build.
     """
+    store, key = build.store, build.key
     hit = store.actions.find(key)
     if hit is None:
         store.actions.put_wrong_aside(key)
         return None
-    fault = record_fault(project, key, hit)
+    fault = record_fault(build.project, key, hit)
     if fault is None and not store.has_all(hit.manifest):
         fault = store.objects.false_size(hit.manifest.entries)
     if fault is not None:
@@ -39,28 +35,21 @@ def store_hit(project: Path, store: Store, key: str) -> Recorded | None:
     return hit
 
 
-def remote_hit(
-    project: Path,
-    remote: Remote,
-    stamp: Stamp,
-    key: str,
-    action: Mapping[str, Any],
-    store: Store,
-    log: Callable[[str], None],
-) -> Recorded | None:
-    """The remote's record of a key, as far as it can be right; what is wrong with it is said, and it counts as none."""
-    found = remote.find(key, log)
+def remote_hit(build: Build, remote: Remote) -> Recorded | None:
+    """The remote's record of a build's key, as far as it can be right; what is wrong is said, and it counts as none."""
+    log = build.log
+    found = remote.find(build.key, log)
     if found is None:
         return None
-    fault = shard_fault(found.manifest, action["inputs"]) if stamp.is_gather else None
-    fault = fault or store.objects.false_size(found.manifest.entries)
+    fault = shard_fault(found.manifest, build.input_digests) if build.stamp.is_gather else None
+    fault = fault or build.store.objects.false_size(found.manifest.entries)
     if fault is not None:
-        log(f"refused {action_name(key)} of {remote}: {fault}; {REPLACED}")
+        log(f"refused {action_name(build.key)} of {remote}: {fault}; {REPLACED}")
         return None
     others = exposure(remote.location) if remote.trusted_keys is None else None
     if others is not None:
         say_once(
-            project,
+            build.project,
             "unsigned_said",
             f"{remote} is taken as it is, unsigned: what is installed from there is decided by {others}; set {TRUSTED_VARIABLE} to "
             "take only what somebody you know has signed (docs/how-to/remote-cache.md)",

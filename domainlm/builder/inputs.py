@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.builder.hollow import is_hollow, mark_filled, mark_hollow
-from domainlm.builder.origins import installed_fault, note_origin, read_origin, trusted_keys
+from domainlm.builder.installed import Installed
+from domainlm.builder.one_build import Build
+from domainlm.builder.origins import installed_fault, note_origin, recorded_of, trusted_keys
 from domainlm.builder.workspace import adopt, installing, say_copies
 from domainlm.contract import StageError
 from domainlm.pipeline.places import stamp_path
 from domainlm.pipeline.stamp import Stamp, action_of, parse_stamp
+from domainlm.pipeline.table import BY_NAME
 from domainlm.sources.fetch import declared_hubs, declared_rows, fetch, fetch_hub
-from domainlm.store.actions import Origin
+from domainlm.store.actions import Recorded
 from domainlm.store.install import install, is_installed, read_record
 from domainlm.store.lease import can_lease, lease
 from domainlm.store.local import Store
@@ -37,30 +40,21 @@ def fetch_declared(
     return {hub["source"]: fetch_hub(hub, store, log) for hub in declared_hubs(action)}
 
 
-def install_found(
-    project: Path,
-    folder: str,
-    manifest: Manifest,
-    record: Mapping[str, Any],
-    store: Store,
-    log: Log,
-    origin: Origin | None,
-) -> tuple[bool, int]:
+def install_found(project: Path, folder: str, found: Recorded, store: Store, log: Log) -> tuple[bool, int]:
     """Install an artifact whose record is known, fetching what the store lacks; (whether it is whole, bytes moved).
 
-    origin: where the record came from. It enters the store when its bytes are here, not before: a record is a promise that
-    they are what the key gave.
+    The record enters the store when its bytes are here, not before: a record is a promise that they are what the key gave.
     """
+    manifest, key = found.manifest, found.record["key"]
     moved = fetch_missing(project, manifest, store, log)
-    key = record["key"]
     with store.guard():
         if not store.has_all(manifest):
             return False, moved
         if not store.actions.path(key).exists() and can_lease(store.leases):
-            store.actions.put(key, manifest, record, origin)
+            store.actions.put(key, manifest, found.record, found.origin)
         with installing(project):
-            installed = install(project / folder, manifest, record, store.objects)
-    note_origin(project, folder, key, origin)
+            installed = install(project / folder, manifest, found.record, store.objects)
+    note_origin(project, folder, key, found.origin)
     say_copies(project, store.root, installed.copied_bytes, log)
     mark_filled(project, folder)
     return True, moved
@@ -73,29 +67,30 @@ def fetch_missing(project: Path, manifest: Manifest, store: Store, log: Log) -> 
     return remote.fetch(missing, store.objects, log) if remote is not None else 0
 
 
-def own_action(project: Path, folder: str) -> dict[str, Any] | None:
-    """What this project's stamp of a folder declares: artifact and configuration; None where there is no stamp.
+def own_stamp(project: Path, folder: str) -> Stamp | None:
+    """This project's stamp of a folder, which says what it declares; None where there is none, or a torn one.
 
     The record beside an artifact may be anybody's. What is downloaded, and from where, is never taken from it.
     """
     parts = folder.split("/")
     try:
         path = project / stamp_path(parts[1], parts[2], parts[3] if len(parts) > 3 else None)
-        stamp = parse_stamp(path.read_bytes())
+        return parse_stamp(path.read_bytes())
     except (FileNotFoundError, IndexError):
         return None
-    return action_of(stamp, {}) if stamp is not None else None
 
 
 def fetch_raw_files(project: Path, folder: str, store: Store, log: Log) -> None:
     """Fetch what a shard of raw_corpus lists: its inventory names files that lie in the store alone."""
-    action = own_action(project, folder)
-    if action is not None and action["artifact"] == "raw_corpus_shard":
-        fetch_declared(action, store, log)
+    stamp = own_stamp(project, folder)
+    stage = BY_NAME.get(stamp.artifact) if stamp is not None else None
+    if stamp is not None and stage is not None and stage.lists_raw_files:
+        fetch_declared(action_of(stamp, {}), store, log)
 
 
-def check_inputs(project: Path, stamp: Stamp, store: Store, log: Log) -> None:
+def check_inputs(build: Build) -> None:
     """Make sure that a stage reads what the manifests say. Raises StageError naming what is damaged."""
+    project, stamp, store, log = build.project, build.stamp, build.store, build.log
     keys = trusted_keys(project)
     for folder in stamp.inputs.values():
         path = project / folder
@@ -109,21 +104,22 @@ def check_inputs(project: Path, stamp: Stamp, store: Store, log: Log) -> None:
         manifest, record = read_manifest(path), read_record(path)
         if manifest is None:
             raise StageError(f"{folder}/{MANIFEST_NAME} is not a manifest; rebuild it with snakemake")
-        if record is not None and is_hollow(project, folder, record["key"]):
+        installed = Installed(project, folder, manifest, record) if record is not None else None
+        if installed is not None and is_hollow(project, folder, installed.key):
             # several stages may read it: one of them fetches
-            origin = read_origin(project, folder, record["key"])
-            with lease(store.leases, record["key"], LEASE_TIMEOUT_SECONDS, log):
-                is_whole, _ = install_found(project, folder, manifest, record, store, log, origin)
+            found = recorded_of(installed)
+            with lease(store.leases, installed.key, LEASE_TIMEOUT_SECONDS, log):
+                is_whole, _ = install_found(project, folder, found, store, log)
             if not is_whole:
                 (path / MANIFEST_NAME).unlink(missing_ok=True)
-                mark_hollow(project, folder, record["key"], is_lost=True)
+                mark_hollow(project, folder, installed.key, is_lost=True)
                 raise StageError(
                     f"{folder} was taken from the remote's record, and neither the remote nor {store.root} has its "
                     "bytes; run the same command again: it is built here now"
                 )
         elif not is_installed(path, manifest):
             wrong = adopt(path, manifest, store.objects, project)
-            if wrong and not (record and _installed_again(project, folder, manifest, record, store, log)):
+            if wrong and not (installed and install_found(project, folder, recorded_of(installed), store, log)[0]):
                 (path / MANIFEST_NAME).unlink(missing_ok=True)
                 raise StageError(
                     f"{folder}: {', '.join(wrong[:3])} differ from the manifest and the store has no sound copy; "
@@ -133,15 +129,8 @@ def check_inputs(project: Path, stamp: Stamp, store: Store, log: Log) -> None:
         fetch_raw_files(project, folder, store, log)
 
 
-def _installed_again(
-    project: Path, folder: str, manifest: Manifest, record: Mapping[str, Any], store: Store, log: Log
-) -> bool:
-    origin = read_origin(project, folder, record["key"])
-    return install_found(project, folder, manifest, record, store, log, origin)[0]
-
-
 def hub_config(stamp: Stamp, hub_files: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
     """What a stage is told of the files of hub revisions, which its stamp names by commit only."""
-    if stamp.artifact == "base_model":
+    if BY_NAME[stamp.artifact].declares == "model":
         return {"files": next(iter(hub_files.values()))} if hub_files else {}
     return {"hub_files": hub_files} if hub_files else {}

@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from domainlm.builder.installed import Installed, installed_in
 from domainlm.pipeline.stamp import Stamp
 from domainlm.store.actions import Origin, Recorded, is_record_of, origin_of
 from domainlm.store.canonical import canonical_json, sha256_of, sha256_of_file
-from domainlm.store.install import read_installed
 from domainlm.store.local import Store
-from domainlm.store.manifest import MANIFEST_NAME, Manifest
+from domainlm.store.manifest import MANIFEST_NAME
 from domainlm.store.notes import read_note
 from domainlm.store.remote_location import RemoteError
 from domainlm.store.signatures import TRUSTED_VARIABLE, trust_fault, trusted_keys_file
@@ -51,13 +51,19 @@ def read_origin(project: Path, folder: str, key: str) -> Origin | None:
     return _read(project, folder, key)[0]
 
 
-def origin_of_installed(project: Path, folder: str, key: str, manifest: Manifest, store: Store) -> Origin | None:
+def origin_of_installed(installed: Installed, store: Store) -> Origin | None:
     """Like `read_origin`; of a folder that another workspace or DVC has filled the store may know more."""
-    origin = read_origin(project, folder, key)
+    origin = read_origin(installed.project, installed.folder, installed.key)
     if origin is None:
-        recorded = store.actions.find(key)
-        origin = recorded.origin if recorded is not None and recorded.manifest == manifest else None
+        recorded = store.actions.find(installed.key)
+        origin = recorded.origin if recorded is not None and recorded.manifest == installed.manifest else None
     return origin
+
+
+def recorded_of(installed: Installed) -> Recorded:
+    """The record of what is installed, as the store would have it: with where it came from."""
+    origin = read_origin(installed.project, installed.folder, installed.key)
+    return Recorded(installed.manifest, installed.record, origin)
 
 
 def _read(project: Path, folder: str, key: str) -> tuple[Origin | None, str]:
@@ -78,15 +84,12 @@ def installed_fault(project: Path, folder: str, store: Store, keys: Path, is_rem
 
     is_remembered: whether it is noted that somebody did, so that it is not asked again as long as the file of keys is the same.
     """
-    installed = read_installed(project / folder)
-    if installed is None:
-        return None
-    manifest, record = installed
-    key = str(record.get("key"))
-    if not is_record_of(record, key):
+    installed = installed_in(project, folder)
+    if installed is None or not is_record_of(installed.record, installed.key):
         # no build takes it for the result of its key
         return None
-    origin = origin_of_installed(project, folder, key, manifest, store)
+    key, manifest = installed.key, installed.manifest
+    origin = origin_of_installed(installed, store)
     # another file of keys, or another output of the key, is another question
     asked = sha256_of(canonical_json([sha256_of_file(keys), manifest.tree_digest]))
     if origin is None or _read(project, folder, key)[1] == asked:

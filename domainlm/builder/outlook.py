@@ -1,24 +1,27 @@
 """What a run would do with each artifact, found out without doing it.
 
 In: the stamps of a configuration as it is now, the workspace, the store, the remote's records. Out: one `Outlook` per artifact
-and shard that a target needs. Nothing is written, moved or removed. The rules are those of `build`: installed and untouched,
-else in the store, else in the remote, else built. Below something that will be built the inputs are not known yet; then the
-outlook says what happens if that comes out as it was (early cutoff), and that it is built otherwise.
+and shard that a target needs. Nothing is written, moved or removed. The ways and their order are those of `build` (`ways.py`).
+Below something that will be built the inputs are not known yet; then the outlook says what happens if that comes out as it was
+(early cutoff), and that it is built otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from domainlm.builder.hollow import is_hollow, is_lost
+from domainlm.builder.one_build import Build
 from domainlm.builder.origins import installed_fault, record_fault, trusted_keys
+from domainlm.builder.ways import Way, first_found
 from domainlm.config.errors import ConfigurationError
+from domainlm.contract import Resources
 from domainlm.pipeline.stamp import Stamp, action_of
 from domainlm.pipeline.table import BY_NAME
-from domainlm.store.actions import action_key
+from domainlm.store.actions import Recorded, action_key
 from domainlm.store.canonical import sha256_of_file
 from domainlm.store.install import is_sound, read_record
 from domainlm.store.local import Store
@@ -63,6 +66,31 @@ class _Found:
     is_hollow: bool = False
 
 
+@dataclass(frozen=True)
+class _Inputs:
+    """Digests of an artifact's inputs. known: by name, None where it is built first. likely: as they were, where that is known.
+
+    unless: artifacts whose coming out as they were would make the likely ones true.
+    """
+
+    known: dict[str, str | None]
+    likely: dict[str, str | None]
+    unless: tuple[str, ...]
+
+
+@dataclass
+class _Look:
+    """What is seen of a build that is not done.
+
+    installed: manifest in the folder, where it counts for this key. recorded: the store's record, as soon as it was looked for.
+    """
+
+    build: Build
+    remote: Remote | None
+    installed: Manifest | None
+    recorded: Recorded | None = None
+
+
 def needed_stamps(stamps: Iterable[Stamp], artifact: str) -> list[Stamp]:
     """The stamps of an artifact and of all that it is made from, in pipeline order."""
     ordered = list(stamps)
@@ -84,23 +112,47 @@ def predict(
     """The outlook of an artifact and of all that it is made from, in pipeline order. Raises ConfigurationError."""
     found: dict[str, Outlook] = {}
     for stamp in needed_stamps(stamps, artifact):
-        inputs: dict[str, str | None] = {}
-        likely: dict[str, str | None] = {}
-        roots: set[str] = set()
-        for name, folder in stamp.inputs.items():
-            outlook = found.get(folder)
-            if outlook is None:
-                inputs[name] = likely[name] = _foreign_digest(project, folder)
-                continue
-            digest = outlook.manifest.tree_digest if outlook.manifest is not None else None
-            is_certain = outlook.state != "build"
-            inputs[name], likely[name] = (digest if is_certain else None), digest
-            if not is_certain:
-                roots |= set(outlook.unless or (outlook.stamp.artifact,))
         is_wanted = stamp.artifact == artifact and stamp.shard is None
-        unless = tuple(sorted(roots, key=list(BY_NAME).index))
-        found[stamp.folder] = _outlook(project, stamp, inputs, likely, unless, is_wanted, store, remote)
+        inputs = _inputs_of(project, stamp, found)
+        last = read_record(project / stamp.folder)
+        digests = {name: digest for name, digest in inputs.likely.items() if digest is not None}
+        seen = _Found("build", None)
+        if len(digests) == len(inputs.likely):
+            action = action_of(stamp, digests)
+            build = Build(project, stamp, action, action_key(action), store, Resources(), is_wanted)
+            seen = _look(build, last, remote)
+        if seen.state == "build":
+            seen = _Found("build", _last_manifest(project, stamp, last, store))
+        found[stamp.folder] = _outlook(stamp, inputs, last, seen)
     return list(found.values())
+
+
+def _inputs_of(project: Path, stamp: Stamp, found: Mapping[str, Outlook]) -> _Inputs:
+    known: dict[str, str | None] = {}
+    likely: dict[str, str | None] = {}
+    roots: set[str] = set()
+    for name, folder in stamp.inputs.items():
+        outlook = found.get(folder)
+        if outlook is None:
+            known[name] = likely[name] = _foreign_digest(project, folder)
+            continue
+        digest = outlook.manifest.tree_digest if outlook.manifest is not None else None
+        is_certain = outlook.state != "build"
+        known[name], likely[name] = (digest if is_certain else None), digest
+        if not is_certain:
+            roots |= set(outlook.unless or (outlook.stamp.artifact,))
+    return _Inputs(known, likely, tuple(sorted(roots, key=list(BY_NAME).index)))
+
+
+def _outlook(stamp: Stamp, inputs: _Inputs, last: Mapping[str, Any] | None, seen: _Found) -> Outlook:
+    if seen.state == "build":
+        return Outlook(stamp, "build", inputs.known, last, seen.manifest)
+    if inputs.unless:
+        # it is built unless they come out as they were; what moves then is not known yet
+        rest = inputs.unless, seen.state, 0, seen.is_hollow
+        return Outlook(stamp, "build", inputs.known, last, seen.manifest, *rest)
+    rest = (), seen.state, seen.fetch_bytes, seen.is_hollow
+    return Outlook(stamp, seen.state, inputs.known, last, seen.manifest, *rest)
 
 
 def _foreign_digest(project: Path, folder: str) -> str:
@@ -114,30 +166,6 @@ def _foreign_digest(project: Path, folder: str) -> str:
         ) from None
 
 
-def _outlook(
-    project: Path,
-    stamp: Stamp,
-    inputs: Mapping[str, str | None],
-    likely: Mapping[str, str | None],
-    roots: tuple[str, ...],
-    is_wanted: bool,
-    store: Store,
-    remote: Remote | None,
-) -> Outlook:
-    last = read_record(project / stamp.folder)
-    digests = {name: digest for name, digest in likely.items() if digest is not None}
-    if len(digests) < len(likely):
-        return Outlook(stamp, "build", inputs, last, _last_manifest(project, stamp, last, store))
-    found = _look(project, stamp, action_key(action_of(stamp, digests)), last, is_wanted, store, remote)
-    if found.state == "build":
-        return Outlook(stamp, "build", inputs, last, _last_manifest(project, stamp, last, store))
-    if roots:
-        return Outlook(stamp, "build", inputs, last, found.manifest, roots, found.state, 0, found.is_hollow)
-    return Outlook(
-        stamp, found.state, inputs, last, found.manifest, (), found.state, found.fetch_bytes, found.is_hollow
-    )
-
-
 def _last_manifest(project: Path, stamp: Stamp, last: Mapping[str, Any] | None, store: Store) -> Manifest | None:
     """What the artifact was before it is built again: from the workspace, or from the store's record of its key."""
     manifest = read_manifest(project / stamp.folder)
@@ -147,43 +175,75 @@ def _last_manifest(project: Path, stamp: Stamp, last: Mapping[str, Any] | None, 
     return manifest
 
 
-def _look(
-    project: Path,
-    stamp: Stamp,
-    key: str,
-    last: Mapping[str, Any] | None,
-    is_wanted: bool,
-    store: Store,
-    remote: Remote | None,
-) -> _Found:
+def _look(build: Build, last: Mapping[str, Any] | None, remote: Remote | None) -> _Found:
     """What `build` would find for a key, in its order."""
-    folder = project / stamp.folder
-    is_wanted = is_wanted or is_lost(project, stamp.folder, key)
-    manifest = read_manifest(folder) if last is not None and last["key"] == key else None
+    project, folder = build.project, build.folder
+    is_requested = build.is_requested or is_lost(project, folder, build.key)
+    manifest = read_manifest(build.path) if last is not None and last["key"] == build.key else None
     keys = trusted_keys(project)
-    if keys is not None and installed_fault(project, stamp.folder, store, keys, is_remembered=False) is not None:
+    if keys is not None and installed_fault(project, folder, build.store, keys, is_remembered=False) is not None:
         manifest = None
-    if manifest is not None:
-        if is_hollow(project, stamp.folder, key):
-            if not is_wanted:
-                return _Found("up_to_date", manifest, is_hollow=True)
-        elif is_sound(folder, manifest, is_remembered=False):
-            return _Found("up_to_date", manifest)
-    recorded = store.actions.find(key)
-    if recorded is not None and record_fault(project, key, recorded) is not None:
-        recorded = None
-    known = recorded.manifest if recorded is not None else manifest
+    look = _Look(replace(build, is_requested=is_requested), remote, manifest)
+    return first_found(Way, LOOKS, look) or _Found("build", None)
+
+
+def _look_at_installed(look: _Look) -> _Found | None:
+    build, manifest = look.build, look.installed
+    if manifest is None:
+        return None
+    if is_hollow(build.project, build.folder, build.key):
+        return _Found("up_to_date", manifest, is_hollow=True) if not build.is_requested else None
+    return _Found("up_to_date", manifest) if is_sound(build.path, manifest, is_remembered=False) else None
+
+
+def _look_into_read_only(_: _Look) -> _Found | None:
+    """Nothing: who may only read the store is told what happens to those who may write to it."""
+    return None
+
+
+def _look_into_store(look: _Look) -> _Found | None:
+    recorded = look.build.store.actions.find(look.build.key)
+    if recorded is not None and record_fault(look.build.project, look.build.key, recorded) is None:
+        look.recorded = recorded
+        return _restorable(look, recorded.manifest)
+    return None
+
+
+def _look_for_checkout(look: _Look) -> _Found | None:
+    return _restorable(look, look.installed) if look.recorded is None else None
+
+
+def _restorable(look: _Look, manifest: Manifest | None) -> _Found | None:
     # what the store lacks may still lie in the workspace
-    if known is not None and not missing_entries(known, store, folder):
-        return _Found("restore", known)
-    record = remote.action(key) if remote is not None else None
-    if record is not None and (recorded is None or recorded.manifest == record[0]):
-        moved = sum(entry.size for entry in missing_entries(record[0], store))
-        return _Found("fetch", record[0], moved) if is_wanted else _Found("fetch", record[0], is_hollow=True)
-    for other, _ in store.actions.alternatives(key):
-        if not missing_entries(other, store):
-            return _Found("restore", other)
-    return _Found("build", None)
+    if manifest is None or missing_entries(manifest, look.build.store, look.build.path):
+        return None
+    return _Found("restore", manifest)
+
+
+def _look_into_remote(look: _Look) -> _Found | None:
+    found = look.remote.action(look.build.key) if look.remote is not None else None
+    if found is None or (look.recorded is not None and look.recorded.manifest != found[0]):
+        return None
+    if not look.build.is_requested:
+        return _Found("fetch", found[0], is_hollow=True)
+    return _Found("fetch", found[0], sum(entry.size for entry in missing_entries(found[0], look.build.store)))
+
+
+def _look_for_alternative(look: _Look) -> _Found | None:
+    for manifest, _ in look.build.store.actions.alternatives(look.build.key):
+        if not missing_entries(manifest, look.build.store):
+            return _Found("restore", manifest)
+    return None
+
+
+LOOKS: dict[Way, Callable[[_Look], _Found | None]] = {
+    Way.INSTALLED: _look_at_installed,
+    Way.READ_ONLY_STORE: _look_into_read_only,
+    Way.STORE: _look_into_store,
+    Way.CHECKOUT: _look_for_checkout,
+    Way.REMOTE: _look_into_remote,
+    Way.ALTERNATIVE: _look_for_alternative,
+}
 
 
 def missing_entries(manifest: Manifest, store: Store, folder: Path | None = None) -> list[Entry]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from domainlm.builder.one_build import Build
 from domainlm.contract import StageError
 from domainlm.pipeline.stamp import Stamp
 from domainlm.store.canonical import sha256_of_file
@@ -58,35 +59,34 @@ def bring_to_now(files: Iterable[Path]) -> None:
                 os.utime(path)
 
 
-def installations(project: Path, stamp: Stamp) -> dict[str, tuple[int, int]]:
+def installations(build: Build) -> dict[str, tuple[int, int]]:
     """By input, inode and time of its record, which every install writes anew and nothing else touches."""
     found = {}
-    for name, folder in stamp.inputs.items():
+    for name, folder in build.stamp.inputs.items():
         # opened, because that is what makes a network file system ask for it anew
-        with suppress(FileNotFoundError), (project / folder / ACTION_NAME).open("rb") as file:
+        with suppress(FileNotFoundError), (build.project / folder / ACTION_NAME).open("rb") as file:
             record = os.fstat(file.fileno())
             found[name] = (record.st_ino, record.st_mtime_ns)
     return found
 
 
-def check_unchanged(
-    project: Path, stamp: Stamp, digests: Mapping[str, str], before: Mapping[str, tuple[int, int]]
-) -> None:
+def check_unchanged(build: Build, before: Mapping[str, tuple[int, int]]) -> None:
     """What a stage has read must be what its key names. Raises StageError naming the input that is another one by now.
 
     before: `installations` before it was read. An input may have been another one meanwhile and be itself again, with the
     same digest and, since these are links, the same files.
     """
-    after = installations(project, stamp)
-    for name, folder in stamp.inputs.items():
-        manifest = read_manifest(project / folder)
+    after = installations(build)
+    for name, folder in build.stamp.inputs.items():
+        path = build.project / folder
+        manifest = read_manifest(path)
         if (
             manifest is None
-            or manifest.tree_digest != digests[name]
+            or manifest.tree_digest != build.input_digests[name]
             or before.get(name) != after.get(name)
-            or not _has_files(project / folder, manifest)
+            or not _has_files(path, manifest)
         ):
-            raise changed(folder, stamp)
+            raise changed(folder, build.stamp)
 
 
 def changed(folder: str, stamp: Stamp) -> StageError:

@@ -23,6 +23,7 @@ from domainlm.pipeline.places import artifact_folder, stamp_path
 from domainlm.pipeline.stamp import parse_stamp
 from domainlm.pipeline.table import BY_NAME
 from domainlm.raw.label_names import LABELS
+from domainlm.raw.raw_file import SOURCE_FACTS, RawFile
 from domainlm.store.local import Store
 from domainlm.store.location import store_folder
 from domainlm.store.manifest import Manifest
@@ -35,7 +36,6 @@ INVENTORY = "inventory.jsonl"
 SHOWN_FILES = 3
 # what a configuration lists for a shard to read
 LISTS = ("files", "fetched", "hubs", "hub_files", "shard")
-SOURCE_FACTS = ("role", *LABELS, "origin", "package", "version", "url", "repository", "revision")
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def _follow(former: Former, wanted: Wanted, domain: str) -> tuple[Made, list[Wan
             elif not name.isdigit():
                 upstream.setdefault((wanted.domain, name), {})[part.shard] = digest
     sources: list[Source] = []
-    if BY_NAME[wanted.artifact].declares:
+    if BY_NAME[wanted.artifact].declares is not None:
         sources, more = _sources(former, wanted, parts, _label(wanted, domain))
         notes += more
     # a gather adds up figures; what shapes the content is in the shards' action
@@ -216,7 +216,7 @@ def _sources(former: Former, wanted: Wanted, parts: list[Version], label: str) -
     ], notes
 
 
-def _inventory(former: Former, folder: str, manifest: Manifest) -> list[dict[str, Any]] | None:
+def _inventory(former: Former, folder: str, manifest: Manifest) -> list[RawFile] | None:
     """Rows of a shard's inventory, or None where its bytes are not here."""
     for entry in manifest.entries:
         for path in (former.project / folder / entry.path, former.store.objects.path(entry.sha256)):

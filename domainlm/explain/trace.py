@@ -13,16 +13,17 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from domainlm.builder.hollow import hollow_folders
 from domainlm.contract import StageError
-from domainlm.explain.fates import Fate, Place, Row, documents_in, rejected, seen_in, unknown
+from domainlm.explain.fates import Fate, Place, documents_in, rejected, seen_in, unknown
 from domainlm.explain.unlisted import path_below, unlisted
 from domainlm.pipeline.places import artifact_folder
 from domainlm.pipeline.table import BY_NAME
 from domainlm.raw.file_names import readable_name
 from domainlm.raw.label_names import LABELS
+from domainlm.raw.raw_file import RawFile
 from domainlm.store.manifest import read_manifest
 from domainlm.text.json_rows import rows_of
 
@@ -75,14 +76,14 @@ def make_trace(project: Path, domain: str, name: str, roots: Mapping[str, str]) 
     folders, notes = _present(project, domain)
     wanted = _named(name, project, roots)
     shown = readable_name(os.fsencode(name))
-    listed: dict[Place, Row] = {}
+    listed: dict[Place, RawFile | None] = {}
     for inventory in sorted(folders["raw_corpus"].glob("[0-9]*/inventory.jsonl")):
         for row in rows_of(inventory):
             if _is_wanted(row["source"], row["path"], wanted):
-                listed.setdefault((row["source"], row["path"]), row)
+                listed.setdefault((row["source"], row["path"]), cast(RawFile, row))
     refused = _refused(folders, wanted, listed)
     for source, path in refused:
-        listed.setdefault((source, path), {})
+        listed.setdefault((source, path), None)
     if not listed:
         return Trace(domain, shown, (), unlisted(project, domain, name), tuple(notes))
     pieces = _pieces(folders, set(listed))
@@ -90,7 +91,7 @@ def make_trace(project: Path, domain: str, name: str, roots: Mapping[str, str]) 
         TracedFile(
             source=source,
             path=path,
-            facts={key: row.get(key) for key in FACTS if row.get(key) is not None},
+            facts={key: row.get(key) for key in FACTS if row.get(key) is not None} if row is not None else {},
             is_changed=_is_changed(project, roots.get(source), row),
             refused=tuple(refused.get((source, path), ())),
             pieces=tuple(pieces.get((source, path), ())),
@@ -151,16 +152,16 @@ def _is_wanted(source: str, path: str, wanted: list[tuple[str | None, str]]) -> 
     )
 
 
-def _is_changed(project: Path, root: str | None, row: Row) -> bool:
+def _is_changed(project: Path, root: str | None, row: RawFile | None) -> bool:
     """Whether a local file's bytes are no longer those of the inventory; False where it lies in an archive or is gone."""
-    if root is None or not row or row.get("archive") is not None:
+    if root is None or row is None or row.get("archive") is not None:
         return False
     path = project / root
     path = path if path.is_file() else path / (row.get("file_name") or row["path"])
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() != str(row["sha256"])
+        return hashlib.file_digest(file, "sha256").hexdigest() != row["sha256"]
 
 
 def _refused(

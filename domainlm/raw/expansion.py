@@ -11,13 +11,14 @@ folders.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from domainlm.raw.archives import ARCHIVES, Archive, ArchiveFault, Limits, Member
 from domainlm.raw.media_type import HEAD_BYTES, PACKED, ZIP, format_by_content, kind_of_head, media_type_of
+from domainlm.raw.raw_file import Declared
 from domainlm.raw.segments import format_of, is_included
 
 # by their names alone these are documents or programs, so that not every shard has to unpack them to look
@@ -72,7 +73,7 @@ def _is_hidden(name: str) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
 
 
-def expand(file: BinaryIO, row: Mapping[str, Any], scratch: Path, limits: Limits) -> Iterator[Found | Refused]:
+def expand(file: BinaryIO, row: Declared, scratch: Path, limits: Limits) -> Iterator[Found | Refused]:
     """The files in a raw file. row: path (None: only its members have one), prefix of members' paths, patterns, format, kind."""
     media_type = media_type_of(file)
     if not is_expanded(media_type, row["format"]):
@@ -107,7 +108,7 @@ def expand(file: BinaryIO, row: Mapping[str, Any], scratch: Path, limits: Limits
 class _Expansion:
     """One raw archive on its way through its members."""
 
-    def __init__(self, row: Mapping[str, Any], scratch: Path, limits: Limits) -> None:
+    def __init__(self, row: Declared, scratch: Path, limits: Limits) -> None:
         self._row, self._scratch, self._limits = row, scratch, limits
 
     def walk(

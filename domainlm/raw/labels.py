@@ -22,7 +22,7 @@ Table = Mapping[str, Mapping[str, str]]
 
 
 def labelled(
-    path: str, labels: Mapping[str, str], patterns: Sequence[Mapping[str, str | None]], table: Table
+    path: str, labels: Mapping[str, Any], patterns: Sequence[Mapping[str, str | None]], table: Table
 ) -> dict[str, str]:
     """The labels of one file."""
     found = {name: labels[name] for name in LABELS}

@@ -17,6 +17,7 @@ from typing import Any
 from domainlm.contract import StageError
 from domainlm.raw.archives import Archive, ArchiveFault, Limits
 from domainlm.raw.file_names import is_inside
+from domainlm.raw.raw_file import Declared
 from domainlm.raw.segments import is_included
 from domainlm.sources.fetch_package import download
 from domainlm.sources.fetch_url import download_url
@@ -30,18 +31,18 @@ from domainlm.store.staging import write_whole
 FETCH_TIMEOUT_SECONDS = 1800.0
 
 
-def what_is_fetched(row: Mapping[str, Any]) -> str:
+def what_is_fetched(row: Declared) -> str:
     return str(row["url"]) if row.get("url") else f"{row['package']}=={row['version']}"
 
 
-def wrong_digest(row: Mapping[str, Any], what: str, found: str) -> StageError:
+def wrong_digest(row: Declared, what: str, found: str) -> StageError:
     return StageError(
         f"source {row['source']}: {what} of {what_is_fetched(row)} has sha256 {found}, "
         f"but sources.{row['source']}.fetch.sha256 is {row['sha256']}; if the new file is meant, declare its digest"
     )
 
 
-def take_member(row: Mapping[str, Any], file: Path, folder: Path) -> Path:
+def take_member(row: Declared, file: Path, folder: Path) -> Path:
     """The one file of an archive that a source wants. Raises StageError where it is not there, or cannot be read."""
     kept = folder / "member"
     try:
@@ -62,7 +63,7 @@ def take_member(row: Mapping[str, Any], file: Path, folder: Path) -> Path:
     return kept
 
 
-def fetch(row: Mapping[str, Any], store: Store, log: Callable[[str], None]) -> None:
+def fetch(row: Declared, store: Store, log: Callable[[str], None]) -> None:
     """Make sure that the store has the fetched file. Raises StageError on a digest mismatch, before anything uses it."""
     digest = row["sha256"]
     path = store.objects.path(digest)
@@ -81,22 +82,21 @@ def fetch(row: Mapping[str, Any], store: Store, log: Callable[[str], None]) -> N
             store.objects.put(kept, digest)
 
 
-def declared_rows(action: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The files of packages that an action asks for. Only raw_corpus and base_model have any."""
+def declared_rows(action: Mapping[str, Any]) -> list[Declared]:
+    """The files of packages and addresses that an action asks for.
+
+    A slice of texts has them under `fetched`, beside the local files of its shard; that of a model among its `files`.
+    """
     config = action["config"]
-    if action["artifact"] == "raw_corpus_shard":
+    if "fetched" in config:
         return list(config["fetched"])
-    if action["artifact"] == "base_model":
-        return [row for row in config["files"] if row["origin"] == "fetch"]
-    return []
+    return [row for row in config.get("files", []) if row["origin"] == "fetch"]
 
 
 def declared_hubs(action: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The hub revisions that an action asks for."""
-    if action["artifact"] == "raw_corpus_shard":
-        return list(action["config"].get("hubs", []))
-    hub = action["config"].get("hub") if action["artifact"] == "base_model" else None
-    return [hub] if hub is not None else []
+    """The hub revisions that an action asks for: those of texts under `hubs`, that of a model under `hub`."""
+    hubs, hub = action["config"].get("hubs", []), action["config"].get("hub")
+    return [*hubs, *([hub] if hub is not None else [])]
 
 
 def declared_digests(store: Store, action: Mapping[str, Any]) -> list[str]:

@@ -11,22 +11,23 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from domainlm.contract import StageError
+from domainlm.raw.raw_file import Declared
 from domainlm.store.secrets import without_secrets
 
 PROGRAM = Path(__file__).with_name("pip_download.py")
 
 
-def download(row: Mapping[str, Any], folder: Path) -> Path:
+def download(row: Declared, folder: Path) -> Path:
     """Download the distribution file. Raises StageError with pip's own last error."""
     target = folder / "dist"
     target.mkdir()
     wanted = {
-        **{name: row[name] for name in ("package", "version", "kind")},
+        "package": row["package"],
+        "version": row["version"],
+        "kind": row["kind"],
         # of a member's archive nothing is declared
         "sha256": row.get("sha256") if row["member"] is None else None,
         "folder": str(target),

@@ -17,12 +17,12 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 from urllib.parse import SplitResult, urlsplit
 
 from domainlm.contract import StageError
+from domainlm.raw.raw_file import Declared
 from domainlm.store.secrets import without_secrets
 
 # a read that gives nothing for so long has failed
@@ -103,11 +103,11 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return found
 
 
-def download_url(row: Mapping[str, Any], folder: Path) -> Path:
+def download_url(row: Declared, folder: Path) -> Path:
     """Download a file; a proxy is taken from the environment. Raises StageError with the last error."""
-    path = folder / "download"
-    failed = f"source {row['source']}: cannot download {without_secrets(row['url'])}"
-    parts = urlsplit(row["url"])
+    path, address = folder / "download", str(row["url"])
+    failed = f"source {row['source']}: cannot download {without_secrets(address)}"
+    parts = urlsplit(address)
     try:
         login = login_of((parts.hostname or "").lower())
     except ValueError as error:
@@ -116,7 +116,7 @@ def download_url(row: Mapping[str, Any], folder: Path) -> Path:
     opener = urllib.request.build_opener(_Redirects(origin_of(parts), authorization))
     reason = ""
     for attempt in range(URL_ATTEMPTS):
-        request = urllib.request.Request(row["url"])  # noqa: S310 - the configuration allows http and https only
+        request = urllib.request.Request(address)  # noqa: S310 - the configuration allows http and https only
         if authorization is not None:
             # not among the headers that urllib hands on with a redirect
             request.add_unredirected_header("Authorization", authorization)

@@ -12,11 +12,12 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from domainlm.contract import StageError
 from domainlm.raw.archives import Archive, ArchiveFault, Limits, Member
 from domainlm.raw.expansion import digest_of
+from domainlm.raw.raw_file import RawFile
 from domainlm.store.local import Store
 
 # what an inventory lists was within the limits when it was made
@@ -29,7 +30,7 @@ class OpenArchives:
     scratch: folder for what is unpacked. Of two rows with the same archive and member, the second unpacks nothing.
     """
 
-    def __init__(self, open_archive: Callable[[Mapping[str, Any]], BinaryIO], scratch: Path) -> None:
+    def __init__(self, open_archive: Callable[[RawFile], BinaryIO], scratch: Path) -> None:
         self._open_archive = open_archive
         self._scratch = scratch
         # digest of the outermost archive, then names of members; with each the archive, its members by name, its file
@@ -37,9 +38,9 @@ class OpenArchives:
         self._archives: list[tuple[BinaryIO, Archive, dict[str, Member]]] = []
         self._last: tuple[list[str], BinaryIO] | None = None
 
-    def open(self, row: Mapping[str, Any]) -> BinaryIO:
+    def open(self, row: RawFile) -> BinaryIO:
         """A member, seekable. Raises StageError where it is not what the row lists."""
-        way = [row["archive"], *row["members"]]
+        way = [row["archive"], *(row["members"] or ())]
         try:
             if self._last is None or self._last[0] != way:
                 self._last = None
@@ -56,7 +57,7 @@ class OpenArchives:
         found.seek(0)
         return io.BufferedReader(_View(found))
 
-    def _member(self, way: list[str], row: Mapping[str, Any]) -> BinaryIO:
+    def _member(self, way: list[str], row: RawFile) -> BinaryIO:
         while self._archives and self._way[: len(self._archives)] != way[: len(self._archives)]:
             file, archive, _ = self._archives.pop()
             archive.close()
@@ -121,14 +122,14 @@ def raw_opener(
             )
         return path.open("rb")
 
-    def whole(row: Mapping[str, Any]) -> BinaryIO:
+    def whole(row: RawFile) -> BinaryIO:
         digest = row.get("archive") or row["sha256"]
         # the copy that raw_corpus made is an object; only raw_corpus itself reads the file
         if row["origin"] != "local" or (row.get("is_copied") and not is_listing):
             return stored(digest, row["source"])
         return local(row, digest)
 
-    def local(row: Mapping[str, Any], digest: str) -> BinaryIO:
+    def local(row: RawFile, digest: str) -> BinaryIO:
         root = project / roots[row["source"]]
         # the archive's place, or a name that is not UTF-8, stand beside the path where they differ from it
         name = row.get("archive_path") or row.get("file_name") or row["path"]
@@ -157,7 +158,9 @@ def raw_opener(
 
     archives: list[OpenArchives] = []
 
-    def opened(row: Mapping[str, Any]) -> BinaryIO:
+    def opened(listed: Mapping[str, Any]) -> BinaryIO:
+        # a row that the listing stage opens has not all keys of an inventory, but those that lead to its file
+        row = cast(RawFile, listed)
         if not row.get("members"):
             return whole(row)
         if not archives:

@@ -14,7 +14,7 @@ import os
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from domainlm.config.bounded_file import read_bounded
@@ -27,6 +27,7 @@ from domainlm.raw.expansion import is_expanded
 from domainlm.raw.label_names import LABELS
 from domainlm.raw.labels import Table, labelled, read_table
 from domainlm.raw.media_type import TEXT_TYPES, format_by_content
+from domainlm.raw.raw_file import Declared
 from domainlm.raw.segments import byte_ranges, format_of, shard_of
 from domainlm.sources.folders import FAULTS, LocalFile, left_behind, local_files, unreadable
 from domainlm.sources.index import Content, LocalIndex
@@ -123,9 +124,7 @@ def _majority_charset(found: Iterable[tuple[LocalFile, Content]]) -> str | None:
     return majority_charset(beginning(location) for _, location in heapq.nsmallest(CHARSET_FILES, texts))
 
 
-def local_rows(
-    project: Path, name: str, source: Source, index: LocalIndex, segment_bytes: int
-) -> Iterator[dict[str, Any]]:
+def local_rows(project: Path, name: str, source: Source, index: LocalIndex, segment_bytes: int) -> Iterator[Declared]:
     """One row per byte range of every file of a local source, one for each archive among them and each that cannot be read."""
     key = f"sources.{name}.local"
     files = local_files(project, name, source)
@@ -156,14 +155,14 @@ def local_rows(
             if not is_text or not contents:
                 raise unreadable(key, f"{source.local}/{file.path}", FAULTS[fault])
             row = {**common, **fixed, "path": file.path, "fault": fault, "detail": FAULTS[fault], "sha256": ""}
-            yield {**_without_nothing(row), "is_archive": False, "size": 0, "start": 0, "end": 0}
+            row = {**_without_nothing(row), "is_archive": False, "size": 0, "start": 0, "end": 0}
+            yield cast(Declared, row)
             continue
         place = {"path": file.path, "file_name": file.name, "sha256": content.sha256, "size": content.size}
         row = _without_nothing({**common, **fixed, **place})
         if file.path in archives:
             own = dict(table) if is_one else inner.get(file.path, {})
-            yield {
-                **row,
+            archive = {
                 "is_archive": True,
                 "format": source.format,
                 "include": source.include if is_one else ["**"],
@@ -174,6 +173,7 @@ def local_rows(
                 "start": 0,
                 "end": content.size,
             }
+            yield cast(Declared, row | archive)
             continue
         if patterns or table:
             row |= labelled(file.path, common, patterns, table)
@@ -194,22 +194,22 @@ def _inside(table: Table, archives: set[str], files: set[str]) -> tuple[dict[str
     return inner, unknown
 
 
-def _ranges_of(row: dict[str, Any], content: Content, source: Source, segment_bytes: int) -> Iterator[dict[str, Any]]:
+def _ranges_of(row: dict[str, Any], content: Content, source: Source, segment_bytes: int) -> Iterator[Declared]:
     named = format_of(row["path"])
     found = source.format or format_by_content(content.media_type, named)
     row |= {"format": found, "media_type": content.media_type, "is_archive": False}
     if source.format is None and named is not None and named != found:
         row["extension_format"] = named
     for start, end in byte_ranges(content.size, found, segment_bytes):
-        yield {**row, "start": start, "end": end}
+        yield cast(Declared, {**row, "start": start, "end": end})
 
 
-def fetched_row(project: Path, name: str, source: Source) -> dict[str, Any]:
+def fetched_row(project: Path, name: str, source: Source) -> Declared:
     """What a fetched source is before it is expanded: package or url, version, member and digest."""
     assert source.fetch is not None
     url = source.fetch.url
     last = unquote(urlsplit(url).path.rsplit("/", 1)[-1]) or name if url is not None else None
-    return {
+    row = {
         **labels(name, source),
         **source.fetch.model_dump(mode="json"),
         "origin": "fetch",
@@ -217,13 +217,14 @@ def fetched_row(project: Path, name: str, source: Source) -> dict[str, Any]:
         "prefix": "",
         **_declared(project, name, source),
     }
+    return cast(Declared, row)
 
 
-def hub_row(project: Path, name: str, source: Source) -> dict[str, Any]:
+def hub_row(project: Path, name: str, source: Source) -> Declared:
     """What a dataset of the hub is before its files are known."""
     assert source.hub is not None
     patterns = source.include if source.include != DEFAULT_INCLUDE else list(HUB_DATA_PATTERNS)
-    return {
+    row = {
         **labels(name, source),
         **source.hub.model_dump(mode="json"),
         "origin": "hub",
@@ -231,6 +232,7 @@ def hub_row(project: Path, name: str, source: Source) -> dict[str, Any]:
         **_declared(project, name, source),
         "patterns": patterns,
     }
+    return cast(Declared, row)
 
 
 def _declared(project: Path, name: str, source: Source) -> dict[str, Any]:
@@ -247,7 +249,7 @@ def _declared(project: Path, name: str, source: Source) -> dict[str, Any]:
 def text_slices(project: Path, config: DomainConfig, index: LocalIndex) -> list[dict[str, Any]]:
     """Rows of sources in the slice of each shard of raw_corpus, in order. An archive larger than a segment is dealt out to all shards."""
     section = config.raw_corpus
-    files: list[list[dict[str, Any]]] = [[] for _ in range(section.shards)]
+    files: list[list[Declared]] = [[] for _ in range(section.shards)]
     fetched, hubs = [], []
     for name, source in sorted(config.sources.items()):
         if source.role == "base_model":
@@ -262,7 +264,7 @@ def text_slices(project: Path, config: DomainConfig, index: LocalIndex) -> list[
                     for rows in files:
                         rows.append(row)
                 else:
-                    files[shard_of(name, row["path"], row["start"], section.shards)].append(row)
+                    files[shard_of(name, str(row["path"]), row["start"], section.shards)].append(row)
     common = {
         "fetched": fetched,
         "hubs": hubs,

@@ -15,7 +15,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -105,12 +105,13 @@ def left_out_counts(left_out: Mapping[str, str]) -> dict[str, int]:
     return dict(sorted(Counter(left_out.values()).items()))
 
 
-def run(inputs: Inputs, config: CorpusSplitSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
-    section = config.section
-    seed = config.seed
-    path = inputs.folders["unique_shards"] / "documents.parquet"
-    tokenizer = load_tokenizer(inputs.folders["base_model"] / "tokenizer.json")
-    entries = entries_by_role(path)
+def split_roles(
+    entries: Mapping[str, list[Entry]], section: CorpusSplit, seed: int
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Split by document id, of documents of every role, and the reason of each that is left out.
+
+    `train` and `replay` stand for what may be trained on; budgets choose from them.
+    """
     corpus_sources = {entry.source for entry in entries["corpus"]}
     evaluated = [entry for entry in entries["evaluation"] if entry.source in corpus_sources]
     split, left_out = split_corpus(entries["corpus"], evaluated, section, seed)
@@ -133,6 +134,89 @@ def run(inputs: Inputs, config: CorpusSplitSlice, out: Path, scratch: Path, reso
     for role in ("evaluation", "instruction"):
         split.update((entry.id, role) for entry in entries[role])
     left_out.update((entry.id, "classifier_only") for entry in entries["classifier"])
+    return split, left_out
+
+
+def within(
+    budget: Budget, documents: Iterable[tuple[Document, int]], progress: Callable[[int], None]
+) -> dict[str, int]:
+    """Tokens by id of the documents that a budget takes, in the given order. Reads no further than to a full budget."""
+    taken: dict[str, int] = {}
+    # an empty budget spares the work of counting
+    if budget.is_full:
+        return taken
+    for document, tokens in documents:
+        if budget.takes(tokens):
+            taken[document.id] = tokens
+        progress(len(taken))
+        if budget.is_full:
+            break
+    return taken
+
+
+def write_part(out: Path, name: str, documents: Iterator[tuple[Document, int]]) -> dict[str, Any]:
+    """Write the documents of one split, each given with its tokens; returns its figures."""
+    documents_by_source: Counter[str] = Counter()
+    tokens_by_source: Counter[str] = Counter()
+
+    def tallied() -> Iterator[Document]:
+        for document, tokens in documents:
+            documents_by_source[document.source] += 1
+            tokens_by_source[document.source] += tokens
+            yield document
+
+    count = write_documents(out / f"{name}.parquet", tallied())
+    return {
+        "documents": count,
+        "tokens": sum(tokens_by_source.values()),
+        "documents_by_source": documents_by_source,
+        "tokens_by_source": tokens_by_source,
+    }
+
+
+def group_counts(
+    entries: Mapping[str, list[Entry]], split: Mapping[str, str], train_ids: Container[str]
+) -> dict[str, int]:
+    """How many groups each split has of the corpus, and of general text how many there are and are held out.
+
+    train_ids: documents of the corpus that the budget took.
+    """
+    by_split: dict[str, set[str]] = {"train": set(), "validation": set(), "test": set()}
+    for entry in entries["corpus"]:
+        side = split.get(entry.id)
+        if side in by_split and (side != "train" or entry.id in train_ids):
+            by_split[side].add(entry.group)
+    sizes = group_sizes(entries["corpus"])
+    held_out = {entry.group for entry in entries["replay"] if split.get(entry.id) == "general_held_out"}
+    return {name: len(groups) for name, groups in by_split.items()} | {
+        "corpus": len(sizes),
+        "largest": max(sizes.values()),
+        "general": len(group_sizes(entries["replay"])),
+        "general_held_out": len(held_out),
+    }
+
+
+def write_left_out(out: Path, left_out: Mapping[str, str]) -> None:
+    with open_rows(out / "left_out.jsonl") as file:
+        for identifier, reason in sorted(left_out.items()):
+            write_row(file, {"id": identifier, "reason": reason})
+
+
+def left_out_by_source(entries: Mapping[str, list[Entry]], left_out: Mapping[str, str]) -> dict[str, Counter[str]]:
+    by_source: dict[str, Counter[str]] = {}
+    for entry in itertools.chain.from_iterable(entries.values()):
+        if entry.id in left_out:
+            by_source.setdefault(entry.source, Counter())[left_out[entry.id]] += 1
+    return by_source
+
+
+def run(inputs: Inputs, config: CorpusSplitSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
+    section = config.section
+    seed = config.seed
+    path = inputs.folders["unique_shards"] / "documents.parquet"
+    tokenizer = load_tokenizer(inputs.folders["base_model"] / "tokenizer.json")
+    entries = entries_by_role(path)
+    split, left_out = split_roles(entries, section, seed)
     if entries["instruction"]:
         instruction = {entry.id for entry in entries["instruction"]}
         held_out = {identifier for identifier, name in split.items() if name in HELD_OUT}
@@ -141,105 +225,51 @@ def run(inputs: Inputs, config: CorpusSplitSlice, out: Path, scratch: Path, reso
             del split[identifier]
             left_out[identifier] = "repeat_of_held_out"
 
-    def chosen(part: str, budget: Budget, reason: str) -> set[str]:
-        """Documents of one part, in hash order, that its budget takes."""
+    def chosen(part: str, budget: Budget, reason: str) -> dict[str, int]:
+        """Tokens of the documents of one part that its budget takes; the others are left out."""
         candidates = {identifier for identifier, name in split.items() if name == part}
-        taken: set[str] = set()
-        # an empty budget spares the work of counting
-        if budget.is_full:
-            left_out.update(dict.fromkeys(candidates, reason))
-            return taken
-        for document, tokens in counted(in_hash_order(path, candidates, seed), tokenizer):
-            if budget.takes(tokens):
-                taken.add(document.id)
-            resources.progress(len(taken), len(candidates), {})
-            if budget.is_full:
-                break
-        left_out.update(dict.fromkeys(candidates - taken, reason))
+        documents = counted(in_hash_order(path, candidates, seed), tokenizer)
+        taken = within(budget, documents, lambda done: resources.progress(done, len(candidates), {}))
+        left_out.update(dict.fromkeys(candidates - taken.keys(), reason))
         return taken
 
     replay_share = section.replay_share if entries["replay"] else 0.0
     max_tokens = section.max_train_tokens
     corpus_budget = Budget(None if max_tokens is None else int(max_tokens * (1 - replay_share)))
-    train_ids = chosen("train", corpus_budget, "over_budget")
-    if not train_ids:
+    corpus_tokens = chosen("train", corpus_budget, "over_budget")
+    if not corpus_tokens:
         raise StageError(
             f"no training document fits into corpus_split.max_train_tokens: {max_tokens}; expected room for one at least"
         )
     replay_budget = Budget(int(corpus_budget.tokens * replay_share / (1 - replay_share)))
-    replay_ids = chosen("replay", replay_budget, "replay_not_needed")
+    replay_tokens = chosen("replay", replay_budget, "replay_not_needed")
     if replay_budget.max_tokens and not replay_budget.is_full:
         resources.log(
             f"replay: {replay_budget.tokens} of {replay_budget.max_tokens} tokens wanted by corpus_split.replay_share "
             f"{section.replay_share}; the sources of role replay have no more that fits"
         )
-
+    train_tokens = corpus_tokens | replay_tokens
     filled = set(split.values())
 
-    def documents_of(name: str) -> Iterator[Document]:
+    def documents_of(name: str) -> Iterator[tuple[Document, int]]:
         if name == "train":
-            return in_hash_order(path, train_ids | replay_ids, seed)
+            # counted when they were chosen: tokenising is most of this stage's work
+            return ((found, train_tokens[found.id]) for found in in_hash_order(path, train_tokens.keys(), seed))
         # a split of nothing spares the work of reading everything
         if name not in filled:
             return iter(())
-        return (document for document in read_documents(path) if split.get(document.id) == name)
+        return counted((found for found in read_documents(path) if split.get(found.id) == name), tokenizer)
 
-    stats: dict[str, Any] = {}
-    for name in SPLITS:
-        documents_by_source: Counter[str] = Counter()
-        tokens_by_source: Counter[str] = Counter()
-        tokens_by_role: Counter[str] = Counter()
-
-        def tallied(
-            name: str = name,
-            documents: Counter[str] = documents_by_source,
-            by_source: Counter[str] = tokens_by_source,
-            by_role: Counter[str] = tokens_by_role,
-        ) -> Iterator[Document]:
-            for document, tokens in counted(documents_of(name), tokenizer):
-                documents[document.source] += 1
-                by_source[document.source] += tokens
-                by_role[document.role] += tokens
-                yield document
-
-        count = write_documents(out / f"{name}.parquet", tallied())
-        tokens = sum(tokens_by_source.values())
-        stats[name] = {
-            "documents": count,
-            "tokens": tokens,
-            "documents_by_source": documents_by_source,
-            "tokens_by_source": tokens_by_source,
-        }
-        if name == "train":
-            replay_tokens = tokens_by_role["replay"]
-            stats[name] |= {
-                "replay_documents": len(replay_ids),
-                "replay_tokens": replay_tokens,
-                "replay_share": round(replay_tokens / tokens, 6),
-            }
-    by_split: dict[str, set[str]] = {"train": set(), "validation": set(), "test": set()}
-    for entry in entries["corpus"]:
-        side = split.get(entry.id)
-        if side in by_split and (side != "train" or entry.id in train_ids):
-            by_split[side].add(entry.group)
-    sizes = group_sizes(entries["corpus"])
-    stats["groups"] = {name: len(groups) for name, groups in by_split.items()} | {
-        "corpus": len(sizes),
-        "largest": max(sizes.values()),
-        "general": len(group_sizes(entries["replay"])),
-        "general_held_out": len(general),
-    }
-    with open_rows(out / "left_out.jsonl") as file:
-        for identifier, reason in sorted(left_out.items()):
-            write_row(file, {"id": identifier, "reason": reason})
-    by_source: dict[str, Counter[str]] = {}
-    for entry in itertools.chain.from_iterable(entries.values()):
-        if entry.id in left_out:
-            by_source.setdefault(entry.source, Counter())[left_out[entry.id]] += 1
+    stats: dict[str, Any] = {name: write_part(out, name, documents_of(name)) for name in SPLITS}
+    spent = sum(replay_tokens.values())
+    share = round(spent / stats["train"]["tokens"], 6)
+    stats["train"] |= {"replay_documents": len(replay_tokens), "replay_tokens": spent, "replay_share": share}
+    stats["groups"] = group_counts(entries, split, corpus_tokens.keys())
+    write_left_out(out, left_out)
     # the reasons that every split has, also where there are none
     none = dict.fromkeys(("sibling_of_held_out", "validation_sibling_of_test", "over_budget", "replay_not_needed"), 0)
     stats["left_out"] = none | left_out_counts(left_out)
-    stats["left_out_by_source"] = by_source
+    stats["left_out_by_source"] = left_out_by_source(entries, left_out)
     write_json(out / "stats.json", stats)
     return {f"{name}_documents": stats[name]["documents"] for name in SPLITS} | {
         "train_tokens": stats["train"]["tokens"]

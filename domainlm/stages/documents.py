@@ -9,12 +9,13 @@ record belongs to the byte range in which it begins; and no file is lost, as one
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from domainlm.config.text import DocumentsSlice
 from domainlm.contract import Inputs, Resources, StageError, Stats
+from domainlm.raw.raw_file import RawFile
 from domainlm.text.cleaning.excerpt import masked_place
 from domainlm.text.document import Document, write_documents
 from domainlm.text.examples import examples_of
@@ -25,7 +26,7 @@ from domainlm.text.reading.readers import read_documents_of, reader_process
 from domainlm.text.sums import summed
 
 
-def inventory_of(path: Path) -> Iterator[dict[str, Any]]:
+def inventory_of(path: Path) -> Iterator[RawFile]:
     """Rows of an inventory, one at a time. Raises StageError where they are not in canonical order, as raw_corpus writes them."""
     last: tuple[str, str, int] | None = None
     for row in rows_of(path):
@@ -33,7 +34,7 @@ def inventory_of(path: Path) -> Iterator[dict[str, Any]]:
         if last is not None and key <= last:
             raise StageError(f"{path.parent.name}/{path.name}: {key} follows {last}; build raw_corpus again")
         last = key
-        yield row
+        yield cast(RawFile, row)
 
 
 def run_shard(inputs: Inputs, config: DocumentsSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
@@ -48,16 +49,16 @@ def run_shard(inputs: Inputs, config: DocumentsSlice, out: Path, scratch: Path, 
     with reader_process(section) as process, open_rows(out / "rejected.jsonl") as rejected_file:
         total = sum(1 for _ in rows_of(inventory))
 
-        def reject(row: Mapping[str, Any], found: Rejection) -> None:
+        def reject(row: RawFile, found: Rejection) -> None:
             rejected[found.reason] += 1
             rejected_by_source.setdefault(row["source"], Counter())[found.reason] += 1
             place = {"source": row["source"], "path": row["path"], "section": ""}
             rule = {"reason": found.reason, "value": None, "threshold": None, "detail": masked_place(found.detail)}
             write_row(rejected_file, {**place, **rule, "excerpt": ""})
 
-        def is_silent_file(row: Mapping[str, Any]) -> bool:
+        def is_silent_file(row: RawFile) -> bool:
             """Whether no range of a file gives a document or a rejection."""
-            whole = {**row, "start": 0, "end": row["size"]}
+            whole: RawFile = {**row, "start": 0, "end": row["size"]}
             with open_raw(row) as file:
                 return next(read_documents_of(whole, file, section, process), None) is None
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 from domainlm.config.section import Slice
 from domainlm.config.sources import RawCorpusShardSlice
@@ -23,28 +23,12 @@ from domainlm.raw.archives import ArchiveFault, Limits
 from domainlm.raw.expansion import EMPTY, Found, Refused, digest_of, expand, facts_of
 from domainlm.raw.label_names import LABELS
 from domainlm.raw.labels import labelled
+from domainlm.raw.raw_file import SOURCE_FACTS, Declared, RawFile
 from domainlm.raw.segments import byte_ranges, shard_of
 from domainlm.text.json_files import write_json
 from domainlm.text.json_rows import open_rows, write_row
 
-KEPT = (
-    *(
-        "source",
-        "role",
-        "path",
-        "file_name",
-        "sha256",
-        "size",
-        "start",
-        "end",
-        "format",
-        "media_type",
-        "extension_format",
-    ),
-    *("charset", "archive", "archive_path", "members", "is_copied", "origin", *LABELS),
-    *("package", "version", "url", "repository", "revision"),
-)
-SOURCE_FACTS = ("role", *LABELS, "origin", "package", "version", "url", "repository", "revision")
+KEPT = sorted(RawFile.__required_keys__ | RawFile.__optional_keys__)
 Row = dict[str, Any]
 
 
@@ -52,14 +36,14 @@ def limits_of(config: RawCorpusShardSlice) -> Limits:
     return Limits(config.max_archive_ratio, config.max_archive_bytes, config.max_archive_depth)
 
 
-def is_whole_in_shard(row: Mapping[str, Any], segment_bytes: int) -> bool:
+def is_whole_in_shard(row: Declared, segment_bytes: int) -> bool:
     """Whether all of a local archive belongs to one shard: a small one, so that a change of it concerns one shard only."""
     return bool(row["origin"] == "local" and row["size"] <= segment_bytes)
 
 
 def rows_of_archive(
-    row: Mapping[str, Any], inputs: Inputs, config: RawCorpusShardSlice, scratch: Path
-) -> Iterator[Row | Refused]:
+    row: Declared, inputs: Inputs, config: RawCorpusShardSlice, scratch: Path
+) -> Iterator[RawFile | Refused]:
     """Byte ranges of the files in a fetched file or an archive that belong to this shard, and what is refused of it."""
     assert inputs.open_raw is not None
     source, own, shards = row["source"], config.shard, config.shards
@@ -88,8 +72,8 @@ def rows_of_archive(
                         yield Refused(found.path, fault)
                     continue
                 yield from (each for each in ranges if is_own(each["path"], each["start"]))
-    if is_empty and not first and row["origin"] == "local" and is_own(row["path"], 0):
-        yield Refused(row["path"], EMPTY)
+    if is_empty and not first and row["origin"] == "local" and is_own(str(row["path"]), 0):
+        yield Refused(str(row["path"]), EMPTY)
     if is_empty and row["origin"] != "local":
         raise StageError(f"source {source}: no member of the archive matches include {row['include']}{first}")
     # what lies in a refused archive is not known, and may be what the table names
@@ -103,7 +87,7 @@ def rows_of_archive(
         )
 
 
-def _ranges(row: Mapping[str, Any], found: Found, segment_bytes: int) -> list[Row]:
+def _ranges(row: Declared, found: Found, segment_bytes: int) -> list[RawFile]:
     name = found.members[-1] if found.members else found.path
     with found.opened() as file:
         facts = facts_of(name, file, row["format"])
@@ -115,17 +99,18 @@ def _ranges(row: Mapping[str, Any], found: Found, segment_bytes: int) -> list[Ro
         location = (row.get("file_name") or row["path"]) if row["origin"] == "local" else None
         inner = {"members": list(found.members), "archive": row["sha256"], "archive_path": location, "file_name": None}
     ranges = byte_ranges(found.size, facts["format"], segment_bytes)
-    return [{**row, **facts, **labels, **place, **inner, "start": start, "end": end} for start, end in ranges]
+    own = {**row, **facts, **labels, **place, **inner}
+    return [cast(RawFile, {**own, "start": start, "end": end}) for start, end in ranges]
 
 
-def hub_rows(config: RawCorpusShardSlice) -> Iterator[Row]:
+def hub_rows(config: RawCorpusShardSlice) -> Iterator[Declared]:
     """One row for each file of the hub repositories, as the builder fetched them."""
     for hub in config.hubs:
         table = dict(hub["label_table"])
         for file in config.hub_files[hub["source"]]:
             own = {path: table.pop(path) for path in list(table) if f"{path}/".startswith(f"{file['path']}/")}
             place = {"prefix": f"{file['path']}/", "include": ["**"], "label_table": own, "origin": hub["origin"]}
-            yield {**hub, **file, **place}
+            yield cast(Declared, {**hub, **file, **place})
         if table:
             raise StageError(
                 f"sources.{hub['source']}.label_table: {min(table)} is no file that is taken of the repository"
@@ -134,13 +119,13 @@ def hub_rows(config: RawCorpusShardSlice) -> Iterator[Row]:
 
 def run_shard(inputs: Inputs, config: RawCorpusShardSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
     assert inputs.open_raw is not None
-    rows: list[Row] = []
+    rows: list[RawFile] = []
     refused: list[tuple[str, Refused]] = []
-    declared = [*config.files, *config.fetched, *hub_rows(config)]
+    declared = cast("list[Declared]", [*config.files, *config.fetched, *hub_rows(config)])
     for done, row in enumerate(declared):
         resources.progress(done, len(declared), {})
         if "fault" in row:
-            refused.append((row["source"], Refused(row["path"], ArchiveFault(row["fault"], row["detail"]))))
+            refused.append((row["source"], Refused(str(row["path"]), ArchiveFault(row["fault"], row["detail"]))))
         elif row.get("is_archive", True):
             for found in rows_of_archive(row, inputs, config, scratch):
                 if isinstance(found, Refused):
@@ -150,12 +135,12 @@ def run_shard(inputs: Inputs, config: RawCorpusShardSlice, out: Path, scratch: P
         else:
             # opening checks the digest: a file that changed since it was listed stops the build here
             with inputs.open_raw(row):
-                rows.append(row)
+                rows.append(cast(RawFile, row))
     rows.sort(key=lambda row: (row["source"], row["path"], row["start"]))
     copied = _copy_bytes(rows, inputs, out / "files")
     with (out / "inventory.jsonl").open("w", encoding="utf-8", newline="\n") as file:
-        for row in rows:
-            kept = {name: row.get(name) for name in KEPT}
+        for listed in rows:
+            kept = {name: listed.get(name) for name in KEPT}
             file.write(json.dumps(kept, sort_keys=True) + "\n")
     refused.sort(key=lambda found: (found[0], found[1].path, found[1].fault.reason))
     with open_rows(out / "rejected.jsonl") as rejected_file:
@@ -167,7 +152,7 @@ def run_shard(inputs: Inputs, config: RawCorpusShardSlice, out: Path, scratch: P
     return {"ranges": len(rows), "bytes": sum(row["end"] - row["start"] for row in rows), "copied_bytes": copied}
 
 
-def _copy_bytes(rows: list[Row], inputs: Inputs, folder: Path) -> int:
+def _copy_bytes(rows: list[RawFile], inputs: Inputs, folder: Path) -> int:
     """Put the raw files of sources with `copy` into a folder, named by digest; returns their bytes."""
     assert inputs.open_raw is not None
     copied = 0

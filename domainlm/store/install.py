@@ -28,7 +28,7 @@ _CONTROL = (MANIFEST_NAME, ACTION_NAME)
 
 
 @dataclass(frozen=True)
-class Installed:
+class InstallCost:
     """What an install had to do."""
 
     linked_files: int
@@ -114,7 +114,7 @@ def is_sound(folder: Path, manifest: Manifest, is_remembered: bool = True) -> bo
     return not _extra_files(folder, manifest)
 
 
-def install(folder: Path, manifest: Manifest, action_record: Mapping[str, Any], objects: Objects) -> Installed:
+def install(folder: Path, manifest: Manifest, action_record: Mapping[str, Any], objects: Objects) -> InstallCost:
     """Make the folder hold the manifest's files. The objects must be in the store."""
     folder.mkdir(parents=True, exist_ok=True)
     _retire(folder, manifest)
@@ -126,7 +126,7 @@ def install(folder: Path, manifest: Manifest, action_record: Mapping[str, Any], 
             copied_bytes += objects.install(entry.sha256, target)
             linked_files += 1
     _finish(folder, manifest, action_record)
-    return Installed(linked_files, copied_bytes)
+    return InstallCost(linked_files, copied_bytes)
 
 
 def install_hollow(folder: Path, manifest: Manifest, action_record: Mapping[str, Any]) -> None:

@@ -17,12 +17,11 @@ from rich.console import Group
 from rich.table import Table
 
 from domainlm.builder.alternatives import Alternative, compare_outputs
-from domainlm.builder.build import input_digests
+from domainlm.builder.one_build import make_build
 from domainlm.builder.run_stage import record_output, run_into
 from domainlm.config.errors import ConfigurationError
 from domainlm.contract import Resources, StageError
-from domainlm.pipeline.stamp import Stamp, action_of
-from domainlm.store.actions import action_key
+from domainlm.pipeline.stamp import Stamp
 from domainlm.store.local import Store
 from domainlm.store.location import store_folder
 from domainlm.terminal import line
@@ -82,8 +81,8 @@ def check(project: Path, stamps: Iterable[Stamp], resources: Resources, log: Cal
 
 def check_one(project: Path, stamp: Stamp, resources: Resources) -> Checked:
     store = Store(store_folder(project))
-    action = action_of(stamp, input_digests(project, stamp))
-    key = action_key(action)
+    build = make_build(project, stamp, store, resources)
+    key = build.key
     recorded = store.actions.get(key)
     if recorded is None:
         raise StageError(
@@ -92,16 +91,16 @@ def check_one(project: Path, stamp: Stamp, resources: Resources) -> Checked:
         )
     # a resource that changes the last bits: taken as it was
     rows = recorded[1].get("built", {}).get("micro_batch_rows", resources.micro_batch_rows)
-    resources = replace(resources, micro_batch_rows=rows)
+    build = replace(build, resources=replace(resources, micro_batch_rows=rows))
     began = time.monotonic()
     with store.temporary(f"check-{key[:16]}") as folder:
         # not the key's own scratch: from its checkpoints the stage would only go on
         out, scratch = folder / "out", folder / "scratch"
         out.mkdir()
         scratch.mkdir()
-        run_into(project, stamp, action, store, resources, out, scratch)
+        run_into(build, out, scratch)
         with store.guard():
-            first, second = record_output(project, stamp, key, action, store, resources, out)
+            first, second = record_output(build, out)
             alternative = compare_outputs(store, first, second)
     seconds = time.monotonic() - began
     return Checked(stamp.artifact, stamp.shard, key, second[0].tree_digest, seconds, alternative)

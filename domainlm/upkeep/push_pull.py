@@ -18,13 +18,13 @@ from domainlm.builder.alternatives import Alternative, compare_outputs
 from domainlm.builder.history import recorded_build
 from domainlm.builder.hollow import hollow_folders, is_hollow
 from domainlm.builder.inputs import LEASE_TIMEOUT_SECONDS, fetch_raw_files, install_found
-from domainlm.builder.origins import installed_fault, origin_of_installed, read_origin, trusted_keys
+from domainlm.builder.installed import installed_in
+from domainlm.builder.origins import installed_fault, origin_of_installed, recorded_of, trusted_keys
 from domainlm.builder.outlook import missing_entries, needed_stamps, predict
 from domainlm.config.errors import ConfigurationError
 from domainlm.contract import Resources, StageError
 from domainlm.pipeline.places import artifact_folder
 from domainlm.pipeline.table import BY_NAME, STAGES
-from domainlm.store.install import read_installed
 from domainlm.store.lease import lease
 from domainlm.store.local import Store
 from domainlm.store.location import store_folder
@@ -102,15 +102,15 @@ def push(project: Path, domain: str, artifacts: Iterable[str], log: Log, is_dry_
             continue
         parcels = []
         for folder in _folders(project, domain, stage.name):
-            installed = read_installed(project / folder)
+            installed = installed_in(project, folder)
             if installed is None:
                 continue
-            manifest, record = installed
-            if is_hollow(project, folder, record["key"]):
+            if is_hollow(project, folder, installed.key):
                 hollow.append(folder)
             else:
-                origin = origin_of_installed(project, folder, record["key"], manifest, store)
-                parcels.append(Parcel(folder, project / folder, record["key"], manifest, record, origin))
+                origin = origin_of_installed(installed, store)
+                values = installed.path, installed.key, installed.manifest, installed.record, origin
+                parcels.append(Parcel(folder, *values))
         if not parcels and not hollow and stage.name in named:
             raise StageError(
                 f"{stage.name} of domain {domain} is not built here; run: snakemake --cores all {stage.name}"
@@ -160,12 +160,11 @@ def pull_hollow(project: Path, domain: str, log: Log, is_dry_run: bool = False) 
     store = Store(store_folder(project))
     filled, missing = {}, {}
     for folder in hollow_folders(project, domain):
-        installed = read_installed(project / folder)
+        installed = installed_in(project, folder)
         # a shard is filled with the whole artifact that it is part of
         if installed is None or folder.rpartition("/")[0] in filled:
             continue
-        manifest, record = installed
-        if not is_hollow(project, folder, record["key"]):
+        if not is_hollow(project, folder, installed.key):
             continue
         keys = trusted_keys(project)
         fault = installed_fault(project, folder, store, keys) if keys is not None else None
@@ -174,16 +173,15 @@ def pull_hollow(project: Path, domain: str, log: Log, is_dry_run: bool = False) 
             missing[folder] = "signed record"
             continue
         if is_dry_run:
-            filled[folder] = sum(entry.size for entry in missing_entries(manifest, store))
+            filled[folder] = sum(entry.size for entry in missing_entries(installed.manifest, store))
             continue
-        with lease(store.leases, record["key"], LEASE_TIMEOUT_SECONDS, log):
-            origin = read_origin(project, folder, record["key"])
-            is_whole, moved = install_found(project, folder, manifest, record, store, log, origin)
+        with lease(store.leases, installed.key, LEASE_TIMEOUT_SECONDS, log):
+            is_whole, moved = install_found(project, folder, recorded_of(installed), store, log)
         if is_whole:
             fetch_raw_files(project, folder, store, log)
             filled[folder] = moved
         else:
-            missing[folder] = _first_missing(manifest, store)
+            missing[folder] = _first_missing(installed.manifest, store)
     return Pull(str(remote.location), is_dry_run, filled, missing)
 
 

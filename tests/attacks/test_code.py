@@ -217,7 +217,8 @@ def test_an_edit_after_the_plan_is_refused(project: Project) -> None:
 )
 def test_an_edit_of_the_models_after_the_plan_is_refused(project: Project) -> None:
     """A model that was imported already does not change; a job of Snakemake is a process that imports it anew."""
-    build = "import sys; from pathlib import Path; from domainlm.builder.build import read_stamp, recorded_build\n"
+    build = "import sys; from pathlib import Path; from domainlm.builder.history import recorded_build\n"
+    build += "from domainlm.pipeline.stamp import read_stamp\n"
     build += "from domainlm.contract import Resources\n"
     build += "recorded_build(Path.cwd(), read_stamp(Path(sys.argv[1])), Resources(log=lambda message: None))\n"
     assert project.outcome() == "built"

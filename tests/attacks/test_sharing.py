@@ -15,7 +15,7 @@ import pytest
 from attack import attack
 
 from domainlm.builder.hollow import is_hollow, marker_path
-from domainlm.builder.inputs import own_action
+from domainlm.builder.inputs import own_stamp
 from domainlm.builder.origins import note_path, read_origin
 from domainlm.builder.requested import is_requested, write_requested
 from domainlm.contract import StageError
@@ -362,7 +362,7 @@ def test_torn_notes_in_a_workspace_count_as_none(tmp_path: Path, data: bytes) ->
     assert read_origin(tmp_path, folder, KEY) is None
     stamp = Stamp("tiny", "documents", None, folder, {}, KEY, {}, {})
     assert read_installed_note(tmp_path, stamp) is None
-    assert own_action(tmp_path, folder) is None
+    assert own_stamp(tmp_path, folder) is None
     with pytest.raises(StageError, match="is torn"):
         read_stamp(tmp_path / stamp_path("tiny", "documents"))
     write_stamps(tmp_path, [stamp])

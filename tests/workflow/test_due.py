@@ -9,8 +9,10 @@ import pytest
 from code_memory import know_code
 
 from domainlm.builder.hollow import mark_hollow
+from domainlm.builder.one_build import Build
 from domainlm.builder.run_stage import gathered
 from domainlm.config.resolve import resolve
+from domainlm.contract import Resources
 from domainlm.pipeline.stamp import Stamp, action_of, note_installed, read_installed_note
 from domainlm.pipeline.stamps import make_stamps
 from domainlm.store.actions import action_key
@@ -52,8 +54,9 @@ class Project:
         inputs = {name: sha256_of_file(self.path / folder / "manifest.json") for name, folder in stamp.inputs.items()}
         action = action_of(stamp, inputs)
         key = action_key(action)
+        build = Build(self.path, stamp, action, key, self.store, Resources())
         if stamp.is_gather:
-            manifest = gathered(self.path, stamp, inputs, Manifest(()), self.store)
+            manifest = gathered(build, Manifest(()))
         else:
             with self.store.temporary("test") as folder:
                 (folder / "file").write_text(text or f"{stamp.folder} {key}")

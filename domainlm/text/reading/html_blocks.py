@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -134,121 +135,150 @@ def _is_in_sentence(button: Any) -> bool:
     )
 
 
-def blocks_of(root: Any) -> Blocks:
-    """Iterative: a page may nest deeper than Python's stack."""
-    found = Blocks()
-    block = found.open(0, "body", False, False, False)
-    flow = found.flow
-    preformatted = links = headings = 0
-    banner = 0
-    run: list[str] = []
-    run_links = 0
-    stack: list[tuple[Any, int, str]] = []
+def _is_hidden(node: Any, attributes: Mapping[str, str | None]) -> bool:
+    """Whether a page shows nothing of an element, or shows it again: the second form of a formula."""
+    style, classes = attributes.get("style"), attributes.get("class") or ""
+    if "hidden" in attributes or (style and "display:none" in style.replace(" ", "")):
+        return not classes.startswith(_FORMULA_HIDDEN)
+    return classes.startswith(_FORMULA_AGAIN) and node.prev is not None
 
-    def push_children(node: Any) -> None:
+
+class _Walk:
+    """One walk over a tree: what is found, the open block, and how many of each kind of element are open around it.
+
+    run: texts of the open block since its last break. stack: nodes to come, and elements to leave: (node, block above, tag).
+    banner: block of the site's header, or 0.
+    """
+
+    __slots__ = ("banner", "block", "found", "headings", "links", "preformatted", "run", "run_links", "stack")
+
+    def __init__(self) -> None:
+        self.found = Blocks()
+        self.block = self.found.open(0, "body", False, False, False)
+        self.preformatted = self.links = self.headings = self.banner = 0
+        self.run: list[str] = []
+        self.run_links = 0
+        self.stack: list[tuple[Any, int, str]] = []
+
+    def push_children(self, node: Any) -> None:
+        stack, block = self.stack, self.block
         child = node.last_child
         while child is not None:
             stack.append((child, block, ""))
             child = child.prev
 
-    def end_run() -> None:
-        nonlocal run_links
-        if run:
-            text = "".join(run).strip()
+    def end_run(self) -> None:
+        """Count the texts since the last break for the open block."""
+        if self.run:
+            found, block = self.found, self.block
+            text = "".join(self.run).strip()
             found.chars[block] += len(text)
-            found.link_chars[block] += min(run_links, len(text))
-            found.prose[block] += len(text) if preformatted else _prose_chars(text, run_links)
-            run.clear()
-            run_links = 0
+            found.link_chars[block] += min(self.run_links, len(text))
+            found.prose[block] += len(text) if self.preformatted else _prose_chars(text, self.run_links)
+            self.run.clear()
+            self.run_links = 0
 
-    push_children(root)
+    def read(self, text: str) -> None:
+        if self.preformatted:
+            text = text.replace("\xa0", " ")
+        elif text.isspace():
+            # blanks at the start of a block show nothing
+            if self.run:
+                self.found.flow.append((self.block, " ", 0))
+                self.run.append(" ")
+            return
+        else:
+            text = _BLANKS.sub(" ", text)
+        self.found.flow.append((self.block, text, 0))
+        self.run.append(text)
+        if self.links:
+            self.run_links += len(text)
+
+    def enter(self, node: Any, tag: str) -> bool:
+        """Begin an element that may be a link or a block; False where the page does not show it."""
+        attributes = node.attributes
+        if attributes and _is_hidden(node, attributes):
+            return False
+        if tag == "a" and "href" in attributes:
+            self.links += 1
+            self.stack.append((node, self.block, "a"))
+        elif tag in _BLOCKS:
+            self.open_block(node, tag, attributes)
+        return True
+
+    def open_block(self, node: Any, tag: str, attributes: Mapping[str, str | None]) -> None:
+        found = self.found
+        is_named = is_speech = is_main = False
+        if attributes:
+            role = attributes.get("role")
+            is_main = role == "main"
+            # the class "sig" of a term is a function's signature
+            if not self.preformatted and tag != "dt":
+                has_slug = tag == "section" or tag in HEADINGS
+                identifier = "" if has_slug else attributes.get("id") or ""
+                is_named, is_speech = _named(attributes.get("class") or "", identifier)
+            is_named = is_named or role in _ROLES
+        if tag == "form":
+            is_named = True
+        elif tag == "header" and self.block == 0:
+            # the site's, unless the page's title is in it
+            is_named, self.banner = True, len(found.parent)
+        elif tag == "h1" and self.banner:
+            found.is_named[self.banner] = False
+        self.end_run()
+        self.stack.append((node, self.block, tag))
+        self.block = found.open(self.block, tag, is_named, is_speech, is_main or tag == "main")
+        if tag in HEADINGS:
+            if not self.headings:
+                found.flow.append((self.block, "", int(tag[1])))
+            self.headings += 1
+        elif tag in PARAGRAPHS:
+            self.preformatted += tag == "pre"
+            found.flow.append((self.block, PARAGRAPH, 0))
+        elif tag in LINES:
+            found.flow.append((self.block, LINE + ("- " if tag == "li" else ""), 0))
+        elif tag in CELLS:
+            found.flow.append((self.block, " ", 0))
+
+    def leave(self, tag: str, above: int) -> None:
+        """End a block: what follows belongs to the one above it."""
+        flow = self.found.flow
+        self.end_run()
+        if tag in HEADINGS:
+            self.headings -= 1
+            if not self.headings:
+                flow.append((self.block, "", -int(tag[1])))
+        elif tag in PARAGRAPHS:
+            self.preformatted -= tag == "pre"
+            flow.append((self.block, PARAGRAPH, 0))
+        elif tag in LINES:
+            flow.append((self.block, LINE, 0))
+        if self.block == self.banner:
+            self.banner = 0
+        self.block = above
+
+
+def blocks_of(root: Any) -> Blocks:
+    """Iterative: a page may nest deeper than Python's stack."""
+    walk = _Walk()
+    stack = walk.stack
+    walk.push_children(root)
     while stack:
         node, above, leaving = stack.pop()
         if leaving == "a":
-            links -= 1
-            continue
-        if leaving:
-            end_run()
-            if leaving in HEADINGS:
-                headings -= 1
-                if not headings:
-                    flow.append((block, "", -int(leaving[1])))
-            elif leaving in PARAGRAPHS:
-                preformatted -= leaving == "pre"
-                flow.append((block, PARAGRAPH, 0))
-            elif leaving in LINES:
-                flow.append((block, LINE, 0))
-            if block == banner:
-                banner = 0
-            block = above
-            continue
-        tag = node.tag
-        if tag == "-text" or tag == "math":
-            text = formula_of(node) if tag == "math" else node.text_content or ""
-            if preformatted:
-                text = text.replace("\xa0", " ")
-            elif text.isspace():
-                # blanks at the start of a block show nothing
-                if run:
-                    flow.append((block, " ", 0))
-                    run.append(" ")
+            walk.links -= 1
+        elif leaving:
+            walk.leave(leaving, above)
+        else:
+            tag = node.tag
+            if tag == "-text" or tag == "math":
+                walk.read(formula_of(node) if tag == "math" else node.text_content or "")
+            elif tag == "br":
+                walk.end_run()
+                walk.found.flow.append((walk.block, LINE, 0))
+            elif tag in _DROPPED and not (tag == "button" and not walk.preformatted and _is_in_sentence(node)):
                 continue
-            else:
-                text = _BLANKS.sub(" ", text)
-            flow.append((block, text, 0))
-            run.append(text)
-            if links:
-                run_links += len(text)
-            continue
-        if tag == "br":
-            end_run()
-            flow.append((block, LINE, 0))
-            continue
-        if tag in _DROPPED and not (tag == "button" and not preformatted and _is_in_sentence(node)):
-            continue
-        is_named = is_speech = is_main = False
-        if tag not in _PLAIN:
-            attributes = node.attributes
-            if attributes:
-                style, classes = attributes.get("style"), attributes.get("class") or ""
-                if "hidden" in attributes or (style and "display:none" in style.replace(" ", "")):
-                    if not classes.startswith(_FORMULA_HIDDEN):
-                        continue
-                elif classes.startswith(_FORMULA_AGAIN) and node.prev is not None:
-                    continue
-            if tag == "a" and "href" in attributes:
-                links += 1
-                stack.append((node, block, "a"))
-            elif tag in _BLOCKS:
-                if attributes:
-                    role = attributes.get("role")
-                    is_main = role == "main"
-                    # the class "sig" of a term is a function's signature
-                    if not preformatted and tag != "dt":
-                        has_slug = tag == "section" or tag in HEADINGS
-                        is_named, is_speech = _named(classes, "" if has_slug else attributes.get("id") or "")
-                    is_named = is_named or role in _ROLES
-                if tag == "form":
-                    is_named = True
-                elif tag == "header" and block == 0:
-                    # the site's, unless the page's title is in it
-                    is_named, banner = True, len(found.parent)
-                elif tag == "h1" and banner:
-                    found.is_named[banner] = False
-                end_run()
-                stack.append((node, block, tag))
-                block = found.open(block, tag, is_named, is_speech, is_main or tag == "main")
-                if tag in HEADINGS:
-                    if not headings:
-                        flow.append((block, "", int(tag[1])))
-                    headings += 1
-                elif tag in PARAGRAPHS:
-                    preformatted += tag == "pre"
-                    flow.append((block, PARAGRAPH, 0))
-                elif tag in LINES:
-                    flow.append((block, LINE + ("- " if tag == "li" else ""), 0))
-                elif tag in CELLS:
-                    flow.append((block, " ", 0))
-        push_children(node)
-    end_run()
-    return found
+            elif tag in _PLAIN or walk.enter(node, tag):
+                walk.push_children(node)
+    walk.end_run()
+    return walk.found

@@ -13,13 +13,14 @@ import errno
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from domainlm.config.text import Documents
 from domainlm.contract import StageError
 from domainlm.raw.charset import Decoded, decode
+from domainlm.raw.raw_file import RawFile
 from domainlm.raw.surrogates import without_surrogates
 from domainlm.raw.unreadable import Unreadable
 from domainlm.text.characters import single_line
@@ -95,12 +96,12 @@ def read_sections(
     return [*rejections, *(replace(each, meta={**each.meta, **charset}) for each in placed)]
 
 
-def _read_whole(file: BinaryIO, row: Mapping[str, Any], config: Documents) -> Iterator[Piece | Rejection]:
+def _read_whole(file: BinaryIO, row: RawFile, config: Documents) -> Iterator[Piece | Rejection]:
     data = file.read()
     if not data.strip():
         yield Rejection("empty", f"{len(data)} bytes, none of them text")
         return
-    found = read_sections(row["format"], data, config, row.get("charset"))
+    found = read_sections(str(row["format"]), data, config, row.get("charset"))
     rejections = [each for each in found if isinstance(each, Rejection)]
     sections = [each for each in found if isinstance(each, Section)]
     pieces = list(pieces_of_sections(sections, config.max_section_chars))
@@ -110,7 +111,7 @@ def _read_whole(file: BinaryIO, row: Mapping[str, Any], config: Documents) -> It
     yield from pieces
 
 
-def _read_here(file: BinaryIO, row: Mapping[str, Any], config: Documents) -> Iterator[Piece | Rejection]:
+def _read_here(file: BinaryIO, row: RawFile, config: Documents) -> Iterator[Piece | Rejection]:
     if row["format"] in HELD_WHOLE and row["size"] > config.max_file_bytes:
         limit = f"{config.max_file_bytes} bytes (documents.max_file_bytes)"
         yield Rejection("too_large", f"{row['size']} bytes; expected at most {limit}")
@@ -139,7 +140,7 @@ def _read_articles(file: BinaryIO, config: Documents, process: ReaderProcess) ->
 
 
 def read_pieces(
-    row: Mapping[str, Any], file: BinaryIO, config: Documents, process: ReaderProcess | None = None
+    row: RawFile, file: BinaryIO, config: Documents, process: ReaderProcess | None = None
 ) -> Iterator[Piece | Rejection]:
     """Pieces and rejections of the part of a raw file that a row names."""
     if row["size"] == 0:
@@ -169,7 +170,7 @@ def _guarded(found: Iterable[Piece | Rejection]) -> Iterator[Piece | Rejection]:
         yield Rejection(*crash_of(error))
 
 
-def document_of(row: Mapping[str, Any], piece: Piece) -> Document:
+def document_of(row: RawFile, piece: Piece) -> Document:
     """A piece with its identity and the labels of its source; in Unicode that a file can hold, whatever its reader made of it."""
     name = "\0".join((row["source"], row["path"], piece.section, piece.part))
     return Document(
@@ -197,7 +198,7 @@ def reader_process(config: Documents) -> ReaderProcess:
 
 
 def read_documents_of(
-    row: Mapping[str, Any], file: BinaryIO, config: Documents, process: ReaderProcess | None = None
+    row: RawFile, file: BinaryIO, config: Documents, process: ReaderProcess | None = None
 ) -> Iterator[Document | Rejection]:
     """Documents of a row in canonical order, each rejection before the documents that follow it.
 

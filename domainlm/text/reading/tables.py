@@ -12,10 +12,11 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from domainlm.config.text import Documents
+from domainlm.raw.raw_file import RawFile
 from domainlm.raw.unreadable import Unreadable
 from domainlm.text.characters import letter_count
 from domainlm.text.reading.jsonlines import beginning_of, decoded_line, lines_of, read_json, read_jsonl
@@ -269,7 +270,7 @@ def read_arrow(file: BinaryIO, role: str, path: str, config: Documents) -> Itera
         ) from error
 
 
-def read_records(row: Mapping[str, Any], file: BinaryIO, config: Documents) -> Iterator[Piece | Rejection]:
+def read_records(row: RawFile, file: BinaryIO, config: Documents) -> Iterator[Piece | Rejection]:
     """Pieces of the part of a file of records that an inventory row names.
 
     A fault of the whole file is said once, by its first range: only those are raised by the readers of a range, which
