@@ -1,8 +1,9 @@
 """Sections of an HTML page, as prose.
 
-In: text of a page. Out: sections at h1 to h6 of its main content; list items and table rows are lines, `pre` keeps its
-lines. What is main is decided block by block on selectolax's tree (html_blocks, html_main), because trafilatura is ten
-times slower, drops reference and list pages and knows no sections, and resiliparse's extraction gives no tables.
+In: text of a page. Out: sections at h1 to h6 of its main content; list items and table rows are lines, `pre` keeps
+its lines. Main content is detected block by block on selectolax's tree (html_blocks, html_main), because trafilatura
+is ten times slower, drops reference and list pages and knows no sections, and resiliparse's extraction gives no
+tables.
 """
 
 from __future__ import annotations
