@@ -1,4 +1,7 @@
-"""The phrasings of questions and answers, by language and kind. Braces name what is filled in."""
+"""The phrasings of questions and answers, by language and kind.
+
+Braces name the parts to fill in.
+"""
 
 from __future__ import annotations
 
