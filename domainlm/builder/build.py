@@ -187,7 +187,7 @@ def _build(
                 return done("fetched", why, found.manifest, {}, moved)
             resources.log(
                 f"{remote} has a record of {key[:12]} without all its bytes; {stamp.folder} is built as if it had none, and "
-                "`domainlm push` puts a right one in its place"
+                "`domainlm push` replaces it"
             )
         for manifest, record in store.actions.alternatives(key):
             # better another output of this very key than the work once more
