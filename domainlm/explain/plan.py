@@ -39,7 +39,7 @@ STYLES = {"up_to_date": "dim", "restore": "green", "fetch": "cyan", "build": "ye
 
 @dataclass(frozen=True)
 class Cost:
-    """Medians of one artifact's builds; builds: how many were measured."""
+    """Medians of one artifact's builds; builds: number of measured ones."""
 
     seconds: float
     peak_memory_mb: int

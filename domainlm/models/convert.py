@@ -64,7 +64,7 @@ def convert(source: Path, out: Path, section: BaseModelConfig) -> SpecialTokens:
 
 
 def convert_gguf(source: Path, out: Path, section: BaseModelConfig) -> Any:
-    """Write the tokenizer, mended; returns the model, dequantised."""
+    """Write the repaired tokenizer; return the dequantised model."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
     from transformers.utils import logging

@@ -74,7 +74,7 @@ def _tokens_of(pattern: str) -> tuple[str, ...]:
 
 @cache
 def _expression_of(pattern: str) -> tuple[re.Pattern[str], int]:
-    """The expression, and how many wildcards of several characters it has."""
+    """The expression, and its number of wildcards for several characters."""
     tokens = _tokens_of(pattern)
     text = "".join(_WILDCARDS.get(token) or re.escape(token) for token in tokens) + r"\Z"
     return re.compile(text, re.DOTALL), sum("*" in token for token in tokens)

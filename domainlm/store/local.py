@@ -96,7 +96,7 @@ class Store:
         return all(self.objects.has(entry.sha256, entry.size) for entry in manifest.entries)
 
     def append_history(self, row: Mapping[str, Any]) -> None:
-        """Record one build's row in a file of its own.
+        """Record one build's row in a separate file.
 
         So builders on several machines never share a file.
         """

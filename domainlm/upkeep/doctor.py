@@ -45,7 +45,7 @@ NO_ACTION = "0" * 64
 
 
 def examine(project: Path) -> list[Check]:
-    """Every check, in the order in which they should be mended."""
+    """Every check, in the order of their repair."""
     checks = [_python(), *_packages(project), _torch(), _cores(), _memory(), _disk(project)]
     store = _store(project)
     checks += [

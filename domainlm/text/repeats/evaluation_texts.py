@@ -87,7 +87,7 @@ class EvaluationTexts:
         self.too_short += not is_sought
 
     def _add(self, identifier: str, text: str, found: Sequence[str]) -> bool:
-        """Whether the text is sought within others."""
+        """Whether the text is searched for within others."""
         hashed = shingles(found, self._shingle_words)
         for shingle in hashed:
             self._holders.setdefault(shingle, []).append(len(self._documents))
