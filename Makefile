@@ -73,6 +73,7 @@ docs dvc.yaml: $(READY)
 	python tests/mutations_table.py
 	python tests/attacks_table.py
 	python -m domainlm.workflow.dvc
+	python -m domainlm.workflow.rules
 
 locks: $(READY)
 	$(PIP) install uv

@@ -24,6 +24,7 @@ from chinese_quality import PACKAGES, member_text, package_file, passages
 
 from domainlm.config.text import RelevanceModel
 from domainlm.contract import Inputs, Resources
+from domainlm.pipeline.slices import parse_slice
 from domainlm.sources.fetch_package import download
 from domainlm.stages import relevance_model
 from domainlm.text.document import Document, write_documents
@@ -119,7 +120,13 @@ def measure(name: str, domain: Texts, general: Texts, other: Texts, seeds: int) 
         write_documents(folder / "clean_shards/0000/documents.parquet", documents)
         config = {"section": RelevanceModel().model_dump(mode="json"), "seed": 17}
         inputs = Inputs({"clean_shards": folder / "clean_shards"})
-        relevance_model.run(inputs, config, folder / "out", folder, Resources(log=lambda line: None))
+        relevance_model.run(
+            inputs,
+            parse_slice("relevance_model", config),
+            folder / "out",
+            folder,
+            Resources(log=lambda line: None),
+        )
         model, stats = read_model(folder / "out"), read_json(folder / "out/stats.json")
     cells = [name, str(seeds)]
     for found in (own, stray, [text for _, text in other]):

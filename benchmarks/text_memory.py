@@ -34,6 +34,8 @@ from domainlm.text.json_files import read_json
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from torture import docx, epub, html, pdf
 
+from domainlm.pipeline.slices import parse_slice
+
 BOUND_MB = 1024
 SOURCE = {"source": "memory", "role": "corpus", "licence": "CC0-1.0", "authority": "", "stance": "", "charset": None}
 # of each format: MB of text in a file (those that pack are smaller on disk), share of the corpus
@@ -154,9 +156,21 @@ def work(stage: str, section: Mapping[str, Any], above: Path, out: Path, pipe: A
     began = time.perf_counter()
     quiet = Resources(log=lambda line: None)
     if stage == "documents":
-        documents.run_shard(Inputs({"raw_corpus": above}, opened), {"section": section}, out, out, quiet)
+        documents.run_shard(
+            Inputs({"raw_corpus": above}, opened),
+            parse_slice("documents", {"section": section}, is_shard=True),
+            out,
+            out,
+            quiet,
+        )
     else:
-        clean_shards.run_shard(Inputs({"documents": above}), {"section": section, "policy": []}, out, out, quiet)
+        clean_shards.run_shard(
+            Inputs({"documents": above}),
+            parse_slice("clean_shards", {"section": section, "policy": []}, is_shard=True),
+            out,
+            out,
+            quiet,
+        )
     status = Path("/proc/self/status").read_text(encoding="ascii")
     own = int(status.partition("VmHWM:")[2].split()[0]) / 1024
     started = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024

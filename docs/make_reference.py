@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from domainlm.config.domain import DomainConfig
-from domainlm.pipeline.slices import config_slice
-from domainlm.pipeline.table import BY_NAME, PACKAGE_ROOT
+from domainlm.pipeline.slices import knob_paths
+from domainlm.pipeline.table import PACKAGE_ROOT
 
 CONFIGURATION_PAGE = "docs/reference/configuration.md"
 COMMAND_LINE_PAGE = "docs/reference/command-line.md"
@@ -164,7 +164,8 @@ def summary_of(artifact: str) -> str:
 
 
 def section_text(artifact: str, fields: Mapping[str, Mapping[str, Any]]) -> str:
-    shared = [key for key in config_slice(BY_NAME[artifact], DomainConfig()) if key != "section"]
+    own = f"{artifact}."
+    shared = sorted({path for path in knob_paths(artifact).values() if path != artifact and not path.startswith(own)})
     also = f" Its key also holds {', '.join(f'`{key}`' for key in shared)}." if shared else ""
     return f"## {artifact}\n\n{summary_of(artifact)}{also}\n\n{table(fields, set())}\n"
 

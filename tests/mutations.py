@@ -121,7 +121,11 @@ EXTRA = "EXTRA = 1\n"
 LAUNCHED = both(
     append("domainlm/models/worker.py", '"""One process of several."""\nimport domainlm.models.worker_part\n'),
     append("domainlm/models/worker_part.py", '"""What it alone imports."""\n'),
-    edit("domainlm/pipeline/table.py", r'("pt_adapter",\n)', r'\1        launched=("domainlm.models.worker",),\n'),
+    edit(
+        "domainlm/pipeline/table.py",
+        r'("pt_adapter",\n        "pretraining",\n)',
+        r'\1        launched=("domainlm.models.worker",),\n',
+    ),
 )
 LABELS = "data/labels.csv"
 LABEL_TABLE = both(
@@ -219,7 +223,7 @@ CODE = [
             append("domainlm/text/words.txt", "word\n"),
             edit(
                 "domainlm/pipeline/table.py",
-                r'("documents",\n)',
+                r'("documents",\n        "text",\n)',
                 r'\1        package_data=("domainlm/text/words.txt",),\n',
             ),
         ),
@@ -228,7 +232,10 @@ CODE = [
         "statements outside every stage",
         NOTHING,
         both(
-            *(append(f"domainlm/{name}.py", EXTRA) for name in ("build", "cli", "fetch", "workflow", "store/install"))
+            *(
+                append(f"domainlm/{name}.py", EXTRA)
+                for name in ("builder/build", "cli", "sources/fetch", "workflow/prepare", "store/install")
+            )
         ),
     ),
     Row("module that nobody imports", NOTHING, append("domainlm/text/new.py", EXTRA)),

@@ -6,7 +6,6 @@ whole: the stage writes into a temporary folder of the store, the record comes a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -17,12 +16,11 @@ from domainlm.builder.full_disk import naming_full_disk
 from domainlm.builder.hollow import mark_filled
 from domainlm.builder.inputs import check_inputs, fetch_declared, hub_config
 from domainlm.builder.origins import note_origin
-from domainlm.builder.stage_code import load_code, running
+from domainlm.builder.stage_code import load_code, running, typed_slice
 from domainlm.builder.workspace import adopt, changed, check_unchanged, installations, installing, say_copies
 from domainlm.contract import Inputs, Resources, StageError
 from domainlm.pipeline.stamp import Stamp
 from domainlm.sources.opening import raw_opener
-from domainlm.store.canonical import canonical_json
 from domainlm.store.install import install
 from domainlm.store.local import Store
 from domainlm.store.manifest import Entry, Manifest, make_manifest, read_manifest
@@ -91,10 +89,10 @@ def run_into(
     function = code.module.run_shard if stamp.shard is not None else code.module.run
     folders = {name: project / folder for name, folder in stamp.inputs.items()}
     inputs = Inputs(folders, raw_opener(project, stamp.roots, store, stamp.artifact == "raw_corpus"))
-    config = {**stamp.config, **hub_config(stamp, hub_files)}
+    config = typed_slice(stamp, {**stamp.config, **hub_config(stamp, hub_files)})
     with naming_full_disk(project, store.root), sharing_umask(store.root), running(stamp, code):
         try:
-            stats: Mapping[str, Any] = function(inputs, json.loads(canonical_json(config)), out, scratch, resources)
+            stats: Mapping[str, Any] = function(inputs, config, out, scratch, resources)
         finally:
             # whatever a stage says of an input that was taken away under it, this is the cause
             check_unchanged(project, stamp, action["inputs"], before)

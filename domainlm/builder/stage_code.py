@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from domainlm.contract import StageError
 from domainlm.loading import RAN, CodeError, check_own, only
@@ -27,6 +27,9 @@ from domainlm.store.code import CodeIndex
 from domainlm.store.imports import OWN_FILE
 from domainlm.store.local import Store
 from domainlm.store.trees import write_code
+
+if TYPE_CHECKING:
+    from domainlm.config.section import Slice
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,6 @@ def load_code(project: Path, stamp: Stamp, store: Store) -> StageCode:
             f"the code of {stamp.artifact} was edited since this run began, so its key names other code than would run; "
             "run the same command again"
         )
-    check_slice(stamp)
     # what the digest stands for: `why` names the function that changed by it
     write_code(store.root, stamp.code_digest, ran.definitions(stage.modules, data))
     return StageCode(importlib.import_module(stage.module), _ran_digests() | ran.sources(stage.modules), ran)
@@ -88,30 +90,31 @@ def _check_loaded(ran: CodeIndex, module: str) -> None:
             )
 
 
-def check_slice(stamp: Stamp) -> None:
-    """The configuration models, which are in no code digest, must make of a stage's values what they are. Raises StageError.
+def typed_slice(stamp: Stamp, values: Mapping[str, Any]) -> Slice:
+    """What a stage is given of the configuration: the values of its key, and what is known of its sources since they were fetched.
 
-    A stage checks its section by them once more. Where they were edited since the stamp was written, a new knob's default or
-    another meaning would be in the result and not in the key.
+    The models, which are in no code digest, must make of the values what they are. Where they were edited since the stamp was written,
+    a new knob's default or another meaning would be in the result and not in the key. Raises StageError.
     """
     # a build that finds its result loads no models
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
-    from domainlm.config.domain import DomainConfig
+    from domainlm.pipeline.slices import listed_names, parse_slice
 
-    for key in {"section", *BY_NAME[stamp.artifact].shared} & set(stamp.config):
-        value = stamp.config[key]
-        annotation: Any = DomainConfig.model_fields[stamp.artifact if key == "section" else key].annotation
-        kind = TypeAdapter(annotation)
-        try:
-            made = kind.dump_python(kind.validate_python(value), mode="json")
-        except ValidationError as error:
-            made = str(error)
-        if canonical_json(made) != canonical_json(value):
-            raise StageError(
-                f"domainlm/config was edited since the stamp of {stamp.artifact} was written: it makes of {key} something else "
-                "than the action key has; run the same command again"
-            )
+    try:
+        found: Slice = parse_slice(stamp.artifact, values, stamp.shard is not None)
+        # rows of sources hold no knobs, and there may be a hundred thousand
+        made: Any = found.model_dump(mode="json", exclude=set(listed_names(stamp.artifact)))
+    except ValidationError as error:
+        raise StageError(_edited(stamp, str(error))) from error
+    for key, value in made.items():
+        if canonical_json(value) != canonical_json(values[key]):
+            raise StageError(_edited(stamp, f"it makes of {key} something else than the action key has"))
+    return found
+
+
+def _edited(stamp: Stamp, what: str) -> str:
+    return f"domainlm/config was edited since the stamp of {stamp.artifact} was written: {what}; run the same command again"
 
 
 @contextmanager

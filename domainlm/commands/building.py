@@ -12,11 +12,12 @@ import typer
 
 from domainlm.commands.process import die_with_parent, end_tidily_on_sigterm
 from domainlm.commands.shared import check_artifact, named_errors, project_folder
+from domainlm.config.default_domain import DEFAULT_DOMAIN
 
 
 def build(
     artifact: Annotated[str, typer.Argument(help="Artifact to build, as in artifacts/<domain>/<artifact>.")],
-    domain: Annotated[str, typer.Option(help="Domain whose stamps were written.")] = "medical",
+    domain: Annotated[str, typer.Option(help="Domain whose stamps were written.")] = DEFAULT_DOMAIN,
     shard: Annotated[str | None, typer.Option(help="Shard number (four digits) of a sharded artifact.")] = None,
     stamp: Annotated[Path | None, typer.Option(help="Stamp file (default: the one that Snakemake wrote).")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads to use.")] = 1,

@@ -15,11 +15,12 @@ from domainlm.commands.shared import (
     present_stamps,
     project_folder,
 )
+from domainlm.pipeline.table import LAST_ARTIFACT
 from domainlm.terminal import show
 
 
 def plan(
-    artifact: Annotated[str, typer.Argument(help="Target of the run.")] = "eval_report",
+    artifact: Annotated[str, typer.Argument(help="Target of the run.")] = LAST_ARTIFACT,
     domain: DomainOption = None,
     settings: SetOption = None,
     as_json: JsonOption = False,

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from domainlm.config.section import Name, Share, Strict
+from domainlm.config.section import Name, Share, Slice, Strict, own
+from domainlm.config.sources import PolicyRule
 
 QualitySet = Literal["gopher_repetition", "gopher_quality", "c4", "fineweb", "chinese"]
 # fmt: off
@@ -45,7 +46,9 @@ class WordList(Strict):
     """Words of a domain, and what their presence means; the resolver puts a file's words in the place of its name."""
 
     file: str | None = Field(
-        None, description="UTF-8 text file, relative to the project: one word or phrase a line, # begins a comment"
+        None,
+        description="UTF-8 text file, relative to the project: one word or phrase a line, # begins a comment",
+        json_schema_extra={"format": "path"},
     )
     words: list[str] = Field([], description="words or phrases, in addition to those of the file")
     treatment: Treatment = Field("drop", description="keep (count only), mask, or drop the document")
@@ -94,3 +97,8 @@ class CleanShards(Strict):
                     f"{rule} in quality_thresholds is of a rule set that is not in quality; add the set there"
                 )
         return self
+
+
+class CleanShardsSlice(Slice):
+    section: CleanShards
+    policy: list[PolicyRule] = own("policy")

@@ -12,17 +12,48 @@ from typing import Literal
 
 from pydantic import Field
 
-from domainlm.config.cleaning import CleanShards
-from domainlm.config.evaluation import EvalReport, EvalResults
-from domainlm.config.instruction import SftAdapter, SftDataset, SftTokens
-from domainlm.config.pretraining import MergedModel, PtAdapter, PtTokens
-from domainlm.config.section import Name, Strict
-from domainlm.config.sources import BaseModelConfig, PolicyRule, RawCorpus, Source
-from domainlm.config.text import CorpusSplit, Documents, RelevanceModel, UniqueShards
+from domainlm.config.cleaning import CleanShards, CleanShardsSlice
+from domainlm.config.default_domain import DEFAULT_DOMAIN
+from domainlm.config.evaluation import EvalReport, EvalReportSlice, EvalResults, EvalResultsSlice
+from domainlm.config.instruction import (
+    SftAdapter,
+    SftAdapterSlice,
+    SftDataset,
+    SftDatasetSlice,
+    SftTokens,
+    SftTokensSlice,
+)
+from domainlm.config.pretraining import (
+    MergedModel,
+    MergedModelSlice,
+    PtAdapter,
+    PtAdapterSlice,
+    PtTokens,
+    PtTokensSlice,
+)
+from domainlm.config.section import Name, Slice, Strict
+from domainlm.config.sources import (
+    BaseModelConfig,
+    BaseModelSlice,
+    PolicyRule,
+    RawCorpus,
+    RawCorpusShardSlice,
+    Source,
+)
+from domainlm.config.text import (
+    CorpusSplit,
+    CorpusSplitSlice,
+    Documents,
+    DocumentsSlice,
+    RelevanceModel,
+    RelevanceModelSlice,
+    UniqueShards,
+    UniqueShardsSlice,
+)
 
 
 class DomainConfig(Strict):
-    domain: Name = Field("medical", description="name of the domain: the folder under artifacts/")
+    domain: Name = Field(DEFAULT_DOMAIN, description="name of the domain: the folder under artifacts/")
     extends: Name | None = Field(None, description="domain file that this one inherits values from")
     language: Literal["en", "zh"] = Field("en", description="main language of the corpus")
     seed: int = Field(17, ge=0, description="seed of every random choice")
@@ -46,3 +77,24 @@ class DomainConfig(Strict):
     sft_adapter: SftAdapter = SftAdapter()
     eval_results: EvalResults = EvalResults()
     eval_report: EvalReport = EvalReport()
+
+
+# by artifact; a shard has its artifact's unless it is named here
+SLICES: dict[str, type[Slice]] = {
+    "raw_corpus_shard": RawCorpusShardSlice,
+    "raw_corpus": Slice,
+    "base_model": BaseModelSlice,
+    "documents": DocumentsSlice,
+    "clean_shards": CleanShardsSlice,
+    "relevance_model": RelevanceModelSlice,
+    "unique_shards": UniqueShardsSlice,
+    "corpus_split": CorpusSplitSlice,
+    "pt_tokens": PtTokensSlice,
+    "pt_adapter": PtAdapterSlice,
+    "merged_model": MergedModelSlice,
+    "sft_dataset": SftDatasetSlice,
+    "sft_tokens": SftTokensSlice,
+    "sft_adapter": SftAdapterSlice,
+    "eval_results": EvalResultsSlice,
+    "eval_report": EvalReportSlice,
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from domainlm.config.section import Name, Strict
+from domainlm.config.section import Model, Name, Slice, Strict, derived, own
 
 
 class EvalResults(Strict):
@@ -20,3 +20,17 @@ class EvalResults(Strict):
 
 class EvalReport(Strict):
     title: str = Field("", description="title of the report (empty: the domain's name)")
+
+
+class EvalResultsSlice(Slice):
+    section: EvalResults
+    seed: int = own("seed")
+    system_prompt: str | None = own("sft_tokens.system_prompt")
+    template_date: str | None = own("sft_tokens.template_date")
+    models: list[Model] = derived("sft_adapter.relay")
+
+
+class EvalReportSlice(Slice):
+    section: EvalReport
+    domain: str = own("domain")
+    models: list[Model] = derived("sft_adapter.relay")

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from domainlm.config.pretraining import Training
-from domainlm.config.section import Strict
+from domainlm.config.section import Model, Slice, Strict, derived, own
 
 
 def _written_out(value: Any) -> Any:
@@ -60,3 +60,19 @@ class SftAdapter(Training):
     relay: Literal["merge", "continue", "none"] = Field(
         "merge", description="start from the merged model, continue the PT adapter, or start from the bare base"
     )
+
+
+class SftDatasetSlice(Slice):
+    section: SftDataset
+    seed: int = own("seed")
+    language: Literal["en", "zh"] = own("language")
+
+
+class SftTokensSlice(Slice):
+    section: SftTokens
+
+
+class SftAdapterSlice(Slice):
+    section: SftAdapter
+    seed: int = own("seed")
+    start: Model = derived("sft_adapter.relay")

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from domainlm.config.section import Share, Strict
+from domainlm.config.section import Share, Slice, Strict, own
 
 
 class PtTokens(Strict):
@@ -41,3 +41,16 @@ class MergedModel(Strict):
     certificate_rows: int = Field(4, ge=1, description="validation rows on which the certificate compares the models")
     max_kl: float = Field(5e-4, gt=0, description="maximum mean KL divergence to base + adapter, nats per token")
     max_nll_difference: float = Field(5e-3, gt=0, description="maximum difference of mean NLL, nats per token")
+
+
+class PtTokensSlice(Slice):
+    section: PtTokens
+
+
+class PtAdapterSlice(Slice):
+    section: PtAdapter
+    seed: int = own("seed")
+
+
+class MergedModelSlice(Slice):
+    section: MergedModel

@@ -20,6 +20,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from domainlm.config.bounded_file import read_bounded
+from domainlm.config.default_domain import DEFAULT_DOMAIN
 from domainlm.config.domain import DomainConfig
 from domainlm.config.errors import ConfigurationError
 from domainlm.config.secret_sources import quotable, secrets_of_sources
@@ -97,7 +98,7 @@ def parse_overrides(overrides: Mapping[str, Any]) -> Layer:
 
 def default_domain(project: Path) -> str:
     """The domain that a run without `--config domain=` builds. Raises ConfigurationError."""
-    return checked_domain(read_layer(project, DEFAULT_FILE).values.get("domain", "medical"), DEFAULT_FILE)
+    return checked_domain(read_layer(project, DEFAULT_FILE).values.get("domain", DEFAULT_DOMAIN), DEFAULT_FILE)
 
 
 def checked_domain(name: Any, where: str) -> str:
@@ -114,7 +115,7 @@ def layers_of(project: Path, overrides: Mapping[str, Any]) -> list[Layer]:
     """The layers of a run, weakest first."""
     base = read_layer(project, DEFAULT_FILE)
     last = parse_overrides(overrides)
-    default = checked_domain(base.values.get("domain", "medical"), f"{DEFAULT_FILE}: domain")
+    default = checked_domain(base.values.get("domain", DEFAULT_DOMAIN), f"{DEFAULT_FILE}: domain")
     name = checked_domain(last.values.get("domain", default), f"{OVERRIDES} domain")
     chain: list[Layer] = []
     seen: list[str] = []

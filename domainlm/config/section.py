@@ -1,8 +1,8 @@
-"""What every section of the configuration is, and the types that several of them share."""
+"""Sections of the configuration, slices of it, and the types that several of them share."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -30,3 +30,34 @@ class Strict(BaseModel):
     """A section: immutable, unknown keys refused, no silent coercion of strings to numbers; a number is finite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Slice(Strict):
+    """The values that a stage's result depends on: they are in its action key, and its `run` is given nothing else.
+
+    Each field says where its value comes from: `section` is the stage's own section, `own` names another knob by its path,
+    `derived` a value computed from a knob, `listed` rows of sources.
+    """
+
+
+class Model(Strict):
+    """One model of a domain's chain: the artifacts that hold its checkpoint and its adapter (null: the checkpoint alone)."""
+
+    name: Literal["base", "pt", "sft"]
+    checkpoint: str
+    adapter: str | None
+
+
+def own(path: str) -> Any:
+    """A knob of the configuration by its dotted path."""
+    return Field(json_schema_extra={"knob": path})
+
+
+def derived(path: str) -> Any:
+    """A value that domainlm/pipeline/slices.py computes from the knob at a dotted path."""
+    return Field(json_schema_extra={"derived_from": path})
+
+
+def listed(default: Any = ...) -> Any:
+    """Rows of sources, which domainlm/sources/ lists; the default is what a stage is given before they are fetched."""
+    return Field(default, json_schema_extra={"is_listed": True})

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from domainlm.config.addresses import Fetch, Hub
-from domainlm.config.section import Strict
+from domainlm.config.section import Slice, Strict, listed, own
 
 Role = Literal["corpus", "replay", "evaluation", "instruction", "seed", "base_model"]
 # fmt: off
@@ -171,3 +171,25 @@ class RawCorpus(Strict):
     max_archive_bytes: int = Field(
         50_000_000_000, ge=1, description="maximum unpacked size of one archive, all members together, in bytes"
     )
+
+
+class BaseModelSlice(Slice):
+    section: BaseModelConfig
+    source: dict[str, Any] = listed()
+    files: list[dict[str, Any]] = listed()
+    hub: dict[str, Any] | None = listed()
+
+
+class RawCorpusShardSlice(Slice):
+    """One shard's files. The shards' inventories show how files were dealt out, so the gathered artifact has an empty slice."""
+
+    shard: int = listed()
+    files: list[dict[str, Any]] = listed()
+    fetched: list[dict[str, Any]] = listed()
+    hubs: list[dict[str, Any]] = listed()
+    hub_files: dict[str, list[dict[str, Any]]] = listed()
+    shards: int = own("raw_corpus.shards")
+    segment_bytes: int = own("raw_corpus.segment_bytes")
+    max_archive_depth: int = own("raw_corpus.max_archive_depth")
+    max_archive_ratio: float = own("raw_corpus.max_archive_ratio")
+    max_archive_bytes: int = own("raw_corpus.max_archive_bytes")

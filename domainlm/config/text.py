@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from domainlm.config.section import Share, Strict
+from domainlm.config.section import Share, Slice, Strict, own
 
 
 class Documents(Strict):
@@ -72,3 +72,24 @@ class CorpusSplit(Strict):
     max_train_tokens: int | None = Field(100_000, ge=1, description="token budget of training text (null: no limit)")
     replay_share: float = Field(0.10, ge=0, le=0.9, description="share of general text among the training tokens")
     general_held_out_share: Share = Field(0.3, description="share of general articles held out to measure forgetting")
+
+
+class DocumentsSlice(Slice):
+    section: Documents
+
+
+class RelevanceModelSlice(Slice):
+    section: RelevanceModel
+    seed: int = own("seed")
+
+
+class UniqueShardsSlice(Slice):
+    section: UniqueShards
+
+
+class CorpusSplitSlice(Slice):
+    section: CorpusSplit
+    seed: int = own("seed")
+    # a text repeats another one by the same measure in both stages
+    evaluation_threshold: float = own("unique_shards.evaluation_threshold")
+    shingle_words: int = own("unique_shards.shingle_words")

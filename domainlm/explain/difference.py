@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.builder.outlook import Outlook
-from domainlm.pipeline.slices import OTHER_KNOBS
+from domainlm.pipeline.slices import derived_names, knob_paths
 from domainlm.raw.label_names import LABELS
 from domainlm.store.canonical import canonical_json
 from domainlm.store.code import ORDER, OTHER_STATEMENTS, WHOLE_FILE
@@ -32,16 +32,6 @@ KNOBS = {"is_copied": "copy"}
 # those of an archive, whose members the stage finds, and of what is fetched
 DECLARED = ("include", "exclude", "labels", "label_table")
 ORIGIN = ("package", "version", "kind", "url", "member", "repository", "revision", "patterns", "sha256", *DECLARED)
-# keys of a slice that are another section's knob, and those that hold rows of sources
-OTHER_SECTIONS = {
-    **{key: knob for knobs in OTHER_KNOBS.values() for key, knob in knobs.items()},
-    "shards": "raw_corpus.shards",
-    "segment_bytes": "raw_corpus.segment_bytes",
-    "max_archive_depth": "raw_corpus.max_archive_depth",
-    "max_archive_ratio": "raw_corpus.max_archive_ratio",
-    "max_archive_bytes": "raw_corpus.max_archive_bytes",
-}
-SOURCE_KEYS = ("files", "fetched", "hubs", "hub_files", "hub", "source", "shard")
 SHOWN_PARTS = 5
 PLAIN_NAMES = {OTHER_STATEMENTS: "imports or other statements", ORDER: "order of definitions", WHOLE_FILE: "the file"}
 
@@ -134,12 +124,18 @@ def _flattened(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def knobs(action: Action) -> dict[str, Any]:
-    """Configuration of an action by dotted path, as in config.yaml."""
+    """Configuration of an action by dotted path, as in config.yaml.
+
+    A value that is computed from a knob has its own name.
+    """
     artifact = action["artifact"].removesuffix("_shard")
+    paths, derived = knob_paths(artifact), derived_names(artifact)
     found: dict[str, Any] = {}
     for key, value in action["config"].items():
-        if key not in SOURCE_KEYS:
-            found.update(_flattened(artifact if key == "section" else OTHER_SECTIONS.get(key, key), value))
+        if key in derived:
+            found[key] = value
+        elif key in paths:
+            found.update(_flattened(paths[key], value))
     return found
 
 

@@ -157,7 +157,7 @@ def _follow(former: Former, wanted: Wanted, domain: str) -> tuple[Made, list[Wan
             elif not name.isdigit():
                 upstream.setdefault((wanted.domain, name), {})[part.shard] = digest
     sources: list[Source] = []
-    if wanted.artifact in ("raw_corpus", "base_model"):
+    if BY_NAME[wanted.artifact].declares:
         sources, more = _sources(former, wanted, parts, _label(wanted, domain))
         notes += more
     # a gather adds up figures; what shapes the content is in the shards' action

@@ -1,39 +1,110 @@
 """The slice of the configuration that a stage depends on.
 
-In: a stage, a resolved configuration. Out: its own section, the top-level values that it shares, and single knobs of other sections,
-defaults written out. It enters the action key as it is.
+In: a stage, a resolved configuration. Out: the values of its slice (`domainlm.config.domain.SLICES`) as they enter the action key,
+defaults written out; and for each value the knob that it comes from. What is listed of sources is added by `stamps.py`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
 
-from domainlm.pipeline.table import Stage
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
-if TYPE_CHECKING:
-    from domainlm.config.domain import DomainConfig
+from domainlm.config.domain import SLICES, DomainConfig
+from domainlm.config.section import Slice
+from domainlm.pipeline.chain import chain, start_of_sft
 
-# knobs of other sections in a stage's slice, by their key in it
-OTHER_KNOBS = {
-    # how it is known that a text repeats another
-    "corpus_split": {
-        "evaluation_threshold": "unique_shards.evaluation_threshold",
-        "shingle_words": "unique_shards.shingle_words",
-    },
-    "eval_results": {
-        "relay": "sft_adapter.relay",
-        "system_prompt": "sft_tokens.system_prompt",
-        "template_date": "sft_tokens.template_date",
-    },
+SECTION = "section"
+# how a value is computed that is no knob itself
+DERIVED: Mapping[str, Callable[[DomainConfig], Any]] = {
+    "models": lambda config: [asdict(model) for model in chain(config)],
+    "start": lambda config: asdict(start_of_sft(config)),
 }
 
 
-def config_slice(stage: Stage, config: DomainConfig) -> dict[str, object]:
-    """What of the configuration a stage's result depends on, defaults written out."""
+def slice_type(artifact: str, is_shard: bool = False) -> type[Slice]:
+    """The type of an artifact's slice, or of its shards'."""
+    shard = f"{artifact}_shard"
+    return SLICES[shard] if is_shard and shard in SLICES else SLICES[artifact]
+
+
+def parse_slice(artifact: str, values: Mapping[str, Any], is_shard: bool = False) -> Any:
+    """The values of an artifact's slice as its stage is given them. Raises pydantic's ValidationError."""
+    return slice_type(artifact, is_shard).model_validate(values)
+
+
+def _origin(field: FieldInfo) -> Mapping[str, Any]:
+    extra = field.json_schema_extra
+    return extra if isinstance(extra, Mapping) else {}
+
+
+def config_slice(artifact: str, config: DomainConfig, is_shard: bool = False) -> dict[str, Any]:
+    """The values of the configuration that an artifact's result depends on, defaults written out."""
     values = config.model_dump(mode="json")
-    section: dict[str, object] = values[stage.name]
-    found: dict[str, object] = {"section": section, **{key: values[key] for key in stage.shared}}
-    for key, knob in OTHER_KNOBS.get(stage.name, {}).items():
-        owner, name = knob.split(".")
-        found[key] = values[owner][name]
+    found: dict[str, Any] = {}
+    for name, field in slice_type(artifact, is_shard).model_fields.items():
+        origin = _origin(field)
+        if name == SECTION:
+            found[name] = values[artifact]
+        elif "knob" in origin:
+            found[name] = value_at(values, origin["knob"])
+        elif "derived_from" in origin:
+            found[name] = DERIVED[name](config)
     return found
+
+
+def value_at(values: Any, path: str) -> Any:
+    """The value at a dotted path."""
+    for part in path.split("."):
+        values = values[part]
+    return values
+
+
+def listed_names(artifact: str) -> frozenset[str]:
+    """Names in an artifact's slices that hold rows of sources."""
+    return frozenset(
+        name
+        for is_shard in (False, True)
+        for name, field in slice_type(artifact, is_shard).model_fields.items()
+        if _origin(field).get("is_listed")
+    )
+
+
+def knob_paths(artifact: str) -> dict[str, str]:
+    """Name in an artifact's slices -> dotted path of the knob that the value is, or is derived from."""
+    found = {}
+    for is_shard in (False, True):
+        for name, field in slice_type(artifact, is_shard).model_fields.items():
+            origin = _origin(field)
+            path = artifact if name == SECTION else origin.get("knob", origin.get("derived_from"))
+            if path is not None:
+                found[name] = path
+    return found
+
+
+def derived_names(artifact: str) -> frozenset[str]:
+    """Names in an artifact's slice whose values are no knob, but computed from one."""
+    return frozenset(
+        name for name, field in slice_type(artifact).model_fields.items() if "derived_from" in _origin(field)
+    )
+
+
+def files_of_knobs(artifact: str, config: DomainConfig) -> list[str]:
+    """Files that an artifact's own section names, whose content is in its slice (fields of format `path`)."""
+    return sorted(_named_files(getattr(config, artifact)))
+
+
+def _named_files(value: Any) -> Iterator[str]:
+    if isinstance(value, BaseModel):
+        for name, field in type(value).model_fields.items():
+            found = getattr(value, name)
+            if _origin(field).get("format") == "path" and found is not None:
+                yield found
+            else:
+                yield from _named_files(found)
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _named_files(each)

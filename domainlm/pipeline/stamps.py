@@ -66,8 +66,7 @@ def make_stamps(project: Path, config: DomainConfig, is_remembered: bool = True)
     index = LocalIndex(project)
     code = code_index(project)
     versions = locked_versions(project)
-    texts = text_slices(project, config, index)
-    model = base_model_slice(project, config, index)
+    listed = {"texts": text_slices(project, config, index), "model": [base_model_slice(project, config, index)]}
     stamps: list[Stamp] = []
     for stage in STAGES:
         digest = code.digest(stage.modules, package_data_files(stage))
@@ -83,7 +82,7 @@ def make_stamps(project: Path, config: DomainConfig, is_remembered: bool = True)
             "distributions": {name: versions[name] for name in stage.distributions},
             "uses_torch": stage.uses_torch,
         }
-        stamps.extend(_stage_stamps(stage, config, common, texts, model))
+        stamps.extend(_stage_stamps(stage, config, common, listed))
     if is_remembered:
         index.save()
         code.save()
@@ -91,35 +90,30 @@ def make_stamps(project: Path, config: DomainConfig, is_remembered: bool = True)
 
 
 def _stage_stamps(
-    stage: Stage,
-    config: DomainConfig,
-    common: dict[str, Any],
-    texts: list[dict[str, Any]],
-    model: dict[str, Any],
+    stage: Stage, config: DomainConfig, common: dict[str, Any], listed: Mapping[str, list[dict[str, Any]]]
 ) -> list[Stamp]:
-    domain, shards = config.domain, shard_names(config)
-    roots = _roots(config) if stage.name in ("raw_corpus", "base_model", "documents") else {}
-    if stage.is_sharded:
-        stamps = []
-        common_slice = config_slice(stage, config)
-        for number, shard in enumerate(shards):
-            slice_ = texts[number] if stage.name == "raw_corpus" else common_slice
-            inputs = {name: artifact_folder(domain, name, shard) for name in stage.inputs}
-            folder = artifact_folder(domain, stage.name, shard)
-            stamps.append(Stamp(shard=shard, folder=folder, inputs=inputs, config=slice_, roots=roots, **common))
-        gathered = {shard: artifact_folder(domain, stage.name, shard) for shard in shards}
-        folder = artifact_folder(domain, stage.name)
-        # raw_corpus's own section says how files are dealt out, which the shards' inventories show already
-        slice_ = {} if stage.name == "raw_corpus" else common_slice
-        stamps.append(Stamp(shard=None, folder=folder, inputs=gathered, config=slice_, is_gather=True, **common))
-        return stamps
-    inputs = {name: artifact_folder(domain, name) for name in stage_inputs(stage, config)}
-    inputs |= {f"compare:{other}": artifact_folder(other, stage.name) for other in compared_domains(stage, config)}
-    slice_ = config_slice(stage, config)
-    if stage.name == "base_model":
-        slice_ |= model
-    folder = artifact_folder(domain, stage.name)
-    return [Stamp(shard=None, folder=folder, inputs=inputs, config=slice_, roots=roots, **common)]
+    """listed: by what a stage declares, the rows of its sources, one entry a shard."""
+    domain, name, shards = config.domain, stage.name, shard_names(config)
+    rows = listed.get(stage.declares or "", [])
+    roots = _roots(config) if stage.declares or stage.reads_raw_files else {}
+    if not stage.is_sharded:
+        inputs = {each: artifact_folder(domain, each) for each in stage_inputs(stage, config)}
+        inputs |= {f"compare:{other}": artifact_folder(other, name) for other in compared_domains(stage, config)}
+        slice_ = config_slice(name, config) | (rows[0] if rows else {})
+        return [
+            Stamp(shard=None, folder=artifact_folder(domain, name), inputs=inputs, config=slice_, roots=roots, **common)
+        ]
+    stamps = []
+    common_slice = config_slice(name, config, is_shard=True)
+    for number, shard in enumerate(shards):
+        slice_ = common_slice | (rows[number] if rows else {})
+        inputs = {each: artifact_folder(domain, each, shard) for each in stage_inputs(stage, config)}
+        folder = artifact_folder(domain, name, shard)
+        stamps.append(Stamp(shard=shard, folder=folder, inputs=inputs, config=slice_, roots=roots, **common))
+    gathered = {shard: artifact_folder(domain, name, shard) for shard in shards}
+    folder, slice_ = artifact_folder(domain, name), config_slice(name, config)
+    stamps.append(Stamp(shard=None, folder=folder, inputs=gathered, config=slice_, is_gather=True, **common))
+    return stamps
 
 
 def write_stamps(project: Path, stamps: list[Stamp]) -> None:

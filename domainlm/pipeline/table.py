@@ -1,43 +1,84 @@
-"""The stage table: one row per artifact, in pipeline order. Everything else (rules, dvc.yaml, tests) is checked against
-it.
+"""The stage table: one row per artifact, in pipeline order.
 
-In: nothing. Out: `STAGES` and what follows from it: an artifact's inputs under a configuration, the slice of the
-configuration that it depends on, its modules, its package data and its distributions.
+In: nothing. Out: `STAGES`. Rules, dvc.yaml, stamps, the reference and the tests are made from it or checked against it, so that an
+artifact is added by one row; no other module of the engine knows an artifact by its name.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
-if TYPE_CHECKING:
-    pass
+from domainlm.pipeline.edges import (
+    Condition,
+    Edge,
+    all_models,
+    has_pretraining,
+    has_seeds,
+    is_merged,
+    same,
+    start_of_sft,
+    whole,
+)
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 EXCLUDED_MODULES = ("domainlm.config", "domainlm.contract")
+# what the rules of trainings let a profile set
+TRAINING = (("micro_batch_rows", 1), ("checkpoint_seconds", 60))
 TORCH = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
+
+
+# what `snakemake` builds when it is asked for nothing else
+LAST_ARTIFACT = "eval_report"
+
+
+class Shards(Enum):
+    """How an artifact is divided: not at all, or by the raw files that it is made from."""
+
+    NONE = "none"
+    BY_FILE = "by_file"
 
 
 @dataclass(frozen=True)
 class Stage:
     """One artifact.
 
-    inputs: upstream artifacts whatever the configuration; `stage_inputs` adds those that depend on it. shared: top-level keys of the
-    configuration in its slice. distributions: what its bytes depend on. package_data: files below domainlm/ that it reads.
-    launched: modules that it starts by name in processes of their own (torchrun), which count as imported. memory_mb:
-    default of the rule's resource.
+    group: the file of its rule below rules/. inputs: the edges to what it is made from. when: the configurations of which it is a
+    part. shards: how it is divided. compares: knob that lists other domains whose same artifact it reads. declares: which of the
+    configuration's sources it brings in, texts as raw files or the base model. reads_raw_files: whether it opens the files that an
+    inventory lists. distributions: what its bytes depend on. package_data: files below domainlm/ that it reads. launched: modules
+    that it starts by name in processes of their own (torchrun), which count as imported. uses_torch: whether it takes all cores.
+    profile_knobs: what a profile may set for its rule, with the defaults. memory_mb: default of the rule's resource. metrics, plots:
+    files of its output that DVC shows.
     """
 
     name: str
-    inputs: tuple[str, ...] = ()
-    shared: tuple[str, ...] = ()
+    group: str
+    inputs: tuple[Edge, ...] = ()
+    when: Condition | None = None
+    shards: Shards = Shards.NONE
+    compares: str | None = None
+    declares: Literal["texts", "model"] | None = None
+    reads_raw_files: bool = False
     distributions: tuple[str, ...] = ()
     package_data: tuple[str, ...] = ()
     launched: tuple[str, ...] = ()
-    is_sharded: bool = False
     uses_torch: bool = False
+    profile_knobs: tuple[tuple[str, int], ...] = ()
     memory_mb: int = 1000
+    metrics: tuple[str, ...] = ()
+    plots: tuple[str, ...] = ()
+
+    @property
+    def is_sharded(self) -> bool:
+        return self.shards is not Shards.NONE
+
+    @property
+    def lists_raw_files(self) -> bool:
+        """Whether its output is an inventory of raw files, which lie in the store or in their folders and not in it."""
+        return self.declares == "texts"
 
     @property
     def module(self) -> str:
@@ -50,32 +91,43 @@ class Stage:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("raw_corpus", is_sharded=True, distributions=("pyarrow",)),
-    Stage("base_model", distributions=(*TORCH, "gguf", "jinja2"), uses_torch=True, memory_mb=3000),
+    Stage("raw_corpus", "sources", shards=Shards.BY_FILE, declares="texts", distributions=("pyarrow",)),
+    Stage(
+        "base_model",
+        "sources",
+        declares="model",
+        distributions=(*TORCH, "gguf", "jinja2"),
+        uses_torch=True,
+        memory_mb=3000,
+    ),
     Stage(
         "documents",
-        inputs=("raw_corpus",),
-        is_sharded=True,
+        "text",
+        inputs=(same("raw_corpus"),),
+        reads_raw_files=True,
+        shards=Shards.BY_FILE,
         distributions=("pyarrow", "selectolax", "mwparserfromhell", "pypdfium2", "phonenumbers"),
     ),
     Stage(
         "clean_shards",
-        inputs=("documents",),
-        shared=("policy",),
-        is_sharded=True,
+        "text",
+        inputs=(same("documents"),),
+        shards=Shards.BY_FILE,
         distributions=("pyarrow", "numpy", "ftfy", "py3langid", "opencc", "phonenumbers", "ahocorasick-rs"),
     ),
     Stage(
         "relevance_model",
-        inputs=("clean_shards",),
-        shared=("seed",),
+        "text",
+        when=has_seeds,
+        inputs=(whole("clean_shards"),),
         # scikit-learn's sparse matrices are scipy's
         distributions=("pyarrow", "numpy", "scikit-learn", "scipy", "safetensors", "phonenumbers"),
         memory_mb=2000,
     ),
     Stage(
         "unique_shards",
-        inputs=("clean_shards",),
+        "text",
+        inputs=(whole("clean_shards"), whole("relevance_model", when=has_seeds)),
         distributions=(
             "pyarrow",
             "datasketch",
@@ -90,75 +142,107 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "corpus_split",
-        inputs=("unique_shards", "base_model"),
-        shared=("seed",),
+        "text",
+        inputs=(
+            whole("unique_shards"),
+            whole("base_model"),
+        ),
         distributions=("pyarrow", "tokenizers", "ahocorasick-rs"),
         memory_mb=2000,
     ),
     Stage(
         "pt_tokens",
-        inputs=("corpus_split", "base_model"),
+        "pretraining",
+        when=has_pretraining,
+        inputs=(
+            whole("corpus_split"),
+            whole("base_model"),
+        ),
         distributions=("pyarrow", "tokenizers", "numpy"),
     ),
     Stage(
         "pt_adapter",
-        inputs=("pt_tokens", "base_model"),
-        shared=("seed",),
+        "pretraining",
+        when=has_pretraining,
+        inputs=(
+            whole("pt_tokens"),
+            whole("base_model"),
+        ),
         distributions=(*TORCH, "peft"),
         uses_torch=True,
+        profile_knobs=TRAINING,
         memory_mb=5000,
+        plots=("loss.csv",),
     ),
     Stage(
         "merged_model",
-        inputs=("base_model", "pt_adapter", "pt_tokens"),
+        "pretraining",
+        when=has_pretraining,
+        inputs=(
+            whole("base_model"),
+            whole("pt_adapter"),
+            whole("pt_tokens"),
+        ),
         distributions=(*TORCH, "peft"),
         uses_torch=True,
         memory_mb=5000,
     ),
-    Stage("sft_dataset", inputs=("corpus_split",), shared=("seed", "language"), distributions=("pyarrow",)),
+    Stage("sft_dataset", "instruction", inputs=(whole("corpus_split"),), distributions=("pyarrow",)),
     Stage(
         "sft_tokens",
-        inputs=("sft_dataset", "base_model"),
+        "instruction",
+        inputs=(
+            whole("sft_dataset"),
+            whole("base_model"),
+        ),
         # the chat template is Jinja, rendered by transformers
         distributions=("pyarrow", "transformers", "tokenizers", "numpy", "jinja2"),
     ),
     Stage(
         "sft_adapter",
-        inputs=("sft_tokens",),
-        shared=("seed",),
+        "instruction",
+        inputs=(whole("sft_tokens"), start_of_sft()),
         distributions=(*TORCH, "peft"),
         uses_torch=True,
+        profile_knobs=TRAINING,
         memory_mb=5000,
+        plots=("loss.csv",),
     ),
     Stage(
         "eval_results",
-        inputs=("base_model", "corpus_split", "sft_dataset", "sft_adapter"),
-        shared=("seed",),
+        "evaluation",
+        inputs=(whole("corpus_split"), whole("sft_dataset"), all_models()),
+        compares="eval_results.compare",
         distributions=(*TORCH, "peft", "lm-eval", "datasets", "pyarrow", "jinja2"),
         uses_torch=True,
         memory_mb=5000,
     ),
     Stage(
         "eval_report",
+        "evaluation",
         inputs=(
-            "raw_corpus",
-            "base_model",
-            "documents",
-            "clean_shards",
-            "unique_shards",
-            "corpus_split",
-            "sft_dataset",
-            "sft_tokens",
-            "sft_adapter",
-            "eval_results",
+            whole("raw_corpus"),
+            whole("base_model"),
+            whole("documents"),
+            whole("clean_shards"),
+            whole("relevance_model", when=has_seeds),
+            whole("unique_shards"),
+            whole("corpus_split"),
+            whole("pt_tokens", when=has_pretraining),
+            whole("pt_adapter", when=has_pretraining),
+            whole("merged_model", when=is_merged),
+            whole("sft_dataset"),
+            whole("sft_tokens"),
+            whole("sft_adapter"),
+            whole("eval_results"),
         ),
-        shared=("domain",),
         distributions=("plotly", "jinja2"),
         package_data=(
             "domainlm/report/card.html.jinja",
             "domainlm/report/report.html.jinja",
             "domainlm/report/style.css",
         ),
+        metrics=("metrics.json",),
     ),
 )
 BY_NAME = {stage.name: stage for stage in STAGES}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from domainlm.contract import Inputs
 from domainlm.text.repeats.kinds import REPEAT_REASONS
 from domainlm.text.split import SPLITS, TRAINED_ON
 
-MODELS = ("base", "pt", "sft")
 SHOWN_ANSWERS = 8
 
 Json = dict[str, Any]
@@ -64,13 +63,11 @@ class Facts:
     certificate: Json | None
     results: Json
     answered: tuple[Answered, ...]
-
-    @property
-    def models(self) -> tuple[str, ...]:
-        return tuple(name for name in MODELS if name in self.results["models"])
+    # by name, in the order of training
+    models: tuple[str, ...]
 
 
-def gather(inputs: Inputs, domain: str, title: str) -> Facts:
+def gather(inputs: Inputs, domain: str, title: str, models: Sequence[str]) -> Facts:
     """Read every upstream artifact's figures.
 
     KeyError or OSError if one breaks the contract.
@@ -102,6 +99,7 @@ def gather(inputs: Inputs, domain: str, title: str) -> Facts:
         else None,
         results=read_json(inputs.folders["eval_results"] / "results.json"),
         answered=answered_questions(inputs.folders["eval_results"] / "samples.jsonl"),
+        models=tuple(models),
     )
 
 

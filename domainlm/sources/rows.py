@@ -245,7 +245,7 @@ def _declared(project: Path, name: str, source: Source) -> dict[str, Any]:
 
 
 def text_slices(project: Path, config: DomainConfig, index: LocalIndex) -> list[dict[str, Any]]:
-    """Configuration slice of each shard of raw_corpus, in order. An archive larger than a segment is dealt out to all shards."""
+    """Rows of sources in the slice of each shard of raw_corpus, in order. An archive larger than a segment is dealt out to all shards."""
     section = config.raw_corpus
     files: list[list[dict[str, Any]]] = [[] for _ in range(section.shards)]
     fetched, hubs = [], []
@@ -263,15 +263,11 @@ def text_slices(project: Path, config: DomainConfig, index: LocalIndex) -> list[
                         rows.append(row)
                 else:
                     files[shard_of(name, row["path"], row["start"], section.shards)].append(row)
-    knobs = {key: value for key, value in section.model_dump(mode="json").items() if key.startswith("max_archive")}
     common = {
         "fetched": fetched,
         "hubs": hubs,
         # what a revision holds is known when it was fetched
         "hub_files": {},
-        "shards": section.shards,
-        "segment_bytes": section.segment_bytes,
-        **knobs,
     }
     return [{"files": rows, "shard": shard, **common} for shard, rows in enumerate(files)]
 

@@ -16,8 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from domainlm.config.cleaning import CleanShards
-from domainlm.config.sources import PolicyRule
+from domainlm.config.cleaning import CleanShardsSlice
 from domainlm.contract import Inputs, Resources, StageError, Stats
 from domainlm.text.cleaning.clean import cleaned, rules_of
 from domainlm.text.cleaning.excerpt import masked_excerpt, masked_place
@@ -60,9 +59,9 @@ def in_canonical_order(found: Iterable[tuple[Document, Document]]) -> Iterator[D
         yield from sorted((document for _, document in group), key=canonical_key)
 
 
-def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
-    section = CleanShards.model_validate(config["section"])
-    policy_rules = [PolicyRule.model_validate(rule) for rule in config["policy"]]
+def run_shard(inputs: Inputs, config: CleanShardsSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
+    section = config.section
+    policy_rules = config.policy
     policy, rules, tally = Policy(policy_rules), rules_of(section), Tally()
     source_folder = inputs.folders["documents"]
     total = read_json(source_folder / "stats.json")["documents"]
@@ -136,7 +135,7 @@ def check_verdicts(without_verdict: Mapping[str, int]) -> None:
     )
 
 
-def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
+def run(inputs: Inputs, config: CleanShardsSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
     folders = [folder for _, folder in sorted(inputs.folders.items())]
     stats = summed(read_json(folder / "stats.json") for folder in folders)
     check_verdicts(stats.pop("without_verdict"))
@@ -144,11 +143,11 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
         raise StageError(
             f"no corpus document of {stats['input']} documents is left after cleaning; rejected by rule: "
             f"{stats['rejected'] or 'none'}; see clean_shards/*/rejected.jsonl and relax the rule that rejects most, "
-            f"for example clean_shards.min_chars (now {config['section']['min_chars']}), or the domain's policy"
+            f"for example clean_shards.min_chars (now {config.section.min_chars}), or the domain's policy"
         )
-    for number, rule in enumerate(config["policy"], 1):
+    for number, rule in enumerate(config.policy, 1):
         if not stats["decided_by_rule"][str(number)]:
-            said = rule_in_words(number, PolicyRule.model_validate(rule))
+            said = rule_in_words(number, rule)
             resources.log(
                 f"policy: {said}: matched no document; check for a misspelt label, for an earlier rule that matches first, or "
                 "for a rule that rejects evaluation text, which stays evaluation text whatever the rules say"

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from domainlm.config.text import CorpusSplit
+from domainlm.config.text import CorpusSplit, CorpusSplitSlice
 from domainlm.contract import Inputs, Resources, StageError, Stats
 from domainlm.text.document import Document, read_documents, write_documents
 from domainlm.text.json_files import write_json
@@ -105,9 +105,9 @@ def left_out_counts(left_out: Mapping[str, str]) -> dict[str, int]:
     return dict(sorted(Counter(left_out.values()).items()))
 
 
-def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
-    section = CorpusSplit.model_validate(config["section"])
-    seed = config["seed"]
+def run(inputs: Inputs, config: CorpusSplitSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
+    section = config.section
+    seed = config.seed
     path = inputs.folders["unique_shards"] / "documents.parquet"
     tokenizer = load_tokenizer(inputs.folders["base_model"] / "tokenizer.json")
     entries = entries_by_role(path)
@@ -136,7 +136,7 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
     if entries["instruction"]:
         instruction = {entry.id for entry in entries["instruction"]}
         held_out = {identifier for identifier, name in split.items() if name in HELD_OUT}
-        threshold, shingle_words = config["evaluation_threshold"], config["shingle_words"]
+        threshold, shingle_words = config.evaluation_threshold, config.shingle_words
         for identifier in repeating(path, instruction, held_out, threshold, shingle_words):
             del split[identifier]
             left_out[identifier] = "repeat_of_held_out"

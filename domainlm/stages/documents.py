@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from domainlm.config.text import Documents
+from domainlm.config.text import DocumentsSlice
 from domainlm.contract import Inputs, Resources, StageError, Stats
 from domainlm.text.cleaning.excerpt import masked_place
 from domainlm.text.document import Document, write_documents
@@ -40,10 +40,10 @@ def inventory_of(path: Path) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
+def run_shard(inputs: Inputs, config: DocumentsSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
     assert inputs.open_raw is not None
     open_raw = inputs.open_raw
-    section = Documents.model_validate(config["section"])
+    section = config.section
     rejected: Counter[str] = Counter()
     rejected_by_source: dict[str, Counter[str]] = {}
     chars_by_source: Counter[str] = Counter()
@@ -101,7 +101,7 @@ def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Pat
     return {"documents": count, "rejected": sum(rejected.values())}
 
 
-def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
+def run(inputs: Inputs, config: DocumentsSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
     folders = [folder for _, folder in sorted(inputs.folders.items())]
     stats = summed(read_json(folder / "stats.json") for folder in folders)
     if not stats["documents"]:

@@ -7,11 +7,9 @@ the same bytes, without torch and without the texts themselves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from domainlm.config.evaluation import EvalReport
+from domainlm.config.evaluation import EvalReportSlice
 from domainlm.contract import Inputs, Resources, Stats
 from domainlm.report.card import data_card
 from domainlm.report.card_page import card_page
@@ -21,13 +19,13 @@ from domainlm.report.page import page
 from domainlm.text.json_files import write_json
 
 
-def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
-    section = EvalReport.model_validate(config["section"])
-    facts = gather(inputs, config["domain"], section.title)
+def run(inputs: Inputs, config: EvalReportSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
+    section = config.section
+    facts = gather(inputs, config.domain, section.title, [model.name for model in config.models])
     (out / "report.html").write_text(page(facts), encoding="utf-8", newline="\n")
     found = metrics(facts)
     write_json(out / "metrics.json", found)
-    card = data_card(inputs, config["domain"], section.title)
+    card = data_card(inputs, config.domain, section.title)
     write_json(out / "data_card.json", card)
     (out / "data_card.html").write_text(card_page(card), encoding="utf-8", newline="\n")
     return {"models": len(facts.models), "perplexity": found["perplexity"].get("definitions", {})}

@@ -3,8 +3,8 @@
 In: the models, `corpus_split` (test, general_held_out, evaluation), `sft_dataset` (test), and compared domains'
 results. Out: samples.jsonl (one row a set, item and model) and results.json (figures with 95 % intervals over
 documents, paired differences, comparisons). Property kept: no text here was seen in training or used for a choice;
-validation data are not used. No PT model is scored if the relay is `none`, since the SFT model did not start from
-one.
+validation data are not used. The models are those of the domain's chain, so a PT model is scored only if SFT started
+from it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from domainlm.config.evaluation import EvalResults
+from domainlm.config.evaluation import EvalResults, EvalResultsSlice
 from domainlm.contract import Inputs, Resources, StageError, Stats
 from domainlm.evaluation.comparison import comparison, summary
 from domainlm.evaluation.evaluate import Sample, evaluate_set, language_model, load_evaluated
@@ -39,18 +39,6 @@ from domainlm.tokens.special import naming_source, read_special_tokens, source_n
 from domainlm.tokens.template import TemplateRefuses, template_renderer
 
 COMPARED = "compare:"
-
-
-def model_folders(inputs: Inputs, relay: str) -> dict[str, tuple[Path, Path | None]]:
-    """Checkpoint and adapter of each model, in the order of training."""
-    base = inputs.folders["base_model"]
-    sft_adapter = inputs.folders["sft_adapter"]
-    if relay == "merge":
-        merged = inputs.folders["merged_model"]
-        return {"base": (base, None), "pt": (merged, None), "sft": (merged, sft_adapter)}
-    if relay == "continue":
-        return {"base": (base, None), "pt": (base, inputs.folders["pt_adapter"]), "sft": (base, sft_adapter)}
-    return {"base": (base, None), "sft": (base, sft_adapter)}
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -136,22 +124,22 @@ def compared(inputs: Inputs, samples: list[Sample], section: EvalResults, seed: 
     return found
 
 
-def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
+def run(inputs: Inputs, config: EvalResultsSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
     from tokenizers import Tokenizer
 
-    section = EvalResults.model_validate(config["section"])
-    seed = config["seed"]
+    section = config.section
+    seed = config.seed
     base = inputs.folders["base_model"]
     tokens = read_special_tokens(base)
     tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
-    with prompt_renderer(base, config["system_prompt"], config["template_date"]) as prompt_of:
+    with prompt_renderer(base, config.system_prompt, config.template_date) as prompt_of:
         sets = held_out_sets(inputs, section, seed, prompt_of, tokenizer, tokens.end_of_text_id)
-    folders = model_folders(inputs, config["relay"])
     items = sum(len(found.items) for found in sets)
-    total = items * len(folders)
+    total = items * len(config.models)
     samples: list[Sample] = []
-    for name, (folder, adapter) in folders.items():
-        model = load_evaluated(folder, adapter)
+    for one in config.models:
+        adapter = inputs.folders[one.adapter] if one.adapter is not None else None
+        model = load_evaluated(inputs.folders[one.checkpoint], adapter)
         for held_out in sets:
             done = len(samples)
 
@@ -159,8 +147,8 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
                 resources.progress(min(done + count, total), total, {})
 
             lm = language_model(model, tokenizer, tokens, section.max_new_tokens, tick, resources.threads)
-            samples += evaluate_set(lm, held_out, name)
-        resources.log(f"{name}: {items} items in {len(sets)} sets")
+            samples += evaluate_set(lm, held_out, one.name)
+        resources.log(f"{one.name}: {items} items in {len(sets)} sets")
         del model, lm
         gc.collect()
     with open_rows(out / "samples.jsonl") as file:
@@ -169,4 +157,4 @@ def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, res
     results = summary(samples, seed, section.bootstrap_samples)
     results["compare"] = compared(inputs, samples, section, seed)
     write_json(out / "results.json", results)
-    return {"items": items, "models": list(folders), "sets": [found.name for found in sets]}
+    return {"items": items, "models": [one.name for one in config.models], "sets": [found.name for found in sets]}

@@ -7,19 +7,17 @@ and certificate.json; a merge that is not base + adapter within the section's li
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from domainlm.config.pretraining import MergedModel
+from domainlm.config.pretraining import MergedModelSlice
 from domainlm.contract import Inputs, Resources, Stats
 from domainlm.models.merge import certify, merge
 from domainlm.models.parallel import use_one_thread
 from domainlm.tokens.rows import read_split
 
 
-def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
-    section = MergedModel.model_validate(config["section"])
+def run(inputs: Inputs, config: MergedModelSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
+    section = config.section
     use_one_thread()
     base, adapter = inputs.folders["base_model"], inputs.folders["pt_adapter"]
     merge(base, adapter, section.dtype, out)

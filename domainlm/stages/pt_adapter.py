@@ -5,16 +5,14 @@ In: `pt_tokens` and `base_model`. Out: an adapter folder for plain peft, its los
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from domainlm.config.pretraining import PtAdapter
+from domainlm.config.pretraining import PtAdapterSlice
 from domainlm.contract import Inputs, Resources, Stats
 from domainlm.training.train import Start, train_adapter
 
 
-def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
-    section = PtAdapter.model_validate(config["section"])
+def run(inputs: Inputs, config: PtAdapterSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
+    section = config.section
     start = Start(inputs.folders["base_model"], "base_model")
-    return train_adapter(start, inputs.folders["pt_tokens"], section, config["seed"], out, scratch, resources)
+    return train_adapter(start, inputs.folders["pt_tokens"], section, config.seed, out, scratch, resources)

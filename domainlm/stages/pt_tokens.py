@@ -7,12 +7,12 @@ written out inside a text stay text: only this stage ends a document.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from domainlm.config.pretraining import PtTokens
+from domainlm.config.pretraining import PtTokensSlice
 from domainlm.contract import Inputs, Resources, Stats
 from domainlm.text.document import read_documents
 from domainlm.tokens.files import SPLITS, write_meta, write_split
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 DOCUMENTS_PER_BATCH = 1000
 
 
-def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
+def run(inputs: Inputs, config: PtTokensSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
     from tokenizers import Tokenizer
 
-    section = PtTokens.model_validate(config["section"])
+    section = config.section
     tokens = read_special_tokens(inputs.folders["base_model"])
     tokenizer = Tokenizer.from_file(str(inputs.folders["base_model"] / "tokenizer.json"))
     tokenizer.encode_special_tokens = True

@@ -17,6 +17,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from domainlm.config.section import Slice
+from domainlm.config.sources import RawCorpusShardSlice
 from domainlm.contract import Inputs, Resources, StageError, Stats
 from domainlm.raw.archives import ArchiveFault, Limits
 from domainlm.raw.expansion import EMPTY, Found, Refused, digest_of, expand, facts_of
@@ -47,8 +49,8 @@ SOURCE_FACTS = ("role", *LABELS, "origin", "package", "version", "url", "reposit
 Row = dict[str, Any]
 
 
-def limits_of(config: Mapping[str, Any]) -> Limits:
-    return Limits(config["max_archive_ratio"], config["max_archive_bytes"], config["max_archive_depth"])
+def limits_of(config: RawCorpusShardSlice) -> Limits:
+    return Limits(config.max_archive_ratio, config.max_archive_bytes, config.max_archive_depth)
 
 
 def is_whole_in_shard(row: Mapping[str, Any], segment_bytes: int) -> bool:
@@ -60,15 +62,15 @@ def is_whole_in_shard(row: Mapping[str, Any], segment_bytes: int) -> bool:
 
 
 def rows_of_archive(
-    row: Mapping[str, Any], inputs: Inputs, config: Mapping[str, Any], scratch: Path
+    row: Mapping[str, Any], inputs: Inputs, config: RawCorpusShardSlice, scratch: Path
 ) -> Iterator[Row | Refused]:
     """This shard's byte ranges of an archive's files, and rejected entries.
 
     The archive may be fetched.
     """
     assert inputs.open_raw is not None
-    source, own, shards = row["source"], config["shard"], config["shards"]
-    is_whole = is_whole_in_shard(row, config["segment_bytes"])
+    source, own, shards = row["source"], config.shard, config.shards
+    is_whole = is_whole_in_shard(row, config.segment_bytes)
 
     def is_own(path: str, start: int) -> bool:
         return is_whole or shard_of(source, path, start, shards) == own
@@ -85,9 +87,9 @@ def rows_of_archive(
             is_empty = False
             unmatched.discard(found.path)
             # a small file has one range, whatever its format: what is another shard's is not opened
-            if found.size > config["segment_bytes"] or is_own(found.path, 0):
+            if found.size > config.segment_bytes or is_own(found.path, 0):
                 try:
-                    ranges = _ranges(row, found, config["segment_bytes"])
+                    ranges = _ranges(row, found, config.segment_bytes)
                 except ArchiveFault as fault:
                     if is_own(found.path, 0):
                         yield Refused(found.path, fault)
@@ -123,11 +125,11 @@ def _ranges(row: Mapping[str, Any], found: Found, segment_bytes: int) -> list[Ro
     return [{**row, **facts, **labels, **place, **inner, "start": start, "end": end} for start, end in ranges]
 
 
-def hub_rows(config: Mapping[str, Any]) -> Iterator[Row]:
+def hub_rows(config: RawCorpusShardSlice) -> Iterator[Row]:
     """One row for each file of the hub repositories, as fetched."""
-    for hub in config["hubs"]:
+    for hub in config.hubs:
         table = dict(hub["label_table"])
-        for file in config["hub_files"][hub["source"]]:
+        for file in config.hub_files[hub["source"]]:
             own = {path: table.pop(path) for path in list(table) if f"{path}/".startswith(f"{file['path']}/")}
             place = {"prefix": f"{file['path']}/", "include": ["**"], "label_table": own, "origin": hub["origin"]}
             yield {**hub, **file, **place}
@@ -137,11 +139,11 @@ def hub_rows(config: Mapping[str, Any]) -> Iterator[Row]:
             )
 
 
-def run_shard(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
+def run_shard(inputs: Inputs, config: RawCorpusShardSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
     assert inputs.open_raw is not None
     rows: list[Row] = []
     refused: list[tuple[str, Refused]] = []
-    declared = [*config["files"], *config["fetched"], *hub_rows(config)]
+    declared = [*config.files, *config.fetched, *hub_rows(config)]
     for done, row in enumerate(declared):
         resources.progress(done, len(declared), {})
         if "fault" in row:
@@ -190,7 +192,7 @@ def _copy_bytes(rows: list[Row], inputs: Inputs, folder: Path) -> int:
     return copied
 
 
-def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
+def run(inputs: Inputs, config: Slice, out: Path, scratch: Path, resources: Resources) -> Stats:
     sources: dict[str, Row] = {}
     files: set[tuple[str, str]] = set()
     kinds: Counter[str] = Counter()

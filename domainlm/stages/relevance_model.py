@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from domainlm.config.text import RelevanceModel
+from domainlm.config.text import RelevanceModel, RelevanceModelSlice
 from domainlm.contract import Inputs, Resources, StageError, Stats
 from domainlm.text.json_files import write_json
 from domainlm.text.relevance import Shape, measured, score_counts, telling_words, trained_model, write_model
@@ -86,8 +86,8 @@ def held_out_ids(examples: list[Example], share: float, seed: int) -> tuple[froz
     return frozenset(name for name, unit in units.items() if unit in held_out), "group" if is_by_group else "document"
 
 
-def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
-    section, seed = RelevanceModel.model_validate(config["section"]), config["seed"]
+def run(inputs: Inputs, config: RelevanceModelSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
+    section, seed = config.section, config.seed
     paths = sorted(inputs.folders["clean_shards"].glob("[0-9]*/documents.parquet"))
     learned: dict[str, list[str]] = {}
     held_out: dict[str, list[str]] = {}

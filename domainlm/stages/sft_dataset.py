@@ -11,11 +11,11 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from domainlm.config.instruction import SftDataset
+from domainlm.config.instruction import SftDatasetSlice
 from domainlm.contract import Inputs, Resources, StageError, Stats
 from domainlm.instruction.questions import Asking, Question, questions_of
 from domainlm.text.document import Document, read_documents
@@ -86,10 +86,10 @@ def style_rows(path: Path) -> Iterator[dict[str, Any]]:
         yield row_of(document, "train", "style", json.loads(document.meta)["messages"])
 
 
-def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
-    section = SftDataset.model_validate(config["section"])
-    seed = config["seed"]
-    asking = Asking(seed, config["language"], section.max_questions_per_document, section.max_answer_chars)
+def run(inputs: Inputs, config: SftDatasetSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
+    section = config.section
+    seed = config.seed
+    asking = Asking(seed, config.language, section.max_questions_per_document, section.max_answer_chars)
     folder = inputs.folders["corpus_split"]
     stats: dict[str, Any] = {"documents": {}, "without_question": {}, "rows": {}, "kinds": {}, "rows_by_source": {}}
     for done, (split, names) in enumerate(FILES.items()):

@@ -8,11 +8,11 @@ one that is longer than a row is rejected and counted, since its end of turn wou
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from domainlm.config.instruction import SftTokens
+from domainlm.config.instruction import SftTokens, SftTokensSlice
 from domainlm.contract import Inputs, Resources, StageError, Stats
 from domainlm.tokens.chat import ConversationError, encode_conversation
 from domainlm.tokens.files import SPLITS, PackedFigures, write_meta, write_split
@@ -21,10 +21,10 @@ from domainlm.tokens.special import SpecialTokens, naming_source, read_special_t
 from domainlm.tokens.template import Render, template_renderer
 
 
-def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
+def run(inputs: Inputs, config: SftTokensSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
     from transformers import AutoTokenizer
 
-    section = SftTokens.model_validate(config["section"])
+    section = config.section
     base = inputs.folders["base_model"]
     tokens = read_special_tokens(base)
     with naming_source(source_name(base)):

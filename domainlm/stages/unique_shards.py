@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from domainlm.config.text import UniqueShards
+from domainlm.config.text import UniqueShards, UniqueShardsSlice
 from domainlm.contract import Inputs, Resources, StageError, Stats
 from domainlm.text.characters import words
 from domainlm.text.cleaning.excerpt import masked_excerpt, masked_place
@@ -217,8 +217,8 @@ class Repeats:
         return REPEAT_REASONS[repeat.kind]
 
 
-def run(inputs: Inputs, config: Mapping[str, Any], out: Path, scratch: Path, resources: Resources) -> Stats:
-    section = UniqueShards.model_validate(config["section"])
+def run(inputs: Inputs, config: UniqueShardsSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
+    section = config.section
     folder = inputs.folders["clean_shards"]
     paths = sorted(folder.glob("[0-9]*/documents.parquet"))
     upstream = read_json(folder / "stats.json")

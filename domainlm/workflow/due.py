@@ -16,7 +16,7 @@ from pathlib import Path
 
 from domainlm.builder.hollow import is_hollow
 from domainlm.pipeline.stamp import Stamp, action_of, read_installed_note
-from domainlm.pipeline.table import BY_NAME
+from domainlm.pipeline.table import BY_NAME, LAST_ARTIFACT
 from domainlm.store.actions import action_key
 from domainlm.store.canonical import sha256_of
 from domainlm.store.install import is_sound, read_record
@@ -45,7 +45,7 @@ def _folder_of(target: str, folders: Container[str], whole: Mapping[str, str]) -
         return folder
     # a rule for each shard is no target, but may be among the rules to run
     names = [part.split(".")[0].removesuffix("_shard") for part in Path(target).parts]
-    return whole[next((name for name in reversed(names) if name in whole), "eval_report")]
+    return whole[next((name for name in reversed(names) if name in whole), LAST_ARTIFACT)]
 
 
 def requested_artifacts(targets: Iterable[str]) -> set[str]:
@@ -54,7 +54,7 @@ def requested_artifacts(targets: Iterable[str]) -> set[str]:
     for target in targets or ["all"]:
         parts = Path(target).parts
         name = parts[-2] if parts[-1] == MANIFEST_NAME and len(parts) > 1 else target
-        found.add("eval_report" if name == "all" else name)
+        found.add(LAST_ARTIFACT if name == "all" else name)
     return found & set(BY_NAME)
 
 
@@ -146,7 +146,7 @@ def _of_damaged_fetches(project: Path, stamps: list[Stamp], store: Store) -> set
     found: set[str] = set()
     is_written_to: dict[str, bool] = {}
     for stamp in stamps:
-        if stamp.artifact != "raw_corpus" or stamp.shard is None:
+        if not BY_NAME[stamp.artifact].lists_raw_files or stamp.shard is None:
             continue
         for sha256 in (row["sha256"] for row in stamp.config["fetched"]):
             if sha256 not in is_written_to:

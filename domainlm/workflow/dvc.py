@@ -25,20 +25,19 @@ from typing import Any
 
 import yaml
 
+from domainlm.config.default_domain import DEFAULT_DOMAIN
 from domainlm.config.domain import DomainConfig
 from domainlm.config.errors import ConfigurationError
 from domainlm.config.resolve import DEFAULT_FILE, Layer, layers_of, load_yaml, read_layer, validate
 from domainlm.pipeline.code import code_index
 from domainlm.pipeline.graph import compared_domains, is_part, stage_inputs
 from domainlm.pipeline.places import artifact_folder
-from domainlm.pipeline.slices import OTHER_KNOBS
+from domainlm.pipeline.slices import files_of_knobs, knob_paths
 from domainlm.pipeline.stamps import LOCK_FILES
 from domainlm.pipeline.table import PACKAGE_ROOT, STAGES, Stage
 from domainlm.store.code import CodeIndex
 from domainlm.store.manifest import MANIFEST_NAME
 
-# stages without inputs, one of which every other stage is made from
-ROOTS = ("raw_corpus", "base_model")
 # what a configuration file can hold of a domain's values; `extends` only chooses the files
 KEYS = set(DomainConfig.model_fields) - {"extends"}
 HEADER = (
@@ -48,18 +47,17 @@ HEADER = (
 
 def _parameters(stage: Stage, layers: list[Layer]) -> list[Any]:
     """Per configuration file, the keys that count; the whole file is `{file: None}`."""
-    keys = [stage.name, *stage.shared]
-    if stage.name in ROOTS:
-        keys.append("sources")
-    keys += OTHER_KNOBS.get(stage.name, {}).values()
+    keys = {stage.name, *(path for path in knob_paths(stage.name).values() if not path.startswith(f"{stage.name}."))}
+    if stage.declares:
+        keys.add("sources")
     found: list[Any] = []
     for layer in layers:
-        if stage.name in ROOTS and not set(layer.values) >= KEYS:
+        if stage.declares and not set(layer.values) >= KEYS:
             found.append({layer.name: None})
             continue
-        present = [key for key in keys if _has(layer.values, key)]
+        present = [key for key in sorted(keys) if _has(layer.values, key)]
         if present:
-            found.append({layer.name: sorted(present)})
+            found.append({layer.name: present})
     return found
 
 
@@ -82,8 +80,7 @@ def _stage(
     ]
     dependencies += [path.relative_to(PACKAGE_ROOT).as_posix() for path in code.closure(stage.modules).values()]
     dependencies += [*stage.package_data, *LOCK_FILES]
-    if stage.name == "clean_shards":
-        dependencies += [entry.file for entry in config.clean_shards.word_lists.values() if entry.file is not None]
+    dependencies += files_of_knobs(stage.name, config)
     folders = _local_sources(stage, config)
     unreadable = {folder for folder in folders if name_beyond_dvc(project, folder) is not None}
     dependencies += sorted(set(folders) - unreadable)
@@ -99,9 +96,10 @@ def _stage(
 
 def _local_sources(stage: Stage, config: DomainConfig) -> list[str]:
     """Local files and folders that a stage without inputs reads."""
-    is_model = stage.name == "base_model"
-    sources = [s for s in config.sources.values() if (s.role == "base_model") == is_model]
-    return [s.local for s in sources if s.local is not None] if stage.name in ROOTS else []
+    if stage.declares is None:
+        return []
+    sources = [s for s in config.sources.values() if (s.role == "base_model") == (stage.declares == "model")]
+    return [s.local for s in sources if s.local is not None]
 
 
 def _as_text(name: str) -> str:
@@ -148,7 +146,7 @@ def pipeline_text(project: Path, domain: str | None = None) -> tuple[str, str]:
 
 def pipeline_document(project: Path, domain: str | None = None) -> tuple[str, dict[str, Any]]:
     """(path, content) of a domain's dvc.yaml. Raises ConfigurationError."""
-    default_domain = str(read_layer(project, DEFAULT_FILE).values.get("domain", "medical"))
+    default_domain = str(read_layer(project, DEFAULT_FILE).values.get("domain", DEFAULT_DOMAIN))
     layers = layers_of(project, {"domain": domain} if domain else {})
     config = validate(layers)
     # as they are on disk: a layer's own values have the domain's name added
@@ -165,22 +163,24 @@ def pipeline_document(project: Path, domain: str | None = None) -> tuple[str, di
     def placed(name: str) -> str:
         return os.path.normpath(os.path.join(up, name))
 
-    curves = [
-        name for name in ("pt_adapter", "sft_adapter") if name != "pt_adapter" or config.sft_adapter.relay != "none"
-    ]
-    folder = artifact_folder(config.domain, "eval_report")
+    parts = [stage for stage in STAGES if is_part(stage, config)]
+
+    def shown(stage: Stage, file: str) -> str:
+        return placed(f"{artifact_folder(config.domain, stage.name)}/{file}")
+
     document = {
         "stages": stages,
-        "metrics": [placed(f"{folder}/metrics.json")],
+        "metrics": [shown(stage, file) for stage in parts for file in stage.metrics],
         "plots": [
             {
-                f"{name}_loss": {
+                f"{stage.name}_{file.removesuffix('.csv')}": {
                     "x": "step",
-                    "y": {placed(f"{artifact_folder(config.domain, name)}/loss.csv"): "loss"},
-                    "title": f"{name}: training loss (nats per token)",
+                    "y": {shown(stage, file): "loss"},
+                    "title": f"{stage.name}: training loss (nats per token)",
                 }
             }
-            for name in curves
+            for stage in parts
+            for file in stage.plots
         ],
     }
     return path, document

@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 import shlex
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,14 +17,16 @@ from domainlm.builder.hollow import is_hollow
 from domainlm.config.domain import DomainConfig
 from domainlm.config.errors import ConfigurationError
 from domainlm.config.resolve import default_domain
+from domainlm.pipeline.chain import chain
 from domainlm.pipeline.places import artifact_folder, stamp_path
 from domainlm.pipeline.stamp import Stamp, parse_stamp
 from domainlm.pipeline.stamps import shard_names
-from domainlm.pipeline.table import BY_NAME
+from domainlm.pipeline.table import BY_NAME, LAST_ARTIFACT
 from domainlm.store.install import read_record
 from domainlm.store.late_files import read_late
 from domainlm.store.manifest import MANIFEST_NAME
 
+COMPARED = "compare:"
 # options of Snakemake's command line with which it runs no job
 # fmt: off
 LOOKS = (
@@ -44,7 +45,7 @@ class Workflow:
 
     project: Path
     config: DomainConfig
-    stamps: Mapping[tuple[str, str | None], Stamp]
+    stamps: dict[tuple[str, str | None], Stamp]
     # manifests whose rules have to run, whatever Snakemake makes of the files' times
     due: tuple[str, ...] = ()
 
@@ -60,17 +61,35 @@ class Workflow:
         """The rule's output."""
         return f"{artifact_folder(self.domain, artifact, shard)}/{MANIFEST_NAME}"
 
-    def inputs(self, artifact: str, shard: str | None = None) -> list[str]:
-        """The rule's inputs: upstream manifests. Raises ConfigurationError where a compared domain was not built."""
-        stamp = self.stamps[artifact, shard] if self.stamps else self._written_stamp(artifact, shard)
-        for name, folder in stamp.inputs.items():
-            if name.startswith("compare:") and not (self.project / folder / MANIFEST_NAME).exists():
-                other = name.removeprefix("compare:")
+    def input(self, artifact: str, name: str, shard: str | None = None) -> list[str]:
+        """One of the rule's inputs: the manifest of an upstream artifact; none where the configuration does without it."""
+        folder = self._stamp(artifact, shard).inputs.get(name)
+        return [f"{folder}/{MANIFEST_NAME}"] if folder is not None else []
+
+    def shard_manifests(self, artifact: str) -> list[str]:
+        """The inputs of the rule that gathers an artifact's shards."""
+        return [self.manifest(artifact, shard) for shard in self.shards]
+
+    def compared(self, artifact: str) -> list[str]:
+        """Manifests of the same artifact of other domains. Raises ConfigurationError where one was not built."""
+        found = []
+        for name, folder in self._stamp(artifact, None).inputs.items():
+            if not name.startswith(COMPARED):
+                continue
+            if not (self.project / folder / MANIFEST_NAME).exists():
+                other = name.removeprefix(COMPARED)
                 raise ConfigurationError(
-                    f"eval_results.compare names {other!r}, whose results are not built ({folder}); build them first: "
+                    f"{BY_NAME[artifact].compares} names {other!r}, whose results are not built ({folder}); build them first: "
                     f"snakemake --cores all --config domain={other}"
                 )
-        return [f"{folder}/{MANIFEST_NAME}" for folder in stamp.inputs.values()]
+            found.append(f"{folder}/{MANIFEST_NAME}")
+        return found
+
+    def _stamp(self, artifact: str, shard: str | None) -> Stamp:
+        """In a job of a cluster each is read once, when the first rule's inputs ask for it."""
+        if (artifact, shard) not in self.stamps:
+            self.stamps[artifact, shard] = self._written_stamp(artifact, shard)
+        return self.stamps[artifact, shard]
 
     def _written_stamp(self, artifact: str, shard: str | None) -> Stamp:
         path = self.project / stamp_path(self.domain, artifact, shard)
@@ -92,12 +111,13 @@ class Workflow:
 
     def say_how_to_use(self) -> None:
         """Print where the adapter lies and how to load it, once it is built."""
-        adapter = artifact_folder(self.domain, "sft_adapter")
+        model = chain(self.config)[-1]
+        adapter = artifact_folder(self.domain, model.adapter or model.checkpoint)
         if not (self.project / adapter / MANIFEST_NAME).exists():
             return
-        base = "merged_model" if self.config.sft_adapter.relay == "merge" else "base_model"
+        base = model.checkpoint
         folder = artifact_folder(self.domain, base)
-        report = artifact_folder(self.domain, "eval_report") + "/report.html"
+        report = artifact_folder(self.domain, LAST_ARTIFACT) + "/report.html"
         print(
             f"\nadapter: {adapter}\nbase:    {folder}\n"
             f"use it:  model = AutoModelForCausalLM.from_pretrained({folder!r})\n"

@@ -22,6 +22,7 @@ from domainlm.models import tokenizer_probe
 from domainlm.models.checkpoint_files import INDEX, WEIGHTS, check_checkpoint, collect_files, read_object
 from domainlm.models.convert import convert
 from domainlm.models.gguf_header import read_gguf_header
+from domainlm.pipeline.slices import parse_slice
 from domainlm.stages import base_model
 
 NAMED = r"sources\.<base_model>"
@@ -517,7 +518,7 @@ def test_the_source_is_named(make_base: MakeBase, tmp_path: Path) -> None:
     config = {"section": section, "source": {"source": "qwen"}, "files": files}
     inputs = Inputs({}, lambda row: (base / row["path"]).open("rb"))
     with pytest.raises(StageError, match=r"llama9.*sources\.qwen$"):
-        base_model.run(inputs, config, tmp_path, tmp_path / "scratch", Resources())
+        base_model.run(inputs, parse_slice("base_model", config), tmp_path, tmp_path / "scratch", Resources())
 
 
 @attack(

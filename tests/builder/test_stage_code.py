@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from domainlm import loading
-from domainlm.builder.stage_code import StageCode, check_slice, load_code, running
+from domainlm.builder.stage_code import StageCode, load_code, running, typed_slice
 from domainlm.contract import StageError
 from domainlm.loading import RAN, CodeError, Source
 from domainlm.pipeline.stamp import Stamp
@@ -91,7 +91,7 @@ def test_stale_bytecode_of_what_python_itself_loads_is_refused(
 def test_every_section_is_made_of_its_slice_once_more(stamps: dict[str, Stamp]) -> None:
     assert len(stamps) == 15
     for stamp in stamps.values():
-        check_slice(stamp)
+        typed_slice(stamp, stamp.config)
 
 
 @pytest.mark.parametrize(
@@ -106,10 +106,10 @@ def test_every_section_is_made_of_its_slice_once_more(stamps: dict[str, Stamp]) 
 def test_a_slice_that_the_models_would_make_something_else_of_is_refused(
     stamps: dict[str, Stamp], section: dict[str, Any]
 ) -> None:
-    check_slice(stamps["pt_tokens"])
+    typed_slice(stamps["pt_tokens"], stamps["pt_tokens"].config)
     stamp = dataclasses.replace(stamps["pt_tokens"], config={"section": section})
     with pytest.raises(StageError, match="domainlm/config was edited since the stamp of pt_tokens was written"):
-        check_slice(stamp)
+        typed_slice(stamp, stamp.config)
 
 
 def test_a_default_that_is_not_in_the_slice_is_refused(stamps: dict[str, Stamp]) -> None:
@@ -117,7 +117,7 @@ def test_a_default_that_is_not_in_the_slice_is_refused(stamps: dict[str, Stamp])
     section = dict(stamps["documents"].config["section"])
     del section["max_seconds"]
     with pytest.raises(StageError, match="something else than the action key has"):
-        check_slice(dataclasses.replace(stamps["documents"], config={"section": section}))
+        typed_slice(stamps["documents"], {"section": section})
 
 
 def test_a_refused_import_ends_the_run(text_project: Any, stamps: dict[str, Stamp], store: Store) -> None:

@@ -261,11 +261,14 @@ BROKEN: dict[str, tuple[Change, list[str]]] = {
         ["module launched by torchrun, newly declared", "statement in a module launched by torchrun"],
     ),
     "the configuration slice is empty": (
-        append("domainlm/pipeline/slices.py", "\n\ndef config_slice(stage, config):\n    return {}\n"),
+        append("domainlm/pipeline/slices.py", "\n\ndef config_slice(artifact, config, is_shard=False):\n    return {}\n"),
         ["clean_shards.max_chars, which rejects nothing either way", "seed", "eval_report.title"],
     ),
     "the configuration slice is everything": (
-        append("domainlm/pipeline/slices.py", "\n\ndef config_slice(stage, config):\n    return config.model_dump(mode='json')\n"),
+        append(
+            "domainlm/pipeline/slices.py",
+            "\n\ndef config_slice(artifact, config, is_shard=False):\n    return config.model_dump(mode='json')\n",
+        ),
         ["sft_adapter.warmup_share", "language", "name of the domain"],
     ),
     "the list of distributions is empty": (
@@ -301,7 +304,7 @@ BROKEN: dict[str, tuple[Change, list[str]]] = {
         ["module whose name begins like the configuration's"],
     ),
     "an input is missing in the stage table": (
-        edit("domainlm/pipeline/table.py", r'inputs=\("documents",\)', "inputs=()"),
+        edit("domainlm/pipeline/table.py", r'inputs=\(same\("documents"\),\)', "inputs=()"),
         ["documents.max_section_chars", "byte of a raw file of conversations"],
     ),
 }  # fmt: skip

@@ -167,7 +167,7 @@ def test_a_project_that_holds_the_package_is_run_by_no_other(project: Path, repo
     (project / "domainlm").symlink_to(repository / "domainlm")
     make_stamps(project, config())
     (project / "domainlm").unlink()
-    (project / "domainlm").mkdir()
+    (project / "domainlm/pipeline").mkdir(parents=True)
     (project / "domainlm/pipeline/code.py").write_text("")
     with pytest.raises(ConfigurationError, match="holds its own domainlm/"):
         make_stamps(project, config())

@@ -17,10 +17,8 @@ import pytest
 
 from domainlm.config.domain import DomainConfig
 from domainlm.config.resolve import resolve
-from domainlm.pipeline.slices import config_slice
+from domainlm.pipeline.slices import knob_paths, listed_names, slice_type, value_at
 from domainlm.pipeline.table import BY_NAME, EXCLUDED_MODULES, PACKAGE_ROOT, STAGES, Stage
-from domainlm.sources.index import LocalIndex
-from domainlm.sources.rows import base_model_slice, text_slices
 from domainlm.store.code import CodeIndex
 
 # imported by a module of the closure, in a function that this stage does not call
@@ -66,24 +64,33 @@ def test_what_a_distribution_computes_with_is_named_with_it() -> None:
 
 @pytest.mark.parametrize("stage", STAGES, ids=STAGE_IDS)
 def test_a_stage_reads_what_is_in_its_slice(stage: Stage) -> None:
-    config = resolve(PACKAGE_ROOT, {})
-    index = LocalIndex(PACKAGE_ROOT)
-    if stage.name == "raw_corpus":
-        keys = set(text_slices(PACKAGE_ROOT, config, index)[0])
-    else:
-        keys = set(config_slice(stage, config))
-        if stage.name == "base_model":
-            keys |= set(base_model_slice(PACKAGE_ROOT, config, index))
-    read = set()
-    for node in ast.walk(tree_of(closure(stage)[stage.module])):
-        match node:
-            case ast.Subscript(value=ast.Name(id="config"), slice=ast.Constant(value=key)):
-                read.add(key)
-            case ast.Call(
-                func=ast.Attribute(value=ast.Name(id="config"), attr="get"), args=[ast.Constant(value=key), *_]
-            ):
-                read.add(key)
-    assert read == keys
+    fields = {*slice_type(stage.name).model_fields, *slice_type(stage.name, is_shard=True).model_fields}
+    read = {
+        node.attr
+        for node in ast.walk(tree_of(closure(stage)[stage.module]))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "config"
+    }
+    assert read == fields
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=STAGE_IDS)
+def test_a_stage_s_run_names_the_type_of_its_slice(stage: Stage) -> None:
+    for function in (node for node in tree_of(closure(stage)[stage.module]).body if isinstance(node, ast.FunctionDef)):
+        if function.name in ("run", "run_shard"):
+            expected = slice_type(stage.name, is_shard=function.name == "run_shard")
+            [annotation] = [argument.annotation for argument in function.args.args if argument.arg == "config"]
+            assert annotation is not None
+            assert ast.unparse(annotation) == expected.__name__
+
+
+def test_every_value_of_a_slice_has_a_knob_or_is_listed() -> None:
+    values = resolve(PACKAGE_ROOT, {}).model_dump(mode="json")
+    for stage in STAGES:
+        known = knob_paths(stage.name)
+        for is_shard in (False, True):
+            assert set(slice_type(stage.name, is_shard).model_fields) <= {*known, *listed_names(stage.name)}
+        for path in known.values():
+            value_at(values, path)
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=STAGE_IDS)

@@ -12,6 +12,7 @@ from domainlm.config.cleaning import CleanShards
 from domainlm.config.sources import PolicyRule
 from domainlm.config.text import CorpusSplit, UniqueShards
 from domainlm.contract import Inputs, Resources
+from domainlm.pipeline.slices import parse_slice
 from domainlm.report.card import SHOWN_NEAR_LINE, boilerplate, data_card, relevance, totals
 from domainlm.report.card_page import by_bin, card_page, found_by_kind, verdict_of
 from domainlm.stages import clean_shards, corpus_split, unique_shards
@@ -80,11 +81,11 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     shard.mkdir(parents=True)
     policy = [PolicyRule.model_validate(rule).model_dump(mode="json") for rule in POLICY]
     config = {"section": CleanShards().model_dump(mode="json"), "policy": policy}
-    clean_shards.run_shard(Inputs(folders), config, shard, root, QUIET)
-    clean_shards.run(Inputs({"0000": shard}), config, folders["clean_shards"], root, QUIET)
+    clean_shards.run_shard(Inputs(folders), parse_slice("clean_shards", config, is_shard=True), shard, root, QUIET)
+    clean_shards.run(Inputs({"0000": shard}), parse_slice("clean_shards", config), folders["clean_shards"], root, QUIET)
     folders["unique_shards"].mkdir()
     config = {"section": UniqueShards().model_dump(mode="json")}
-    unique_shards.run(Inputs(folders), config, folders["unique_shards"], root, QUIET)
+    unique_shards.run(Inputs(folders), parse_slice("unique_shards", config), folders["unique_shards"], root, QUIET)
     tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     (root / "base_model").mkdir()
@@ -93,7 +94,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     split = {"section": CorpusSplit(max_train_tokens=900).model_dump(mode="json"), "seed": 17}
     split |= {key: config["section"][key] for key in ("evaluation_threshold", "shingle_words")}
     inputs = Inputs({**folders, "base_model": root / "base_model"})
-    corpus_split.run(inputs, split, folders["corpus_split"], root, QUIET)
+    corpus_split.run(inputs, parse_slice("corpus_split", split), folders["corpus_split"], root, QUIET)
     return Inputs(folders)
 
 
@@ -145,7 +146,7 @@ def test_a_model_of_relevance_and_boilerplate_are_shown(artifacts: Inputs, tmp_p
     model = {"held_out": held_out, "domain": {"held_out": 10}, "general": {"held_out": 12}, "by_threshold": []}
     write(tmp_path / "stats.json", {**model, "telling_words": {"domain": [], "general": []}})
     unique = tmp_path / "unique_shards"
-    shutil.copytree(artifacts.path("unique_shards"), unique)
+    shutil.copytree(artifacts.folders["unique_shards"], unique)
     stats = json.loads((unique / "stats.json").read_text(encoding="utf-8"))
     write(unique / "stats.json", {**stats, "relevance": {"threshold": 0.5, "score_counts_by_source": {}}})
     card = data_card(Inputs({**artifacts.folders, "unique_shards": unique, "relevance_model": tmp_path}), "tiny", "")

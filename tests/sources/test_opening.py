@@ -13,6 +13,7 @@ from packers import tarred, zipped
 
 from domainlm.config.domain import DomainConfig
 from domainlm.contract import Inputs, Resources, StageError
+from domainlm.pipeline.slices import config_slice, parse_slice
 from domainlm.raw.archives import Archive
 from domainlm.sources import opening as raw_files
 from domainlm.sources.index import LocalIndex
@@ -40,14 +41,21 @@ def inventory(project: Path) -> Callable[..., tuple[Rows, Callable[[Mapping[str,
         values = {"role": "corpus", "local": "texts", **source}
         section = {"shards": 1, "segment_bytes": 1000}
         config = DomainConfig.model_validate({"raw_corpus": section, "sources": {"x": values}})
-        [slice_] = text_slices(project, config, LocalIndex(project))
+        [rows_] = text_slices(project, config, LocalIndex(project))
+        slice_ = config_slice("raw_corpus", config, is_shard=True) | rows_
         store = Store(project / "store")
         roots = {"x": values["local"]}
         out, scratch = project / "out", project / "scratch"
         for folder in (out, scratch):
             folder.mkdir()
         opener = raw_opener(project, roots, store, is_listing=True)
-        raw_corpus.run_shard(Inputs({}, opener), slice_, out, scratch, Resources(log=lambda line: None))
+        raw_corpus.run_shard(
+            Inputs({}, opener),
+            parse_slice("raw_corpus", slice_, is_shard=True),
+            out,
+            scratch,
+            Resources(log=lambda line: None),
+        )
         rows = {}
         for line in (out / "inventory.jsonl").read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
@@ -162,6 +170,12 @@ def test_figures_of_the_whole(project: Path, inventory: Callable, tmp_path: Path
     _, _, out = inventory()
     whole = project / "whole"
     whole.mkdir()
-    raw_corpus.run(Inputs({"0000": out}), {}, whole, tmp_path, Resources(log=lambda line: None))
+    raw_corpus.run(
+        Inputs({"0000": out}),
+        parse_slice("raw_corpus", {}),
+        whole,
+        tmp_path,
+        Resources(log=lambda line: None),
+    )
     stats = read_json(whole / "stats.json")
     assert (stats["files"], stats["rejected"], stats["disagreeing"]) == (1, {"damaged_archive": 1}, 0)

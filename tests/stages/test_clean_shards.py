@@ -12,6 +12,7 @@ import pytest
 from domainlm.config.cleaning import CleanShards
 from domainlm.config.sources import PolicyRule
 from domainlm.contract import Inputs, Resources, StageError
+from domainlm.pipeline.slices import parse_slice
 from domainlm.stages import clean_shards
 from domainlm.text.document import Document, read_documents, write_documents
 from domainlm.text.order import merged
@@ -35,7 +36,13 @@ def build(folder: Path, documents: list[Document], policy: Sequence[dict[str, An
     write_documents(upstream / "documents.parquet", documents)
     (upstream / "stats.json").write_text(json.dumps({"documents": len(documents)}), encoding="utf-8")
     rules = [PolicyRule.model_validate(rule).model_dump(mode="json") for rule in policy]
-    clean_shards.run_shard(Inputs({"documents": upstream}), {**CONFIG, "policy": rules}, out, folder, QUIET)
+    clean_shards.run_shard(
+        Inputs({"documents": upstream}),
+        parse_slice("clean_shards", {**CONFIG, "policy": rules}, is_shard=True),
+        out,
+        folder,
+        QUIET,
+    )
     return out
 
 
@@ -43,7 +50,7 @@ def gather(folder: Path, *shards: Path, policy: Sequence[dict[str, Any]] = (), r
     out = folder / "gathered"
     out.mkdir()
     inputs = Inputs({f"{n:04d}": shard for n, shard in enumerate(shards)})
-    clean_shards.run(inputs, {**CONFIG, "policy": policy}, out, folder, resources)
+    clean_shards.run(inputs, parse_slice("clean_shards", {**CONFIG, "policy": list(policy)}), out, folder, resources)
     return out
 
 

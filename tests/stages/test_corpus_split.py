@@ -10,6 +10,7 @@ import pytest
 
 from domainlm.config.text import CorpusSplit
 from domainlm.contract import Inputs, Resources, StageError
+from domainlm.pipeline.slices import parse_slice
 from domainlm.stages import corpus_split
 from domainlm.text.document import Document, read_documents, write_documents
 from domainlm.text.order import canonical_key
@@ -53,7 +54,7 @@ def build(folder: Path, base_model: Path, documents: list[Document], seed: int =
     config = {"section": CorpusSplit.model_validate(section).model_dump(mode="json"), "seed": seed}
     config |= {"evaluation_threshold": 0.5, "shingle_words": 5}
     inputs = Inputs({"unique_shards": upstream, "base_model": base_model})
-    corpus_split.run(inputs, config, out, folder, QUIET)
+    corpus_split.run(inputs, parse_slice("corpus_split", config), out, folder, QUIET)
     return out
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from domainlm.config.text import Documents
 from domainlm.contract import Inputs, Resources, StageError
+from domainlm.pipeline.slices import parse_slice
 from domainlm.raw.segments import byte_ranges, shard_of
 from domainlm.stages import documents
 from domainlm.text.document import read_documents
@@ -60,11 +61,17 @@ def build(folder: Path, shards: int) -> Path:
         own = sorted(rows(shards, shard), key=lambda row: (row["source"], row["path"], row["start"]))
         lines = [json.dumps(row) + "\n" for row in own]
         (inventory / "inventory.jsonl").write_text("".join(lines), encoding="utf-8")
-        documents.run_shard(Inputs({"raw_corpus": inventory}, opened), config, out, folder, QUIET)
+        documents.run_shard(
+            Inputs({"raw_corpus": inventory}, opened),
+            parse_slice("documents", config, is_shard=True),
+            out,
+            folder,
+            QUIET,
+        )
         folders[f"{shard:04d}"] = out
     gathered = folder / "gathered"
     gathered.mkdir()
-    documents.run(Inputs(folders), config, gathered, folder, QUIET)
+    documents.run(Inputs(folders), parse_slice("documents", config), gathered, folder, QUIET)
     return gathered
 
 
@@ -148,9 +155,15 @@ def test_nothing_at_all_stops_the_build(tmp_path: Path) -> None:
     out = tmp_path / "0000"
     out.mkdir()
     config = {"section": Documents().model_dump(mode="json")}
-    documents.run_shard(Inputs({"raw_corpus": tmp_path}, opened), config, out, tmp_path, QUIET)
+    documents.run_shard(
+        Inputs({"raw_corpus": tmp_path}, opened),
+        parse_slice("documents", config, is_shard=True),
+        out,
+        tmp_path,
+        QUIET,
+    )
     with pytest.raises(StageError, match=r"sources\.\*\.include"):
-        documents.run(Inputs({"0000": out}), config, tmp_path, tmp_path, QUIET)
+        documents.run(Inputs({"0000": out}), parse_slice("documents", config), tmp_path, tmp_path, QUIET)
 
 
 def test_details_show_no_personal_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,14 +9,17 @@ import pytest
 from report_artifacts import artifacts
 
 from domainlm.contract import Inputs, Resources
+from domainlm.pipeline.slices import parse_slice
 from domainlm.report.facts import gather, stages_of_documents
 from domainlm.stages.eval_report import run
 
 
 def build(inputs: Inputs, out: Path) -> tuple[str, dict[str, Any]]:
     out.mkdir()
-    config = {"section": {"title": ""}, "domain": "medical"}
-    run(inputs, config, out, out.parent, Resources(log=lambda line: None))
+    names = ["base", *(["pt"] if inputs.folders.keys() & {"pt_adapter", "merged_model"} else []), "sft"]
+    models = [{"name": name, "checkpoint": "base_model", "adapter": None} for name in names]
+    config = {"section": {"title": ""}, "domain": "medical", "models": models}
+    run(inputs, parse_slice("eval_report", config), out, out.parent, Resources(log=lambda line: None))
     assert sorted(path.name for path in out.iterdir()) == [
         "data_card.html", "data_card.json", "metrics.json", "report.html"
     ]  # fmt: skip
@@ -93,7 +96,7 @@ def test_the_card_is_written_beside_the_report(tmp_path: Path) -> None:
 
 
 def test_what_is_trained_on_is_of_both_trainings(tmp_path: Path) -> None:
-    assert stages_of_documents(gather(artifacts(tmp_path), "medical", ""))["trained on"] == 40
+    assert stages_of_documents(gather(artifacts(tmp_path), "medical", "", ["base", "pt", "sft"]))["trained on"] == 40
 
 
 def test_metrics_are_numbers(built: tuple[str, dict[str, Any]]) -> None:

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from domainlm.config.domain import DomainConfig
 from domainlm.config.evaluation import EvalResults
 from domainlm.contract import Inputs, Resources, StageError
-from domainlm.stages.eval_results import model_folders, run
+from domainlm.pipeline.slices import config_slice, parse_slice
+from domainlm.stages.eval_results import run
 from domainlm.text.document import Document, write_documents
 from domainlm.tokens.special import SpecialTokens, write_special_tokens
 
@@ -127,9 +129,15 @@ def build(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     out.mkdir(parents=True)
     values = EvalResults(**{**SECTION, **section}).model_dump(mode="json")
-    config = {"section": values, "seed": 17, "language": "en", "relay": relay, "system_prompt": "Be brief."}
-    config["template_date"] = None
-    run(Inputs(folders), config, out, out.parent, Resources(threads=threads, log=lambda line: None))
+    domain = {"sft_adapter": {"relay": relay}, "sft_tokens": {"system_prompt": "Be brief.", "template_date": None}}
+    config = config_slice("eval_results", DomainConfig.model_validate({"eval_results": values, **domain}))
+    run(
+        Inputs(folders),
+        parse_slice("eval_results", config),
+        out,
+        out.parent,
+        Resources(threads=threads, log=lambda line: None),
+    )
     rows = [json.loads(line) for line in (out / "samples.jsonl").read_text(encoding="utf-8").splitlines()]
     return json.loads((out / "results.json").read_text(encoding="utf-8")), rows
 
@@ -241,14 +249,3 @@ def test_a_domain_that_shares_no_item_cannot_be_compared(built: Path, models: di
     (tmp_path / "other" / "samples.jsonl").write_text("")
     with pytest.raises(StageError, match=r"eval_results\.compare: other"):
         build({**models, "compare:other": tmp_path / "other"}, tmp_path / "out", compare=["other"], max_generations=0)
-
-
-def test_models_by_relay(models: dict[str, Path]) -> None:
-    inputs = Inputs(models)
-    base, merged = models["base_model"], models["merged_model"]
-    assert model_folders(inputs, "continue") == {
-        "base": (base, None),
-        "pt": (base, models["pt_adapter"]),
-        "sft": (base, models["sft_adapter"]),
-    }
-    assert model_folders(inputs, "merge")["sft"] == (merged, models["sft_adapter"])

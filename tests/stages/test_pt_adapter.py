@@ -6,6 +6,7 @@ from pathlib import Path
 
 from domainlm.config.pretraining import PtAdapter
 from domainlm.contract import Inputs, Resources
+from domainlm.pipeline.slices import parse_slice
 from domainlm.stages import pt_adapter
 
 
@@ -21,7 +22,7 @@ def test_the_artifact_and_its_progress(
     resources = Resources(
         log=lambda line: None, progress=lambda done, total, figures: calls.append((done, total, figures))
     )
-    pt_adapter.run(inputs, {"section": section, "seed": 17}, out, scratch, resources)
+    pt_adapter.run(inputs, parse_slice("pt_adapter", {"section": section, "seed": 17}), out, scratch, resources)
     assert {path.name for path in out.iterdir()} == {
         "adapter_model.safetensors",
         "adapter_config.json",

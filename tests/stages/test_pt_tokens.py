@@ -9,6 +9,7 @@ import pytest
 
 from domainlm.config.pretraining import PtTokens
 from domainlm.contract import Inputs, Resources, StageError
+from domainlm.pipeline.slices import parse_slice
 from domainlm.stages import pt_tokens
 from domainlm.text.document import Document, write_documents
 from domainlm.tokens.rows import read_split
@@ -27,8 +28,14 @@ def build(base: Path, folder: Path, texts: list[str] = TEXTS) -> Path:
     out.mkdir()
     for name in ("train", "validation"):
         write_documents(split / f"{name}.parquet", [document(i, text) for i, text in enumerate(texts)])
-    config = {"section": PtTokens(sequence_length=32).model_dump(mode="json"), "seed": 17}
-    pt_tokens.run(Inputs({"corpus_split": split, "base_model": base}), config, out, folder, Resources())
+    config = {"section": PtTokens(sequence_length=32).model_dump(mode="json")}
+    pt_tokens.run(
+        Inputs({"corpus_split": split, "base_model": base}),
+        parse_slice("pt_tokens", config),
+        out,
+        folder,
+        Resources(),
+    )
     return out
 
 

@@ -12,6 +12,7 @@ import pytest
 from packers import tarred, zipped
 
 from domainlm.contract import Inputs, Resources, StageError
+from domainlm.pipeline.slices import parse_slice
 from domainlm.raw.segments import shard_of
 from domainlm.stages import raw_corpus
 
@@ -98,7 +99,9 @@ def build(
             **{"segment_bytes": 1000, "max_archive_depth": 3, "max_archive_ratio": 200.0, "max_archive_bytes": 10**9},
             **changes,
         }
-        raw_corpus.run_shard(Inputs({}, open_raw), config, out, scratch, QUIET)
+        raw_corpus.run_shard(
+            Inputs({}, open_raw), parse_slice("raw_corpus", config, is_shard=True), out, scratch, QUIET
+        )
         assert not list(scratch.iterdir())
         folders.append(out)
     return folders
@@ -118,7 +121,7 @@ def test_a_local_file_that_cannot_be_read_is_rejected_and_the_rest_goes_on(tmp_p
     assert found[0].items() >= {"source": "notes", "detail": "why", "value": None}.items()
     (tmp_path / "out").mkdir()
     inputs = Inputs({str(number): folder for number, folder in enumerate(folders)}, None)
-    raw_corpus.run(inputs, {}, tmp_path / "out", tmp_path, QUIET)
+    raw_corpus.run(inputs, parse_slice("raw_corpus", {}), tmp_path / "out", tmp_path, QUIET)
     stats = json.loads((tmp_path / "out/stats.json").read_text())
     assert (stats["files"], stats["rejected"]) == (1, {"dangling_link": 1, "not_a_file": 1})
 
@@ -155,7 +158,13 @@ def test_the_whole_counts_files_once_however_they_are_cut(tmp_path: Path, shards
     folders = build(tmp_path, shards, [FETCHED_FILE, ARCHIVE], [LOCAL])
     out = tmp_path / "out"
     out.mkdir()
-    figures = raw_corpus.run(Inputs({folder.name: folder for folder in folders}), {}, out, tmp_path, QUIET)
+    figures = raw_corpus.run(
+        Inputs({folder.name: folder for folder in folders}),
+        parse_slice("raw_corpus", {}),
+        out,
+        tmp_path,
+        QUIET,
+    )
     stats = json.loads((out / "stats.json").read_text(encoding="utf-8"))
     assert {name: (source["files"], source["bytes"]) for name, source in stats["sources"].items()} == {
         "docs": (1, 4),
@@ -174,7 +183,7 @@ def test_patterns_without_a_match_stop_the_build(tmp_path: Path) -> None:
 def test_without_a_corpus_there_is_nothing_to_build(tmp_path: Path) -> None:
     folders = build(tmp_path, 1, [], [{**LOCAL, "role": "replay"}])
     with pytest.raises(StageError, match="no file of role corpus"):
-        raw_corpus.run(Inputs({"0000": folders[0]}), {}, tmp_path, tmp_path, QUIET)
+        raw_corpus.run(Inputs({"0000": folders[0]}), parse_slice("raw_corpus", {}), tmp_path, tmp_path, QUIET)
 
 
 def test_a_listed_file_that_is_not_there_stops_the_build(tmp_path: Path) -> None:
@@ -260,7 +269,7 @@ def test_content_wins_over_the_extension(tmp_path: Path) -> None:
     }
     out = tmp_path / "out"
     out.mkdir()
-    raw_corpus.run(Inputs({"0000": folder}), {}, out, tmp_path, QUIET)
+    raw_corpus.run(Inputs({"0000": folder}), parse_slice("raw_corpus", {}), out, tmp_path, QUIET)
     stats = json.loads((out / "stats.json").read_text(encoding="utf-8"))
     assert (stats["disagreeing"], stats["media_types"]) == (3, {"image/png": 1, "text/html": 1, "text/plain": 2})
 
@@ -286,7 +295,7 @@ def test_members_have_labels_by_pattern_and_by_table(tmp_path: Path) -> None:
     assert found == {"x.zip/a.html": ("MIT", "official", "x"), "x.zip/deep/b.txt": ("BSD", "media", "y")}
     out = tmp_path / "out"
     out.mkdir()
-    raw_corpus.run(Inputs({"0000": folder}), {}, out, tmp_path, QUIET)
+    raw_corpus.run(Inputs({"0000": folder}), parse_slice("raw_corpus", {}), out, tmp_path, QUIET)
     source = json.loads((out / "stats.json").read_text(encoding="utf-8"))["sources"]["notes"]
     assert (source["licence"], source["files_by_label"]["licence"]) == ("BSD; MIT", {"BSD": 1, "MIT": 1})
     with pytest.raises(StageError, match=r"sources\.notes\.label_table: x\.zip/no\.txt is no file"):

@@ -9,6 +9,7 @@ import pytest
 
 from domainlm.config.text import RelevanceModel
 from domainlm.contract import Inputs, Resources, StageError
+from domainlm.pipeline.slices import parse_slice
 from domainlm.stages import relevance_model
 from domainlm.text.document import Document, write_documents
 from domainlm.text.relevance import read_model
@@ -53,7 +54,13 @@ def build(folder: Path, shards: int = 1, documents: list[Document] | None = None
         found = DOCUMENTS if documents is None else documents
         write_documents(upstream / f"{shard:04d}" / "documents.parquet", found[shard::shards])
     section = RelevanceModel.model_validate({**SMALL, **knobs}).model_dump(mode="json")
-    relevance_model.run(Inputs({"clean_shards": upstream}), {"section": section, "seed": seed}, out, folder, QUIET)
+    relevance_model.run(
+        Inputs({"clean_shards": upstream}),
+        parse_slice("relevance_model", {"section": section, "seed": seed}),
+        out,
+        folder,
+        QUIET,
+    )
     return out
 
 

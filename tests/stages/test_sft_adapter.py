@@ -8,9 +8,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from domainlm.config.domain import DomainConfig
 from domainlm.config.instruction import SftAdapter
 from domainlm.config.pretraining import PtAdapter
 from domainlm.contract import Inputs, Resources, StageError
+from domainlm.pipeline.slices import config_slice, parse_slice
 from domainlm.stages import pt_adapter, sft_adapter
 
 QUIET = Resources(log=lambda line: None)
@@ -24,7 +26,13 @@ def folder(path: Path) -> Path:
 def train(inputs: dict[str, Path], out: Path, **section: object) -> Path:
     values = SftAdapter(rows_per_step=2, **section).model_dump(mode="json")  # type: ignore[arg-type]
     scratch = folder(out.parent / f"{out.name}_scratch")
-    sft_adapter.run(Inputs(inputs), {"section": values, "seed": 17}, folder(out), scratch, QUIET)
+    sft_adapter.run(
+        Inputs(inputs),
+        parse_slice("sft_adapter", config_slice("sft_adapter", DomainConfig.model_validate({"sft_adapter": values}))),
+        folder(out),
+        scratch,
+        QUIET,
+    )
     return out
 
 
@@ -35,7 +43,13 @@ def test_each_relay_starts_where_it_says(
     pt = folder(tmp_path / "pt")
     section = PtAdapter(rank=2, alpha=4, learning_rate=0.01).model_dump(mode="json")
     inputs = Inputs({"base_model": base, "pt_tokens": tokens})
-    pt_adapter.run(inputs, {"section": section, "seed": 17}, pt, folder(tmp_path / "s"), QUIET)
+    pt_adapter.run(
+        inputs,
+        parse_slice("pt_adapter", {"section": section, "seed": 17}),
+        pt,
+        folder(tmp_path / "s"),
+        QUIET,
+    )
 
     shape = {"rank": 2, "alpha": 4, "learning_rate": 1e-9}
     none = train({"base_model": base, "sft_tokens": tokens}, tmp_path / "none", relay="none", **shape)

@@ -8,6 +8,7 @@ import pytest
 
 from domainlm.config.instruction import SftDataset
 from domainlm.contract import Inputs, Resources, StageError
+from domainlm.pipeline.slices import parse_slice
 from domainlm.stages.sft_dataset import run
 from domainlm.text.document import Document, write_documents
 
@@ -51,7 +52,7 @@ def split(tmp_path: Path) -> Path:
 def build(split: Path, out: Path, **section: Any) -> dict[str, list[dict[str, Any]]]:
     out.mkdir()
     config = {"section": SftDataset(**section).model_dump(mode="json"), "seed": 17, "language": "en"}
-    run(Inputs({"corpus_split": split}), config, out, out.parent, Resources())
+    run(Inputs({"corpus_split": split}), parse_slice("sft_dataset", config), out, out.parent, Resources())
     return {
         name: [json.loads(line) for line in (out / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
         for name in ("train", "validation", "test")

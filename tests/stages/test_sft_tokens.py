@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 
 from domainlm.config.instruction import SftTokens
 from domainlm.contract import Inputs, Resources, StageError
+from domainlm.pipeline.slices import parse_slice
 from domainlm.stages import sft_tokens
 from domainlm.tokens.rows import read_split
 
@@ -37,7 +38,7 @@ def build(base: Path, folder: Path, rows: Rows, length: int = 128, **section: An
         (dataset / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     values = SftTokens(sequence_length=length, **section).model_dump(mode="json")
     inputs = Inputs({"sft_dataset": dataset, "base_model": base})
-    sft_tokens.run(inputs, {"section": values, "seed": 17}, out, folder, Resources())
+    sft_tokens.run(inputs, parse_slice("sft_tokens", {"section": values}), out, folder, Resources())
     return out
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from domainlm.config.text import UniqueShards
 from domainlm.contract import Inputs, Resources, StageError
+from domainlm.pipeline.slices import parse_slice
 from domainlm.stages import unique_shards
 from domainlm.text.document import Document, read_documents, write_documents
 from domainlm.text.policy import acting_role
@@ -70,7 +71,7 @@ def build(
         folders["relevance_model"].mkdir()
         write_model(folders["relevance_model"], model)
     section = UniqueShards.model_validate(knobs).model_dump(mode="json")
-    unique_shards.run(Inputs(folders), {"section": section}, out, folder, QUIET)
+    unique_shards.run(Inputs(folders), parse_slice("unique_shards", {"section": section}), out, folder, QUIET)
     return out
 
 

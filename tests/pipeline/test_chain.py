@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+
+from domainlm.config.domain import DomainConfig
+from domainlm.pipeline.chain import artifacts_of, chain, start_of_sft
+
+CHAINS = {
+    "merge": [("base", "base_model", None), ("pt", "merged_model", None), ("sft", "merged_model", "sft_adapter")],
+    "continue": [
+        ("base", "base_model", None),
+        ("pt", "base_model", "pt_adapter"),
+        ("sft", "base_model", "sft_adapter"),
+    ],
+    "none": [("base", "base_model", None), ("sft", "base_model", "sft_adapter")],
+}
+
+
+@pytest.mark.parametrize("relay", CHAINS)
+def test_the_models_of_each_relay(relay: str) -> None:
+    config = DomainConfig.model_validate({"sft_adapter": {"relay": relay}})
+    assert [(model.name, model.checkpoint, model.adapter) for model in chain(config)] == CHAINS[relay]
+
+
+@pytest.mark.parametrize(
+    ("relay", "artifacts"),
+    [("merge", ("merged_model",)), ("continue", ("base_model", "pt_adapter")), ("none", ("base_model",))],
+)
+def test_what_sft_starts_from(relay: str, artifacts: tuple[str, ...]) -> None:
+    config = DomainConfig.model_validate({"sft_adapter": {"relay": relay}})
+    assert artifacts_of(start_of_sft(config)) == artifacts
