@@ -152,14 +152,14 @@ class Loader(SourceFileLoader):
         source = self.get_data(path)
         _check_expected(fullname, source)
         RAN[fullname] = Source(path, source)
-        # a name of its own: Python's loader does not read it, and whatever cleans up __pycache__ finds it
+        # a separate name: Python's loader does not read it, and whatever cleans up __pycache__ finds it
         cache = importlib.util.cache_from_source(path, optimization="checked")
         code = _cached(cache, source)
         if code is not None:
             # the tree may have been moved, or may be mounted elsewhere on another host
             _imp._fix_co_filename(code, path)  # type: ignore[attr-defined]
             return code
-        # what -O takes away is in the code digest
+        # statements that -O removes are in the code digest
         compiled: CodeType = compile(source, path, "exec", dont_inherit=True, optimize=0)
         if not sys.dont_write_bytecode:
             _keep(cache, source, compiled)

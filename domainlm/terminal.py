@@ -96,7 +96,7 @@ def json_text(answer: Any, is_unicode: bool = True) -> str:
     Characters that steer a terminal, and lone surrogates, are written as JSON's own escapes.
     """
     text = json.dumps(answer, sort_keys=True, ensure_ascii=not is_unicode, indent=1)
-    # outside of strings only line feeds and blanks match or stand, and within them JSON has escaped line feeds
+    # outside of strings there are only line feeds and spaces; within strings JSON has escaped line feeds
     return STEERING.sub(lambda found: found[0] if found[0] == "\n" else json.dumps(found[0])[1:-1], text)
 
 

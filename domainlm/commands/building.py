@@ -52,7 +52,7 @@ def build(
     check_artifact(artifact)
     end_tidily_on_sigterm()
     die_with_parent(parent)
-    # libraries announce changes of their own that no user of ours can act on
+    # libraries announce changes that no user of domainlm can act on
     warnings.simplefilter("ignore", FutureWarning)
     # a stamp says all that a build needs
     project = Path.cwd() if stamp is not None else project_folder()

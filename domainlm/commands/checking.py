@@ -72,9 +72,9 @@ def check(
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Build an artifact again, without the cache, and compare the bytes.
+    """Build again, and compare the bytes.
 
-    It reports the first difference and its reason.
+    The artifact is built without the cache. The report names the first difference and its reason.
     """
     from domainlm.commands.progress import Reporter
     from domainlm.contract import Resources
@@ -109,9 +109,9 @@ def doctor(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Check whether this machine is fit for a build.
+    """Check whether this machine is fit.
 
-    It lists everything that is missing, and exits with 1 if anything is.
+    It lists everything that a build needs and that is missing, and exits with 1 if anything is.
     """
     from domainlm.upkeep.doctor import examine
     from domainlm.upkeep.hooks import install_hooks as install

@@ -25,9 +25,10 @@ def plan(
     settings: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the artifacts that a run would restore, fetch or build.
+    """Predict the work and the cost of a run.
 
-    It gives reasons and measured costs, and changes nothing.
+    It lists the artifacts that the run would restore, fetch or build, with reasons and measured costs. It changes
+    nothing.
     """
     from domainlm.explain.plan import make_plan, render
 
@@ -44,9 +45,9 @@ def why(
     settings: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the differences of an artifact from its last build.
+    """Explain why an artifact would be rebuilt.
 
-    They are knobs, functions, files and versions. It changes nothing.
+    It lists the differences from the last build: knobs, functions, files, versions. It changes nothing.
     """
     from domainlm.explain.why import make_why, render
 
@@ -62,7 +63,7 @@ def lineage(
     domain: DomainOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List everything that an artifact was made from.
+    """List everything behind an artifact.
 
     That is raw files and licences, base model, code, versions and platform.
     """
@@ -81,9 +82,10 @@ def trace(
     domain: DomainOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Explain why a file is, or is not, in the dataset.
+    """Show the fate of a file in every stage.
 
-    It shows each stage, each rule, and where each piece of the file ended.
+    It explains why the file is, or is not, in the dataset: each stage, each rule, and where each piece of the file
+    ended.
     """
     from domainlm.config.resolve import default_domain, resolve
     from domainlm.explain.trace import make_trace

@@ -42,9 +42,9 @@ def gc(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Remove everything that is no longer needed, or pin an artifact.
+    """Collect garbage, or pin an artifact.
 
-    Artifacts are needed by workspaces, pins, dvc.lock files and running builds.
+    It removes everything that no workspace, pin, dvc.lock file or running build needs.
     """
     from dataclasses import asdict
 
@@ -149,9 +149,9 @@ def pull(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Report what would be fetched; fetch nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Fetch the bytes of hollow, or named, artifacts from the remote cache.
+    """Fetch bytes from the remote cache.
 
-    Nothing is built.
+    It fetches those of all hollow artifacts, or of the named ones, and builds nothing.
     """
     from domainlm.config.resolve import default_domain
     from domainlm.upkeep.push_pull import pull_hollow, pull_named

@@ -193,7 +193,7 @@ def reasons(project: Path, outlooks: Iterable[Outlook], lookups: Lookups) -> tup
     """Why an artifact is not up to date, by its own fields."""
     changing = [outlook for outlook in outlooks if outlook.state != "up_to_date"]
     found = artifact_differences(former_pairs(project, changing), lookups)
-    # a gather follows its shards and has no reason of its own
+    # a gather follows its shards and has no separate reason
     if changing and not found and any(not o.stamp.is_gather or o.state != "build" for o in changing):
         found = [Difference("files", changing[0].stamp.artifact, "changed")]
     return tuple(found)
@@ -246,7 +246,7 @@ def _what(row: Row) -> str:
 
 
 def _why(row: Row) -> str:
-    # what an early cutoff may spare is said in the column before
+    # the column before names the work that an early cutoff may save
     shown = [d for d in row.why if not (row.unless and d.change == "pending")]
     more = f"; {len(shown) - 1} more: domainlm why {row.artifact}" if len(shown) > 1 else ""
     return f"{in_words(shown[0])}{more}" if shown else ""

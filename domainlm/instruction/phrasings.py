@@ -111,5 +111,5 @@ ANSWERS = MappingProxyType(
     }
 )
 
-# what stands between the items of a list, and before its last one
+# the separator between the items of a list, and before its last one
 JOINERS = MappingProxyType({"en": (", ", " and "), "zh": ("、", "和")})

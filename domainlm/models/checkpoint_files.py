@@ -28,7 +28,7 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 ADAPTER = "adapter_config.json"
 COPY_BYTES = 1 << 20
-# what stands at the start of a file that has been given the wrong name
+# the first bytes of files with the wrong name
 IMPOSTORS = {
     b"PK\x03\x04": "a pickle of PyTorch",
     b"\x80": "a pickle",

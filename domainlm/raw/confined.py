@@ -39,7 +39,7 @@ def close_others(kept: int) -> None:
 
 def limit_memory(max_memory_mb: int) -> None:
     """Limit this process's additional memory; end it silently, without a core."""
-    # what libraries say before they end the process: its end is what is told
+    # the last words of libraries are dropped; the end of the process is reported
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     limit = _data_bytes() + max_memory_mb * 1_000_000
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

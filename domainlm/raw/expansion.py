@@ -95,7 +95,7 @@ def expand(file: BinaryIO, row: Mapping[str, Any], scratch: Path, limits: Limits
         yield Found(row["path"], (), file.seek(0, 2), lambda: file)
         return
     left = limits.max_bytes
-    # a folder may be named as an archive beside it, and an sdist's first folders are left out
+    # a folder may be named as an archive beside it, and an sdist's first folders are omitted
     taken: set[str] = set()
     for found in _Expansion(row, scratch, limits).walk(file, row["path"] or "", row["prefix"], (), row["include"]):
         if isinstance(found, Found):

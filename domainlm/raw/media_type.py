@@ -44,7 +44,7 @@ _SIGNATURES = (
     (b"\x7fELF", "application/x-executable"),
     (b"SQLite format 3\0", "application/vnd.sqlite3"),
 )
-# what stands in a zip's listing -> media type; these are documents or programs, not archives of documents
+# an entry of a zip's listing -> media type; these are documents or programs, not archives of documents
 _ZIP_KINDS = (
     ("word/document.xml", f"{_OFFICE}wordprocessingml.document"),
     ("xl/workbook.xml", f"{_OFFICE}spreadsheetml.sheet"),

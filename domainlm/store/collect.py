@@ -218,7 +218,7 @@ def sweep(store: Store, found: Collection) -> None:
         else:
             path.unlink(missing_ok=True)
     for key in found.scratch_keys:
-        # whoever took the lease since it was looked at goes on from these checkpoints
+        # whoever took the lease since the check continues from these checkpoints
         try:
             with lease(store.leases, key, 0.0, lambda _: None):
                 store.remove_scratch(key)
@@ -302,7 +302,7 @@ def _measure(path: Path) -> tuple[int, float]:
     The change time counts, because an object's mtime is derived from its digest.
     """
     size, changed = 0, 0.0
-    # os.walk goes on where a running build removes its own; rglob does not
+    # os.walk continues if a running build removes its own files; rglob does not
     walked = os.walk(path) if not path.is_symlink() else ()
     below = (Path(parent) / name for parent, folders, names in walked for name in [*folders, *names])
     for found in (path, *below):

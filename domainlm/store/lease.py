@@ -101,7 +101,7 @@ Look = tuple[bytes | None, int, int]
 def _look(path: Path) -> Look | None:
     try:
         try:
-            # opened, because that is what makes a network file system ask for the time anew
+            # opened, because that is what makes a network file system ask for the time again
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
                 found = os.fstat(descriptor)
@@ -161,7 +161,7 @@ def _holder(look: Look) -> str:
 
 
 def _remove(path: Path, stale: Look) -> None:
-    # one rival at a time: between the look and the removal nobody may remove it and take it anew
+    # one rival at a time: between the look and the removal nobody may remove it and take it again
     lock = open_lock(path.parent / "removal.lock")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)

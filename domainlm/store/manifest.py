@@ -32,7 +32,7 @@ MAX_FILE_BYTES = 1 << 53
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _SHARD = re.compile(r"[0-9]{4}")
 _RECORD = re.compile(rf"(?:[0-9]{{4}}/)?(?:{re.escape(MANIFEST_NAME)}|{re.escape(ACTION_NAME)})")
-# nearly every path: told at once
+# nearly every path is recognised at once
 _USUAL_PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}(?:/[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}){0,7}")
 
 

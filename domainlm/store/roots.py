@@ -76,7 +76,7 @@ def register_workspace(root: Path, workspace: Path) -> None:
     way = os.path.relpath(path, inside) if inside.is_relative_to(path) else str(path)
     note = pretty_json({"path": way})
     try:
-        # a torn one is noted anew
+        # a torn one is written again
         if not file.is_file() or file.read_bytes() != note:
             _write(root, file, note)
     except OSError as error:

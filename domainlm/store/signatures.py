@@ -70,7 +70,7 @@ def signer(key: str, tree_digest: str, signature: str, trusted_keys: Path) -> st
         file.flush()
         common = ["-f", str(trusted_keys), "-n", NAMESPACE, "-s", file.name]
         named = _ssh_keygen(["find-principals", "-f", str(trusted_keys), "-s", file.name], b"")
-        # one key may stand for several people; the file may also forbid this use of it, which only verify judges
+        # one key may represent several people; the file may also forbid this use of it, which only verify judges
         for principal in named.stdout.decode(errors="replace").replace(",", "\n").splitlines():
             done = _ssh_keygen(["verify", "-I", principal, *common], signed_bytes(key, tree_digest))
             if done.returncode == 0:

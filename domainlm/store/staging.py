@@ -59,7 +59,7 @@ def replace_file(path: Path, data: bytes) -> None:
     It is for files that are only remembered, and made again if they are lost.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # a name of its own for each writer: hosts and threads share folders and process numbers
+    # a separate name for each writer: hosts and threads share folders and process numbers
     staged = path.with_name(f"{path.name}.{host_name()}.{os.getpid()}-{next(_numbers)}")
     staged.unlink(missing_ok=True)
     with staged.open("xb") as file:

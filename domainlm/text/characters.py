@@ -38,7 +38,7 @@ _IS_WORD = re.compile(f"[^{_PUNCTUATION}]")
 _NOT_LETTER = re.compile(f"[{_PUNCTUATION}{_DIGITS}]+")
 _SPACE = re.compile(r"[\x00-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f\u2060\u3000\ufeff]+")
 
-# combining marks that Unicode 15.0 added: their order under NFC differs between Python 3.11 and 3.12, so they are kept out
+# combining marks that Unicode 15.0 added: their order under NFC differs between Python 3.11 and 3.12, so they are excluded
 _MARKS_OF_UNICODE_15 = re.compile("([\U00010efd-\U00010eff\U00011f41\U00011f42\U0001e08f\U0001e4ec-\U0001e4ef]+)")
 MAX_MARKS = 30
 _GRAPHEME_JOINER = "\u034f"

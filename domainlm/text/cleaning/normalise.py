@@ -16,7 +16,7 @@ from typing import Any, Literal
 _FULL_WIDTH = "".join(chr(code) for code in range(0xFF01, 0xFF5F) if chr(code - 0xFEE0) not in "!(),:;?[]{}~")
 _TO_ASCII = {ord(character): ord(character) - 0xFEE0 for character in _FULL_WIDTH}
 _IS_FULL_WIDTH = re.compile(f"[{re.escape(_FULL_WIDTH)}]")
-# a shorter line or block may well stand twice: a brace, "Example", a table's rule
+# a shorter line or block may well occur twice: a brace, "Example", a table's rule
 MIN_REPEATED_CHARS = 20
 _HAN = re.compile("[\u3400-\u9fff]")
 

@@ -26,7 +26,7 @@ from domainlm.text.cleaning.spans import Span, without_overlaps
 
 KINDS = ("email", "phone", "ip", "chinese_id", "mobile", "bank_card")
 
-# no digit or ASCII letter before or after, nor a number that goes on after a point or hyphen
+# no digit or ASCII letter before or after, nor a number that continues after a point or hyphen
 _START = r"(?<![0-9A-Za-z_])(?<![0-9][.\-/:])(?<![0-9A-Za-z]{2}[\-/=])"
 _END = r"(?![0-9A-Za-z_])(?![.\-/:][0-9])"
 _EMAIL = re.compile(

@@ -20,7 +20,7 @@ from domainlm.config.cleaning import WordList
 from domainlm.contract import StageError
 from domainlm.text.cleaning.spans import Span
 
-# within such characters a word goes on
+# within such characters a word continues
 _INNER = re.compile("[0-9A-Za-z_\xc0-\u024f\u0370-\u052f]")
 
 

@@ -34,7 +34,7 @@ from domainlm.raw.unreadable import Unreadable
 from domainlm.text.reading.pieces import Piece, Rejection
 from domainlm.text.reading.remote_file import RemoteFile
 
-# what is given at once; the process that reads goes on while the caller works on it
+# the size of a batch; the reading process continues while the caller works on it
 BATCH_CHARS = 500_000
 CHARS_PER_ITEM = 500
 FILE_BUFFER_BYTES = 1_000_000

@@ -46,7 +46,7 @@ def _front_matter_end(text: str) -> int:
     return 0
 
 
-# the three that follow are linear, as their regular expressions are not on long runs of blanks and brackets
+# the three that follow are linear, as their regular expressions are not on long runs of whitespace and brackets
 def _atx_title(line: str, start: int) -> str:
     """The title of a heading, without the marks that may close it."""
     title = line[start:].strip(" \t")

@@ -19,7 +19,7 @@ from domainlm.text.reading.pieces import Piece, Rejection, titled_parts
 from domainlm.text.reading.wikitext import prose_of
 
 CHUNK_BYTES = 1 << 16
-# a packed chunk may hold a gigabyte of blanks
+# a packed chunk may hold a gigabyte of whitespace
 MAX_UNPACKED_BYTES = 1 << 20
 # MediaWiki itself stores no page of more than 2 MB
 MAX_PAGE_CHARS = 8_000_000

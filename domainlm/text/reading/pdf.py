@@ -26,7 +26,7 @@ from domainlm.text.reading.paragraphs import Flow, flow_of
 from domainlm.text.reading.pieces import Rejection, Section
 from domainlm.text.reading.running_lines import without_running_lines
 
-# PDFium's mark for a hyphen at the end of a line, after which it goes on without a line end
+# PDFium's mark for a hyphen at the end of a line, after which it continues without a line end
 _HYPHEN_MARK = "\ufffe"
 # stands for it while lines are parted; a private character that no text has
 _HYPHEN = "\uf8fe"

@@ -26,7 +26,7 @@ _WITHOUT_PROSE = frozenset((
     "tabularcolumns", "testcleanup", "testsetup", "toctree", "unicode",
 ))
 # fmt: on
-# possessive, and a longest name, because a lazy search takes quadratic time on long runs of blanks and colons
+# possessive, and a longest name, because a lazy search takes quadratic time on long runs of whitespace and colons
 _ROLE = re.compile(r":[A-Za-z][\w:+.-]{0,99}:`(~|!)?([^`<]++)(<[^`>]*+>)?`", re.ASCII)
 _LINK = re.compile(r"(?<!`)`([^`<]++)<[^`>]*+>`(?!`)_{0,2}")
 _MARK = re.compile(r"\|(\w[\w -]*)\||(\[#?\w+\])_(?!\w)", re.ASCII)

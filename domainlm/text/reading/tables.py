@@ -155,7 +155,7 @@ def read_delimited(
         except StopIteration:
             return
         except csv.Error:
-            # quotes within a quoted field are taken as they stand, if the line closes it
+            # quotes within a quoted field are read literally, if the line closes it
             alone = csv.reader([lines.text, ""], delimiter=delimiter)
             try:
                 row = next(alone)

@@ -20,7 +20,7 @@ _DROPPED_TAGS = frozenset((
     "syntaxhighlight",
 ))
 # fmt: on
-# possessive (++) or anchored, because pages hold long runs of blanks and brackets
+# possessive (++) or anchored, because pages hold long runs of whitespace and brackets
 _QUOTES = re.compile("'{2,5}")
 _MAGIC_WORD = re.compile(r"__[A-Z]+__")
 _EMPTY_BRACKETS = re.compile(r"(?<![ \t])[ \t]*[(（][ \t,;，；]*+[)）]")

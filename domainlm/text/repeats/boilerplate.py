@@ -126,7 +126,7 @@ def without_boilerplate(source: str, title: str, text: str, found: Boilerplate) 
     is_taken = [bool(line) and line != title.strip() and found.is_frequent(source, line) for line in stripped]
     if not any(is_taken):
         return text, []
-    # what can lie between two lines of a menu: blanks, rules without words, the title
+    # lines that can lie between two lines of a menu: whitespace, rules without words, the title
     is_empty = [line == title.strip() or not words(line) for line in stripped]
     edges: set[int] = set()
     for order in (range(len(lines)), range(len(lines) - 1, -1, -1)):

@@ -18,8 +18,8 @@ from domainlm.text.repeats.kinds import Repeat
 # a shorter question shares half of its shingles with any text that uses the same turn of phrase
 MIN_CONTAINED_SHINGLES = 8
 # a text shorter than six words, or eight CJK characters, is no question but a turn of phrase ("in the latter case"): of 300
-# lines of n words of Wikipedia, 24 stand in texts of other fields at n = 2, 11 at 3, 1 at 4, 2 at 5, none from 6 to 16; among
-# Chinese manuals the share falls up to 8 characters and stays (there, whole sentences are said again)
+# lines of n words of Wikipedia, 24 occur in texts of other fields at n = 2, 11 at 3, 1 at 4, 2 at 5, none from 6 to 16; among
+# Chinese manuals the share falls up to 8 characters and stays (there, whole sentences recur)
 MIN_WHOLE_WORDS = 6
 CJK_PER_WORD = 8 / 6
 # of texts that are gone through in several turns
@@ -62,7 +62,7 @@ class EvaluationTexts:
         self._holders: dict[int, list[int]] = {}
         # run of words -> the first document that is this run
         self._short: dict[str, str] = {}
-        # documents that are too short to be sought within others
+        # documents that are too short to be searched for within others
         self.too_short = 0
         self._automaton: Any = None
 
