@@ -181,7 +181,7 @@ def test_gc_names_a_workspace_as_it_is(text_project: Any, monkeypatch: pytest.Mo
     monkeypatch.chdir(text_project.path)
     done = CliRunner().invoke(application, ["gc"])
     assert done.exit_code == 0, done.output
-    assert "x[/b]\\x1b[2J[bold] is gone" in done.output
+    assert "x[/b]\\x1b[2J[bold] no longer exists" in done.output
 
 
 @attack(
