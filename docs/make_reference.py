@@ -2,8 +2,8 @@
 
 In: the configuration models, the stage table, the stages' docstrings, the command line. Out: `docs/reference/configuration.md`,
 `docs/reference/command-line.md` and `config/schema.json`. Property kept: a knob cannot be added, renamed or given another
-default without its page saying so, because a test compares the files with what is generated here. Pages written by hand
-would be read as true long after they were.
+default without a change of its page, because a test compares the files with the generated text. Pages written by hand
+would be trusted long after they had become wrong.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ INTRODUCTION = """\
 # Configuration
 
 Every section and every knob, with its default. A section is named after the artifact that it configures. A changed value
-rebuilds that artifact and, as far as contents differ, what follows from it ([concepts](../concepts.md)).
+rebuilds that artifact, and every later artifact whose inputs then have other contents ([concepts](../concepts.md)).
 
 Values come in layers, the later ones winning: the defaults below, `config/config.yaml`, the domain's file
 `config/domains/NAME.yaml` (which may start from another with `extends:`), and `--config` of the command line:
@@ -51,37 +51,38 @@ snakemake --cores all sft_adapter --config domain=NAME 'pt_adapter={learning_rat
 
 - Mappings are merged key by key; any other value, a list too, is replaced as a whole.
 - In `sources`, a new name in a domain's file replaces the inherited sources **of the same role**; an inherited name is
-  merged into what was inherited; `NAME: null` removes it. So a domain with a corpus of its own keeps the base model
+  merged into the inherited one; `NAME: null` removes it. So a domain with its own corpus keeps the base model
   ([why](../adr/0005-sources-replace-by-role.md)).
 - An unknown key or a value of the wrong type stops the run before any work starts; the message names the file, the key
   and the nearest valid one. Numbers are not read from text: `"4"` is refused where `4` is meant.
 - Files are read as YAML 1.2's core schema: `017` is 17, `1e-3` is a number; `no`, `1:30`, `1_000` and dates are text. Tags, merge
-  keys (`<<`), keys that stand twice, more than a million characters or 100 levels are refused; aliases work.
-- What does not change a result (cores, executor) is not here but in `profiles/`.
+  keys (`<<`), duplicate keys, more than a million characters or 100 levels are refused; aliases work.
+- Settings that do not change a result (cores, executor) are in `profiles/`.
 
-An editor that knows the YAML language server completes keys and shows these descriptions, if a file starts with
+An editor with the YAML language server completes keys and shows these descriptions, if a file starts with
 
 ```yaml
 # yaml-language-server: $schema=../schema.json
 ```
 
 (`config/domains/NAME.yaml`; in `config/config.yaml` the path is `schema.json`). The schema describes one layer, so
-nothing is required in it: which sources a domain must have is checked after the layers are merged.
+nothing is required in it: the sources that a domain must have are checked after the layers are merged.
 
 """
 FRONT_DOORS = """\
 # Command line
 
-`snakemake` and `dvc` are the front doors; `domainlm` (the same as `python -m domainlm`) is what the rules call.
+`snakemake` and `dvc` are the usual commands; `domainlm` (the same as `python -m domainlm`) is called by the rules, and explains,
+checks and maintains what they build.
 
 | command | does |
 |---|---|
 | `make sft_adapter` | sets up `.venv`, then `snakemake --cores all sft_adapter` |
 | `make test` | sets up `.venv`, then runs the tests |
 | `snakemake --cores all` | builds everything up to the report |
-| `snakemake --cores all ARTIFACT` | builds one artifact and what it needs |
+| `snakemake --cores all ARTIFACT` | builds one artifact and its inputs |
 | `snakemake --cores all ARTIFACT --config domain=NAME` | the same for another domain |
-| `snakemake -n ARTIFACT` | says which jobs would run; imports no torch, builds nothing |
+| `snakemake -n ARTIFACT` | lists the jobs that would run; imports no torch, builds nothing |
 | `python -m domainlm.workflow.dvc [DOMAIN]` | writes `dvc.yaml`, or `domains/DOMAIN/dvc.yaml` |
 | `python docs/make_reference.py` | writes this page, [configuration](configuration.md) and `config/schema.json` |
 
@@ -123,7 +124,7 @@ def type_name(field: Mapping[str, Any]) -> str:
 
 
 def allowed_range(field: Mapping[str, Any]) -> str:
-    """The values that a field takes, where its type does not say it all."""
+    """The allowed values of a field, if its type does not say them all."""
     for option in field.get("anyOf", []):
         if found := allowed_range(option):
             return found

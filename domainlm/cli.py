@@ -1,6 +1,7 @@
-"""The command line: what the rules call, and what snakemake and dvc lack.
+"""The command line, for the rules and for people.
 
-Exit codes: 0 done, 1 the check found something, 2 wrong usage or configuration, 3 the build failed.
+The rules call `build`; the other commands complement `snakemake` and `dvc`. Exit codes: 0 done, 1 a check found a
+problem, 2 wrong usage or configuration, 3 the build failed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from domainlm.wording import printable
 
 
 class Commands(TyperGroup):
-    """The commands. Wrong usage is said with its arguments as text: they may be names that a shell's pattern found."""
+    """The commands; errors of usage quote the arguments with escapes as text.
+
+    The arguments may be file names that a shell's pattern found.
+    """
 
     def invoke(self, context: Any) -> Any:
         try:

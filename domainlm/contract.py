@@ -1,8 +1,9 @@
-"""The contract of a stage: what `run` is handed and what it may do with it.
+"""The contract of a stage: its arguments and its freedoms.
 
-A stage module has `run(inputs, config, out, scratch, resources)`; a sharded one also `run_shard` of the same shape.
-It reads `inputs` and `config`, writes files under `out`, keeps restartable work under `scratch`, and returns figures
-for the log. It sees no environment, clock, host name, network or absolute path, so equal inputs give equal bytes.
+A stage module has `run(inputs, config, out, scratch, resources)`; a sharded stage also has `run_shard` with the same
+arguments. A stage reads `inputs` and `config`, writes files under `out`, keeps restartable work under `scratch`, and
+returns figures for the log. It sees no environment, clock, host name, network or absolute path, so equal inputs give
+equal bytes.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ Stats = Mapping[str, Any]
 
 
 class StageError(Exception):
-    """The stage cannot go on: the message names the value, what was expected, and the fix."""
+    """The stage cannot continue.
+
+    The message names the value, the expectation and the fix.
+    """
 
 
 def _silent(done: int, total: int, figures: Mapping[str, float]) -> None:
@@ -25,7 +29,7 @@ def _silent(done: int, total: int, figures: Mapping[str, float]) -> None:
 
 @dataclass(frozen=True)
 class Resources:
-    """What the profile grants; none of it may change the result's meaning."""
+    """The resources that a profile grants; none may change a result's meaning."""
 
     threads: int = 1
     micro_batch_rows: int = 1
@@ -38,8 +42,9 @@ class Resources:
 class Inputs:
     """The read-only inputs of one stage.
 
-    `folders` maps an artifact's name to its folder (a whole one, or the same shard's of a sharded one). `open_raw` opens a raw file by
-    its digest, checking while it is read that the bytes are those the inventory lists; it raises `StageError` where they are not.
+    `folders` maps an artifact's name to its folder (that of the whole artifact, or of the same shard). `open_raw`
+    opens a raw file by its digest and checks, while the file is read, that its bytes are those in the inventory; it
+    raises `StageError` if they are not.
     """
 
     folders: Mapping[str, Path]

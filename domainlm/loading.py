@@ -1,14 +1,16 @@
-"""How the package's own modules are loaded: what runs is what stands in their files.
+"""The loader of the package's modules runs exactly their files' bytes.
 
-In: the name of a module, from Python's import system. Out: the module, run from the bytes of its file, which are remembered
-(`RAN`), so that a build can digest the very bytes that ran. Bytecode is taken from a cache only where it was compiled from exactly
-these bytes: Python's own cache asks for size and whole seconds of the file's time, and both survive `rsync -t`, clamped archives
-and image layers (cpython#75953). `domainlm/__init__.py` installs this first, so it holds in every process that imports anything of
-the package. That file and this one are loaded by Python itself: their bytecode is made to be valid by content, and what ran is
-compared with its file before a stage does (`check_own`).
+In: the name of a module, from Python's import system. Out: the module, run from the bytes of its file. These bytes
+are remembered (`RAN`), so that a build can digest the very bytes that ran. Bytecode is read from a cache only if it
+was compiled from exactly these bytes. Python's own cache compares size and whole seconds of the file's time, and both
+survive `rsync -t`, clamped archives and image layers (cpython#75953). `domainlm/__init__.py` installs the loader
+first, so it works in every process that imports any part of the package. Python itself loads that file and this one:
+their bytecode is made valid by content, and the code that ran is compared with its file before a stage runs
+(`check_own`).
 
-Not `PYTHONDONTWRITEBYTECODE` or a removed `__pycache__`: compiling everything at each start takes half a second. Only the standard
-library is used. This module is outside every code digest, because it decides which bytes run, not what they do.
+`PYTHONDONTWRITEBYTECODE` or a removed `__pycache__` would not do: compiling everything at each start takes half a
+second. The module uses only the standard library. It is outside every code digest, because it decides which bytes
+run, not their effect.
 """
 
 from __future__ import annotations
@@ -36,9 +38,10 @@ _OWN_CODE = sys._getframe().f_code
 
 
 class CodeError(Exception):
-    """Code of the package would run that no action key names. The message says which, and the fix.
+    """Code of the package would run that no action key names.
 
-    Not an ImportError: what tries another module in its place must not go on.
+    The message names the code and the fix. It is no ImportError, because code that handles one by importing another
+    module must not continue.
     """
 
 
@@ -62,7 +65,7 @@ def read_expected(text: str) -> dict[str, str]:
 
 
 def _check_expected(name: str, source: bytes) -> None:
-    """Raises CodeError where a stage runs and the module is none of its digest, or other bytes than were digested."""
+    """Raises CodeError if a running stage's digest does not cover these bytes."""
     if _expected is None:
         return
     if name not in _expected:
@@ -78,10 +81,11 @@ def _check_expected(name: str, source: bytes) -> None:
 
 @contextmanager
 def only(digests: Mapping[str, str]) -> Iterator[None]:
-    """Within the block nothing of the package is loaded but these modules, from sources of these digests.
+    """Let only these modules of the package load, from these sources.
 
-    That is so in the processes that are started within it, too: they inherit it by an environment variable, and refuse as they
-    import. A process that is started without its parent's environment proves nothing.
+    This also holds in processes that are started within the block: they inherit the digests by an environment
+    variable, and refuse other modules as they import. A process that is started without its parent's environment
+    proves nothing.
     """
     global _expected
     before, said = _expected, os.environ.get(VARIABLE)
@@ -98,13 +102,16 @@ def only(digests: Mapping[str, str]) -> Iterator[None]:
 
 
 def _header(source: bytes, bytecode: bytes) -> bytes:
-    """What a file of bytecode begins with: the digest of what it was compiled from, and a sum that a torn file has not."""
+    """The beginning of a bytecode file: the source's digest and a checksum.
+
+    A torn file does not match the checksum.
+    """
     digest = hashlib.sha256(importlib.util.MAGIC_NUMBER + source).digest()
     return digest + zlib.crc32(bytecode).to_bytes(4, "little")
 
 
 def _cached(path: str, source: bytes) -> CodeType | None:
-    """Code that was compiled from this source, whole and by this version of Python; None where there is none."""
+    """Bytecode of this source, whole and of this Python version, or None."""
     try:
         with open(path, "rb") as file:
             data = file.read()
@@ -118,7 +125,10 @@ def _cached(path: str, source: bytes) -> CodeType | None:
 
 
 def _keep(path: str, source: bytes, code: CodeType) -> None:
-    """Write bytecode for the next start, at once or not at all. A tree that cannot be written only starts more slowly."""
+    """Write bytecode for the next start, atomically or not at all.
+
+    In a tree that cannot be written, each start is only slower.
+    """
     bytecode = marshal.dumps(code)
     unfinished = f"{path}.{os.getpid()}"
     with suppress(OSError):
@@ -142,14 +152,14 @@ class Loader(SourceFileLoader):
         source = self.get_data(path)
         _check_expected(fullname, source)
         RAN[fullname] = Source(path, source)
-        # a name of its own: Python's loader does not read it, and whatever cleans up __pycache__ finds it
+        # a separate name: Python's loader does not read it, and whatever cleans up __pycache__ finds it
         cache = importlib.util.cache_from_source(path, optimization="checked")
         code = _cached(cache, source)
         if code is not None:
             # the tree may have been moved, or may be mounted elsewhere on another host
             _imp._fix_co_filename(code, path)  # type: ignore[attr-defined]
             return code
-        # what -O takes away is in the code digest
+        # statements that -O removes are in the code digest
         compiled: CodeType = compile(source, path, "exec", dont_inherit=True, optimize=0)
         if not sys.dont_write_bytecode:
             _keep(cache, source, compiled)
@@ -157,7 +167,10 @@ class Loader(SourceFileLoader):
 
 
 class Finder:
-    """Finds the package's modules where Python finds them; loads source files by `Loader`, and refuses binary ones."""
+    """Finds the package's modules in Python's usual places.
+
+    It loads source files by `Loader`, and refuses binary files.
+    """
 
     package = PACKAGE
 
@@ -173,16 +186,17 @@ class Finder:
             spec.loader = Loader(spec.loader.name, spec.loader.path)
         elif isinstance(spec.loader, ExtensionFileLoader | SourcelessFileLoader):
             raise CodeError(
-                f"{name} is {spec.origin}, which is no source file: no code digest can name what it does; remove it "
+                f"{name} is {spec.origin}, which is no source file, so that no code digest covers it; remove it "
                 f"(it would hide {name.rpartition('.')[2]}.py)",
             )
         return spec
 
 
 def install() -> None:
-    """Called by the package's `__init__`: from here on its modules are loaded by `Loader`.
+    """Load all further modules by `Loader`; the package's `__init__` calls this.
 
-    A package in an archive or frozen into a program is left to Python, and no stage runs in it (`RAN` lacks its modules).
+    A package in an archive or frozen into a program is left to Python, and no stage runs in it (`RAN` lacks its
+    modules).
     """
     caller = sys._getframe(1)
     spec = caller.f_globals["__spec__"]
@@ -200,7 +214,7 @@ def install() -> None:
 
 
 def _make_valid_by_content(path: str, name: str) -> None:
-    """See to it that Python takes bytecode of a file that it loads by itself only where it is of these bytes."""
+    """Make Python check the content of bytecode that it loads by itself."""
     try:
         with open(importlib.util.cache_from_source(path), "rb") as file:
             header = file.read(8)
@@ -218,7 +232,10 @@ def _make_valid_by_content(path: str, name: str) -> None:
 
 
 def _check_ran(name: str) -> None:
-    """Compile what Python loaded by itself once more. Raises CodeError where other code ran than stands in the file."""
+    """Raises CodeError if code that Python loaded differs from its file.
+
+    The file is compiled again for the comparison.
+    """
     path, source = RAN[name]
     if compile(source, path, "exec", dont_inherit=True) != _by_python[name]:
         raise CodeError(
@@ -228,13 +245,13 @@ def _check_ran(name: str) -> None:
 
 
 def check_own() -> None:
-    """Raises CodeError where this module or the package's `__init__` is not what stands in its file."""
+    """Raises CodeError if this module or the `__init__` differs from its file."""
     for name in _by_python:
         _check_ran(name)
 
 
 def _begin_as_child() -> None:
-    """In a process that a stage started: be held to what the stage's code digest covers."""
+    """Hold a process that a stage started to the stage's code digest."""
     global _expected
     text = os.environ.get(VARIABLE)
     if text is None:

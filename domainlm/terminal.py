@@ -1,9 +1,10 @@
-"""What reaches a person's terminal, a pipe or a log file.
+"""Output to a person's terminal, a pipe or a log file.
 
-In: lines and rich renderables, in them names of files, labels, titles and error texts that strangers wrote. Out: text that
-only says something: what would steer a terminal is shown as an escape, square brackets and `:words:` stay, and one name
-makes no second line. Every command and the build log print through here, so that no command has to think of it; names
-are not escaped where they are read, because there they are paths. Streams that cannot hold a letter show its escape.
+In: lines and rich renderables, which contain names of files, labels, titles and error texts that strangers wrote.
+Out: text that cannot steer a terminal: control characters are shown as escapes, square brackets and `:words:` stay,
+and no name makes a second line. Every command and the build log print through this module, so that no command has to
+think of it. Names are not escaped where they are read, because there they are paths. A stream that cannot encode a
+letter shows its escape.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ PIPE_WIDTH = 160
 
 
 class PlainConsole(Console):
-    """A console that takes every text as it is: no markup, no emoji names, no highlighting, nothing that steers."""
+    """A console that prints every text literally.
+
+    It reads no markup, no emoji names and no control characters, and highlights nothing.
+    """
 
     def render_str(self, text: str, **options: Any) -> Text:
         options |= {"emoji": False, "markup": False, "highlight": False}
@@ -42,18 +46,27 @@ class PlainConsole(Console):
 
 
 def console(is_error: bool = False) -> Console:
-    """Standard output, or standard error. A table is not cut to a width that nobody looks at."""
+    """Standard output, or standard error.
+
+    A table that goes to a file or a pipe is not cut to a terminal's width.
+    """
     found = PlainConsole(stderr=is_error, soft_wrap=is_error)
     return found if found.is_terminal or is_error else PlainConsole(width=PIPE_WIDTH)
 
 
 def line(*parts: str | tuple[str, str]) -> Text:
-    """One line of texts, or of (text, style). A text's own line feeds are escaped, as rich would drop or follow them."""
+    """One line of texts, or of (text, style).
+
+    Line feeds within a text are escaped, because rich would drop or follow them.
+    """
     return Text.assemble(*(printable(p) if isinstance(p, str) else (printable(p[0]), p[1]) for p in parts))
 
 
 def lines_of(message: str) -> list[str]:
-    """A message's lines, all but the first set in: no name in it passes for a message of its own."""
+    """A message's lines, all but the first indented.
+
+    So a name within a message cannot look like a separate message.
+    """
     first, *others = message.rstrip("\n").split("\n")
     return [printable(first), *(f"  {printable(other)}" for other in others)]
 
@@ -64,7 +77,10 @@ def say(message: str, stream: TextIO | None = None) -> None:
 
 
 def show(answer: Any) -> None:
-    """Print an answer to standard output: a mapping as JSON, a list as lines, anything else as rich draws it."""
+    """Print an answer to standard output.
+
+    A mapping is printed as JSON, a list as lines, and anything else as rich draws it.
+    """
     if isinstance(answer, dict):
         print(json_text(answer, (sys.stdout.encoding or "utf-8").lower().startswith("utf")))
     elif isinstance(answer, list):
@@ -75,13 +91,19 @@ def show(answer: Any) -> None:
 
 
 def json_text(answer: Any, is_unicode: bool = True) -> str:
-    """Exact JSON: what steers a terminal, or is half a character, is written as JSON's own escape."""
+    """Exact JSON, safe for a terminal.
+
+    Characters that steer a terminal, and lone surrogates, are written as JSON's own escapes.
+    """
     text = json.dumps(answer, sort_keys=True, ensure_ascii=not is_unicode, indent=1)
-    # outside of strings only line feeds and blanks match or stand, and within them JSON has escaped line feeds
+    # outside of strings there are only line feeds and spaces; within strings JSON has escaped line feeds
     return STEERING.sub(lambda found: found[0] if found[0] == "\n" else json.dumps(found[0])[1:-1], text)
 
 
 def take_any_letter() -> None:
-    """Let standard output show the escape of a letter that its encoding lacks, as standard error does."""
+    """Let standard output escape letters that its encoding lacks.
+
+    Standard error does so by default.
+    """
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -1,6 +1,7 @@
 """Figures, values and names in words, the same in every command.
 
-In: seconds, bytes, values of the configuration, names that strangers gave. Out: a few characters that a person reads at a glance.
+In: seconds, bytes, values of the configuration, names that strangers gave. Out: a few characters that a person reads
+at a glance.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ STEERING = re.compile(
 
 
 def printable(text: str) -> str:
-    """A text as one line that only says something: what would steer a terminal is shown as Python writes it, `\\x1b`.
+    """A text as one line that cannot steer a terminal.
 
-    Backslashes stay single, so that paths read as they are; equal to its argument for all that people call files.
+    Characters that would steer one are shown as Python writes them, `\\x1b`. Backslashes stay single, so that paths
+    stay readable. Ordinary file names do not change.
     """
     return STEERING.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
@@ -49,7 +51,7 @@ def bytes_in_words(count: int) -> str:
 
 
 def value_in_words(value: Any) -> str:
-    """A configuration value as it is written in YAML's flow style, cut off where it is long."""
+    """A configuration value in YAML's flow style, cut if it is long."""
     text = value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
     text = " ".join(text.split())
     return text if len(text) <= MAX_VALUE_CHARS else f"{text[: MAX_VALUE_CHARS - 1]}…"

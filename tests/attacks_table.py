@@ -33,7 +33,7 @@ THREATS = (
     ),
     (
         "the corpus",
-        "change what the model learns; be refused",
+        "change what the model learns; be rejected",
         (
             "run code, read other files, stop the build of other files, or write to the terminal: readers run "
             "apart with limits, links are followed once"
@@ -42,7 +42,7 @@ THREATS = (
     (
         "the package index",
         "serve another file",
-        "be believed: the digest is declared; nothing is installed or built from what is fetched",
+        "make a build accept it: the digest is declared; nothing that is fetched is installed or built",
     ),
     (
         "the base model",
@@ -62,15 +62,19 @@ THREATS = (
     (
         "the store (its group)",
         "replace or remove objects and records",
-        "do so unseen, as far as bytes go: each is compared with its digest when it counts, and by `verify`",
+        "change bytes unnoticed: each object is compared with its digest when it is used, and by `verify`",
     ),
     (
         "the workspace",
         "change installed files",
-        "have them taken for built ones: sizes, times and digests are compared, and the right bytes put back",
+        "have them accepted as built: sizes, times and digests are compared, and the right bytes are restored",
     ),
-    ("the clock", "run ahead, back, or differ from host to host", "make a result stale: keys decide, not ages"),
-    ("the project's code", "everything that its user can", "be mistaken: the code digest is of what runs"),
+    ("the clock", "run ahead, back, or differ from host to host", "make a result stale: keys decide, not times"),
+    (
+        "the project's code",
+        "everything that its user can",
+        "run under another key: the code digest covers the code that runs",
+    ),
     ("root, the Python environment, DVC's and git's configuration", "everything", "–"),
 )
 INTRODUCTION = """\
@@ -78,34 +82,35 @@ INTRODUCTION = """\
 
 # Security
 
-What a stranger's file may do to a build, and what it may not. Each of the {rows} rows below is a test that makes the attempt:
+This page lists what a stranger's file can do to a build, and what it cannot. Each of the {rows} rows below is a test that makes the
+attempt:
 
 ```bash
-.venv/bin/pytest tests/attacks    # and tests/pipeline/test_attack_*.py, where a whole build is the point
+.venv/bin/pytest tests/attacks    # and tests/pipeline/test_attack_*.py, for attempts that need a whole build
 ```
 
-## What is promised
+## Promises
 
-- **What is fetched or read runs no code.** Corpora, models, records, archives and configuration are data: no pickle is loaded,
-  no setup script is started, no address is taken for an option; chat templates run in a sandbox.
-- **Nothing is taken for what it is not.** Every byte that comes in is compared with a digest that the configuration, an
-  inventory or a manifest declares; a record is taken only for the action whose key it holds.
-- **One bad input costs itself.** It is refused with its name and the reason, in bounded time and memory; the rest is built, and
-  what was right before stays right.
-- **Secrets stay where they are.** None is written to a stamp, a log, a record, a report or an error.
-- **Names are text.** On a terminal, in a log, in a page, in a shell's command and in dvc.yaml.
+- **Fetched and read data run no code.** Corpora, models, records, archives and configuration are data: no pickle is loaded,
+  no setup script is started, no address is read as an option; chat templates run in a sandbox.
+- **Every input is checked.** Every byte that comes in is compared with a digest that the configuration, an inventory or a manifest
+  declares; a record is accepted only for the action whose key it holds.
+- **One bad input costs only itself.** It is rejected with its name and the reason, in bounded time and memory; the rest is built,
+  and earlier results stay intact.
+- **Secrets are not passed on.** None is written to a stamp, a log, a record, a report or an error.
+- **Names are text.** This holds on a terminal, in a log, in a page, in a shell's command and in dvc.yaml.
 
-## What is not
+## No promises
 
-- **Truth.** What a corpus says is not judged. Text that is made to teach a model something (poisoning) is data like other text;
-  [policy](../how-to/policy.md), provenance and `domainlm lineage` say where it came from.
-- **Unsigned remotes.** Whoever writes to one can answer a key with other, well-formed bytes: a build does not compute again what
-  the remote answers. Use [signed records](../how-to/remote-cache.md) for anything that is shared; `domainlm check` computes again.
+- **Truth.** The statements of a corpus are not judged. Text that is written to teach a model something (poisoning) is data like
+  other text; [policy](../how-to/policy.md), provenance and `domainlm lineage` name its origin.
+- **Unsigned remotes.** Whoever writes to one can answer a key with other, well-formed bytes: a build does not compute the remote's
+  answers again. Use [signed records](../how-to/remote-cache.md) for anything that is shared; `domainlm check` computes again.
 - **The code itself.** Whoever can change the project's own code, its Snakefile, rules and profiles, or the Python environment can
   do whatever its user can. Lock files hold hashes; there is no sandbox around a stage.
-- **Other users of one store.** A group that shares a store shares trust: each member can write objects. Damage is found by digest
-  (`domainlm verify`), a forged record is not. Give a group that does not trust itself a signed remote instead of one store.
-- **Availability.** Who can write a remote or a store can also empty it; what is missing is built again.
+- **Other users of one store.** A group that shares a store shares trust: each member can write objects. Damage is detected by digest
+  (`domainlm verify`), but a forged record is not. If a group does not trust itself, give it a signed remote instead of one store.
+- **Availability.** Whoever can write to a remote or a store can also empty it; missing artifacts are built again.
 
 ## Who can write what
 
@@ -117,8 +122,8 @@ configuration, and the machine's administrator.
 ## Report a vulnerability
 
 Do not open a public issue. Use the private report of the repository's host ("Report a vulnerability" under Security), or write to
-a maintainer. Say what you can write, what happens, and the version (`domainlm --version`). A script that shows it in an empty
-project is best: it becomes a row here.
+a maintainer. Say what an attacker must be able to write, what happens, and the version (`domainlm --version`). A script that
+shows it in an empty project is best: it becomes a row here.
 
 ## Attacks
 

@@ -316,7 +316,7 @@ BORDERS = [
         append("domainlm/text/split.py", EXTRA),
     ),
     Row(
-        "a pattern of personal data, which is masked in lists of what was rejected, too",
+        "a pattern of personal data, which is masked in lists of rejected documents, too",
         "documents clean_shards relevance_model unique_shards",
         append("domainlm/text/cleaning/pii.py", EXTRA),
     ),
@@ -364,7 +364,7 @@ WORDING = [
     ),
     Row("docstring of a package", NOTHING, edit("domainlm/stages/__init__.py", r'\A"""', '"""More. ')),
     Row(
-        "every module formatted anew",
+        "every module reformatted",
         NOTHING,
         every_module(formatted_anew),
         domain="tiny",
@@ -374,7 +374,7 @@ WORDING = [
     Row("byte order mark", NOTHING, every_module(lambda text: b"\xef\xbb\xbf" + text)),
     Row("times of every module", NOTHING, touched("domainlm", "*.py")),
     Row(
-        "constant written otherwise",
+        "constant written in another form",
         NOTHING,
         edit("domainlm/raw/archives.py", r"10_000_000", "10000000"),
     ),
@@ -420,7 +420,7 @@ CONFIGURATION = [
     Row("merged_model.certificate_rows", "merged_model", knob("merged_model", "certificate_rows", "3")),
     Row("sft_dataset.max_answer_chars", "sft_dataset", knob("sft_dataset", "max_answer_chars", "200")),
     Row(
-        "sft_tokens.system_prompt, which is asked with, too",
+        "sft_tokens.system_prompt, which evaluation uses, too",
         "sft_tokens eval_results",
         knob("sft_tokens", "system_prompt", "null"),
     ),
@@ -492,7 +492,7 @@ FORM = [
         edit(CONFIG, r"stance: x", "stance: [x]"),
         given=edit(CONFIG, r"^policy: \[\]", "policy: [{where: {stance: x}, use: []}, {use: [pt, sft, evaluation]}]"),
     ),
-    Row("number written otherwise", NOTHING, knob("pt_adapter", "learning_rate", "1e-3")),
+    Row("number written in another form", NOTHING, knob("pt_adapter", "learning_rate", "1e-3")),
     Row(
         "order of keys, comments, quotes",
         NOTHING,
@@ -500,7 +500,7 @@ FORM = [
         domain="tiny",
         rebuilt=Rebuilt(),
     ),
-    Row("default left out", NOTHING, edit(CONFIG, r"  min_chars:[^\n]*\n", "")),
+    Row("default omitted", NOTHING, edit(CONFIG, r"  min_chars:[^\n]*\n", "")),
     Row(
         "default written out in the domain's file",
         NOTHING,
@@ -531,7 +531,7 @@ FORM = [
         edit("domainlm/config/pretraining.py", r"rank: int = Field\(16", "rank: int = Field(8"),
     ),
     Row(
-        "default in the model that the file leaves out",
+        "default in the model that the file omits",
         "clean_shards",
         edit("domainlm/config/cleaning.py", r"min_chars: int = Field\(40", "min_chars: int = Field(50"),
         given=edit(CONFIG, r"  min_chars:[^\n]*\n", ""),
@@ -589,7 +589,7 @@ RAW_FILES = [
     Row("permissions of a raw file", NOTHING, lambda project: (project / STYLE).chmod(0o444)),
     Row("raw file replaced by a link to it", NOTHING, replaced_by_link(STYLE)),
     Row("new raw file", "raw_corpus", append(f"{CORPUS}/new.txt", "text"), domain="tiny"),
-    Row("raw file taken away", "raw_corpus", removed(f"{CORPUS}/note0.txt"), domain="tiny"),
+    Row("raw file removed", "raw_corpus", removed(f"{CORPUS}/note0.txt"), domain="tiny"),
     Row("hidden file beside raw files", NOTHING, append("data/instruction/.new.txt", "text")),
     Row(
         "folder moved as a whole",
@@ -619,13 +619,13 @@ RAW_FILES = [
     Row("format of a fetched source", "raw_corpus", edit(CONFIG, r"format: mediawiki", "format: txt")),
     Row("digest of a fetched source", "raw_corpus", edit(CONFIG, r"(  hpo:.*?sha256: )\w{4}", r"\g<1>0000")),
     Row(
-        "file left out by a pattern",
+        "file excluded by a pattern",
         "raw_corpus",
         edit(TINY, r"local: data/tiny/corpus", "local: data/tiny/corpus, exclude: [note0.txt]"),
         domain="tiny",
     ),
     Row(
-        "pattern that leaves nothing out",
+        "pattern that excludes nothing",
         NOTHING,
         edit(TINY, r"local: data/tiny/corpus", "local: data/tiny/corpus, exclude: [none.txt]"),
         domain="tiny",

@@ -13,9 +13,9 @@ INTRODUCTION = """\
 
 # Soundness
 
-What a change builds again, and what it does not. Each row is a real change to a real tree, with its outcome for every
-artifact written down before it is run; {rows} rows, {confirmed} of them confirmed by real builds of a small domain with a
-training stage. All of them run in `make test`:
+This page shows what a change builds again, and what it does not. Each row is a real change to a real tree; its expected outcome
+for every artifact is written down before the test runs. There are {rows} rows, and {confirmed} of them are confirmed by real
+builds of a small domain with a training stage. All of them run in `make test`:
 
 ```bash
 .venv/bin/pytest tests/pipeline/test_mutations.py           # {rows} rows, by action keys
@@ -23,36 +23,37 @@ training stage. All of them run in `make test`:
 ```
 
 - **again**: the artifact's own action changes (code digest, configuration slice, versions, names of inputs).
-- **follows**: made from those, so it is built only if the bytes that it reads changed. This is
+- **follows**: the artifact is made from those, so it is built only if the bytes that it reads changed. This is
   [early cutoff](../concepts.md).
 - Every other of the {artifacts} artifacts stays the same, and is not started.
-- **real build**: what was built up to which target, and whose bytes changed. "nothing started" means no job at all.
+- **real build**: the target of a real build, and the artifacts whose bytes changed. "nothing started" means no job at all.
 
-"Below" is by this graph, the default configuration's:
+"Below" refers to this graph of the default configuration:
 
 ```text
 {graph}
 ```
 
 The suite is tested, too: the code digest, the configuration slice and the list of distributions are broken on purpose,
-and rows fail (`test_rows_notice_what_is_broken`). That the stage table names every library which a stage's code imports,
-and that a stage reads no more of the configuration than its slice, tests/pipeline/test_table.py compares with the code.
+and rows fail (`test_rows_notice_what_is_broken`). tests/pipeline/test_table.py compares the stage table with the code: the table
+must name every library that a stage's code imports, and a stage must read no more of the configuration than its slice.
 
-A table holds what was thought of. A random walk tries what was not: edits of knobs, raw files and code (some that keep size
-and time), failed and killed jobs, runs that overtake each other, looks during builds, clocks ahead and behind, `dvc checkout`,
-damaged and removed files of workspace and store, collections, a moved project, one after another in one tiny project. After each
-step the plain command is compared with a build of the same files from nothing, in another folder, over an empty store; a look
-may change no file; the plain command once more builds nothing. The first divergence is shrunk to the steps that are enough for
-it, and stays as a test (tests/walk/regressions.py). `make test` walks 10 steps, `make test_long` 200, from seeds that
-tests/walk/test_walk.py names (`WALK_SEED`, `WALK_STEPS`: others):
+A table covers only the changes that its authors thought of. A random walk looks for others in one tiny project. It edits knobs, raw
+files and code (some edits keep size and time); it lets jobs fail and kills them, lets runs overtake each other, and looks at the
+project during builds; it sets clocks ahead and back, runs `dvc checkout`, damages and removes files of workspace and store,
+collects garbage, and moves the project. After each step, the result of the plain command is compared with a build of the same files
+from nothing, in another folder, over an empty store. A look must change no file, and a second plain command must build nothing. The
+first divergence is reduced to the steps that suffice to reproduce it, and stays as a test (tests/walk/regressions.py). `make test`
+walks 10 steps and `make test_long` 200, from the seeds in tests/walk/test_walk.py (`WALK_SEED` and `WALK_STEPS` choose others):
 
 ```bash
 .venv/bin/python benchmarks/random_walk.py 2000 1 --jobs 2   # steps, seed
 ```
 
-Not in any key, by decision: the device, the processor's instruction set, threads, processes (`action.json` says where it
-was built); and libraries that only other libraries import, whose versions the lock files fix. An installed artifact that
-is written to with its time put back is found by `domainlm verify`, not by the next build: its links share one inode's time.
+Some facts are in no key, by decision: the device, the processor's instruction set, threads and processes (`action.json` records
+where an artifact was built); and libraries that only other libraries import, whose versions the lock files fix. If somebody writes to
+an installed artifact and restores its time, `domainlm verify` detects it, but the next build does not: the artifact's links share
+one inode's time.
 """
 
 

@@ -129,7 +129,7 @@ def test_a_defect_exits_3_with_its_trace_in_the_log(run: Run, tmp_path: Path) ->
     assert done.returncode == 3
     log = (tmp_path / "x.log").read_text(encoding="utf-8")
     assert "KeyError: '" in log
-    assert "issue tracker, with the file x.log and what `python -m domainlm doctor --json` prints" in log
+    assert "issue tracker, with the file x.log and the output of `python -m domainlm doctor --json`" in log
     assert builds(tmp_path)[0]["outcome"] == "failed"
 
 

@@ -22,6 +22,7 @@ from domainlm.workflow.rules import rule_files
 
 PACKAGE = PACKAGE_ROOT / "domainlm"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+MAX_FIRST_LINE_WORDS = 12
 ARTIFACTS = [stage.name for stage in STAGES]
 # without those that the default domain does without (tests/workflow/test_dvc.py has a domain with them)
 DEFAULT_ARTIFACTS = [stage.name for stage in STAGES if is_part(stage, resolve(PACKAGE_ROOT, {}))]
@@ -207,6 +208,18 @@ def test_importing_every_stage_leaves_torch_out() -> None:
     code += "print(sorted({'torch', 'transformers', 'peft', 'lm_eval', 'datasets', 'pyarrow'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=PACKAGE_ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_docstrings_begin_with_a_short_line() -> None:
+    # the rooms that are not reworded yet
+    longer = ("builder/", "config/", "pipeline/", "sources/", "workflow/", "text/reading/html_", "stages/corpus_split")
+    for module in MODULES:
+        if module.relative_to(PACKAGE).as_posix().startswith(longer):
+            continue
+        for node in ast.walk(tree_of(module)):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (text := ast.get_docstring(node)):
+                first = text.partition("\n")[0]
+                assert len(first.split()) <= MAX_FIRST_LINE_WORDS, f"{module}: {first}"
 
 
 def test_modules_have_a_docstring_and_stay_short() -> None:

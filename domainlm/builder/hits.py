@@ -51,8 +51,8 @@ def remote_hit(build: Build, remote: Remote) -> Recorded | None:
         say_once(
             build.project,
             "unsigned_said",
-            f"{remote} is taken as it is, unsigned: what is installed from there is decided by {others}; set {TRUSTED_VARIABLE} to "
-            "take only what somebody you know has signed (docs/how-to/remote-cache.md)",
+            f"{remote} is accepted unsigned: {others} can change what is installed from there; set {TRUSTED_VARIABLE} to "
+            "accept only records that are signed with a key that you know (docs/how-to/remote-cache.md)",
             log,
         )
     return found

@@ -61,7 +61,7 @@ def load_code(project: Path, stamp: Stamp, store: Store) -> StageCode:
     by_name = [place for place in ran.reached_by_name(stage.modules) if not (stage.package_data and OWN_FILE in place)]
     if by_name:
         raise StageError(
-            f"{by_name[0]} gets at code or files otherwise than by an import statement, so no code digest covers what it takes; "
+            f"{by_name[0]} loads code or reads files other than by an import statement, so no code digest covers them; "
             "import it by its name, declare it as `launched` or `package_data` in domainlm/pipeline/table.py, or do without"
         )
     data = package_data_files(stage)

@@ -1,4 +1,4 @@
-"""`domainlm build`: what the rules call."""
+"""The command `domainlm build`, which the rules call."""
 
 from __future__ import annotations
 
@@ -19,20 +19,25 @@ def build(
     artifact: Annotated[str, typer.Argument(help="Artifact to build, as in artifacts/<domain>/<artifact>.")],
     domain: Annotated[str, typer.Option(help="Domain whose stamps were written.")] = DEFAULT_DOMAIN,
     shard: Annotated[str | None, typer.Option(help="Shard number (four digits) of a sharded artifact.")] = None,
-    stamp: Annotated[Path | None, typer.Option(help="Stamp file (default: the one that snakemake wrote).")] = None,
+    stamp: Annotated[Path | None, typer.Option(help="Stamp file (default: the one that Snakemake wrote).")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads to use.")] = 1,
     micro_batch_rows: Annotated[int, typer.Option(min=1, help="Rows in one forward pass.")] = 1,
     checkpoint_seconds: Annotated[float, typer.Option(help="Seconds between checkpoints in training.")] = 60.0,
-    log_file: Annotated[Path | None, typer.Option("--log", help="File that gets the log lines too.")] = None,
+    log_file: Annotated[Path | None, typer.Option("--log", help="File that the log lines are also written to.")] = None,
     as_needed: Annotated[
-        bool, typer.Option(help="Leave bytes in the remote unless the run was asked for this artifact (the rules).")
+        bool,
+        typer.Option(help="Leave the bytes in the remote unless the run requests this artifact (used by the rules)."),
     ] = False,
     parent: Annotated[
-        int | None, typer.Option(help="Process to end with (default: the one that started this one).")
+        int | None,
+        typer.Option(help="Number of the process whose end also ends this one (default: the one that started it)."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
-    """Build one artifact whose inputs are built. Restores it where its action is known; safe to call by hand."""
+    """Build one artifact whose inputs are built.
+
+    It is restored if its action is known. The command is safe to call by hand.
+    """
     from domainlm.builder.history import recorded_build
     from domainlm.builder.requested import is_requested
     from domainlm.commands.progress import Reporter
@@ -47,7 +52,7 @@ def build(
     check_artifact(artifact)
     end_tidily_on_sigterm()
     die_with_parent(parent)
-    # libraries announce changes of their own that no user of ours can act on
+    # libraries announce changes that no user of domainlm can act on
     warnings.simplefilter("ignore", FutureWarning)
     # a stamp says all that a build needs
     project = Path.cwd() if stamp is not None else project_folder()
@@ -87,9 +92,9 @@ def build(
 
 
 def how_to_report(log_file: Path | None) -> str:
-    """What somebody who met a defect is asked to do."""
+    """The request to report a defect, for the person who met it."""
     log = "these lines" if log_file is None else f"the file {log_file}"
     return (
         "No configuration and no input should end like this. Please report it in the project's issue tracker, with"
-        f" {log} and what `python -m domainlm doctor --json` prints; look through both for what is private first."
+        f" {log} and the output of `python -m domainlm doctor --json`; first check both for private data."
     )

@@ -1,4 +1,4 @@
-"""`verify`, `check` and `doctor`: are the bytes right, does a rebuild give them again, is this machine fit."""
+"""The commands `verify`, `check` and `doctor`: bytes, rebuilds, the machine."""
 
 from __future__ import annotations
 
@@ -25,14 +25,19 @@ from domainlm.terminal import say, show
 
 def verify(
     artifact: Annotated[
-        str | None, typer.Argument(help="Installed artifact whose files are read (default: every object and record).")
+        str | None, typer.Argument(help="Installed artifact whose files are read (default: all objects and records).")
     ] = None,
     domain: DomainOption = None,
     threads: ThreadsOption = None,
-    again: Annotated[bool, typer.Option("--again", help="Do not go on with an interrupted run; start anew.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Do not continue an interrupted run; start from the beginning.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Read the bytes: are they what their digests say? What is damaged is put aside, and the next build heals it."""
+    """Compare all bytes with their digests.
+
+    Damaged files are quarantined, and the next build replaces them.
+    """
     from domainlm.commands.progress import Reporter
     from domainlm.config.resolve import default_domain
     from domainlm.store.integrity import VerifyRunning
@@ -67,7 +72,10 @@ def check(
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Build an artifact once more, without the cache, and compare: same bytes, or what differs first, and why."""
+    """Build again, and compare the bytes.
+
+    The artifact is built without the cache. The report names the first difference and its reason.
+    """
     from domainlm.commands.progress import Reporter
     from domainlm.contract import Resources
     from domainlm.upkeep.check import as_json as check_json
@@ -88,17 +96,23 @@ def check(
 
 def doctor(
     hollow: Annotated[
-        bool, typer.Option("--hollow", help="Only look for hollow artifacts that a dvc.lock records (the git hooks).")
+        bool,
+        typer.Option(
+            "--hollow", help="Only look for hollow artifacts that a dvc.lock records (used by the git hooks)."
+        ),
     ] = False,
     hook: Annotated[
         str | None, typer.Option(help="With --hollow: the git hook that asks, pre-commit or pre-push.", hidden=True)
     ] = None,
     install_hooks: Annotated[
-        bool, typer.Option("--install-hooks", help="Install git hooks that refuse to commit or push one.")
+        bool, typer.Option("--install-hooks", help="Install git hooks that refuse to commit or push a hollow artifact.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Is this machine fit for a build, and what is missing? Exits with 1 where something is."""
+    """Check whether this machine is fit.
+
+    It lists everything that a build needs and that is missing, and exits with 1 if anything is.
+    """
     from domainlm.upkeep.doctor import examine
     from domainlm.upkeep.hooks import install_hooks as install
     from domainlm.upkeep.hooks import recorded_hollow, versions_of_hook

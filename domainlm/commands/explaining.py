@@ -1,4 +1,4 @@
-"""`plan`, `why`, `lineage` and `trace`: what a run would do, what changed, what an artifact was made from, what became of a file."""
+"""The commands `plan`, `why`, `lineage` and `trace`; they change nothing."""
 
 from __future__ import annotations
 
@@ -20,12 +20,16 @@ from domainlm.terminal import show
 
 
 def plan(
-    artifact: Annotated[str, typer.Argument(help="Artifact that a run would be asked for.")] = LAST_ARTIFACT,
+    artifact: Annotated[str, typer.Argument(help="Target of the run.")] = LAST_ARTIFACT,
     domain: DomainOption = None,
     settings: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """What a run would restore, fetch and build; why; and what it costs by measured history. Changes nothing."""
+    """Predict the work and the cost of a run.
+
+    It lists the artifacts that the run would restore, fetch or build, with reasons and measured costs. It changes
+    nothing.
+    """
     from domainlm.explain.plan import make_plan, render
 
     check_artifact(artifact)
@@ -41,7 +45,10 @@ def why(
     settings: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """What differs between an artifact now and its last build: knobs, functions, files, versions. Changes nothing."""
+    """Explain why an artifact would be rebuilt.
+
+    It lists the differences from the last build: knobs, functions, files, versions. It changes nothing.
+    """
     from domainlm.explain.why import make_why, render
 
     check_artifact(artifact)
@@ -56,7 +63,10 @@ def lineage(
     domain: DomainOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Everything an artifact was made from: raw files and licences, base model, code, versions, platform."""
+    """List everything behind an artifact.
+
+    That is raw files and licences, base model, code, versions and platform.
+    """
     from domainlm.config.resolve import default_domain
     from domainlm.explain.lineage import make_lineage, render
 
@@ -68,11 +78,15 @@ def lineage(
 
 
 def trace(
-    file: Annotated[str, typer.Argument(help="File or folder of the project, or SOURCE:PATH as the inventory has it.")],
+    file: Annotated[str, typer.Argument(help="File or folder of the project, or SOURCE:PATH as in the inventory.")],
     domain: DomainOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Why is this file not in? What every stage did with it, by which rule, and where each of its pieces ended."""
+    """Show the fate of a file in every stage.
+
+    It explains why the file is, or is not, in the dataset: each stage, each rule, and where each piece of the file
+    ended.
+    """
     from domainlm.config.resolve import default_domain, resolve
     from domainlm.explain.trace import make_trace
     from domainlm.explain.trace_words import render

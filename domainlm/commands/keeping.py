@@ -1,4 +1,4 @@
-"""`gc`, `push` and `pull`: what the store keeps, sends and fetches."""
+"""The commands `gc`, `push` and `pull`, which collect, send and fetch."""
 
 from __future__ import annotations
 
@@ -21,25 +21,31 @@ from domainlm.terminal import console, say, show
 
 
 def gc(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go; change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report what would be removed; change nothing.")] = False,
     keep_days: Annotated[
-        float, typer.Option(min=0.0, help="Keep what was built or installed less than this many days ago.")
+        float, typer.Option(min=0.0, help="Keep all that was built or installed less than this many days ago.")
     ] = 14.0,
     max_size: Annotated[
-        str | None, typer.Option(help="Then take the least recently used until the store holds this, as in 50G.")
+        str | None,
+        typer.Option(
+            help="Then remove the least recently used until the store is no larger than this, for example 50G."
+        ),
     ] = None,
     pin: Annotated[
-        str | None, typer.Option(help="Collect nothing; keep this installed artifact, under --name.")
+        str | None, typer.Option(help="Collect nothing; pin this installed artifact under --name, so that it is kept.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the pin.")] = None,
-    unpin: Annotated[str | None, typer.Option(help="Collect nothing; take the pin of this name away.")] = None,
+    unpin: Annotated[str | None, typer.Option(help="Collect nothing; remove the pin of this name.")] = None,
     list_pins: Annotated[bool, typer.Option("--list-pins", help="Collect nothing; list the pins.")] = False,
     domain: Annotated[
         str | None, typer.Option(help="Domain of the artifact to pin (default: the default domain).")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Collect what no workspace, pin, dvc.lock or running build needs any more; or keep an artifact by a pin."""
+    """Collect garbage, or pin an artifact.
+
+    It removes everything that no workspace, pin, dvc.lock file or running build needs.
+    """
     from dataclasses import asdict
 
     from domainlm.config.errors import ConfigurationError
@@ -66,7 +72,7 @@ def gc(
     try:
         if pin is not None and name is not None:
             made = pin_artifact(project, domain or default_domain(project), pin, name)
-            pinned = f"pinned {pin} as {name}: {len(made.keys)} records stay"
+            pinned = f"pinned {pin} as {name}: {len(made.keys)} records are kept"
             show([json.dumps(asdict(made)) if as_json else pinned])
         elif unpin is not None:
             remove_pin(root, unpin)
@@ -75,7 +81,7 @@ def gc(
             pins, torn = read_pins(root)
             show([json.dumps([asdict(found) for found in pins])]) if as_json else print_pins(pins, console())
             for file in torn:
-                say(f"{file} is torn; take it away with: domainlm gc --unpin {file.stem}")
+                say(f"{file} is torn; remove it with: domainlm gc --unpin {file.stem}")
             if torn:
                 raise typer.Exit(1)
         else:
@@ -96,7 +102,10 @@ def gc(
 
 
 def folder_with_store() -> Path:
-    """The current folder, where it is a project or a store is found from it. Exits with 2 elsewhere: it has nothing to collect."""
+    """The current folder, if it is a project or finds a store.
+
+    Exits with 2 elsewhere, because there is nothing to collect.
+    """
     from domainlm.store.location import store_folder
 
     # where there is no current folder, project_folder says so
@@ -108,12 +117,17 @@ def folder_with_store() -> Path:
 
 
 def push(
-    artifacts: Annotated[list[str] | None, typer.Argument(help="Artifacts to send (default: all installed).")] = None,
+    artifacts: Annotated[
+        list[str] | None, typer.Argument(help="Artifacts to send (default: all that are installed).")
+    ] = None,
     domain: DomainOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent; send nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report what would be sent; send nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Send installed artifacts to the remote cache. Exits with 1 where it holds other bytes from a like platform."""
+    """Send installed artifacts to the remote cache.
+
+    Exits with 1 if it has other bytes from the same kind of platform.
+    """
     from domainlm.config.resolve import default_domain
     from domainlm.upkeep.push_pull import push as push_artifacts
 
@@ -129,13 +143,16 @@ def push(
 
 def pull(
     artifacts: Annotated[
-        list[str] | None, typer.Argument(help="Artifacts to bring (default: all hollow ones).")
+        list[str] | None, typer.Argument(help="Artifacts to fetch (default: all hollow ones).")
     ] = None,
     domain: DomainOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be fetched; fetch nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report what would be fetched; fetch nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Fetch the bytes of hollow artifacts, or of those named, from the remote cache. Builds nothing."""
+    """Fetch bytes from the remote cache.
+
+    It fetches those of all hollow artifacts, or of the named ones, and builds nothing.
+    """
     from domainlm.config.resolve import default_domain
     from domainlm.upkeep.push_pull import pull_hollow, pull_named
 

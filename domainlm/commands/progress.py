@@ -1,8 +1,8 @@
-"""Progress that a person can follow, on a terminal and in a log.
+"""Progress for a person, on a terminal and in a log.
 
-In: `progress(done, total, figures)` calls of a stage, and its log lines. Out: on a terminal a live bar with the
-figures; elsewhere a line every 30 seconds, and always the last one. Everything but the bar goes to the build's own
-log file as well.
+In: `progress(done, total, figures)` calls of a stage, and its log lines. Out: on a terminal, a live bar with the
+figures; elsewhere, a line every 30 seconds, and always the last one. Everything but the bar is also written to the
+build's log file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ LINE_EVERY_SECONDS = 30.0
 
 
 def describe(figures: Mapping[str, float]) -> str:
-    """'loss 2.31 · 341 tokens/s · 2:10 left' from figures with units in their names."""
+    """'loss 2.31 · 341 tokens/s · 2:10 left' from named figures.
+
+    The names end in units.
+    """
     parts = []
     for name, value in figures.items():
         if name == "seconds_left":
@@ -38,7 +41,10 @@ def describe(figures: Mapping[str, float]) -> str:
 
 
 class Reporter:
-    """Prints one build's progress and log lines; a context manager, because a live bar must be taken down."""
+    """Prints one build's progress and log lines.
+
+    It is a context manager, because a live bar must be removed at the end.
+    """
 
     def __init__(self, name: str, log_file: Path | None) -> None:
         self.name = printable(name)
@@ -74,13 +80,16 @@ class Reporter:
             self._go_on_without_file(error)
 
     def _go_on_without_file(self, error: OSError) -> None:
-        """A log that cannot be written (a full disk) ends no build, and hides no error of one."""
+        """Continue on the terminal alone.
+
+        An unwritable log ends no build and hides no error of one.
+        """
         if self._file is not None:
             # closing writes what is left, which fails again
             with suppress(OSError):
                 self._file.close()
             self._file = None
-        self._print(f"the log file cannot be written ({error}); what follows is printed here only")
+        self._print(f"the log file cannot be written ({error}); further lines are printed here only")
 
     def _print(self, message: str) -> None:
         # above the bar, where there is one
@@ -88,7 +97,7 @@ class Reporter:
             self._console.print(each)
 
     def log(self, message: str) -> None:
-        # of libraries' errors and traces too, which may quote an address with a password, or a variable of the environment
+        # errors and traces of libraries pass here too; they may quote an address with a password, or an environment variable
         message = without_secrets(message)
         self._print(message)
         self._write(message)

@@ -1,4 +1,4 @@
-"""What the commands have in common: options, overrides, the project's folder, errors as exit codes."""
+"""Parts of all commands: options, overrides, the project's folder, exit codes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from domainlm.terminal import say
 if TYPE_CHECKING:
     from domainlm.pipeline.stamp import Stamp
 
-# what a folder has that is a project
+# the file that makes a folder a project
 PROJECT_FILE = "config/config.yaml"
 
 
 def parse_overrides(settings: list[str]) -> dict[str, Any]:
-    """Overrides of `--set 'section={knob: value}'`, written as for Snakemake's --config. Raises ConfigurationError."""
+    """Values of `--set 'section={knob: value}'`.
+
+    The syntax is that of Snakemake's --config. Raises ConfigurationError.
+    """
     from domainlm.config.errors import ConfigurationError
     from domainlm.config.resolve import load_yaml
 
@@ -36,7 +39,7 @@ def parse_overrides(settings: list[str]) -> dict[str, Any]:
 
 
 def check_artifact(artifact: str) -> None:
-    """Exits with 2 for a name that no stage has."""
+    """Exits with 2 if no stage has this name."""
     from domainlm.pipeline.table import BY_NAME
 
     if artifact not in BY_NAME:
@@ -46,7 +49,7 @@ def check_artifact(artifact: str) -> None:
 
 @contextmanager
 def _naming_current_folder() -> Iterator[None]:
-    """Exits with 2 where the current folder was removed, or this user may not read it."""
+    """Exits with 2 if the current folder was removed or is unreadable."""
     try:
         yield
     except FileNotFoundError:
@@ -58,9 +61,10 @@ def _naming_current_folder() -> Iterator[None]:
 
 
 def project_folder(is_record_enough: bool = False) -> Path:
-    """The current folder. Exits with 2 where it is no project, and says which folder above it is one.
+    """The current folder, if it is a project.
 
-    is_record_enough: whether what DVC and git recorded is all that is asked for, so that only a project above it is in the way.
+    Else exits with 2, and names the project above it. is_record_enough: whether the records of DVC and git suffice;
+    then the folder is refused only if a project lies above it.
     """
     with _naming_current_folder():
         here = Path.cwd()
@@ -75,15 +79,16 @@ def project_folder(is_record_enough: bool = False) -> Path:
 
 
 def project_above(folder: Path) -> Path | None:
-    """The nearest folder above that is a project."""
+    """The nearest project among the folders above."""
     return next((parent for parent in folder.parents if (parent / PROJECT_FILE).is_file()), None)
 
 
 @contextmanager
 def named_errors(is_store_needed: bool = True) -> Iterator[None]:
-    """Turns errors that name their fix into a line and an exit code: 2 for configuration, 3 for what failed.
+    """Turn errors that name their fix into an exit code.
 
-    is_store_needed: whether a store that is closed to this user is one of them from the start.
+    The message is printed. The code is 2 for the configuration and 3 for a failure. is_store_needed: whether a store
+    that is closed to this user is an error from the start.
     """
     from domainlm.config.errors import ConfigurationError
     from domainlm.contract import StageError
@@ -95,7 +100,7 @@ def named_errors(is_store_needed: bool = True) -> Iterator[None]:
     try:
         with _naming_current_folder():
             here = Path.cwd()
-            # looked at first: what cannot be read of it is not a matter of the store
+            # checked first, because an unreadable project is no fault of the store
             (here / PROJECT_FILE).exists()
         with naming_refusals(store_folder(here), is_store_needed):
             yield
@@ -103,7 +108,7 @@ def named_errors(is_store_needed: bool = True) -> Iterator[None]:
         say(without_secrets(str(error)))
         raise typer.Exit(2 if isinstance(error, ConfigurationError) else 3) from None
     except BrokenPipeError:
-        # who reads the answer has read enough
+        # the reader of the output has closed its end
         raise
     except OSError as error:
         # with the file's name and the system's reason: a full disk, a folder that is closed to this user
@@ -112,7 +117,7 @@ def named_errors(is_store_needed: bool = True) -> Iterator[None]:
 
 
 def present_stamps(domain: str | None, settings: list[str]) -> list[Stamp]:
-    """Stamps of the configuration as it is now, in memory. Raises ConfigurationError."""
+    """Stamps of the present configuration, in memory only. Raises ConfigurationError."""
     from domainlm.config.resolve import resolve
     from domainlm.pipeline.stamps import make_stamps
 
@@ -122,7 +127,7 @@ def present_stamps(domain: str | None, settings: list[str]) -> list[Stamp]:
 
 
 def _checked_domain(name: str | None) -> str | None:
-    """A domain's name, before any path is made of it."""
+    """A domain's name, checked before it becomes part of a path."""
     from domainlm.config.resolve import checked_domain
 
     with named_errors():

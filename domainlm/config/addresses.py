@@ -58,9 +58,7 @@ def _member(name: str) -> str:
             "../ at its beginning, no //, no \\"
         )
     if any(unicodedata.category(letter) in _UNPRINTABLE for letter in name):
-        raise ValueError(
-            "expected the path of one file inside the archive; it holds a control character: take that out"
-        )
+        raise ValueError("expected the path of one file inside the archive; it holds a control character: remove it")
     return name
 
 
@@ -89,7 +87,7 @@ def _address(url: str) -> str:
         raise ValueError("url must begin with http:// or https://; name a file by local instead")
     if not _ADDRESS.fullmatch(url):
         raise ValueError(
-            "expected an address of ASCII letters, digits and the marks of RFC 3986; percent-encode the rest (a blank is %20, a "
+            "expected an address of ASCII letters, digits and the marks of RFC 3986; percent-encode the rest (a space is %20, a "
             "host's letters are its xn-- name)"
         )
     try:
@@ -113,25 +111,24 @@ class Fetch(Strict):
     version: Annotated[str, AfterValidator(_exact_version)] | None = Field(
         None, description="exact version of the distribution"
     )
-    kind: Literal["wheel", "sdist"] = Field("wheel", description="which kind of distribution file to download")
+    kind: Literal["wheel", "sdist"] = Field("wheel", description="kind of distribution file to download")
     url: Annotated[str, AfterValidator(_address)] | None = Field(
         None, description="http or https address of the file, instead of a package; a login for it goes into ~/.netrc"
     )
     member: Annotated[str, AfterValidator(_member)] | None = Field(
-        None, description="the one file inside to keep (null: keep the whole archive, read members from it)"
+        None,
+        description="the one file of the archive to keep (null: the whole archive is kept, and its members are read)",
     )
-    sha256: Sha256 = Field(description="digest of the member, or of the archive (or single file) where member is null")
+    sha256: Sha256 = Field(description="digest of the member, or of the archive (or single file) if member is null")
 
     @model_validator(mode="after")
     def _one_address(self) -> Fetch:
         if (self.package is None) == (self.url is None) or (self.package is None) != (self.version is None):
             raise ValueError("a fetch needs either package and version, or url")
         if self.kind == "sdist" and self.url is not None:
-            raise ValueError("kind is for packages; leave it out beside url")
+            raise ValueError("kind is for packages; omit it beside url")
         if self.kind == "sdist" and self.member is not None:
-            raise ValueError(
-                "an sdist is pinned as a whole: leave member out, declare the archive's sha256, use include"
-            )
+            raise ValueError("an sdist is pinned as a whole: omit member, declare the archive's sha256, use include")
         return self
 
 

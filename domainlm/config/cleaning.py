@@ -36,10 +36,10 @@ class PersonalData(Strict):
     phone: Treatment = Field("keep", description="phone numbers, international and of China and North America")
     ip: Treatment = Field("keep", description="public IP addresses")
     chinese_id: Treatment = Field(
-        "keep", description="Chinese identity numbers of 18 characters, with a right check digit"
+        "keep", description="Chinese identity numbers of 18 characters, with a valid check digit"
     )
     mobile: Treatment = Field("keep", description="Chinese mobile numbers")
-    bank_card: Treatment = Field("keep", description="bank card numbers, with a right check digit")
+    bank_card: Treatment = Field("keep", description="bank card numbers, with a valid check digit")
 
 
 class WordList(Strict):
@@ -50,45 +50,44 @@ class WordList(Strict):
         description="UTF-8 text file, relative to the project: one word or phrase a line, # begins a comment",
         json_schema_extra={"format": "path"},
     )
-    words: list[str] = Field([], description="words or phrases; in addition to those of the file")
+    words: list[str] = Field([], description="words or phrases, in addition to those of the file")
     treatment: Treatment = Field("drop", description="keep (count only), mask, or drop the document")
-    min_matches: int = Field(1, ge=1, description="drop: fewest matches in a document")
+    min_matches: int = Field(1, ge=1, description="drop: minimum number of matches in a document")
 
 
 class CleanShards(Strict):
     min_chars: int = Field(40, ge=0, description="shorter documents are rejected, in characters")
     max_chars: int = Field(200_000, ge=1, description="longer documents are rejected, in characters")
-    min_letter_share: Share = Field(0.5, description="least share of letters among visible characters")
-    max_repeated_line_share: Share = Field(0.3, description="largest share of duplicate lines")
-    max_top_word_share: Share = Field(0.3, description="largest share of one word among all words (from 20 words)")
+    min_letter_share: Share = Field(0.5, description="minimum share of letters among visible characters")
+    max_repeated_line_share: Share = Field(0.3, description="maximum share of duplicate lines")
+    max_top_word_share: Share = Field(0.3, description="maximum share of one word among all words (from 20 words on)")
     quality: list[QualitySet] = Field(
-        [], description="rule sets: gopher_repetition, gopher_quality, c4, fineweb, as published; chinese, ours"
+        [],
+        description="rule sets: gopher_repetition, gopher_quality, c4, fineweb (as published); chinese (written for domainlm)",
     )
     quality_thresholds: dict[QualityRule, float | None] = Field(
-        {}, description="thresholds that replace published ones, by rule (null: the rule is off)"
+        {}, description="thresholds that replace the published ones, by rule (null: the rule is off)"
     )
-    is_mojibake_repaired: bool = Field(
-        True, description="decode lines again that were decoded by the wrong character set"
-    )
+    is_mojibake_repaired: bool = Field(True, description="repair lines that were decoded by the wrong character set")
     has_ascii_width: bool = Field(
-        False, description="full-width letters, digits and signs become ASCII (not Chinese punctuation)"
+        False, description="convert full-width letters, digits and signs to ASCII (not Chinese punctuation)"
     )
     script: Literal["keep", "simplified", "traditional"] = Field(
         "keep", description="script that Chinese text is converted to"
     )
     repeated_lines: Literal["keep", "drop"] = Field(
-        "keep", description="lines and blocks that stand in the document before"
+        "keep", description="treatment of lines and blocks that repeat earlier ones of the document: keep, drop"
     )
     languages: list[Annotated[str, Field(pattern=r"^([a-z]{2}|und)$")]] = Field(
-        [], description="languages that are kept, ISO 639-1; und: cannot be told ([]: all)"
+        [], description="languages to keep, ISO 639-1; und: not detected ([]: all)"
     )
-    min_han_share: Share = Field(0.0, description="least share of Han characters among the letters")
-    max_han_share: Share = Field(1.0, description="largest share of Han characters among the letters")
+    min_han_share: Share = Field(0.0, description="minimum share of Han characters among the letters")
+    max_han_share: Share = Field(1.0, description="maximum share of Han characters among the letters")
     personal_data: PersonalData = Field(
-        PersonalData(), description="what is done with personal data, by kind: keep, mask, drop"
+        PersonalData(), description="treatment of personal data, by kind: keep, mask, drop"
     )
-    secrets: Treatment = Field("keep", description="what is done with keys, tokens and passwords: keep, mask, drop")
-    word_lists: dict[Name, WordList] = Field({}, description="lists of words by which documents are dropped or masked")
+    secrets: Treatment = Field("keep", description="treatment of keys, tokens and passwords: keep, mask, drop")
+    word_lists: dict[Name, WordList] = Field({}, description="word lists by which documents are dropped or masked")
 
     @model_validator(mode="after")
     def _thresholds_of_chosen_sets(self) -> CleanShards:

@@ -54,12 +54,13 @@ from domainlm.config.text import (
 
 class DomainConfig(Strict):
     domain: Name = Field(DEFAULT_DOMAIN, description="name of the domain: the folder under artifacts/")
-    extends: Name | None = Field(None, description="domain file whose values this one starts from")
+    extends: Name | None = Field(None, description="domain file that this one inherits values from")
     language: Literal["en", "zh"] = Field("en", description="main language of the corpus")
     seed: int = Field(17, ge=0, description="seed of every random choice")
     sources: dict[Name, Source] = Field(default_factory=dict, description="external texts and models, by name")
     policy: list[PolicyRule] = Field(
-        [], description="which labels may be used for what; the first rule that matches decides ([]: the role decides)"
+        [],
+        description="rules that decide by label how documents may be used; the first match decides ([]: the role decides)",
     )
     raw_corpus: RawCorpus = RawCorpus()
     base_model: BaseModelConfig = BaseModelConfig()

@@ -15,7 +15,7 @@ class EvalResults(Strict):
     max_new_tokens: int = Field(128, ge=1, description="longest generated answer, in tokens")
     max_general_tokens: int = Field(8_000, ge=1, description="tokens scored of each general or evaluation text")
     bootstrap_samples: int = Field(2000, ge=100, description="resamples behind each interval")
-    compare: list[Name] = Field([], description="domains whose built results are compared with this one's")
+    compare: list[Name] = Field([], description="domains whose built results are compared with those of this domain")
 
 
 class EvalReport(Strict):

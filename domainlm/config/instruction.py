@@ -35,8 +35,12 @@ Date = Annotated[
 
 
 class SftDataset(Strict):
-    max_documents: int | None = Field(150, ge=1, description="training documents to ask about (null: all)")
-    max_questions_per_document: int = Field(4, ge=1, le=5, description="questions derived from one document")
+    max_documents: int | None = Field(
+        150, ge=1, description="training documents that questions are derived from (null: all)"
+    )
+    max_questions_per_document: int = Field(
+        4, ge=1, le=5, description="maximum number of questions derived from one document"
+    )
     max_answer_chars: int = Field(320, ge=20, description="answers end at a sentence within this many characters")
 
 
@@ -47,7 +51,7 @@ class SftTokens(Strict):
     )
     template_date: Date | None = Field(
         "2024-07-26",
-        description="date that a chat template is told where it asks for today's (null: a template that asks is refused)",
+        description="date that a chat template receives as today's (null: a template that asks for it is refused)",
     )
 
 

@@ -27,7 +27,9 @@ class Training(Strict):
     weight_decay: float = Field(0.0, ge=0, description="AdamW weight decay of the adapter")
     max_grad_norm: float = Field(1.0, gt=0, description="gradient norm above which gradients are scaled down")
     precision: Literal["bfloat16", "float32"] = Field("float32", description="compute precision (adapters stay fp32)")
-    max_validation_rows: int = Field(16, ge=1, description="validation rows that the loss to choose by is computed on")
+    max_validation_rows: int = Field(
+        16, ge=1, description="maximum number of rows that the validation loss is computed on"
+    )
 
 
 class PtAdapter(Training):
@@ -36,9 +38,9 @@ class PtAdapter(Training):
 
 class MergedModel(Strict):
     dtype: Literal["bfloat16", "float32"] = Field("bfloat16", description="precision the merged model is stored in")
-    certificate_rows: int = Field(4, ge=1, description="validation rows that the certificate compares on")
-    max_kl: float = Field(5e-4, gt=0, description="largest mean KL divergence to base + adapter, nats per token")
-    max_nll_difference: float = Field(5e-3, gt=0, description="largest difference of mean NLL, nats per token")
+    certificate_rows: int = Field(4, ge=1, description="validation rows on which the certificate compares the models")
+    max_kl: float = Field(5e-4, gt=0, description="maximum mean KL divergence to base + adapter, nats per token")
+    max_nll_difference: float = Field(5e-3, gt=0, description="maximum difference of mean NLL, nats per token")
 
 
 class PtTokensSlice(Slice):

@@ -245,7 +245,7 @@ def check_roles(config: DomainConfig) -> None:
         raise ConfigurationError(f"{where}: none has role corpus; add a folder: NAME: {{role: corpus, local: FOLDER}}")
     if "seed" in roles and "replay" not in roles:
         raise ConfigurationError(
-            f"{where}: role seed needs general text to be told from, but none has role replay; add a folder: "
+            f"{where}: role seed needs general text for contrast, but none has role replay; add a folder: "
             "NAME: {role: replay, local: FOLDER}"
         )
     if config.corpus_split.replay_share > 0 and "replay" not in roles:

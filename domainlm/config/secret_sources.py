@@ -15,7 +15,7 @@ from domainlm.store.secrets import secrets_in
 # the way to give a secret, by the key that holds an address
 _INSTEAD = {
     "url": "give a user and password by a line `machine HOST login USER password WORD` in ~/.netrc, and the address without them; "
-    "download what only a signed address gives, and name the file by local",
+    "if only a signed address works, download the file yourself and name it by local",
     "repository": "name the repository by owner/name, and give the token by HF_TOKEN in the environment",
     "revision": "give the token by HF_TOKEN in the environment",
 }
@@ -25,7 +25,7 @@ def secrets_of_sources(values: Mapping[str, Any], origin: Callable[[tuple[str, .
     """What sources hold of secrets, a line each. origin: location -> name of the layer that sets it."""
     lines = [
         f"{origin(location)}: {'.'.join(location)}: holds {what}, which would be written to keys, records and reports; "
-        f"{_INSTEAD.get(location[-1], 'take it out')}"
+        f"{_INSTEAD.get(location[-1], 'remove it')}"
         for location, what in secrets_in(values.get("sources"), ("sources",))
     ]
     return "\n".join(sorted(lines)) or None

@@ -38,7 +38,7 @@ def _known_charset(name: str) -> None:
 def _label(value: str) -> str:
     """A label as it is compared and counted: without the blanks around it."""
     if not value.strip():
-        raise ValueError("the label is empty; expected a text, or leave it out")
+        raise ValueError("the label is empty; expected a text, or no such key")
     return value.strip()
 
 
@@ -73,11 +73,12 @@ class Source(Strict):
         False, alias="copy", description="local: keep the bytes in the store, so that builds outlive the files"
     )
     include: list[str] = Field(
-        ["**/*"], description="glob patterns of files to take, in a folder or an archive (hub dataset: its data files)"
+        ["**/*"],
+        description="glob patterns of the files to read, in a folder or an archive (hub dataset: its data files)",
     )
-    exclude: list[str] = Field([], description="glob patterns of files to leave out, also inside archives")
+    exclude: list[str] = Field([], description="glob patterns of the files to exclude, also inside archives")
     format: DocumentFormat | None = Field(None, description="document format (null: by content, then by extension)")
-    charset: str | None = Field(None, description="character set that the files are mostly in (null: found out)")
+    charset: str | None = Field(None, description="character set of most of the files (null: detected)")
     licence: Label = Field("unstated", description="licence of the text, carried by every document")
     authority: Label = Field("unlabelled", description="kind of author: official, media, academic, social, ...")
     stance: Label = Field("unlabelled", description="stance or use label, free vocabulary per domain")
@@ -92,7 +93,7 @@ class Source(Strict):
         if len(origins) != 1:
             raise ValueError(f"a source needs exactly one of local, fetch, hub; found {origins or 'none'}")
         if self.is_copied and (self.local is None or self.role == "base_model"):
-            raise ValueError("copy is for local texts; what is fetched is kept in the store anyway")
+            raise ValueError("copy is for local texts; fetched files are kept in the store anyway")
         if self.role == "base_model" and (self.labels or self.label_table is not None):
             raise ValueError("labels and label_table are for texts; a base model has one licence")
         if self.charset is not None:
@@ -142,31 +143,33 @@ class PolicyWhere(Strict):
 
 
 class PolicyRule(Strict):
-    where: PolicyWhere = Field(PolicyWhere(), description="labels that the rule is about (empty: every document)")
-    use: list[Use] = Field(description="what such documents may be used for ([]: nothing, they are rejected)")
+    where: PolicyWhere = Field(PolicyWhere(), description="labels that the rule applies to (empty: all documents)")
+    use: list[Use] = Field(description="permitted uses of such documents ([]: none; the documents are rejected)")
 
 
 class BaseModelConfig(Strict):
     dtype: Literal["bfloat16", "float32"] = Field("bfloat16", description="precision the base checkpoint is stored in")
     end_of_text: str | None = Field(
-        None, description="token that ends a document (null: <|endoftext|> where the tokenizer has it, else its eos)"
+        None, description="token that ends a document (null: <|endoftext|> if the tokenizer has it, else its eos token)"
     )
     is_digit_splitting_restored: bool = Field(
-        True, description="put the digit pre-tokenizer back that the conversion from GGUF drops"
+        True, description="restore the digit pre-tokenizer that the conversion from GGUF drops"
     )
 
 
 class RawCorpus(Strict):
     shards: int = Field(2, ge=1, le=10_000, description="number of shards of the data stages up to clean_shards")
     segment_bytes: int = Field(
-        2_500_000, ge=1000, description="record-oriented files above this size are cut at record boundaries, in bytes"
+        2_500_000, ge=1000, description="size in bytes above which record-oriented files are cut at record boundaries"
     )
-    max_archive_depth: int = Field(3, ge=1, le=10, description="archives within archives that are opened, in levels")
+    max_archive_depth: int = Field(3, ge=1, le=10, description="maximum nesting of archives that are opened, in levels")
     max_archive_ratio: float = Field(
-        200.0, ge=1.0, description="largest ratio of an archive's unpacked to its packed size, beyond 10 MB unpacked"
+        200.0,
+        ge=1.0,
+        description="maximum ratio of an archive's unpacked to its packed size, checked beyond 10 MB unpacked",
     )
     max_archive_bytes: int = Field(
-        50_000_000_000, ge=1, description="most unpacked bytes of one archive, all of its members together"
+        50_000_000_000, ge=1, description="maximum unpacked size of one archive, all members together, in bytes"
     )
 
 

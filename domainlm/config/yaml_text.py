@@ -75,7 +75,7 @@ def scalar(event: events.ScalarEvent) -> Any:
     if event.tag not in (None, "!", _TEXT_TAG):
         raise _invalid(f"tag {event.tag[:100]}: tags are not read; write the value itself, text in quotes", event)
     if (wrong := _IN_NO_TEXT.search(text)) is not None:
-        raise _invalid(f"an escape writes U+{ord(wrong[0]):04X}, which no text holds; leave it out", event)
+        raise _invalid(f"an escape writes U+{ord(wrong[0]):04X}, which no text holds; remove it", event)
     if event.tag is not None or not event.implicit[0]:
         return text
     if text in _NULL:
@@ -151,7 +151,7 @@ class _Reading:
         for event in self._items(events.MappingEndEvent):
             is_merge = isinstance(event, events.ScalarEvent) and event.value == "<<" and event.implicit[0]
             if is_merge:
-                raise _invalid("merge key <<: not of YAML 1.2; write the keys out, or use `extends`", event)
+                raise _invalid("merge key <<: not part of YAML 1.2; write the keys out, or use `extends`", event)
             is_scalar = isinstance(event, events.ScalarEvent | events.AliasEvent)
             key = self.value(event, depth + 1) if is_scalar else None
             if not isinstance(key, str):
@@ -160,7 +160,7 @@ class _Reading:
             if len(key) > MAX_KEY_CHARS:
                 raise _invalid(f"a key of {len(key)} characters; expected at most {MAX_KEY_CHARS}", event)
             if key in found:
-                raise _invalid(f"key {key!r} stands twice; remove one", event)
+                raise _invalid(f"key {key!r} occurs twice; remove one", event)
             found[key] = self.value(next(self.stream), depth + 1)
         return found
 
@@ -195,7 +195,7 @@ def _document(text: str) -> Any:
 def parsed_yaml(text: str) -> Any:
     """The one value of a text; None where it holds none. Raises InvalidYaml."""
     if len(text) > MAX_CHARS:
-        raise InvalidYaml(f"more than {MAX_CHARS} characters; keep long lists in files of their own", 1, 1)
+        raise InvalidYaml(f"more than {MAX_CHARS} characters; keep long lists in separate files", 1, 1)
     if (refused := _REFUSED.search(text.removeprefix("\ufeff"))) is not None:
         before = text[: text.index(refused[0])]
         column = len(before) - (before.rfind("\n") + 1) + 1

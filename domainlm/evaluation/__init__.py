@@ -1,1 +1,1 @@
-"""What is measured, how, and how models are compared."""
+"""The measures of the evaluation, and the comparison of models."""

@@ -1,8 +1,8 @@
-"""From samples to figures: every model on every set, and paired differences.
+"""From samples to figures: every model on every set, paired differences.
 
 In: the rows of samples.jsonl, of this domain and of compared ones. Out: the content of results.json. It is computed
-from the rounded figures that are written, so that anyone can compute it again from the file. Perplexity is weighted by
-tokens: exp of the summed loss over the summed tokens.
+from the rounded figures that are written, so that anyone can compute it again from the file. Perplexity is weighted
+by tokens: exp of the summed loss over the summed tokens.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ def grouped(samples: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, list[Ma
 
 
 def measures(set_name: str, rows: Rows) -> dict[str, Figures]:
-    """Per measure of a set: numerator and weight of each document. `mean_nll` is weighted by tokens."""
+    """Per measure of a set: numerator and weight of each document.
+
+    `mean_nll` is weighted by tokens.
+    """
     documents = [row["document"] for row in rows]
     if set_name not in SHARES:
         return {"mean_nll": by_document(documents, [row["nll"] for row in rows], [row["tokens"] for row in rows])}
@@ -44,7 +47,10 @@ def measures(set_name: str, rows: Rows) -> dict[str, Figures]:
 
 
 def summary(samples: Iterable[Mapping[str, Any]], seed: int, draws: int) -> dict[str, Any]:
-    """`models`: figures with intervals by model and set. `changes`: paired differences between models that follow."""
+    """Figures by model and set, and changes between consecutive models.
+
+    `models`: figures with intervals. `changes`: paired differences.
+    """
     rows = grouped(samples)
     models: dict[str, Any] = {model: {} for model in rows}
     changes: dict[str, Any] = {}
@@ -61,7 +67,10 @@ def summary(samples: Iterable[Mapping[str, Any]], seed: int, draws: int) -> dict
 
 
 def differences(set_name: str, before: Rows, after: Rows, drawing: Drawing) -> dict[str, Any]:
-    """Paired differences of every measure of a set; of the loss also as a ratio of perplexities."""
+    """Paired differences of every measure of a set.
+
+    The loss is also given as a ratio of perplexities.
+    """
     old, new = measures(set_name, before), measures(set_name, after)
     found: dict[str, Any] = {}
     for name in old:
@@ -75,9 +84,10 @@ def differences(set_name: str, before: Rows, after: Rows, drawing: Drawing) -> d
 def comparison(
     mine: Iterable[Mapping[str, Any]], other: Iterable[Mapping[str, Any]], seed: int, draws: int
 ) -> dict[str, Any]:
-    """This domain's SFT model against another domain's, on the items both were asked; negative loss: mine is better.
+    """This domain's SFT model against another domain's, on shared items.
 
-    Empty where no item is shared. `n` counts items; the interval is over documents.
+    Negative loss: this domain's is better. Empty if no item is shared. `n` counts items; the interval is over
+    documents.
     """
     my_sets, other_sets = grouped(mine).get("sft", {}), grouped(other).get("sft", {})
     found: dict[str, Any] = {}

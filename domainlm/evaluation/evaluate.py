@@ -1,9 +1,10 @@
 """One model on the held-out sets, through lm-eval.
 
-In: a checkpoint with or without an adapter, held-out sets. Out: one sample a set and item: the negative log-likelihood
-and its tokens, the choice made, or the answer generated. lm-eval owns the tasks and their metrics; the model behind it
-is our own, for packed rows of one shape, the whole text tokenised at once, and to know whether an answer was ended by
-itself, which lm-eval's generation does not tell. Compute is fp32 on every machine, the adapter added to the weights.
+In: a checkpoint with or without an adapter, held-out sets. Out: one sample a set and item: the negative
+log-likelihood and its tokens, the choice made, or the answer generated. lm-eval owns the tasks and their metrics. The
+model behind it is our own, for packed rows of one shape, for tokenising the whole text at once, and to record whether
+the model ended an answer by itself, which lm-eval's generation does not report. Compute is fp32 on every machine,
+with the adapter added to the weights.
 """
 
 from __future__ import annotations
@@ -43,7 +44,10 @@ Tick = Callable[[int], None]
 
 
 def load_evaluated(folder: Path, adapter: Path | None) -> Any:
-    """A checkpoint in fp32 with the adapter added to its weights, which saves 200 small products a pass."""
+    """A checkpoint in fp32 with the adapter added to its weights.
+
+    The addition saves 200 small products a pass.
+    """
     import torch
 
     model = load_model(folder, "float32")
@@ -58,7 +62,10 @@ def load_evaluated(folder: Path, adapter: Path | None) -> Any:
 def language_model(
     model: Any, tokenizer: Any, tokens: SpecialTokens, max_new_tokens: int, tick: Tick, threads: int
 ) -> Any:
-    """The model as lm-eval sees it. Generations are kept by prompt in `generated`, for what a text does not tell."""
+    """The model in lm-eval's interface.
+
+    Generations are kept by prompt in `generated`, for facts that their text does not show.
+    """
     from lm_eval.api.model import LM
     from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
@@ -98,7 +105,10 @@ def language_model(
 
 
 def evaluate_set(lm: Any, held_out: HeldOutSet, model_name: str) -> list[Sample]:
-    """Samples of one set, in the order of its items. Figures have 6 significant digits."""
+    """Samples of one set, in the order of its items.
+
+    Figures have 6 significant digits.
+    """
     from lm_eval import evaluate
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)

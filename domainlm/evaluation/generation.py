@@ -1,9 +1,9 @@
 """Greedy answers to prompts, in batches of one number of rows.
 
 In: a model and prompts as token ids. Out: for each prompt the answer's ids and whether the model ended it by itself.
-Rows are padded on the left to a multiple of 64 tokens and the last batch is filled up, so that a batch's shape does not
-depend on how many prompts there are. The checkpoint's own generation settings (sampling, repetition penalty) are put
-aside: models are compared by what they find most likely.
+Rows are padded on the left to a multiple of 64 tokens and the last batch is filled up, so that a batch's shape does
+not depend on the number of prompts. The checkpoint's own generation settings (sampling, repetition penalty) are not
+used: models are compared by their most likely answers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ BATCH_ROWS = 32
 
 @dataclass(frozen=True)
 class Generation:
-    """ids: the answer without the token that ends it. is_ended: such a token came before the limit."""
+    """An answer's ids, and whether the model ended it.
+
+    ids: without the token that ends it. is_ended: such a token came before the limit.
+    """
 
     ids: tuple[int, ...]
     is_ended: bool
@@ -35,7 +38,10 @@ def greedy_answers(
     tick: Callable[[int], None],
     threads: int = 1,
 ) -> list[Generation]:
-    """Answer of each prompt, in order. `tick` is told the number of prompts done after each batch."""
+    """Answer of each prompt, in order.
+
+    After each batch, `tick` receives the number of finished prompts.
+    """
     from transformers import GenerationConfig
 
     model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]

@@ -1,9 +1,9 @@
 """Bootstrap intervals over documents.
 
-In: per document a numerator and a weight. Out: their ratio of sums with a 95 % interval. Whole documents are drawn
-again, not tokens or questions, which are alike within one document and would make intervals too narrow. Differences are
-paired: both models' figures of a drawn document enter together. The draws depend on seed, set and number of documents
-only.
+In: per document a numerator and a weight. Out: their ratio of sums with a 95 % interval. Whole documents are
+resampled, not tokens or questions, which are similar within one document and would make intervals too narrow.
+Differences are paired: both models' figures of a drawn document enter together. The draws depend on seed, set and
+number of documents only.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ DRAWS_PER_BLOCK = 2_000_000
 
 @dataclass(frozen=True)
 class Drawing:
-    """How documents are drawn. label: what the draws belong to (a set), so that all models of a set share them."""
+    """The settings of the draws.
+
+    label: the subject of the draws (a set), so that all models of a set share them.
+    """
 
     seed: int
     label: str
@@ -46,7 +49,7 @@ def rounded(value: float) -> float:
 def by_document(
     documents: Sequence[str], numerators: Sequence[float], weights: Sequence[float]
 ) -> dict[str, tuple[float, float]]:
-    """Sums of numerators and weights of each document, in order of first appearance."""
+    """Sums of numerators and weights by document, in first-seen order."""
     found: dict[str, tuple[float, float]] = {}
     for document, numerator, weight in zip(documents, numerators, weights, strict=True):
         above, below = found.get(document, (0.0, 0.0))
@@ -66,7 +69,10 @@ def ratio(figures: Mapping[str, tuple[float, float]], drawing: Drawing) -> Estim
 def paired_difference(
     before: Mapping[str, tuple[float, float]], after: Mapping[str, tuple[float, float]], drawing: Drawing
 ) -> Estimate:
-    """Ratio after minus ratio before, over the documents of `before`, which `after` must hold as well."""
+    """Ratio after minus ratio before, over the same documents.
+
+    They are the documents of `before`, which `after` must hold as well.
+    """
     import numpy as np
 
     old = np.array(list(before.values()), dtype=np.float64)

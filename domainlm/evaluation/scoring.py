@@ -1,9 +1,9 @@
 """Log-likelihoods of texts given contexts, packed into rows of one shape.
 
-In: a model, token sequences, and from which token on each is scored. Out: the sum of log-probabilities (nats) of each
+In: a model, token sequences, and the first scored token of each. Out: the sum of log-probabilities (nats) of each
 sequence's scored tokens. Every forward pass has one row of one length and a multiple of 64 scored positions, whatever
-the sequences are, and sums are exact: the result depends neither on threads nor on what else is in the list beyond
-rounding. lm-eval's own HFLM pads to the longest of a batch, which costs half the time on short texts.
+the sequences are, and sums are exact: beyond rounding, the result depends neither on threads nor on the other
+sequences. lm-eval's own HFLM pads to the longest of a batch, which costs half the time on short texts.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ SHAPE_TOKENS = 64
 
 @dataclass(frozen=True)
 class Scored:
-    """Token ids; those from index `first` (at least 1) on are scored given all before them."""
+    """Token ids with the first scored index.
+
+    Those from index `first` (at least 1) on are scored given all before them.
+    """
 
     ids: tuple[int, ...]
     first: int
@@ -30,7 +33,10 @@ class Scored:
 
 @dataclass(frozen=True)
 class Score:
-    """Sum of log-probabilities in nats, and whether each scored token was the most likely one."""
+    """Sum of log-probabilities in nats, and whether decoding is greedy.
+
+    It is greedy if each scored token was the most likely one.
+    """
 
     log_likelihood: float
     is_greedy: bool
@@ -41,9 +47,9 @@ def rounded_up(count: int) -> int:
 
 
 def encode_pair(tokenizer: Any, context: str, continuation: str, prefix_id: int) -> Scored:
-    """Tokens of context + continuation; scored are those that end in the continuation.
+    """Tokens of context + continuation; those ending in the continuation are scored.
 
-    The whole is tokenised at once, as in training, and parted by character offsets: the tokens of a context alone need
+    The whole is tokenised at once, as in training, and split by character offsets: the tokens of a context alone need
     not begin those of the whole (two line feeds are one token at the end of a text and two before a letter). An empty
     context becomes the token `prefix_id`.
     """
@@ -57,7 +63,10 @@ def encode_pair(tokenizer: Any, context: str, continuation: str, prefix_id: int)
 def scores(
     model: Any, sequences: Sequence[Scored], pad_id: int, tick: Callable[[int], None], threads: int = 1
 ) -> list[Score]:
-    """Score of each sequence, in order. `tick` is told the number of sequences done after each forward pass."""
+    """Score of each sequence, in order.
+
+    After each forward pass, `tick` receives the number of finished sequences.
+    """
     longest = max((len(item.ids) for item in sequences), default=1)
     row_tokens = max(ROW_TOKENS, rounded_up(longest))
     found: dict[int, Score] = {}

@@ -1,8 +1,8 @@
 """The held-out sets that models are compared on.
 
 In: documents and questions that no model was trained on, the tokenizer. Out: sets of items for lm-eval, each item a
-plain mapping that names the document it comes from. Property kept: items are the first ones by a stable hash, so a
-larger limit adds items and changes none, and every model gets the same ones.
+plain mapping that names its document. Property kept: items are the first ones by a stable hash, so a larger limit
+adds items and changes none, and every model gets the same ones.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ Item = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class HeldOutSet:
-    """output_type is lm-eval's. Items have id, document, and what it asks for: context, continuation, choices, gold."""
+    """A set of items with lm-eval's output type.
+
+    Items have id, document, and the fields of their type: context, continuation, choices, gold.
+    """
 
     name: str
     output_type: str
@@ -38,7 +41,10 @@ class HeldOutSet:
 
 @dataclass(frozen=True)
 class Encoder:
-    """tokenizer: of the `tokenizers` library. prefix_id: stands for an empty context."""
+    """The tokenizer with its prefix.
+
+    tokenizer: of the `tokenizers` library. prefix_id: represents an empty context.
+    """
 
     tokenizer: Any
     prefix_id: int
@@ -58,13 +64,19 @@ def by_stable_hash(documents: Iterable[Document], seed: int) -> list[Document]:
 
 
 def statement_of(document: Document) -> str:
-    """What a document says about its title: a term's definition, or the whole body; empty where there is none."""
+    """The statement of a document about its title, or an empty text.
+
+    It is a term's definition, or the whole body.
+    """
     definition = json.loads(document.meta).get("definition")
     return str(definition) if definition is not None else body_of(document)
 
 
 def definitions(documents: Iterable[Document], encoder: Encoder, limit: int, seed: int) -> HeldOutSet:
-    """The definition given the name, as training text has it: name, blank line, definition."""
+    """The definition given the name, in the form of training text.
+
+    That is name, blank line, definition.
+    """
     items: list[Item] = []
     for document in by_stable_hash(documents, seed):
         continuation = encoder.cut(statement_of(document), MAX_BODY_TOKENS)
@@ -75,7 +87,10 @@ def definitions(documents: Iterable[Document], encoder: Encoder, limit: int, see
 
 
 def questions_in_turn(rows: Iterable[Mapping[str, Any]], seed: int) -> list[Mapping[str, Any]]:
-    """Questions in the order of a stable hash, each document's first one before any document's second."""
+    """Questions by a stable hash, documents taking turns.
+
+    Each document's first question precedes any document's second.
+    """
     order = sorted(rows, key=lambda row: stable_hash(seed, row["id"]))
     asked: dict[str, int] = {}
     turns = []
@@ -108,7 +123,10 @@ def generations(rows: Sequence[Mapping[str, Any]], prompt_of: Callable[[str], st
 
 
 def choices(documents: Iterable[Document], limit: int, seed: int) -> HeldOutSet:
-    """Which of four statements belongs to the title. The wrong ones are of the nearest terms: one parent, one group."""
+    """Multiple choice: the statement that belongs to the title, among four.
+
+    The wrong ones are of the nearest terms: one parent, one group.
+    """
     pool = [(document, short) for document in by_stable_hash(documents, seed) if (short := _short_statement(document))]
     items: list[Item] = []
     for document, right in pool:
@@ -133,9 +151,10 @@ def choices(documents: Iterable[Document], limit: int, seed: int) -> HeldOutSet:
 
 
 def running_text(name: str, documents: Iterable[Document], encoder: Encoder, max_tokens: int, seed: int) -> HeldOutSet:
-    """The beginnings of texts, up to `max_tokens` in all: of each group (article, file) one, then of each a second.
+    """The beginnings of texts, up to `max_tokens` in all.
 
-    Few tokens of many texts and not all of a few, as the interval is over texts.
+    There is one of each group (article, file), then of each a second. So there are few tokens of many texts and not
+    all of a few, as the interval is over texts.
     """
     seen: dict[str, int] = {}
     turns = []
@@ -163,7 +182,10 @@ def by_source(documents: Iterable[Document]) -> Iterator[tuple[str, list[Documen
 
 
 def _short_statement(document: Document) -> str:
-    """A statement short enough to choose among four; of a running text its first sentences."""
+    """A statement short enough to choose among four.
+
+    Of a running text, it is the first sentences.
+    """
     definition = json.loads(document.meta).get("definition")
     if not document.title:
         return ""

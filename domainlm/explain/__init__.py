@@ -1,1 +1,1 @@
-"""What a run would do, what changed, what an artifact was made from: answers that change nothing."""
+"""Explanations that change nothing: plan, differences, lineage, trace."""

@@ -1,9 +1,9 @@
-"""What differs between two actions of an artifact, field by field.
+"""The differences between two actions of an artifact, field by field.
 
-In: former and present actions (of a whole artifact, or of all its shards), and lookups for what their digests stand for. Out:
-a list of `Difference`s that name knobs, functions, files and versions, never digests. Property kept: equal actions give no
-difference, and different ones at least one, though it may only say that the former record is not known. A text diff of two
-action.json files would show that a digest changed, which is what the reader knows already.
+In: former and present actions (of a whole artifact, or of all its shards), and lookups of the contents behind their
+digests. Out: a list of `Difference`s that name knobs, functions, files and versions, never digests. Property kept:
+equal actions give no difference, and different ones at least one, even if it only says that the former record is not
+known. A text diff of two action.json files would show that a digest changed, which the reader knows already.
 """
 
 from __future__ import annotations
@@ -61,7 +61,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class Lookups:
-    """What digests stand for: definitions by code digest, manifests by tree digest; None where it was not kept."""
+    """The contents behind digests; None if they were not kept.
+
+    They are definitions by code digest, and manifests by tree digest.
+    """
 
     code: Callable[[str], Definitions | None]
     tree: Callable[[str], Manifest | None]
@@ -121,9 +124,9 @@ def _flattened(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def knobs(action: Action) -> dict[str, Any]:
-    """Configuration of an action by dotted path, as it is written in config.yaml; rows of sources are not in it.
+    """Configuration of an action by dotted path, as in config.yaml.
 
-    A value that is computed from a knob, or that slices had in an earlier version, has its own name.
+    Rows of sources are not in it. A value that is computed from a knob, or that slices had in an earlier version, has its own name.
     """
     artifact = action["artifact"].removesuffix("_shard")
     paths, listed = knob_paths(artifact), listed_names(artifact)
@@ -136,14 +139,14 @@ def knobs(action: Action) -> dict[str, Any]:
 
 
 def changed_names(old: Mapping[str, object], new: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
-    """(change, name) of what two mappings of digests do not share."""
+    """(change, name) of each difference between two mappings of digests."""
     return tuple((difference.change, difference.name) for difference in _compared("", old, new))
 
 
 def code_differences(artifact: str, old: Definitions | None, new: Definitions | None) -> Iterator[Difference]:
     """One difference per file whose definitions changed."""
     if old is None or new is None:
-        yield Difference("code", f"of {artifact} or of what it imports", "changed (the former code was not recorded)")
+        yield Difference("code", f"of {artifact} or of its imports", "changed (the former code was not recorded)")
         return
     for file in sorted({*old, *new}):
         if file not in old or file not in new:
@@ -157,7 +160,10 @@ def code_differences(artifact: str, old: Definitions | None, new: Definitions | 
 
 
 def input_differences(old: Mapping[str, str], new: Mapping[str, str | None], lookups: Lookups) -> Iterator[Difference]:
-    """new: input -> tree digest, or None for one that is built first."""
+    """The differences of inputs.
+
+    new: input -> tree digest, or None for one that is built first.
+    """
     for difference in _compared("input", old, new):
         parts: tuple[tuple[str, str], ...] = ()
         change = difference.change
@@ -174,7 +180,7 @@ def input_differences(old: Mapping[str, str], new: Mapping[str, str | None], loo
 
 
 def _source_rows(actions: Iterable[Action]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Local raw files by 'source/path', and what fetched sources declare by source."""
+    """Local raw files by 'source/path', and fetches by source."""
     files: dict[str, Any] = {}
     origins: dict[str, Any] = {}
     for action in actions:
@@ -190,7 +196,7 @@ def _source_rows(actions: Iterable[Action]) -> tuple[dict[str, Any], dict[str, A
 
 
 def source_differences(old: Iterable[Action], new: Iterable[Action]) -> Iterator[Difference]:
-    """Raw files added, removed, changed or relabelled, and fetched sources that declare something else."""
+    """Raw files added, removed, changed or relabelled, and changed fetches."""
     (old_files, old_origins), (new_files, new_origins) = _source_rows(old), _source_rows(new)
     relabelled: dict[bytes, Difference] = {}
     for name in sorted({*old_files, *new_files}):
@@ -245,7 +251,10 @@ def _action_differences(old: Action, new: Action, lookups: Lookups) -> Iterator[
 
 
 def artifact_differences(pairs: Pairs, lookups: Lookups, missing: str = "new") -> list[Difference]:
-    """What differs for an artifact. missing: kind of the difference where there is no former action (new, unknown)."""
+    """The differences of an artifact.
+
+    missing: kind of the difference if there is no former action (new, unknown).
+    """
     merged: dict[bytes, Difference] = {}
     shards: dict[bytes, list[str]] = {}
     for shard, (old, new) in pairs.items():
@@ -269,7 +278,10 @@ def artifact_differences(pairs: Pairs, lookups: Lookups, missing: str = "new") -
 
 
 def former_pairs(project: Path, outlooks: Iterable[Outlook]) -> dict[str | None, tuple[Action | None, Action | None]]:
-    """Installed and present actions of one artifact, by shard; shards that are no more as long as their records are here."""
+    """Installed and present actions of one artifact, by shard.
+
+    Former shards are included as long as their records are here.
+    """
     pairs: dict[str | None, tuple[Action | None, Action | None]] = {}
     for outlook in outlooks:
         pairs[outlook.stamp.shard] = (outlook.last["action"] if outlook.last is not None else None, outlook.action)

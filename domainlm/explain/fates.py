@@ -1,8 +1,9 @@
-"""What became of documents in one artifact.
+"""The fates of documents in one artifact.
 
-In: an artifact's folder, the files or documents that are asked about. Out: those of their documents that it holds, and for each that
-it kept out a `Fate` with rule, value and threshold, as its lists of rejected, repeated and left-out documents say. Rows are streamed and
-texts are not read, because lists and tables of a large corpus do not fit into memory.
+In: an artifact's folder, the traced files or documents. Out: those of their documents that it holds, and for each
+that it rejected or excluded a `Fate` with rule, value and threshold, from its lists of rejected, repeated and
+excluded documents. Rows are streamed and texts are not read, because lists and tables of a large corpus do not fit
+into memory.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True)
 class Fate:
-    """Where something ended. outcome: a split, `rejected`, `left_out`, or `unknown`, where the artifacts do not fit together.
+    """The end of a file, record or document.
 
-    stage: the last one that saw it. reason, value, threshold: the rule that kept it out. detail: in words.
+    outcome: a split, `rejected`, `left_out`, or `unknown`, if the artifacts do not fit together. stage: the last one
+    that saw it. reason, value, threshold: the rule that rejected or excluded it. detail: in words.
     """
 
     stage: str
@@ -38,7 +40,10 @@ class Fate:
 
 @dataclass(frozen=True)
 class Seen:
-    """Documents of the traced files in one artifact: those that it has, and those that it kept out."""
+    """Documents of the traced files in one artifact.
+
+    They are those that it has, and those that it rejected or excluded.
+    """
 
     documents: Mapping[str, Row]
     kept_out: Mapping[str, Fate]
@@ -49,11 +54,14 @@ def rejected(stage: str, row: Row) -> Fate:
 
 
 def unknown(stage: str) -> Fate:
-    return Fate(stage, "unknown", detail=f"{stage} was built from another version of what is above it; build it again")
+    return Fate(stage, "unknown", detail=f"{stage} was built from another version of its inputs; build it again")
 
 
 def documents_in(paths: list[Path], places: Collection[Place], ids: Collection[str] = ()) -> Iterator[Row]:
-    """Rows of documents of these files, and of these ids; their texts are not read."""
+    """Rows of documents of these files, and of these ids.
+
+    Their texts are not read.
+    """
     import pyarrow.parquet as pq
 
     for path in paths:
@@ -65,7 +73,10 @@ def documents_in(paths: list[Path], places: Collection[Place], ids: Collection[s
 
 
 def seen_in(folder: Path, stage: str, places: Collection[Place], known: Collection[str]) -> Seen:
-    """One artifact's documents of these files, and what it kept out of the known ones."""
+    """One artifact's documents of these files, and the fates of others.
+
+    The others are the known ones that it rejected or excluded.
+    """
     parquets = sorted([*folder.glob("[0-9]*/documents.parquet"), *folder.glob("documents.parquet")])
     kept_out: dict[str, Fate] = {}
     repeats: dict[str, Row] = {}

@@ -1,8 +1,8 @@
-"""Former versions of artifacts: their records, found by what they gave.
+"""Former versions of artifacts: their records, by tree digest.
 
-In: the workspace, the store, builds.jsonl. Out: manifest and action record of an artifact's version by its tree digest, and the
-action of the build before. A tree digest alone does not lead to the action that gave it (several may), so the rows of
-builds.jsonl say which key this workspace got it from.
+In: the workspace, the store, builds.jsonl. Out: manifest and action record of an artifact's version by its tree
+digest, and the action of the previous build. A tree digest alone does not lead to the action that gave it (several
+may), so the rows of builds.jsonl provide the key from which this workspace got it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from domainlm.store.trees import read_tree
 
 @dataclass(frozen=True)
 class Version:
-    """What is known of one version of an artifact or of one shard (None: the whole)."""
+    """The records of one version of an artifact or shard.
+
+    None stands for the whole artifact.
+    """
 
     shard: str | None
     manifest: Manifest | None
@@ -36,7 +39,10 @@ class Version:
 
 
 def read_builds(project: Path) -> list[dict[str, Any]]:
-    """Rows of builds.jsonl, oldest first; a torn line, a binary one, one of another kind is left out."""
+    """Rows of builds.jsonl, oldest first.
+
+    A line that is torn, binary, or of another kind is skipped.
+    """
     path = project / BUILDS_FILE
     # split as bytes: text has line ends of its own (U+2028) that may stand in a row
     rows = map(parse_note, path.read_bytes().split(b"\n") if path.exists() else [])
@@ -44,13 +50,16 @@ def read_builds(project: Path) -> list[dict[str, Any]]:
 
 
 def _is_build_row(row: Mapping[str, Any]) -> bool:
-    """Whether a row says of which artifact it is and how that ended; one that failed has no key and no digest."""
+    """Whether a row names its artifact and outcome.
+
+    A failed build has no key and no digest.
+    """
     texts = ["domain", "artifact", "outcome", "why", "time", *(name for name in ("key", "tree_digest") if name in row)]
     return has_kinds(row, texts) and has_shard(row) and ("key" in row or "tree_digest" not in row)
 
 
 class Former:
-    """Records of what is installed, and of what this workspace built or restored before."""
+    """Records of installed artifacts, and of this workspace's earlier builds."""
 
     def __init__(self, project: Path, store: Store) -> None:
         self.project = project
@@ -63,7 +72,10 @@ class Former:
         }
 
     def find(self, domain: str, artifact: str, shard: str | None, tree_digest: str | None) -> Version:
-        """The version with this content (None: what is installed); without a record where none is kept."""
+        """The version with this content (None: the installed one).
+
+        It has no record if none is kept.
+        """
         folder = artifact_folder(domain, artifact, shard)
         manifest, record = read_manifest(self.project / folder), read_record(self.project / folder)
         if manifest is not None and record is not None and tree_digest in (None, manifest.tree_digest):
@@ -77,7 +89,10 @@ class Former:
         return Version(shard, *hit)
 
     def before(self, domain: str, artifact: str, shard: str | None, key: str) -> Mapping[str, Any] | None:
-        """The action of the last build of another key, or None where there was none or its record is not kept."""
+        """The action of the last build of another key, or None.
+
+        None if there was no such build, or its record is not kept.
+        """
         for row in reversed(self.rows):
             if (row["domain"], row["artifact"], row["shard"]) == (domain, artifact, shard) and row.get(
                 "key", key

@@ -1,9 +1,10 @@
-"""`domainlm lineage`: everything that an installed artifact was made from, down to raw files and their licences.
+"""`domainlm lineage`: everything that an installed artifact was made from.
 
-In: the records in the workspace (manifest.json, action.json), former records of the store, inventories. Out: a `Lineage`: the
-artifacts upstream with their code, configuration, versions and platform, the sources with their labels and files, the base
-model. The present configuration does not matter: the records say what happened. An artifact whose installed upstream is another
-version by now is followed through the store's records.
+In: the records in the workspace (manifest.json, action.json), former records of the store, inventories. Out: a
+`Lineage`: the artifacts upstream with their code, configuration, versions and platform, the sources with their
+labels, licences and raw files, the base model. The present configuration does not matter, because the records
+describe the past build. If the installed upstream of an artifact is another version by now, the store's records are
+followed.
 """
 
 from __future__ import annotations
@@ -40,9 +41,10 @@ LISTS = ("files", "fetched", "hubs", "hub_files", "shard")
 
 @dataclass(frozen=True)
 class Made:
-    """One artifact, its shards folded. shards: shard -> tree digest. inputs: artifacts it was made from.
+    """One artifact with its shards.
 
-    tree_digest: of the whole, None where only its shards were read. notes: what could not be followed, and the fix.
+    shards: shard -> tree digest. inputs: artifacts that it was made from. tree_digest: of the whole, None if only its
+    shards were read. notes: gaps in the records, and the fix.
     """
 
     artifact: str
@@ -64,7 +66,10 @@ class Made:
 
 @dataclass(frozen=True)
 class Source:
-    """One external text or model. artifact: which one reads it; where: package and version, repository, or local path."""
+    """One external text or model.
+
+    artifact: the one that reads it; where: package and version, repository, or local path.
+    """
 
     name: str
     artifact: str
@@ -124,7 +129,7 @@ def _label(wanted: Wanted, domain: str) -> str:
 
 
 def _parts(former: Former, wanted: Wanted) -> tuple[list[Version], list[str]]:
-    """The records of an artifact: the whole one's and its shards', and notes on those that are not here."""
+    """The records of an artifact and its shards, and notes on gaps."""
     parts, notes = [], []
     for shard, digest in wanted.digests.items():
         part = former.find(wanted.domain, wanted.artifact, shard, digest)
@@ -141,7 +146,7 @@ def _parts(former: Former, wanted: Wanted) -> tuple[list[Version], list[str]]:
 
 
 def _follow(former: Former, wanted: Wanted, domain: str) -> tuple[Made, list[Wanted], list[Source]]:
-    """One artifact, what it was made from, and the sources that it brings in."""
+    """One artifact, its inputs, and the sources that it reads."""
     parts, notes = _parts(former, wanted)
     actions = [part.action for part in parts if part.action is not None]
     upstream: dict[tuple[str, str], dict[str | None, str]] = {}
@@ -182,7 +187,10 @@ def _follow(former: Former, wanted: Wanted, domain: str) -> tuple[Made, list[Wan
 
 
 def _sources(former: Former, wanted: Wanted, parts: list[Version], label: str) -> tuple[list[Source], list[str]]:
-    """Sources of raw_corpus or base_model with their files; notes where an inventory's bytes are not here."""
+    """Sources of raw_corpus or base_model with their files.
+
+    There is a note if an inventory's bytes are not here.
+    """
     files: dict[str, dict[str, dict[str, Any]]] = {}
     facts: dict[str, dict[str, Any]] = {}
     notes = []
@@ -217,7 +225,7 @@ def _sources(former: Former, wanted: Wanted, parts: list[Version], label: str) -
 
 
 def _inventory(former: Former, folder: str, manifest: Manifest) -> list[RawFile] | None:
-    """Rows of a shard's inventory, or None where its bytes are not here."""
+    """Rows of a shard's inventory; None if its bytes are not here."""
     for entry in manifest.entries:
         for path in (former.project / folder / entry.path, former.store.objects.path(entry.sha256)):
             if entry.path == INVENTORY and is_untouched(path, entry.sha256, entry.size):
@@ -226,7 +234,10 @@ def _inventory(former: Former, folder: str, manifest: Manifest) -> list[RawFile]
 
 
 def _roots(project: Path, domain: str, artifact: str) -> dict[str, str]:
-    """Local folders of the sources, as the last run's stamps have them: a record holds paths within a source only."""
+    """Local folders of the sources, from the last run's stamps.
+
+    A record holds paths within a source only.
+    """
     shard = "0000" if BY_NAME[artifact].is_sharded else None
     try:
         stamp = parse_stamp((project / stamp_path(domain, artifact, shard)).read_bytes())

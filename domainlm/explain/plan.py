@@ -1,9 +1,9 @@
-"""`domainlm plan`: what a run would do, why, and what it costs by measured history.
+"""`domainlm plan`: the work of a run, its reasons and costs.
 
-In: stamps, workspace, store, remote. Out: a `Plan`: one row per artifact in pipeline order, shards folded, and totals. Nothing
-is written. A cost is the median of what the store's history holds for the artifact in this domain, on the device and with the
-threads of the newest row; it is not scaled to another configuration, because a cost that was never measured is a guess. What
-has no history is named as unknown.
+In: stamps, workspace, store, remote. Out: a `Plan`: one row per artifact in pipeline order, with its shards, and
+totals. Nothing is written. A cost is the median over the artifact's builds in the store's history for this domain, on
+the device and with the threads of the newest row; it is not scaled to another configuration, because a cost that was
+never measured is a guess. A cost without history is reported as unknown.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ STYLES = {"up_to_date": "dim", "restore": "green", "fetch": "cyan", "build": "ye
 
 @dataclass(frozen=True)
 class Cost:
-    """Medians of one artifact's builds; builds: how many were measured."""
+    """Medians of one artifact's builds; builds: number of measured ones."""
 
     seconds: float
     peak_memory_mb: int
@@ -50,9 +50,10 @@ class Cost:
 
 @dataclass(frozen=True)
 class Row:
-    """One artifact. shards: state -> how many. seconds: of all that may be built one after another, None where unknown.
+    """One artifact.
 
-    fill_bytes: bytes to fetch because a build below reads this artifact and only its records are here.
+    shards: state -> count. seconds: of all builds that may follow one another, None if unknown. fill_bytes: bytes to
+    fetch because a later build reads this artifact and only its records are here.
     """
 
     artifact: str
@@ -78,7 +79,10 @@ class Plan:
         return [row for row in self.rows if row.state == "build"]
 
     def totals(self) -> dict[str, Any]:
-        """Seconds: of the builds that are certain, and of all that may come. Unknown costs are named, not counted."""
+        """Seconds of the certain builds, and of all possible ones.
+
+        Unknown costs are named, not counted.
+        """
         certain = [row for row in self.builds if not row.unless]
         peaks = [row.cost.peak_memory_mb for row in self.builds if row.cost is not None]
         return {
@@ -102,7 +106,10 @@ class Plan:
 
 
 def make_lookups(project: Path, store: Store, outlooks: Iterable[Outlook]) -> Lookups:
-    """What digests stand for: the code as it is now, the contents as they are now, and what the store kept of former ones."""
+    """The contents behind digests: present code and contents, and former ones.
+
+    The store kept the former ones.
+    """
     present = list(outlooks)
     owners = {outlook.stamp.code_digest: outlook.stamp.artifact for outlook in present}
     manifests = {o.manifest.tree_digest: o.manifest for o in present if o.manifest is not None}
@@ -123,7 +130,7 @@ _COST = ("artifact", "device"), ("seconds", "peak_memory_mb", "threads")
 
 
 def read_history(store: Store, domain: str) -> Iterator[dict[str, Any]]:
-    """Rows of the newest builds of a domain in the store, newest first."""
+    """Rows of a domain's newest builds in the store, newest first."""
     folder = store.root / "history"
     names = sorted((path.name for path in folder.glob("*.json")), reverse=True) if folder.is_dir() else []
     for name in names[:HISTORY_ROWS]:
@@ -133,7 +140,10 @@ def read_history(store: Store, domain: str) -> Iterator[dict[str, Any]]:
 
 
 def measured_costs(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, bool], Cost]:
-    """(artifact, whether of one shard) -> cost. rows: newest first; only rows on the newest one's device and threads count."""
+    """(artifact, whether of one shard) -> cost.
+
+    rows: newest first; only rows on the newest one's device and threads count.
+    """
     groups: dict[tuple[str, bool], list[Mapping[str, Any]]] = {}
     for row in rows:
         group = groups.setdefault((row["artifact"], row["shard"] is not None), [])
@@ -152,7 +162,10 @@ def measured_costs(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, bool], 
 
 
 def make_plan(project: Path, domain: str, stamps: list[Stamp], target: str) -> Plan:
-    """What a run for a target would do. Raises ConfigurationError and RemoteError."""
+    """The work of a run for a target.
+
+    Raises ConfigurationError and RemoteError.
+    """
     store = Store(store_folder(project))
     outlooks = predict(project, stamps, target, store, open_remote(project))
     lookups = make_lookups(project, store, outlooks)
@@ -166,7 +179,10 @@ def make_plan(project: Path, domain: str, stamps: list[Stamp], target: str) -> P
 
 
 def bytes_to_fill(outlooks: Iterable[Outlook], store: Store) -> dict[str, int]:
-    """Folder -> bytes that must be fetched before a build can read it: hollow artifacts that are inputs of a build."""
+    """Folder -> bytes to fetch before a build can read it.
+
+    These are hollow artifacts that are inputs of a build.
+    """
     by_folder = {outlook.stamp.folder: outlook for outlook in outlooks}
     read = {folder for o in by_folder.values() if o.state == "build" for folder in o.stamp.inputs.values()}
     hollow = [o for folder, o in by_folder.items() if folder in read and o.is_hollow and o.manifest is not None]
@@ -174,10 +190,10 @@ def bytes_to_fill(outlooks: Iterable[Outlook], store: Store) -> dict[str, int]:
 
 
 def reasons(project: Path, outlooks: Iterable[Outlook], lookups: Lookups) -> tuple[Difference, ...]:
-    """Why an artifact is not up to date, from its own fields only."""
+    """Why an artifact is not up to date, by its own fields."""
     changing = [outlook for outlook in outlooks if outlook.state != "up_to_date"]
     found = artifact_differences(former_pairs(project, changing), lookups)
-    # a gather follows its shards and has no reason of its own
+    # a gather follows its shards and has no separate reason
     if changing and not found and any(not o.stamp.is_gather or o.state != "build" for o in changing):
         found = [Difference("files", changing[0].stamp.artifact, "changed")]
     return tuple(found)
@@ -230,7 +246,7 @@ def _what(row: Row) -> str:
 
 
 def _why(row: Row) -> str:
-    # what an early cutoff may spare is said in the column before
+    # the column before names the work that an early cutoff may save
     shown = [d for d in row.why if not (row.unless and d.change == "pending")]
     more = f"; {len(shown) - 1} more: domainlm why {row.artifact}" if len(shown) > 1 else ""
     return f"{in_words(shown[0])}{more}" if shown else ""

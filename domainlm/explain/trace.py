@@ -1,9 +1,10 @@
-"""`domainlm trace FILE`: why is this file, or this part of it, not in?
+"""`domainlm trace FILE`: the way of a file, and of its parts.
 
-In: the installed artifacts of the text stages and a file's name. Out: a `Trace`: the inventory's facts of each file that the name
-stands for, what reading it gave or refused, and for every piece where it ended, or which stage kept it out by which rule, value and
-threshold. What was built counts, not what the configuration says now; where an artifact was built from another version than the one
-above it, that is said and not guessed at. Only columns are read, never texts, so a corpus of gigabytes is traced in seconds.
+In: the installed artifacts of the text stages and a file's name. Out: a `Trace`: the inventory's facts of each file
+with this name, the result of reading it, and for every piece its end, or the stage that rejected or excluded it, with
+rule, value and threshold. The trace follows the built artifacts, not the present configuration; if an artifact was
+built from other inputs than the present ones, that is reported, not guessed at. Only columns are read, never texts,
+so a corpus of gigabytes is traced in seconds.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ FACTS = ("role", "sha256", "size", "format", "media_type", *LABELS)
 
 @dataclass(frozen=True)
 class Piece:
-    """A document of the file. section, start, end: its place. questions: conversations that were derived from it, by split."""
+    """A document of the file.
+
+    section, start, end: its place. questions: conversations that were derived from it, by split.
+    """
 
     id: str
     section: str
@@ -47,7 +51,10 @@ class Piece:
 
 @dataclass(frozen=True)
 class TracedFile:
-    """A file of the inventory. refused: what archive or reader kept out of it. is_changed: its bytes are others by now."""
+    """A file of the inventory.
+
+    refused: the parts that archive or reader rejected. is_changed: its bytes have changed since.
+    """
 
     source: str
     path: str
@@ -59,7 +66,10 @@ class TracedFile:
 
 @dataclass(frozen=True)
 class Trace:
-    """reason: why no inventory lists it, where none does. notes: what was not looked at, and the fix."""
+    """The result of a trace.
+
+    reason: why no inventory lists the file, if none does. notes: the artifacts that were not read, and the fix.
+    """
 
     domain: str
     name: str
@@ -72,7 +82,10 @@ class Trace:
 
 
 def make_trace(project: Path, domain: str, name: str, roots: Mapping[str, str]) -> Trace:
-    """roots: source -> local folder or file, as configured. Raises StageError where nothing is built or bytes are not here."""
+    """The trace of a name.
+
+    roots: source -> local folder or file, as configured. Raises StageError if nothing is built or bytes are not here.
+    """
     folders, notes = _present(project, domain)
     wanted = _named(name, project, roots)
     shown = readable_name(os.fsencode(name))
@@ -102,7 +115,7 @@ def make_trace(project: Path, domain: str, name: str, roots: Mapping[str, str]) 
 
 
 def _present(project: Path, domain: str) -> tuple[dict[str, Path], list[str]]:
-    """Folders of the artifacts that are built here, and a note on the first that is not."""
+    """Folders of the built artifacts, and a note on the first gap."""
     hollow = set(hollow_folders(project, domain))
     found: dict[str, Path] = {}
     for artifact in ARTIFACTS:
@@ -113,7 +126,7 @@ def _present(project: Path, domain: str) -> tuple[dict[str, Path], list[str]]:
                 raise StageError(
                     f"raw_corpus of {domain} is not built here, so no file can be traced; build it: {command}"
                 )
-            return found, [f"{artifact} and what follows is not built here; build it: {command}"]
+            return found, [f"{artifact} and the stages after it are not built here; build them: {command}"]
         missing = sorted(name for name in hollow if name == folder or name.startswith(f"{folder}/"))
         if missing:
             raise StageError(f"{missing[0]} is hollow: only its records are here; fill it: {command}")
@@ -122,7 +135,10 @@ def _present(project: Path, domain: str) -> tuple[dict[str, Path], list[str]]:
 
 
 def _is_built(project: Path, domain: str, artifact: str) -> bool:
-    """Whether an artifact, or all shards of it, are here: a run for something below needs no whole of some artifacts."""
+    """Whether an artifact, or all of its shards, are here.
+
+    A run for a later artifact does not need some artifacts as a whole.
+    """
     folder = project / artifact_folder(domain, artifact)
     shards = sorted(path.name for path in folder.glob("[0-9]*") if path.is_dir())
     parts = [folder / shard for shard in shards] if BY_NAME[artifact].is_sharded else [folder]
@@ -130,9 +146,10 @@ def _is_built(project: Path, domain: str, artifact: str) -> bool:
 
 
 def _named(name: str, project: Path, roots: Mapping[str, str]) -> list[tuple[str | None, str]]:
-    """(source or any, path) that a name can stand for: SOURCE:path, a path of an inventory, or a file of the project.
+    """(source or any, path) for each possible meaning of a name.
 
-    The path of a source's own folder, file or archive is "", which stands for all that it lists.
+    These are SOURCE:path, a path of an inventory, or a file of the project. The path of a source's own folder, file
+    or archive is "", which means all that it lists.
     """
     found: list[tuple[str | None, str]] = [(None, name.rstrip("/"))]
     source, separator, path = name.partition(":")
@@ -146,14 +163,20 @@ def _named(name: str, project: Path, roots: Mapping[str, str]) -> list[tuple[str
 
 
 def _is_wanted(source: str, path: str, wanted: list[tuple[str | None, str]]) -> bool:
-    """Whether a file is the named one, or in the named folder or archive."""
+    """Whether a file is the named one, or in the named folder.
+
+    An archive counts as a folder.
+    """
     return any(
         own in (None, source) and (path == name or not name or path.startswith(f"{name}/")) for own, name in wanted
     )
 
 
 def _is_changed(project: Path, root: str | None, row: RawFile | None) -> bool:
-    """Whether a local file's bytes are no longer those of the inventory; False where it lies in an archive or is gone."""
+    """Whether a local file's bytes differ from those of the inventory.
+
+    False if it is in an archive or no longer exists.
+    """
     if root is None or row is None or row.get("archive") is not None:
         return False
     path = project / root
@@ -167,7 +190,7 @@ def _is_changed(project: Path, root: str | None, row: RawFile | None) -> bool:
 def _refused(
     folders: Mapping[str, Path], wanted: list[tuple[str | None, str]], listed: Collection[Place]
 ) -> dict[Place, list[Fate]]:
-    """What archives and readers kept out, by file."""
+    """The parts that archives and readers rejected, by file."""
     found: dict[Place, list[Fate]] = {}
     for artifact in ("raw_corpus", "documents"):
         if artifact in folders:

@@ -1,7 +1,7 @@
 """A `Trace` in words, for the terminal.
 
-In: a `Trace`. Out: a tree: each file with its facts, what kept parts of it out, and its pieces, those with the same fate together,
-the first few of each named. `--json` has all of them.
+In: a `Trace`. Out: a tree: each file with its facts, its rejected parts, and its pieces, grouped by fate, the first
+few of each named. `--json` has all of them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def fate_in_words(fate: Fate) -> str:
         return {"kept": f"kept by {fate.stage}, the last stage that is built", "unknown": f"not known{detail}"}.get(
             fate.outcome, f"in {fate.outcome}"
         )
-    verb = {"rejected": "rejected by", "left_out": "left out by"}[fate.outcome]
+    verb = {"rejected": "rejected by", "left_out": "excluded by"}[fate.outcome]
     figures = [
         f"{name} {_figure(found)}"
         for name, found in (("value", fate.value), ("threshold", fate.threshold))
@@ -41,8 +41,8 @@ def fate_in_words(fate: Fate) -> str:
 
 
 def _end_in_words(fate: Fate) -> str:
-    """kept, rejected, left out, not known, or in a split."""
-    other = {"kept": "kept", "rejected": "rejected", "left_out": "left out", "unknown": "not known"}
+    """kept, rejected, excluded, not known, or in a split."""
+    other = {"kept": "kept", "rejected": "rejected", "left_out": "excluded", "unknown": "not known"}
     return other.get(fate.outcome, f"in {fate.outcome}")
 
 
@@ -59,7 +59,10 @@ def _facts_in_words(file: TracedFile) -> str:
 
 
 def _grouped(pieces: Iterable[Piece]) -> list[tuple[str, str, list[Piece]]]:
-    """Outcome, what kept them out (without the value, which differs), pieces; most first."""
+    """Outcome, rule and pieces, the largest groups first.
+
+    The rule is given without the value, which differs.
+    """
     found: dict[tuple[str, str], list[Piece]] = {}
     for piece in pieces:
         fate = piece.fate
@@ -94,7 +97,7 @@ def _piece_in_words(piece: Piece) -> str:
 def _add_file(branch: Tree, file: TracedFile) -> None:
     node = branch.add(line((f"{file.source}: {file.path}", "bold"), f"  {_facts_in_words(file)}"))
     if file.is_changed:
-        node.add(line(("the file has other bytes now than when it was built; build again", "yellow")))
+        node.add(line(("the file has changed since the build; build again", "yellow")))
     for fate in file.refused[:SHOWN_PIECES]:
         node.add(line((fate_in_words(fate), "red")))
     if len(file.refused) > SHOWN_PIECES:
@@ -107,7 +110,7 @@ def _add_file(branch: Tree, file: TracedFile) -> None:
         if len(pieces) > SHOWN_PIECES:
             leaf.add(line((f"and {len(pieces) - SHOWN_PIECES} more (--json lists them)", "dim")))
     if not file.pieces and not file.refused:
-        node.add(line(("it gave no piece", "yellow")))
+        node.add(line(("it yielded no piece", "yellow")))
 
 
 def render(trace: Trace) -> RenderableType:

@@ -1,8 +1,8 @@
 """Why no inventory lists a file.
 
-In: a file's name, the configuration as it is now. Out: the reason in words: hidden, excluded, not included, beside a saved dataset,
-new since the last build, or in no source. Raises ConfigurationError for a name that is no file and of no source: most likely it is
-misspelt.
+In: a file's name, the present configuration. Out: the reason in words: hidden, excluded, not included, beside a saved
+dataset, new since the last build, or in no source. Raises ConfigurationError for a name that is no file and of no
+source, because it is probably misspelt.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ def unlisted(project: Path, domain: str, name: str) -> str:
 
 
 def path_below(project: Path, name: str, root: str) -> str | None:
-    """Path of a file below a source's root, "" where it is the root itself; None where it lies elsewhere.
+    """Path of a file below a source's root, or None.
 
-    As it is named; where that says nothing, as it is with links followed.
+    It is "" for the root itself. The name is read literally first; if that gives nothing, with links followed.
     """
     for path_of in (os.path.normpath, os.path.realpath):
         full, folder = Path(path_of(project / name)), Path(path_of(project / root))
@@ -67,7 +67,7 @@ def _in_refused_folder(project: Path, key: str, source: Source, path: str) -> st
 
 
 def _beside_dataset(project: Path, key: str, source: Source, path: str) -> str | None:
-    """Whether it is left out because it stands beside the data files of a dataset that was saved to disk."""
+    """Why a file beside a saved dataset's data files is excluded."""
     folder = (project / str(source.local) / path).parent
     is_saved = all((folder / os.fsdecode(name)).is_file() for name in SAVED_DATASET)
     if not is_saved or readable_name(os.fsencode(path)) in {file.path for file in local_files(project, key, source)}:
@@ -76,9 +76,9 @@ def _beside_dataset(project: Path, key: str, source: Source, path: str) -> str |
 
 
 def by_patterns(source: Source, path: str) -> str | None:
-    """What of a source's rules leaves a path out; None where nothing does."""
+    """The rule of a source that excludes a path, or None."""
     if any(part.startswith(".") for part in path.split("/")):
-        return "hidden: files and folders whose names begin with a dot are left out"
+        return "hidden: files and folders whose names begin with a dot are excluded"
     for pattern in source.exclude:
         if is_glob_of(pattern, path):
             return f"excluded by the pattern {pattern!r} of `exclude`"

@@ -1,8 +1,9 @@
-"""`domainlm why`: what differs between an artifact's action now and the last one, and where the difference comes from.
+"""`domainlm why`: the differences between an artifact's present and last action.
 
-In: stamps, workspace, store, builds.jsonl. Out: a `Why`: the artifact's own differences, and those of every upstream artifact
-that one of them leads to, each compared with the version that the artifact was made from. Where nothing differs now, the last
-build is compared with the one before it, because "why was this trained last night" is asked in the morning. Nothing is written.
+In: stamps, workspace, store, builds.jsonl. Out: a `Why`: the artifact's own differences, and those of every upstream
+artifact that one of them leads to, each compared with the version that the artifact was made from. If nothing differs
+now, the last build is compared with the one before it, because "why was this trained last night" is asked in the
+morning. Nothing is written.
 """
 
 from __future__ import annotations
@@ -33,8 +34,10 @@ SHOWN_DIFFERENCES = 20
 
 @dataclass(frozen=True)
 class Why:
-    """differences: per artifact, the asked one first, then those upstream that lead to it. compared_with: what the present
-    action is compared with: what is installed, the build before it, or nothing.
+    """The answer for one artifact.
+
+    differences: per artifact, the requested one first, then those upstream that lead to it. compared_with: the
+    counterpart of the present action: the installed one, the build before it, or nothing.
     """
 
     domain: str
@@ -61,7 +64,10 @@ class Why:
 
 
 def explain(outlooks: list[Outlook], artifact: str, pairs: Pairs, former: Former, lookups: Lookups) -> dict[str, Any]:
-    """Differences of an artifact and, as far as they come from inputs, of what is upstream. pairs: shard -> former, present."""
+    """Differences of an artifact and of the inputs that cause them.
+
+    pairs: shard -> former, present.
+    """
     of_artifact: dict[str, list[Outlook]] = {}
     for outlook in outlooks:
         of_artifact.setdefault(outlook.stamp.artifact, []).append(outlook)
@@ -79,7 +85,10 @@ def explain(outlooks: list[Outlook], artifact: str, pairs: Pairs, former: Former
 
 
 def _upstream_pairs(outlooks: list[Outlook], artifact: str, pairs: Pairs, former: Former) -> Pairs:
-    """Former and present actions of an upstream artifact, as the consumers' former actions name its content."""
+    """Former and present actions of an upstream artifact.
+
+    The consumers' former actions name its former content.
+    """
     domain = outlooks[0].stamp.domain
     digests: dict[str | None, str] = {
         shard: old["inputs"][artifact]
@@ -101,7 +110,10 @@ def _upstream_pairs(outlooks: list[Outlook], artifact: str, pairs: Pairs, former
 
 
 def make_why(project: Path, domain: str, stamps: list[Stamp], artifact: str) -> Why:
-    """Why an artifact is not up to date, or was built last. Raises ConfigurationError and RemoteError."""
+    """Why an artifact is not up to date, or was built last.
+
+    Raises ConfigurationError and RemoteError.
+    """
     store = Store(store_folder(project))
     former = Former(project, store)
     outlooks = predict(project, stamps, artifact, store, open_remote(project))
@@ -135,7 +147,7 @@ def _heading(why: Why) -> str:
     if why.state == "up_to_date":
         last = why.builds[-1] if why.builds else None
         when = f", {last['outcome']} {last['time']} in {seconds_in_words(last['seconds'])}" if last is not None else ""
-        return f"{why.artifact} is up to date: nothing differs from what it was made from{when}"
+        return f"{why.artifact} is up to date: no difference from its last build{when}"
     words = {"build": "would be built", "restore": "would be restored from the store", "fetch": "would be fetched"}
     unless = f", unless {' and '.join(why.unless)} come{'s' if len(why.unless) == 1 else ''} out the same"
     return f"{why.artifact} {words[why.state]}{unless if why.unless else ''}"
@@ -159,7 +171,7 @@ def _add_causes(branch: Tree, causes: list[Difference]) -> None:
 
 
 def _add_reasons(branch: Tree, why: Why) -> None:
-    """Own causes; inputs whose files changed; what is upstream with causes of its own; what only hands them on."""
+    """Own causes, changed inputs, upstream causes, and artifacts in between."""
     own = why.differences.get(why.artifact, [])
     _add_causes(branch, [difference for difference in own if _is_cause(difference)])
     direct = {d.name: d for d in own if not _is_cause(d) and d.change == "changed"}
@@ -175,13 +187,13 @@ def _add_reasons(branch: Tree, why: Why) -> None:
         else:
             _add_causes(branch.add(line(words)), causes)
     if handed_on:
-        branch.add(line(f"by way of {', '.join(handed_on)}"))
+        branch.add(line(f"through {', '.join(handed_on)}"))
 
 
 def render(why: Why) -> RenderableType:
     tree = Tree(line((_heading(why), "bold")))
     is_past = why.compared_with == "build before"
-    _add_reasons(tree.add(line("it differs from the build before it:")) if is_past else tree, why)
+    _add_reasons(tree.add(line("differences from the previous build:")) if is_past else tree, why)
     for row in reversed(why.builds):
         shard = f" shard {row['shard']}" if row["shard"] is not None else ""
         tree.add(line((f"{row['time']}{shard} {row['outcome']}: {row['why']}", "dim")))

@@ -1,4 +1,7 @@
-"""The phrasings of questions and answers, by language and kind. Braces name what is filled in."""
+"""The phrasings of questions and answers, by language and kind.
+
+Braces name the parts to fill in.
+"""
 
 from __future__ import annotations
 
@@ -108,5 +111,5 @@ ANSWERS = MappingProxyType(
     }
 )
 
-# what stands between the items of a list, and before its last one
+# the separator between the items of a list, and before its last one
 JOINERS = MappingProxyType({"en": (", ", " and "), "zh": ("、", "和")})

@@ -1,8 +1,9 @@
-"""Which files of a source are a checkpoint, and whether they can be one, before a library reads them.
+"""The files of a base checkpoint, checked before a library reads them.
 
-In: the files of the source. Out: a folder that holds what loading needs and nothing else, each file under its own name.
-Property kept: what is loaded is in the key. An index, an adapter's or a tokenizer's configuration may name files anywhere;
-here every name must be one of the folder's, and nothing that runs code when it is read (a pickle, a module) is taken.
+In: the files of the source. Out: a folder that holds the files that loading needs and nothing else, each under its
+own name. Property kept: everything that is loaded is in the key. An index, an adapter's or a tokenizer's
+configuration may name files anywhere; here every name must be one of the folder's, and files that run code when they
+are read (a pickle, a module) are refused.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 ADAPTER = "adapter_config.json"
 COPY_BYTES = 1 << 20
-# what stands at the start of a file that has been given the wrong name
+# the first bytes of files with the wrong name
 IMPOSTORS = {
     b"PK\x03\x04": "a pickle of PyTorch",
     b"\x80": "a pickle",
@@ -43,7 +44,10 @@ MAX_REASON_CHARS = 300
 
 @contextmanager
 def reading_source(doing: str, folder: Path) -> Iterator[None]:
-    """What a library raises over a source's files is said in a line. Put nothing of ours inside: our defects stay defects."""
+    """Report a library's error about a source's files in one line.
+
+    The block must hold no code of ours, so that our defects stay defects.
+    """
     try:
         yield
     except (StageError, MemoryError):
@@ -65,7 +69,10 @@ def reading_source(doing: str, folder: Path) -> Iterator[None]:
 
 
 def collect_files(files: Sequence[Mapping[str, Any]], open_raw: OpenRaw, folder: Path) -> list[int]:
-    """Copy what loading needs: one GGUF file as model.gguf, or the files beside config.json. Sizes of all of the source's."""
+    """Copy the files that loading needs; return all sizes of the source.
+
+    They are one GGUF file, as model.gguf, or the files beside config.json.
+    """
     paths = [PurePosixPath(row["path"]) for row in files]
     quantised = [row for row, path in zip(files, paths, strict=True) if path.suffix == ".gguf"]
     configs = [path for path in paths if path.name == "config.json"]
@@ -74,7 +81,7 @@ def collect_files(files: Sequence[Mapping[str, Any]], open_raw: OpenRaw, folder:
     adapters = [path for path in paths if path.name == ADAPTER]
     if adapters:
         raise StageError(
-            f"the base model's source holds {ADAPTER}: an adapter, which would load a base model of its own; expected a"
+            f"the base model's source holds {ADAPTER}: an adapter, which would load another base model; expected a"
             " whole checkpoint: merge the adapter into its base, or add it to sources.<base_model>.exclude"
         )
     if quantised or len(configs) != 1:
@@ -121,7 +128,8 @@ def check_checkpoint(folder: Path) -> None:
     for name, depth in _depths(config):
         if depth < 0:
             raise StageError(
-                f"config.json names {depth} layers ({name}); expected how many the weights have: check sources.<base_model>"
+                f"config.json names {depth} layers ({name}); expected the number of layers that the weights have: check"
+                " sources.<base_model>"
             )
         if depth > len(tensors):
             raise StageError(
@@ -150,7 +158,10 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def tokenizer_settings(folder: Path) -> dict[str, Any] | None:
-    """tokenizer_config.json without the names of files, which may lie anywhere; None where it names none."""
+    """tokenizer_config.json without names of files, or None if it names none.
+
+    Such files may be anywhere.
+    """
     path = folder / "tokenizer_config.json"
     values = read_object(path) if path.exists() else {}
     kept = {
@@ -167,13 +178,13 @@ def _check_configuration(config: Mapping[str, Any], folder: Path) -> None:
     remote = sorted({*_code(config), *_code(settings)})
     if remote:
         raise StageError(
-            f"the base model's configuration names code of its own ({', '.join(remote)}); expected an architecture that"
+            f"the base model's configuration names custom code ({', '.join(remote)}); expected an architecture that"
             " transformers has built in: choose another base model in sources.<base_model>"
         )
     if not config.get("return_dict", True):
         raise StageError(
-            "config.json asks for tuples in place of named results (return_dict); expected true, as all that trains and asks the"
-            " model goes by names: remove the key from the copy in sources.<base_model>"
+            "config.json asks for tuples in place of named results (return_dict); expected true, as training and evaluation read the"
+            " results by name: remove the key from the copy in sources.<base_model>"
         )
     if "transformers_weights" in config:
         raise StageError(
@@ -190,7 +201,10 @@ def _check_configuration(config: Mapping[str, Any], folder: Path) -> None:
 
 
 def _code(values: Mapping[str, Any]) -> Iterator[str]:
-    """What a configuration, at any depth, wants to be run: modules beside it, or kernels of a repository of the hub."""
+    """The code that a configuration asks for, at any depth.
+
+    It may be modules beside it, or kernels of a repository of the hub.
+    """
     for key, value in values.items():
         if key == "auto_map":
             yield from (f"auto_map: {name}" for name in _names(value))
@@ -201,7 +215,7 @@ def _code(values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _names(value: Any) -> list[str]:
-    """Of a list its items, of a mapping its keys, of anything else that is there its text."""
+    """A list's items, a mapping's keys, or any other value's text."""
     return [str(item) for item in value] if isinstance(value, list | dict) else [str(value)] if value else []
 
 
@@ -214,7 +228,10 @@ def _depths(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, i
 
 
 def _tensors(folder: Path) -> dict[str, str]:
-    """Type of each tensor that will be loaded. Raises StageError where index and files do not agree."""
+    """Type of each tensor that will be loaded.
+
+    Raises StageError if index and files do not agree.
+    """
     has_index, has_whole = (folder / INDEX).exists(), (folder / WEIGHTS).exists()
     weight_map = _weight_map(folder) if has_index else {}
     shards = sorted(set(weight_map.values())) if has_index else [WEIGHTS]
@@ -229,15 +246,15 @@ def _tensors(folder: Path) -> dict[str, str]:
         for name, kind in _header(folder / shard).items():
             if name in found:
                 raise StageError(
-                    f"the tensor {name!r} stands in two files of the base model, one of them {shard}; expected it once:"
+                    f"the tensor {name!r} is in two files of the base model, one of them {shard}; expected it once:"
                     " check sources.<base_model>"
                 )
             if has_index and weight_map.get(name, shard) != shard:
-                raise _not_agreeing(f"it looks for {name!r} in {weight_map[name]}, which stands in {shard}")
+                raise _not_agreeing(f"it looks for {name!r} in {weight_map[name]}, but the tensor is in {shard}")
             found[name] = kind
     lacking = sorted(weight_map.keys() - found.keys())
     if lacking:
-        raise _not_agreeing(f"{weight_map[lacking[0]]} does not hold {lacking[0]!r} ({len(lacking)} such)")
+        raise _not_agreeing(f"{weight_map[lacking[0]]} does not hold {lacking[0]!r} ({len(lacking)} such tensors)")
     return found
 
 
@@ -258,13 +275,13 @@ def _weight_map(folder: Path) -> dict[str, str]:
         raise StageError(
             f"the base model's {INDEX} names {missing[0]!r} ({len(missing)} such), which is no file of the source beside it;"
             f" expected the files of the source only ({', '.join(sorted(present))}): widen sources.<base_model>.include, or"
-            " download what is missing"
+            " download the missing files"
         )
     return weight_map
 
 
 def _header(path: Path) -> dict[str, str]:
-    """Type of each tensor in a safetensors file, which the library has found to be whole."""
+    """Type of each tensor in a whole safetensors file."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -282,7 +299,10 @@ def _header(path: Path) -> dict[str, str]:
 
 
 def _copy(source: BinaryIO, target: Path | None) -> int:
-    """Read to the end, and keep it where there is a target; its bytes are counted."""
+    """Read a file to the end, into a target if any.
+
+    Returns the number of its bytes.
+    """
     count = 0
     with source, target.open("wb") if target is not None else nullcontext() as file:
         while block := source.read(COPY_BYTES):

@@ -1,8 +1,9 @@
-"""The base checkpoint: from a GGUF file or a Hugging Face folder to safetensors and a tokenizer that can be trusted.
+"""The base checkpoint: safetensors and a checked tokenizer.
 
-In: the files of the source. Out: a checkpoint folder, stored in one precision, with `tokens.json` and generation
-settings that stop at the end of a turn and of a text. Properties: nothing executable is read (no pickles, no code from
-the source), every token id has an embedding, and transformers' tokenizer gives the ids that `tokenizer.json` gives.
+In: the files of the source, a GGUF file or a Hugging Face folder. Out: a checkpoint folder, stored in one precision,
+with `tokens.json` and generation settings that stop at the end of a turn and of a text. Properties: nothing
+executable is read (no pickles, no code from the source), every token id has an embedding, and transformers' tokenizer
+gives the ids that `tokenizer.json` gives.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def convert(source: Path, out: Path, section: BaseModelConfig) -> SpecialTokens:
 
 
 def convert_gguf(source: Path, out: Path, section: BaseModelConfig) -> Any:
-    """Write the tokenizer, mended; returns the model, dequantised."""
+    """Write the repaired tokenizer; return the dequantised model."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
     from transformers.utils import logging
@@ -100,7 +101,10 @@ def convert_gguf(source: Path, out: Path, section: BaseModelConfig) -> Any:
 
 
 def check_weights(model: Any) -> None:
-    """Raise StageError for weights that no training can start from: quantised ones, and numbers that are none."""
+    """Raise StageError for weights that no training can start from.
+
+    They are quantised, or hold NaN or infinity.
+    """
     import torch
 
     for name, weight in model.named_parameters():
@@ -114,15 +118,15 @@ def check_weights(model: Any) -> None:
         if not torch.isfinite(extremes).all():
             raise StageError(
                 f"the base model's weight {name} holds numbers that are infinite or none (NaN); expected finite ones: the"
-                " checkpoint is damaged or was trained into the ground, choose another one in sources.<base_model>"
+                " checkpoint is damaged or its training diverged, choose another one in sources.<base_model>"
             )
 
 
 def with_digit_splitting(tokenizer: dict[str, Any]) -> dict[str, Any]:
-    """tokenizer.json with every digit a token of its own, as the model was pretrained; the conversion drops the step.
+    """tokenizer.json with every digit as one token.
 
-    Without it "\\n\\n2." is tokenised as the model never saw it: 35 tokens instead of 31 on a short list, NLL 82
-    instead of 73.
+    The model was pretrained so, and the conversion drops the step. Without it "\\n\\n2." is tokenised as the model
+    never saw it: 35 tokens instead of 31 on a short list, NLL 82 instead of 73.
     """
     current = tokenizer.get("pre_tokenizer") or {}
     if current.get("type") != "ByteLevel":
@@ -135,7 +139,10 @@ def with_digit_splitting(tokenizer: dict[str, Any]) -> dict[str, Any]:
 
 
 def special_tokens(folder: Path, end_of_text: str | None, vocab_size: int) -> SpecialTokens:
-    """The control tokens, from the tokenizer and its chat template; the tokenizer's own checks on the way."""
+    """The control tokens, from the tokenizer and its chat template.
+
+    The tokenizer is checked on the way.
+    """
     from tokenizers import Tokenizer
     from transformers import AutoTokenizer
 
@@ -180,7 +187,7 @@ def special_tokens(folder: Path, end_of_text: str | None, vocab_size: int) -> Sp
 
 
 def find_turn_end(render: Render, added: Sequence[str]) -> str:
-    """The control token that the chat template puts first after an assistant's words."""
+    """The control token that follows the assistant's message in the chat template."""
     said = "The answer."
     messages = [{"role": "user", "content": "A question."}, {"role": "assistant", "content": said}]
     try:
@@ -194,7 +201,7 @@ def find_turn_end(render: Render, added: Sequence[str]) -> str:
                 f"the chat template refuses a question and its answer: {error}; expected one that renders them: {FIX}"
             ) from error
     if said not in text:
-        raise StageError(f"the chat template leaves out what the assistant says ({text[-60:]!r}); {FIX}")
+        raise StageError(f"the chat template omits the assistant's message ({text[-60:]!r}); {FIX}")
     rest = text[text.rindex(said) + len(said) :].lstrip()
     candidates = [token for token in added if rest.startswith(token)]
     if not candidates:
@@ -206,9 +213,10 @@ def find_turn_end(render: Render, added: Sequence[str]) -> str:
 
 
 def write_generation_config(folder: Path, tokens: SpecialTokens) -> None:
-    """Let plain generate() stop at the end of a turn as well as of a text.
+    """Let generate() stop at the end of turns and of texts.
 
-    `_from_model_config` goes: with it, transformers may build these settings anew from config.json, which has one end.
+    `_from_model_config` is removed: with it, transformers may rebuild these settings from config.json, which has one
+    end.
     """
     path = folder / "generation_config.json"
     values = read_object(path) if path.exists() else {}

@@ -1,8 +1,9 @@
-"""The header of a GGUF file, walked before any library trusts it.
+"""The header of a GGUF file, checked before any library trusts it.
 
-In: a file. Out: its metadata that is one value (text, number), lists left out; StageError where a count, a length or an
-offset leads out of the file. The libraries that read the weights believe the header: a count of 2^60, or a length beyond
-the end, takes them time and memory without bound, or a traceback. Read by steps, in memory that does not grow with it.
+In: a file. Out: its metadata that is one value (text, number), without lists; StageError if a count, a length or an
+offset leads out of the file. The libraries that read the weights believe the header: a count of 2^60, or a length
+beyond the end, costs them unbounded time and memory, or ends in a traceback. The header is read by steps, in memory
+that does not grow with it.
 """
 
 from __future__ import annotations
@@ -157,7 +158,7 @@ def _tensor_ends(walk: _Walk, count: int, alignment: int) -> dict[str, int]:
         what = f"the tensor {name!r}"
         dimensions = walk.number("I", what)
         if name in ends or dimensions > MAX_DIMENSIONS:
-            raise refused(f"{what} stands twice" if name in ends else f"{what} has {dimensions:,} dimensions")
+            raise refused(f"{what} occurs twice" if name in ends else f"{what} has {dimensions:,} dimensions")
         items = math.prod(walk.number("Q", what) for _ in range(dimensions))
         kind, offset = walk.number("I", what), walk.number("Q", what)
         try:

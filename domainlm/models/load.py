@@ -1,8 +1,9 @@
-"""Loading a checkpoint for packed training, and the checks that it may be trained that way.
+"""Loading a checkpoint for packed training, with checks.
 
 In: a folder of safetensors. Out: a frozen causal language model on sdpa attention. Two properties are tested on the
 loaded model rather than looked up by its name: that logits are nothing but hidden states times the output weight (the
-chunked loss computes them so), and that a packed segment does not see its neighbour. Architectures break both silently.
+chunked loss computes them so), and that a packed segment does not see its neighbour. Some architectures silently
+break both.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ PROBE_TOKENS = 16
 
 
 def load_model(folder: Path, dtype: str) -> Any:
-    """A frozen model in evaluation mode (no dropout). dtype: bfloat16, float32, or auto for the stored precision."""
+    """A frozen model in evaluation mode (no dropout).
+
+    dtype: bfloat16, float32, or auto for the stored precision.
+    """
     import torch
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
@@ -41,7 +45,10 @@ def load_model(folder: Path, dtype: str) -> Any:
 
 
 def check_loaded(model: Any, loading: Mapping[str, Any]) -> Any:
-    """The model. Raises StageError where it lacks weights: transformers says so in the log, and draws them at random."""
+    """The model, if no weight is missing.
+
+    Raises StageError otherwise: transformers would log missing weights, and draw them at random.
+    """
     missing = sorted(loading["missing_keys"])
     if missing:
         raise StageError(
@@ -53,9 +60,10 @@ def check_loaded(model: Any, loading: Mapping[str, Any]) -> Any:
 
 
 def hidden_states(model: Any, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-    """Last hidden states [rows, length, width] of packed rows. Positions that restart part the segments.
+    """Last hidden states [rows, length, width] of packed rows.
 
-    No attention mask and no cache: with either, transformers stops looking for the restarts.
+    Positions that restart separate the segments. There is no attention mask and no cache: with either, transformers
+    does not look for the restarts.
     """
     decoder = getattr(model, model.base_model_prefix)
     result: torch.Tensor = decoder(input_ids=ids, position_ids=positions, use_cache=False).last_hidden_state
@@ -69,7 +77,10 @@ def output_weight(model: Any) -> torch.Tensor:
 
 
 def check_trainable(model: Any) -> None:
-    """Raise StageError where the chunked loss or packing would be silently wrong for this architecture."""
+    """Raise StageError if loss or packing would be silently wrong.
+
+    This depends on the architecture.
+    """
     import torch
 
     size = min(int(output_weight(model).shape[0]), int(model.get_input_embeddings().weight.shape[0]))

@@ -1,9 +1,10 @@
-"""LoRA adapters: peft's layers and files, with a forward pass of our own.
+"""LoRA adapters: peft's layers and files, with a fused forward pass.
 
-In: a frozen model. Out: the same model with fp32 adapters, and an adapter folder that plain peft loads. peft's forward
-casts its input to fp32 for autocast to cast it back, and adds and scales the adapter's output in passes of their own.
-Here one autograd function multiplies in the base's precision, which is what autocast comes to, adds inside the matrix
-product, and keeps what the backward pass needs. Everything else (initialisation, names, files) is peft's.
+In: a frozen model. Out: the same model with fp32 adapters, and an adapter folder that plain peft loads. peft's
+forward casts its input to fp32 for autocast to cast it back, and adds and scales the adapter's output in separate
+passes. Here one autograd function multiplies in the base's precision, which has the same effect as autocast, adds
+inside the matrix product, and keeps the values that the backward pass needs. Everything else (initialisation, names,
+files) is peft's.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ ADAPTER = "default"
 
 
 def new_adapter(model: Any, section: Training, seed: int) -> Any:
-    """A peft model with fresh adapters: B is zero, A is drawn by `seed` outside the global random state."""
+    """A peft model with fresh adapters: B is zero, A is random.
+
+    A is drawn by `seed` outside the global random state.
+    """
     import torch
     from peft import LoraConfig, get_peft_model
 
@@ -92,7 +96,10 @@ def save_adapter(model: Any, folder: Path, base_name: str) -> None:
 
 
 def with_fused_forward(model: Any) -> Any:
-    """Give every adapted layer the fused forward; refuse adapters on anything but linear layers."""
+    """Give every adapted layer the fused forward.
+
+    Adapters on anything but linear layers are refused.
+    """
     from peft.tuners.lora.layer import Linear, LoraLayer
 
     for name, module in model.named_modules():
@@ -109,7 +116,10 @@ def with_fused_forward(model: Any) -> Any:
 
 
 def fused_forward(module: Any, inputs: torch.Tensor) -> torch.Tensor:
-    """x W' + bias + scale (x A') B', in the precision of x."""
+    """The output of an adapted layer, in the precision of x.
+
+    It is x W' + bias + scale (x A') B'.
+    """
     base = module.base_layer
     a, b = module.lora_A[ADAPTER].weight, module.lora_B[ADAPTER].weight
     arguments = (inputs, base.weight, base.bias, a, b, module.scaling[ADAPTER])
@@ -118,7 +128,10 @@ def fused_forward(module: Any, inputs: torch.Tensor) -> torch.Tensor:
 
 @cache
 def _fused_linear() -> Any:
-    """The autograd function, made on first use: importing this module must not import torch."""
+    """The autograd function, made on first use.
+
+    Importing this module must not import torch.
+    """
     import torch
 
     class FusedLoraLinear(torch.autograd.Function):

@@ -1,9 +1,9 @@
-"""Merging an adapter into its base, and the certificate that nothing was lost.
+"""Merging an adapter into its base, with a certificate.
 
-In: base and adapter folders, validation rows. Out: a checkpoint folder and figures of how far it is from the adapter's
-model. The product B A is added in float64 and rounded to fp32, then once to the precision that is stored. The
-certificate runs both models from disk in fp32 compute and compares what they predict: the largest logit difference
-says little, and bf16 compute alone is noisier (1e-3) than a right merge (5e-5).
+In: base and adapter folders, validation rows. Out: a checkpoint folder and figures of its distance from the adapter's
+model. The product B A is added in float64 and rounded to fp32, then once to the stored precision. The certificate
+runs both models from disk in fp32 compute and compares their predictions: the largest logit difference says little,
+and bf16 compute alone is noisier (1e-3) than a right merge (5e-5).
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ COPIED = ("generation_config.json", "tokenizer.json", "tokenizer_config.json", "
 
 
 def merge(base: Path, adapter: Path, dtype: str, out: Path) -> None:
-    """Write base + adapter as one checkpoint, with the base's tokenizer and generation settings."""
+    """Write base + adapter as one checkpoint.
+
+    It has the base's tokenizer and generation settings.
+    """
     import torch
 
     model = saved_adapter(load_model(base, "auto"), adapter)
@@ -42,7 +45,10 @@ def merge(base: Path, adapter: Path, dtype: str, out: Path) -> None:
 
 
 def add_adapter(model: Any) -> None:
-    """Add scale B A to every adapted layer's weight, which becomes float32 until it is rounded as a whole."""
+    """Add scale B A to every adapted layer's weight.
+
+    The weight becomes float32 until it is rounded as a whole.
+    """
     from peft.tuners.lora.layer import Linear
 
     for module in model.modules():
@@ -54,10 +60,11 @@ def add_adapter(model: Any) -> None:
 
 
 def certify(base: Path, adapter: Path, merged: Path, rows: PackedRows, section: MergedModel) -> dict[str, Any]:
-    """The certificate's figures over the first validation rows; StageError beyond the section's limits.
+    """The certificate's figures over the first validation rows.
 
-    kl: mean over labels of KL(base + adapter || merged), nats. Only hidden states are kept of the first model, so that
-    one of the two is in memory at a time. Figures are rounded: fp32 products of some shapes depend on threads.
+    StageError beyond the section's limits. kl: mean over labels of KL(base + adapter || merged), nats. Only hidden
+    states are kept of the first model, so that one of the two is in memory at a time. Figures are rounded: fp32
+    products of some shapes depend on threads.
     """
     count = min(section.certificate_rows, len(rows))
     reference = saved_adapter(load_model(base, "float32"), adapter).get_base_model()
@@ -93,7 +100,10 @@ def compare(
     found: tuple[torch.Tensor, torch.Tensor],
     found_weight: torch.Tensor,
 ) -> tuple[float, float, float]:
-    """Mean KL, mean NLL of the expected and of the found model over labels; each model is (hidden states, labels)."""
+    """Mean KL, and both models' mean NLL, over labels.
+
+    Each model is given as (hidden states, labels).
+    """
     import torch
 
     kl, nll_expected, nll_found = 0.0, 0.0, 0.0

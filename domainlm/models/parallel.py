@@ -1,9 +1,9 @@
-"""Work on several cores whose bytes do not depend on how many there are.
+"""Parallel work whose bytes do not depend on the number of cores.
 
 In: independent pieces of work. Out: their results, in order. Each piece runs on one thread of the machine, several
 pieces at a time: torch's own threads split the sums inside a product (fp32 gradients of a LoRA layer differ between
-one thread and two on a Xeon), while here the split is by rows, and the number of threads only says how many rows are
-under way. It is also faster on small models, which spend much of a product's time waiting for the other thread.
+one thread and two on a Xeon), while here the split is by rows, and the number of threads is only the number of rows
+in progress. It is also faster on small models, which spend much of a product's time waiting for the other thread.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ R = TypeVar("R")
 
 
 def use_one_thread() -> None:
-    """Let every torch operation of the calling thread run on that thread alone."""
+    """Run the calling thread's torch operations on that thread alone."""
     import torch
 
     torch.set_num_threads(1)
 
 
 def parallel_map(work: Callable[[T], R], pieces: Sequence[T], threads: int) -> Iterator[R]:
-    """Yield work(piece) for every piece, in order, `threads` of them at a time."""
+    """Yield work(piece) for every piece, in order, `threads` at a time."""
     use_one_thread()
     with ThreadPoolExecutor(threads, initializer=use_one_thread) as pool:
         yield from pool.map(work, pieces)

@@ -1,7 +1,7 @@
-"""Packed rows as tensors, and where their labels are.
+"""Packed rows as tensors, and the positions of their labels.
 
-In: rows of a token file. Out: ids, positions and loss mask as tensors, and the positions whose next token is a label. Training and the
-merge's certificate read rows in this one way.
+In: rows of a token file. Out: ids, positions and loss mask as tensors, and the positions whose next token is a label.
+Training and the merge's certificate read rows in this one way.
 """
 
 from __future__ import annotations
@@ -19,13 +19,19 @@ CHUNK_ROWS = 256
 def labelled_positions(
     hidden: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Hidden states that predict a learned label, and those labels: position t - 1 predicts a label at t."""
+    """Hidden states that predict a learned label, and those labels.
+
+    Position t - 1 predicts a label at t.
+    """
     keep = mask[:, 1:].bool()
     return hidden[:, :-1][keep], ids[:, 1:][keep]
 
 
 def batch_tensors(rows: PackedRows, indices: list[int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """ids, positions (int64) and loss mask (uint8) of some rows, each [len(indices), row length]."""
+    """ids, positions (int64) and loss mask (uint8) of some rows.
+
+    Each is [len(indices), row length].
+    """
     import numpy as np
     import torch
 

@@ -1,8 +1,9 @@
-"""Whether a tokenizer can be let loose on a corpus.
+"""A test whether a tokenizer is safe to run on a corpus.
 
-In: a checkpoint folder with tokenizer.json. Out: nothing, or StageError for one that cannot be read, takes time without
-bound, draws by chance, or makes text grow. Its regular expressions and replacements are a stranger's: those that search back and forth need
-hours for a line of one letter. So texts that such expressions fall over are tried first, in a process that may be ended.
+In: a checkpoint folder with tokenizer.json. Out: nothing, or StageError for a tokenizer that cannot be read, takes
+unbounded time, draws by chance, or makes text grow. Its regular expressions and replacements are a stranger's:
+expressions that backtrack need hours for a line of one letter. So texts that slow such expressions are tried first,
+in a process with a time limit.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def check_tokenizer(folder: Path) -> None:
             ) from error
     if dropout:
         raise StageError(
-            f"the base model's tokenizer.json leaves out merges by chance (dropout {dropout:g}), so that one text has other tokens"
+            f"the base model's tokenizer.json skips merges at random (dropout {dropout:g}), so that one text has other tokens"
             " in each run; expected null: correct model.dropout in the copy in sources.<base_model>"
         )
     if share > MAX_TOKENS_PER_BYTE:
@@ -53,7 +54,10 @@ def _in_words(error: Exception) -> str:
 
 
 def _tried(path: str) -> tuple[float, float]:
-    """Most tokens per byte, and the share of merges that are left out by chance; in the child process."""
+    """Most tokens per byte, and the share of randomly skipped merges.
+
+    This runs in the child process.
+    """
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(path)

@@ -1,1 +1,1 @@
-"""What a raw file is by its bytes: archives, media types, character sets, file names."""
+"""The content of raw files: archives, media types, character sets, file names."""

@@ -1,8 +1,9 @@
-"""Archives: listing members and opening them, without unpacking anything to a name.
+"""Archives: their members are listed and opened, never unpacked to a name.
 
-In: an open file that is a zip, a tar (also packed by gzip, bzip2, xz or zstd), or one packed file. Out: its regular files, each
-with a name that stays below the archive, and an open file for one of them. Refused, by name and reason, while the rest goes on:
-names that leave the archive, links and devices, encrypted and damaged members, and what unpacks to more than the limits allow.
+In: an open file that is a zip, a tar (also packed by gzip, bzip2, xz or zstd), or one packed file. Out: its regular
+files, each with a name that stays below the archive, and an open file for one of them. Rejected by name and reason,
+while the rest is read, are: names that leave the archive, links and devices, encrypted and damaged members, and
+members that unpack to more than the limits allow.
 
 Packed bytes are unpacked once, to an unnamed temporary file: a compressed tar can only be read from its beginning, so
 opening its members one by one would unpack it once for each. Members of a zip are unpacked one at a time.
@@ -47,7 +48,7 @@ _ENCRYPTED_FLAG, _UTF8_FLAG = 0x1, 0x800
 
 
 class ArchiveFault(Exception):
-    """An archive or a member that is not taken. reason: lower_snake; value and threshold where a limit decided."""
+    """A rejected archive or member. reason: lower_snake; value, threshold: of a limit."""
 
     def __init__(self, reason: str, detail: str, value: float | None = None, threshold: float | None = None) -> None:
         super().__init__(detail)
@@ -56,7 +57,7 @@ class ArchiveFault(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """max_ratio: unpacked to packed bytes (from MIN_BOMB_BYTES on). max_bytes: unpacked bytes of one archive altogether."""
+    """max_ratio: unpacked to packed bytes, from MIN_BOMB_BYTES on. max_bytes: of one archive."""
 
     max_ratio: float
     max_bytes: int
@@ -65,9 +66,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A regular file in an archive, or what is refused of it. key: which entry it is, for `Archive.open`.
+    """A regular file in an archive, or a rejected entry.
 
-    spelling: the name's bytes, which `name` reads.
+    key: the entry's identifier for `Archive.open`. spelling: the bytes of the name, which `name` decodes.
     """
 
     name: str
@@ -78,7 +79,7 @@ class Member:
 
 
 class Archive:
-    """One open archive. name: of the archive's own file, from which a single packed file gets its name."""
+    """One open archive. name: of its file, for a packed file's name."""
 
     def __init__(self, file: BinaryIO, name: str, scratch: Path, limits: Limits) -> None:
         """Raises ArchiveFault: not_an_archive, damaged_archive, archive_bomb, archive_too_large."""
@@ -127,7 +128,10 @@ class Archive:
         self.close()
 
     def members(self) -> Iterator[Member]:
-        """Regular files in the archive's order, and what is refused. Of two with one name the last counts, as in unpacking."""
+        """Regular files in the archive's order, and rejected entries.
+
+        Of two with one name the last counts, as in unpacking.
+        """
         found = list(self._entries())
         last = {member.name: number for number, member in enumerate(found) if member.fault is None}
         for number, member in enumerate(found):
@@ -172,7 +176,7 @@ class Archive:
                 raise _damaged_member(error) from error
 
     def open(self, member: Member) -> BinaryIO:
-        """A member, seekable, good until the archive is closed. Raises ArchiveFault: damaged_member, encrypted."""
+        """A member, seekable, while the archive is open. Raises ArchiveFault (damaged_member, encrypted)."""
         stream = self._opened(member)
         if self._zip is None:
             return cast(BinaryIO, stream)
@@ -195,14 +199,15 @@ class Archive:
             raise _damaged_member(error) from error
 
     def _check_overlap(self, entry: zipfile.ZipInfo) -> None:
-        """Raises BadZipFile where a zip's member ends behind the next one's beginning: not every Python's own library does."""
+        """Raises BadZipFile if a zip's member overlaps the next one."""
+        # not every Python's own library checks this
         self._file.seek(entry.header_offset + 26)
         name_bytes, extra_bytes = struct.unpack("<HH", self._file.read(4).ljust(4, b"\0"))
         if entry.header_offset + 30 + name_bytes + extra_bytes + entry.compress_size > self._ends[entry.header_offset]:
             raise zipfile.BadZipFile
 
     def _spooled(self, stream: IO[bytes], size: int | None) -> BinaryIO:
-        """What a stream holds, in a temporary file. Raises ArchiveFault above the limits, before more is unpacked."""
+        """A stream's content in a temporary file. Raises ArchiveFault before exceeding limits."""
         found = tempfile.SpooledTemporaryFile(SPOOLED_BYTES, dir=str(self._scratch))  # noqa: SIM115 - its user closes it
         held = 0
         try:
@@ -222,7 +227,7 @@ class Archive:
         return cast(BinaryIO, found)
 
     def _check_size(self, unpacked: int) -> None:
-        """Raises ArchiveFault where this many bytes are too many for the archive's size, or for anything."""
+        """Raises ArchiveFault if this many bytes exceed the ratio or the maximum."""
         limits = self._limits
         if unpacked > limits.max_bytes:
             detail = f"unpacks to more than {limits.max_bytes} bytes (raw_corpus.max_archive_bytes)"
@@ -237,7 +242,7 @@ def _bomb(ratio: float, limits: Limits) -> ArchiveFault:
 
 
 class _Slice(io.RawIOBase):
-    """Bytes [start, start + size) of a file. Closing it leaves the file open."""
+    """Bytes [start, start + size) of a file, which close() leaves open."""
 
     def __init__(self, file: BinaryIO, start: int, size: int) -> None:
         self._file, self._start, self._size, self._at = file, start, size, 0
@@ -262,9 +267,10 @@ class _Slice(io.RawIOBase):
 
 
 def _damaged(error: Exception, reason: str = "damaged_archive", detail: str = "cut short or altered") -> ArchiveFault:
-    """The fault that an error of a library stands for. An error of this machine (a full disk) is raised again.
+    """The fault that a library's error stands for.
 
-    A damaged listing leads to places before the file's beginning, which is an error of the system's, too (EINVAL).
+    An error of this machine (a full disk) is raised again. A damaged listing leads to places before the file's
+    beginning, which is a system error, too (EINVAL).
     """
     if isinstance(error, OSError) and error.errno in _ERRORS_OF_THE_MACHINE:
         raise error
@@ -294,7 +300,8 @@ def _zip_name(entry: zipfile.ZipInfo) -> bytes:
 
 
 def _zip_member(entry: zipfile.ZipInfo, limits: Limits) -> Member:
-    """A zip's member, refused where it alone is a bomb; the others are taken then."""
+    """A zip's member, rejected if it alone is a bomb."""
+    # the other members are read in that case
     name = _zip_name(entry)
     ratio = entry.file_size / max(1, entry.compress_size)
     if entry.file_size > MIN_BOMB_BYTES and ratio > limits.max_ratio:

@@ -1,10 +1,10 @@
-"""From bytes to text: which character set, and how sure.
+"""Detection of character sets, and decoding.
 
-In: the bytes of a text file; optionally the set that its source is in, by declaration or by majority. Out: text, character set,
-score (1 = certain). A byte order mark decides, then escape sequences of ISO 2022, then UTF-8, because bytes that are valid UTF-8
-by accident are rare. What else is left is decoded by every candidate, and the likeliest text wins (`charset_scores.py`); what a
-source or a page declares counts as so many bits of evidence, not as the truth: in a folder of exports one file is always
-different. What was guessed is in a document's `meta`.
+In: the bytes of a text file; optionally the set of its source, by declaration or by majority. Out: text, character
+set, score (1 = certain). A byte order mark decides, then escape sequences of ISO 2022, then UTF-8, because bytes that
+are valid UTF-8 by accident are rare. Everything else is decoded by every candidate, and the likeliest text wins
+(`charset_scores.py`). A declaration by a source or a page counts as some bits of evidence, not as the truth: in a
+folder of exports one file is always different. A detected set is recorded in a document's `meta`.
 """
 
 from __future__ import annotations
@@ -78,7 +78,10 @@ UndecodableError = Unreadable
 
 @dataclass(frozen=True)
 class Decoded:
-    """Text of a file. bytes_before: length of the byte order mark. is_exact: encoding it again gives the same bytes."""
+    """Text of a file.
+
+    bytes_before: length of the byte order mark. is_exact: encoding it again gives the same bytes.
+    """
 
     text: str
     charset: str
@@ -93,7 +96,7 @@ def wide_charset(data: bytes) -> str | None:
 
 
 def known_charset(name: str) -> str | None:
-    """Python's name of the set that files under this name are in, or None where there is none."""
+    """Python's name of the set that this name denotes, or None."""
     name = name.strip().lower()
     try:
         found = codecs.lookup(_SAME_AS.get(name, name)).name
@@ -105,7 +108,10 @@ def known_charset(name: str) -> str | None:
 
 
 def _sample(data: bytes) -> bytes:
-    """Lines that are not ASCII, up to SAMPLE_BYTES; other lines are the same in every set."""
+    """Lines that are not ASCII, up to SAMPLE_BYTES.
+
+    Other lines are the same in every set.
+    """
     found: list[bytes] = []
     size = at = 0
     while at < len(data) and size < SAMPLE_BYTES:
@@ -128,7 +134,7 @@ def _text(data: bytes, charset: str) -> str | None:
 
 
 def _scored(sample: bytes, candidates: list[tuple[str, str]], expected: str | None) -> list[tuple[float, str, str]]:
-    """(bits, character set, text) of a sample by each candidate that decodes it, the likeliest first."""
+    """(bits, character set, text) by each candidate that decodes it, likeliest first."""
     found: list[tuple[float, str, str]] = []
     for charset, language in candidates:
         # a long line is cut in the middle of a character: its end proves nothing
@@ -140,7 +146,7 @@ def _scored(sample: bytes, candidates: list[tuple[str, str]], expected: str | No
 
 
 def _score(found: list[tuple[float, str, str]], size: int) -> float:
-    """Between 0 and 1: how much likelier the first is than the next text, and how much like text it is at all."""
+    """Between 0 and 1: the lead over the next text, and plausibility."""
     cost, _, text = found[0]
     other = next((bits_of_other for bits_of_other, _, other in found if other != text), None)
     lead = 1.0 if other is None else 1.0 - 0.5 ** (1.0 + (other - cost) / EVEN_BITS)
@@ -167,7 +173,10 @@ def _guessed(data: bytes, candidates: list[tuple[str, str]], min_score: float, e
 
 
 def _without_mark(data: bytes, min_score: float, expected: str | None) -> Decoded | None:
-    """UTF-16 without a byte order mark, or None: zero bytes give it away in English, control bytes in Chinese."""
+    """UTF-16 without a byte order mark, or None.
+
+    English shows it by zero bytes, Chinese by control bytes.
+    """
     if len(data) % 2:
         return None
     candidates = [(charset, language) for charset in _WIDE for language in _WIDE_LANGUAGES]
@@ -179,7 +188,10 @@ def _without_mark(data: bytes, min_score: float, expected: str | None) -> Decode
 
 
 def _by_escapes(data: bytes, declared: str | None) -> Decoded | None:
-    """Text of a set that writes letters as ASCII characters, or None. Raises Unreadable where it is one and says no text."""
+    """Text of a set that writes letters as ASCII characters, or None.
+
+    Raises Unreadable if the bytes are of such a set but decode to no text.
+    """
     escape = _ESCAPES.search(data)
     # in UTF-8 with letters of its own, the sequence is what a terminal was sent
     if escape and b"\0" not in data and (data.isascii() or _text(data, "utf-8") is None):
@@ -198,7 +210,10 @@ def _by_escapes(data: bytes, declared: str | None) -> Decoded | None:
 
 
 def decode(data: bytes, min_score: float, is_html: bool = False, expected: str | None = None) -> Decoded:
-    """Text of a file's bytes. expected: the set that the source is mostly in. Raises Unreadable."""
+    """Text of a file's bytes.
+
+    expected: the set of most files of the source. Raises Unreadable.
+    """
     for mark, charset in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
             try:
@@ -228,7 +243,10 @@ def decode(data: bytes, min_score: float, is_html: bool = False, expected: str |
 
 
 def charset_of_beginning(data: bytes, is_cut: bool, expected: str | None = None) -> str | None:
-    """Character set of the first bytes of a file, or None where they are UTF-8 or fit none. is_cut: the file goes on."""
+    """Character set of a file's first bytes, or None.
+
+    None if they are UTF-8 or fit no set. is_cut: the file has more bytes.
+    """
     try:
         codecs.utf_8_decode(data, "strict", not is_cut)
         return None
@@ -243,7 +261,10 @@ def charset_of_beginning(data: bytes, is_cut: bool, expected: str | None = None)
 
 
 def majority_charset(beginnings: Iterable[tuple[bytes, bool]]) -> str | None:
-    """The set of nearly all of the files that are not in UTF-8, by their beginnings (and whether each is cut), or None."""
+    """The set of nearly all files outside UTF-8, or None.
+
+    It is judged by their beginnings (and whether each is cut).
+    """
     found = Counter(charset_of_beginning(data, is_cut) for data, is_cut in beginnings)
     counts = {charset: found[charset] for charset in CANDIDATES}
     charset = max(counts, key=counts.__getitem__)

@@ -1,8 +1,8 @@
-"""The commonest Chinese characters, commonest first: what tells text in one East Asian character set from another.
+"""The commonest Chinese characters, which distinguish East Asian character sets.
 
-In: nothing. Out: 1,100 simplified and 1,100 traditional characters, about 88 % of running text. The order is that of the word
-counts of jieba 0.42.1 (MIT licence), the traditional one after conversion by OpenCC. Kept as constants and not counted at
-build time: a library's new word list must not change how old files are read.
+In: nothing. Out: 1,100 simplified and 1,100 traditional characters, commonest first, about 88 % of running text. The
+order is that of the word counts of jieba 0.42.1 (MIT licence), the traditional one after conversion by OpenCC. They
+are constants and not counted at build time, because a library's new word list must not change how old files are read.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""What a child process is held to that works on a stranger's input: no files of its parent's, a limit of memory, an end by signals.
+"""Confinement of a child process that works on a stranger's input.
 
-In: the one file that it keeps, a limit. Out: this process, confined for the rest of its life. Readers of files
-(`text/reading/isolation.py`) and calls of templates and tokenizers (`tokens/bounded.py`) are served in such processes; who forks them,
-what they answer and how their end is read differs, what they are held to does not.
+In: the one file that it keeps, a limit. Out: this process, confined for the rest of its life: it holds no files of
+its parent's, has a memory limit, and signals end it. Readers of files (`text/reading/isolation.py`) and calls of
+templates and tokenizers (`tokens/bounded.py`) run in such processes. Who forks them, their answers and how their end
+is read differ; the confinement is the same.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ MEMORY_EXIT_CODE = 66
 
 
 def end_by_signals() -> None:
-    """Let signals end this process in the middle of a C function, where a Python handler would not be run.
+    """Let signals end this process in the middle of a C function.
 
-    Ctrl-C reaches the whole group: the parent ends, and then this.
+    A Python handler would not run there. Ctrl-C reaches the whole group: the parent ends, and then this process.
     """
     for number in (signal.SIGPROF, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
@@ -28,14 +29,17 @@ def end_by_signals() -> None:
 
 
 def close_others(kept: int) -> None:
-    """Close all files but one, and the standard ones: locks and pipes of the build must not outlive it here."""
+    """Close all files but one, and the standard ones.
+
+    Locks and pipes of the build must not outlive it here.
+    """
     os.closerange(3, kept)
     os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
 
 
 def limit_memory(max_memory_mb: int) -> None:
-    """Let this process take so much in addition to what it holds, say nothing when it ends, and leave no core."""
-    # what libraries say before they end the process: its end is what is told
+    """Limit this process's additional memory; end it silently, without a core."""
+    # the last words of libraries are dropped; the end of the process is reported
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     limit = _data_bytes() + max_memory_mb * 1_000_000
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
@@ -43,7 +47,10 @@ def limit_memory(max_memory_mb: int) -> None:
 
 
 def _data_bytes() -> int:
-    """Private writable memory of this process, which RLIMIT_DATA counts; 0 where the system does not say."""
+    """Private writable memory of this process, which RLIMIT_DATA counts.
+
+    It is 0 if the system does not report it.
+    """
     try:
         with open("/proc/self/statm", "rb") as file:
             return int(file.read().split()[5]) * resource.getpagesize()

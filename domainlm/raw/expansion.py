@@ -1,11 +1,12 @@
 """From one raw file to the files that are in it.
 
-In: an open file and the row that declares it (source, labels, patterns, path). Out: one `Found` for each file to read, itself or a
-member of the archive that it is, or of archives in that; and one `Refused` for each that is not taken, with the reason. Property
-kept: what is found, and in which order, is a function of the bytes and the row; which shard takes it is decided by its path.
+In: an open file and the row that declares it (source, labels, patterns, path). Out: one `Found` for each file to read
+(the file itself, or a member of the archive that it is, or of archives in it); and one `Refused` for each rejected
+one, with the reason. Property kept: the files and their order are a function of the bytes and the row; the path
+decides the shard.
 
-Patterns see files: an archive that `include` names is taken whole, less what `exclude` names. Hidden files are left out, as in
-folders.
+Patterns apply to files: an archive that `include` names is read whole, except for files that `exclude` names. Hidden
+files are excluded, as in folders.
 """
 
 from __future__ import annotations
@@ -39,7 +40,10 @@ class Refused:
 
 @dataclass(frozen=True)
 class Found:
-    """A file to read. members: names that lead to it through archives, none for the raw file itself. opened: opens it."""
+    """A file to read.
+
+    members: names that lead to it through archives, none for the raw file itself. opened: opens it.
+    """
 
     path: str
     members: tuple[str, ...]
@@ -48,12 +52,18 @@ class Found:
 
 
 def is_expanded(media_type: str, document_format: str | None) -> bool:
-    """Whether a file is read as an archive: by content, but a MediaWiki dump is read packed as it is published."""
+    """Whether a file is read as an archive, by its content.
+
+    A MediaWiki dump is read packed, as it is published.
+    """
     return media_type in ARCHIVES and not (document_format == "mediawiki" and media_type in PACKED)
 
 
 def facts_of(name: str, file: BinaryIO, document_format: str | None) -> dict[str, Any]:
-    """Format and media type of a file. extension_format: what the name says, where the content says otherwise."""
+    """Format and media type of a file.
+
+    extension_format: the format that the name suggests, if the content contradicts it.
+    """
     media_type = media_type_of(file)
     named = format_of(name)
     found = document_format or format_by_content(media_type, named)
@@ -74,7 +84,10 @@ def _is_hidden(name: str) -> bool:
 
 
 def expand(file: BinaryIO, row: Declared, scratch: Path, limits: Limits) -> Iterator[Found | Refused]:
-    """The files in a raw file. row: path (None: only its members have one), prefix of members' paths, patterns, format, kind."""
+    """The files in a raw file.
+
+    row: path (None: only its members have one), prefix of members' paths, patterns, format, kind.
+    """
     media_type = media_type_of(file)
     if not is_expanded(media_type, row["format"]):
         if row["path"] is None:
@@ -83,7 +96,7 @@ def expand(file: BinaryIO, row: Declared, scratch: Path, limits: Limits) -> Iter
         yield Found(row["path"], (), file.seek(0, 2), lambda: file)
         return
     left = limits.max_bytes
-    # a folder may be named as an archive beside it, and an sdist's first folders are left out
+    # a folder may be named as an archive beside it, and an sdist's first folders are omitted
     taken: set[str] = set()
     for found in _Expansion(row, scratch, limits).walk(file, row["path"] or "", row["prefix"], (), row["include"]):
         if isinstance(found, Found):
@@ -114,7 +127,10 @@ class _Expansion:
     def walk(
         self, file: BinaryIO, path: str, prefix: str, above: tuple[str, ...], include: tuple[str, ...] | list[str]
     ) -> Iterator[Found | Refused]:
-        """Files of one archive. prefix: what stands before its members' names in their paths."""
+        """Files of one archive.
+
+        prefix: the part of their paths before the members' names.
+        """
         try:
             archive = Archive(file, path or "archive", self._scratch, self._limits)
         except ArchiveFault as fault:

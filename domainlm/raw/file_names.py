@@ -1,14 +1,17 @@
 """Names of files, in folders and in archives.
 
-In: a name as the bytes that the file system or the archive holds. Out: text that is the same whatever the locale, without lone
-surrogates, which no table of documents could store.
+In: a name as the bytes in the file system or the archive. Out: text that is the same whatever the locale, without
+lone surrogates, which no table of documents could store.
 """
 
 from __future__ import annotations
 
 
 def readable_name(name: bytes) -> str:
-    """A file name as text: UTF-8, else GBK as on Chinese Windows, else with escapes for what is not ASCII."""
+    """A file name as text: UTF-8, else GBK, else with escapes.
+
+    GBK is the encoding of Chinese Windows. The escapes stand for bytes that are not ASCII.
+    """
     for charset in ("utf-8", "gbk"):
         try:
             return name.decode(charset)

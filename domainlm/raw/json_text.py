@@ -1,7 +1,7 @@
-"""JSON that others wrote, within a depth that every supported Python reads.
+"""JSON from others, within a depth that every supported Python reads.
 
-In: text. Out: its value. How deep the parser goes before it gives up differs between Python versions (about 1,000 in 3.11, more in
-3.12), and so does how it says so; here the depth is counted first, in linear time, and there is one kind of error.
+In: text. Out: its value. The depth at which the parser gives up differs between Python versions (about 1,000 in 3.11,
+more in 3.12), and so does the error; here the depth is counted first, in linear time, and there is one kind of error.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _JSON_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|([\[{])|([\]}])', re.
 
 
 class InvalidJson(ValueError):
-    """A text that is no JSON value, or one that is nested too deep."""
+    """A text that is no JSON value, or is nested too deeply."""
 
 
 def json_depth(text: str) -> int:

@@ -1,4 +1,4 @@
-"""The names of the labels that a raw file may bear."""
+"""The names of the labels that a raw file may have."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Labels of single files: by pattern, and by a table beside the files.
+"""Labels of single files: by pattern, and by a table.
 
-In: a source's labels, its list of patterns, the rows of its table. Out: licence, authority and stance of a path. Later patterns
-win over earlier ones, the table over all of them, each label by itself. A table is CSV with a heading line or JSON lines: a
-`path` and any of the labels; blanks around a label are none of it, and what is empty is not said.
+In: a source's labels, its list of patterns, the rows of its table. Out: licence, authority and stance of a path.
+Later patterns win over earlier ones, the table over all of them, each label by itself. A table is CSV with a heading
+line or JSON lines: a `path` and any of the labels. Whitespace around a label is removed, and an empty label counts as
+not given.
 """
 
 from __future__ import annotations
@@ -48,13 +49,16 @@ def read_table(data: bytes, is_jsonl: bool) -> dict[str, dict[str, str]]:
         if not path:
             raise ValueError(f"line {number}: {', '.join(wrong_values) or 'path'}: expected a text")
         if path in table:
-            raise ValueError(f"line {number}: {path} stands twice")
+            raise ValueError(f"line {number}: {path} occurs twice")
         table[path] = {name: value for name in LABELS if (value := (row.get(name) or "").strip())}
     return table
 
 
 def _is_text(value: Any) -> bool:
-    """Whether a label can be written: a JSON escape may name half a character."""
+    """Whether a label can be encoded.
+
+    A JSON escape may name half a character.
+    """
     return value is None or (isinstance(value, str) and value == without_surrogates(value))
 
 

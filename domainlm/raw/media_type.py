@@ -1,9 +1,10 @@
-"""What a file is by its content: its media type, and the document format that follows.
+"""The media type of a file by content, and its document format.
 
-In: the open file. Out: a media type, from the first 4 KiB (and, for a zip, its listing). Property kept: a function of the bytes
-alone. Only what is sure is named: plain text is Markdown, a table or prose by its name, so an extension is overruled only
-where the content says something else (a PDF named .txt, a web page named .pdf). A general library of signatures was not taken:
-it knows hundreds of kinds that are refused anyway, costs up to a millisecond a file, and guesses where nothing is sure.
+In: the open file. Out: a media type, from the first 4 KiB (and, for a zip, its listing). Property kept: the answer is
+a function of the bytes alone. Only certain types are named: plain text is Markdown, a table or prose by its name, so
+an extension is overruled only if the content contradicts it (a PDF named .txt, a web page named .pdf). A general
+library of signatures was not chosen: it knows hundreds of kinds that are rejected anyway, costs up to a millisecond a
+file, and guesses in uncertain cases.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ _SIGNATURES = (
     (b"\x7fELF", "application/x-executable"),
     (b"SQLite format 3\0", "application/vnd.sqlite3"),
 )
-# what stands in a zip's listing -> media type; these are documents or programs, not archives of documents
+# an entry of a zip's listing -> media type; these are documents or programs, not archives of documents
 _ZIP_KINDS = (
     ("word/document.xml", f"{_OFFICE}wordprocessingml.document"),
     ("xl/workbook.xml", f"{_OFFICE}spreadsheetml.sheet"),
@@ -104,7 +105,10 @@ def _zip_kind(file: BinaryIO) -> str:
 
 
 def _text_of(head: bytes) -> str | None:
-    """The beginning of a text, as far as its first 4 KiB say; None where they are no text."""
+    """The beginning of a text; None if the bytes are no text.
+
+    Only the first 4 KiB are examined.
+    """
     for mark, charset in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
         if head.startswith(mark):
             return head[2:].decode(charset, "ignore")
@@ -152,7 +156,10 @@ def media_type_of(file: BinaryIO) -> str:
 
 
 def kind_of_head(head: bytes) -> str:
-    """Media type by the first bytes (HEAD_BYTES of them, or the whole file); every kind of zip is application/zip."""
+    """Media type by the first bytes; every kind of zip is application/zip.
+
+    The bytes are the first HEAD_BYTES, or the whole file.
+    """
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return ZIP
     found = next((kind for signature, kind in _SIGNATURES if head.startswith(signature)), None)
@@ -170,7 +177,10 @@ def kind_of_head(head: bytes) -> str:
 
 
 def format_by_content(media_type: str, named: str | None) -> str | None:
-    """Document format of a file: what its name says (None: nothing), unless the content is another kind. None: no document."""
+    """Document format of a file: by its name, unless the content contradicts.
+
+    named: the format that the name suggests (None: no suggestion). None: the file is no document.
+    """
     if media_type == BINARY:
         # nothing is known: the reader of the named format says what is wrong
         return named

@@ -1,9 +1,9 @@
 """Unpacking files that gzip, bzip2, xz or zstd packed.
 
-In: an open packed file. Out: a file of what it holds, read from its beginning to its end. Property kept: all of it or an error. A
-packed file may be several streams one after the other (pbzip2 writes such), and a damaged one must not count as the end: the
-library's own files for bzip2 and xz leave out silently what follows the first stream where it cannot be read. Zero bytes
-after a stream are padding, as for gzip.
+In: an open packed file. Out: a file with its content, read from beginning to end. Property kept: all of it or an
+error. A packed file may be several streams one after the other (pbzip2 writes such), and a damaged one must not count
+as the end: the library's own files for bzip2 and xz silently omit everything after the first stream if it cannot be
+read. Zero bytes after a stream are padding, as for gzip.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ MAX_XZ_BYTES = 300_000_000
 
 
 class _Streams(io.RawIOBase):
-    """What the streams of a file hold. Reading raises EOFError where the last is cut, else what the decompressor raises."""
+    """The joined contents of a file's streams.
+
+    Reading raises EOFError if the last stream is cut, else the decompressor's error.
+    """
 
     def __init__(self, file: BinaryIO, new_stream: Callable[[], Any]) -> None:
         self._file, self._new_stream = file, new_stream
@@ -48,7 +51,10 @@ class _Streams(io.RawIOBase):
         return len(found)
 
     def _begin_next(self) -> bool:
-        """Whether another stream, or what should be one, follows the one that has ended."""
+        """Whether data follow the stream that has ended.
+
+        They are another stream, or should be one.
+        """
         packed = self._stream.unused_data.lstrip(b"\0")
         while not packed:
             data = self._file.read(CHUNK_BYTES)
@@ -60,7 +66,7 @@ class _Streams(io.RawIOBase):
 
 
 def unpacked(file: BinaryIO, kind: str) -> IO[bytes]:
-    """What a file holds that is packed by gz, bz2, xz or zst."""
+    """The content of a file packed by gz, bz2, xz or zst."""
     if kind == "gz":
         return cast(IO[bytes], gzip.GzipFile(fileobj=file, mode="rb"))
     if kind == "bz2":

@@ -1,8 +1,8 @@
-"""Which part of which raw file goes to which shard.
+"""The assignment of raw files, and parts of them, to shards.
 
 In: a file's source, path, size and format. Out: its format, its byte ranges, and the shard of each range. Ranges are
-nominal cuts: a record belongs to the range in which its first byte lies, so a file is cut without being read. The
-shard is a stable hash of source, path and range, so a changed file touches its own shard only.
+nominal cuts: a record belongs to the range in which its first byte is, so a file is cut without being read. The shard
+is a stable hash of source, path and range, so a changed file affects its own shard only.
 """
 
 from __future__ import annotations
@@ -46,7 +46,10 @@ def format_of(path: str) -> str | None:
 
 
 def byte_ranges(size: int, document_format: str | None, segment_bytes: int) -> list[tuple[int, int]]:
-    """Nominal ranges [start, end) in bytes; one range where the format has no records or the file is small."""
+    """Nominal ranges [start, end) in bytes.
+
+    There is one range if the format has no records or the file is small.
+    """
     if document_format not in RECORD_FORMATS or size <= segment_bytes:
         return [(0, size)]
     count = -(-size // segment_bytes)
@@ -71,14 +74,18 @@ def _tokens_of(pattern: str) -> tuple[str, ...]:
 
 @cache
 def _expression_of(pattern: str) -> tuple[re.Pattern[str], int]:
-    """The expression, and how many wildcards of several characters it has."""
+    """The expression, and its number of wildcards for several characters."""
     tokens = _tokens_of(pattern)
     text = "".join(_WILDCARDS.get(token) or re.escape(token) for token in tokens) + r"\Z"
     return re.compile(text, re.DOTALL), sum("*" in token for token in tokens)
 
 
 def _is_matched(pattern: str, path: str) -> bool:
-    """As the expression of a pattern would, in linear time: bit i of `reached` says that the tokens so far match path[:i]."""
+    """Whether a pattern matches, in linear time.
+
+    The answer is that of the pattern's regular expression: bit i of `reached` says that the tokens so far match
+    path[:i].
+    """
     places: dict[str, int] = {}
     for at, character in enumerate(path):
         places[character] = places.get(character, 0) | 1 << at
@@ -106,7 +113,10 @@ def _is_matched(pattern: str, path: str) -> bool:
 
 
 def is_glob_of(pattern: str, path: str) -> bool:
-    """Whether a glob matches a posix path as a whole: ** spans folders, * and ? do not."""
+    """Whether a glob matches a whole posix path.
+
+    ** spans folders, * and ? do not.
+    """
     expression, wildcards = _expression_of(pattern)
     if len(path) ** wildcards > _MAX_TRIES:
         return _is_matched(pattern, path)
@@ -118,7 +128,10 @@ def is_included(path: str, include: Sequence[str], exclude: Sequence[str]) -> bo
 
 
 def may_hold_included(folder: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
-    """Whether a file in a folder, or below it, could be included: it need not be looked into where none could."""
+    """Whether a folder may hold an included file, at any depth.
+
+    Other folders need not be listed.
+    """
     prefix = f"{folder}/"
     leads = (pattern[: re.search(r"[*?]|\Z", pattern).start()] for pattern in include)  # type: ignore[union-attr]
     return any(lead.startswith(prefix) or prefix.startswith(lead) for lead in leads) and not any(

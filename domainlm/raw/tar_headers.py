@@ -1,9 +1,10 @@
 """Headers of a tar, within limits.
 
-In: an open tar. Out: the standard library's TarFile, which raises ReadError where too much precedes a member (a long name, its
-attributes, the map of a sparse file) or a size is negative, which leads back to what was read. Property kept: to name a member
-takes little memory, stack and time, because the library reads each such header whole and calls itself for the next. Looked at
-as the library comes to it, and not by a parser of our own, which would differ.
+In: an open tar. Out: the standard library's TarFile, which raises ReadError if too much precedes a member (a long
+name, its attributes, the map of a sparse file) or a size is negative, which leads back to bytes that were read.
+Property kept: to name a member takes little memory, stack and time, although the library reads each such header whole
+and calls itself for the next. The headers are checked as the library reaches them, because a parser of our own would
+differ from it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _LONG_NUMBER = re.compile(rb"\d{100}")
 
 
 class _Header(tarfile.TarInfo):
-    """A tar's header, looked at before the library reads what follows it."""
+    """A tar's header, checked before the library reads the bytes after it."""
 
     def _proc_member(self, archive: BoundedTar) -> tarfile.TarInfo:
         is_extension = self.type in EXTENSIONS
@@ -46,7 +47,7 @@ class _Header(tarfile.TarInfo):
             raise tarfile.ReadError("a negative size")
 
     def _check_map(self, archive: BoundedTar) -> None:
-        """Raises ReadError where the map that follows the header of a sparse file is cut or too long."""
+        """Raises ReadError if a sparse file's map is cut or too long."""
         file = archive.fileobj
         assert file is not None
         place, has_more = file.tell(), self._sparse_structs[1]  # type: ignore[attr-defined]
@@ -58,12 +59,18 @@ class _Header(tarfile.TarInfo):
         file.seek(place)
 
     def _proc_gnusparse_10(self, following: tarfile.TarInfo, *_: object) -> None:
-        """A sparse file, whose map is not read: it may be as large as the archive, and such a file is refused."""
+        """A sparse file, whose map is not read.
+
+        The map may be as large as the archive, and such a file is rejected.
+        """
         following.sparse = []  # type: ignore[assignment]
 
 
 class BoundedTar(tarfile.TarFile):
-    """A tar whose members are small to list. headers_in_a_row: that precede the next member."""
+    """A tar whose members are cheap to list.
+
+    headers_in_a_row: the number of headers before the next member.
+    """
 
     tarinfo = _Header
     headers_in_a_row = 0

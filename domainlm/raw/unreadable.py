@@ -1,10 +1,13 @@
-"""The error of a file that cannot be read, with the reason by which it is counted."""
+"""The error of an unreadable file, with its reason."""
 
 from __future__ import annotations
 
 
 class Unreadable(ValueError):
-    """A file of which a reader can make no text: `reason` is a lower_snake noun (truncated, encrypted, ...), counted by."""
+    """A file from which a reader can make no text.
+
+    `reason` is a lower_snake noun (truncated, encrypted, ...) by which the file is counted.
+    """
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(reason, detail)

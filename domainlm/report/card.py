@@ -1,9 +1,10 @@
-"""The data card: what the texts are, and what became of every one of them.
+"""The data card: a description of the texts that accounts for each.
 
-In: the folders of the text artifacts. Out: one JSON object that the page is drawn from: the funnel by source, every reason by
-which something was kept out with its count and examples, languages, lengths, licences and other labels, uses, personal data found,
-relevance. Property kept: within a source, what comes into a step is what leaves it and what it rejects, so that nothing is lost
-between two numbers. From the artifacts' own counts, not counted again: the card never reads a document.
+In: the folders of the text artifacts. Out: one JSON object that the page is drawn from: the funnel by source, every
+reason of rejection or exclusion with its count and examples, languages, lengths, licences and other labels, uses,
+personal data found, relevance. Property kept: within a source, the input of a step equals its output plus its
+rejects, so that nothing is lost between two numbers. The figures are the artifacts' own counts, not counted again:
+the card never reads a document.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def data_card(inputs: Inputs, domain: str, title: str) -> Json:
 
 
 def funnel(stats: Mapping[str, Json]) -> Json:
-    """By source: files, documents read, after cleaning, after de-duplication, and where they ended."""
+    """By source: files, read, cleaned and unique documents, and their ends."""
     clean, unique, split = stats["clean_shards"], stats["unique_shards"], stats["corpus_split"]
     found: Json = {}
     for name, source in sorted(stats["raw_corpus"]["sources"].items()):
@@ -79,7 +80,10 @@ def funnel(stats: Mapping[str, Json]) -> Json:
 
 
 def rejected(inputs: Inputs, stats: Mapping[str, Json]) -> list[Json]:
-    """Every stage, source and reason by which something was kept out: how many, and a few of them, most first."""
+    """Every stage, source and reason of rejection, with count and examples.
+
+    The largest counts come first.
+    """
     archives = Counter((row["source"], row["reason"]) for row in _rejected_by_archives(inputs))
     unique = stats["unique_shards"]["by_source"]
     repeats = {
@@ -132,14 +136,17 @@ def _repeats(path: Path) -> Iterable[Json]:
 
 
 def boilerplate(inputs: Inputs, unique: Json) -> Json:
-    """What was taken out by source, and the lines that stood in most documents."""
+    """Removed boilerplate by source, and the lines of most documents."""
     rows = rows_of(inputs.folders["unique_shards"] / "boilerplate.jsonl")
     lines = heapq.nsmallest(SHOWN_LINES, rows, key=lambda row: (-row["documents"], row["source"], row["line"]))
     return {"by_source": unique["boilerplate"], "lines": lines}
 
 
 def relevance(inputs: Inputs, unique: Json) -> Json | None:
-    """Precision and recall on held-out examples, and the documents nearest to the threshold; None without a model."""
+    """Precision and recall on held-out examples, and near-threshold documents.
+
+    None without a model.
+    """
     if "relevance_model" not in inputs.folders:
         return None
     model = read_json(inputs.folders["relevance_model"] / "stats.json")

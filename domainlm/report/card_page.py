@@ -1,7 +1,7 @@
 """The data card as one page.
 
-In: the card as `card.py` gives it. Out: HTML that needs nothing else and no script: bars are drawn by the style sheet, examples
-unfold by themselves. Every value is escaped by the template, because examples are text of strangers.
+In: the card as `card.py` gives it. Out: HTML that needs no other file and no script: the style sheet draws the bars,
+and examples unfold without code. The template escapes every value, because examples are text of strangers.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def by_count(counts: Mapping[str, int]) -> list[tuple[str, int, float]]:
 
 
 def by_bin(counts: Mapping[str, int]) -> list[tuple[str, int, float]]:
-    """Bins in numerical order, the empty ones between the first and the last too."""
+    """Bins in numerical order, including empty ones in between."""
     return shares(dict(sorted(counts.items(), key=lambda item: float(item[0]))))
 
 
@@ -46,7 +46,10 @@ def trained_on(card: Json) -> int:
 
 
 def steps(card: Json) -> list[tuple[str, int, float]]:
-    """What is left of all sources after each step; files are no documents and start no bar."""
+    """The documents of all sources after each step.
+
+    Files are no documents and have no bar.
+    """
     found = totals(card)
     named = {
         "documents read": found["read"],
@@ -55,7 +58,7 @@ def steps(card: Json) -> list[tuple[str, int, float]]:
         "trained on": trained_on(card),
         "held out": sum(found["splits"][name] for name in (*HELD_OUT, "evaluation")),
         "instruction": found["splits"]["instruction"],
-        "left out of every split": found["left_out"],
+        "excluded from all splits": found["left_out"],
     }
     return shares(named)
 
@@ -68,7 +71,10 @@ def rejected_by_stage(card: Json) -> dict[str, list[Json]]:
 
 
 def found_by_kind(card: Json) -> list[tuple[str, str, Mapping[str, int]]]:
-    """Kind, name, counts of what cleaning found: personal data and secrets first."""
+    """Kind, name and counts of cleaning's findings.
+
+    Personal data and secrets come first.
+    """
     rows = []
     for name, counts in card["found"].items():
         prefix = next((prefix for prefix in FOUND_KINDS if name.startswith(f"{prefix}_")), None)
@@ -87,7 +93,7 @@ def origin_of(source: Mapping[str, Any]) -> str:
 
 
 def verdict_of(row: Mapping[str, Any]) -> str:
-    """Value and threshold of a rejected document, or what its reader said, in words."""
+    """Value and threshold of a rejected document, or its reader's message."""
     if row.get("detail"):
         return str(row["detail"])
     if "similarity" in row:

@@ -1,7 +1,8 @@
-"""What the report says, gathered from the artifacts it is made of.
+"""The facts of the report, gathered from the upstream artifacts.
 
 In: the folders of the upstream artifacts. Out: one value of plain figures that the plots, the page and the metrics
-share, so that no number on the page is computed twice. Artifacts that a domain's relay leaves out are None or empty.
+share, so that no number on the page is computed twice. Artifacts that a domain's relay does not use are None or
+empty.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Training:
-    """One training run. points: step, tokens, loss of every update; validation: step, loss."""
+    """One training run.
+
+    points: step, tokens, loss of every update; validation: step, loss.
+    """
 
     name: str
     points: tuple[tuple[int, int, float], ...]
@@ -34,7 +38,10 @@ class Training:
 
 @dataclass(frozen=True)
 class Answered:
-    """One held-out question, its reference, and each model's answer with its token F1."""
+    """One held-out question, its reference, and the models' answers.
+
+    Each answer has its token F1.
+    """
 
     question: str
     reference: str
@@ -61,7 +68,10 @@ class Facts:
 
 
 def gather(inputs: Inputs, domain: str, title: str, models: Sequence[str]) -> Facts:
-    """Read every upstream artifact's figures. KeyError or OSError where one does not keep the contract."""
+    """Read every upstream artifact's figures.
+
+    KeyError or OSError if one breaks the contract.
+    """
     trainings = [
         read_training(label, inputs.folders[artifact])
         for label, artifact in (("PT", "pt_adapter"), ("SFT", "sft_adapter"))
@@ -107,7 +117,10 @@ def read_training(name: str, folder: Path) -> Training:
 
 
 def source_rows(texts: Mapping[str, Any], base_model: Mapping[str, Any]) -> tuple[Json, ...]:
-    """Sources by name, the base model last, each with its origin in words: package and version, address, or a local folder."""
+    """Sources by name, the base model last, each with its origin.
+
+    The origin is in words: package and version, address, or a local folder.
+    """
     rows = []
     for name, source in [*sorted(texts.items()), (base_model["source"], base_model)]:
         package = source.get("package") or source.get("repository")

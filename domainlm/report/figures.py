@@ -1,7 +1,7 @@
 """The report's plots.
 
 In: `Facts`. Out: plotly figures as fragments of HTML with fixed ids, so that equal facts give equal bytes; plotly's
-script itself is put into the page once. Colours are those of the models everywhere, told apart also without colour
+script itself is put into the page once. Each model has one colour everywhere, distinguishable also without colour
 vision, and the background is the page's.
 """
 
@@ -74,7 +74,7 @@ def _figure(traces: list[Any], height: int = 360, **layout: Any) -> Any:
 
 
 def _bars(facts: Facts, wanted: list[tuple[str, str, str]], factor: float) -> list[Any]:
-    """One group of bars a measure, one bar a model, with its interval."""
+    """A group of bars per measure, a bar with interval per model."""
     import plotly.graph_objects as go
 
     traces = []
@@ -115,7 +115,7 @@ def shares(facts: Facts) -> Any:
 
 
 def loss_curve(training: Training) -> Any:
-    """Loss of every update, its mean over neighbouring updates, and the loss on validation."""
+    """Loss of every update, its moving mean, and the validation loss."""
     import plotly.graph_objects as go
 
     colour = COLOURS[training.name.lower()]
@@ -145,14 +145,17 @@ def loss_curve(training: Training) -> Any:
 
 
 def smoothed(values: list[float]) -> list[float]:
-    """Mean of each value and its neighbours; at the ends, of as many as there are."""
+    """Mean of each value and its neighbours.
+
+    At the ends, there are fewer neighbours.
+    """
     reach = SMOOTHED_UPDATES // 2
     windows = [values[max(0, index - reach) : index + reach + 1] for index in range(len(values))]
     return [round(sum(window) / len(window), 6) for window in windows]
 
 
 def removed(facts: Facts) -> Any:
-    """Left: documents after each step. Right: what was removed, by reason."""
+    """Left: documents after each step. Right: rejected ones, by reason."""
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 

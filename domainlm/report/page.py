@@ -1,7 +1,7 @@
 """The report as one page.
 
-In: `Facts`. Out: HTML that needs nothing else: style, plotly's script and the figures are inside, and it asks for
-nothing over the network. The text is in the template beside this module; every value is escaped by it.
+In: `Facts`. Out: HTML that needs no other file: style, plotly's script and the figures are inside, and it requests
+nothing over the network. The text is in the template beside this module, which escapes every value.
 """
 
 from __future__ import annotations

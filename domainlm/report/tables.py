@@ -1,7 +1,7 @@
 """The report's tables in words: figures with intervals, changes, comparisons.
 
-In: `Facts`. Out: rows of ready strings. A change is worded by its interval: where that holds 0, it is said to be no
-clear change, whatever the figure.
+In: `Facts`. Out: rows of ready strings. A change is worded by its interval: if that contains 0, the change is
+reported as unclear, whatever the figure.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MEASURES: tuple[tuple[str, str, str, str, bool, bool], ...] = (
         "definitions",
         "perplexity",
         "Domain text",
-        "perplexity of what test documents say about their title",
+        "perplexity of the body of test documents, given their title",
         True,
         False,
     ),
@@ -41,7 +41,7 @@ MEASURES: tuple[tuple[str, str, str, str, bool, bool], ...] = (
         "general_held_out",
         "perplexity",
         "General text",
-        "perplexity of general articles kept out of the replay",
+        "perplexity of general articles that are excluded from the replay",
         True,
         False,
     ),
@@ -50,7 +50,10 @@ MEASURES: tuple[tuple[str, str, str, str, bool, bool], ...] = (
 
 @dataclass(frozen=True)
 class Row:
-    """cells: one text a model. change: of the last model against the first. trend: better, worse or unclear."""
+    """One measure of all models.
+
+    cells: one text a model. change: of the last model against the first. trend: better, worse or unclear.
+    """
 
     label: str
     meaning: str
@@ -91,7 +94,10 @@ def worded_figure(figure: Figure, is_share: bool) -> str:
 
 
 def worded_change(differences: Figure, measure: str, is_less_better: bool, is_share: bool) -> tuple[str, str]:
-    """The change with its interval, and whether it is better, worse or unclear."""
+    """The change with its interval, and its trend.
+
+    The trend is better, worse or unclear.
+    """
     if measure == "perplexity":
         figure, neutral = differences["perplexity_ratio"], 1.0
         shown = [100 * (value - 1) for value in (figure["value"], *figure["interval"])]
@@ -108,13 +114,13 @@ def worded_change(differences: Figure, measure: str, is_less_better: bool, is_sh
 
 
 def headline(facts: Facts) -> str:
-    """One sentence on what training changed in the domain's own text."""
+    """One sentence on the effect of training on the domain's text."""
     last = "pt" if "pt" in facts.models else "sft"
     before, after = (facts.results["models"][model]["definitions"] for model in ("base", last))
     ratio = facts.results["changes"][f"base_to_{last}"]["definitions"]["perplexity_ratio"]["value"]
     verb = "falls" if ratio < 1 else "rises"
     return (
-        f"On {before['documents']:,} test documents that no training saw, perplexity {verb} from"
+        f"On {before['documents']:,} test documents that were not trained on, perplexity {verb} from"
         f" {before['perplexity']['value']:.1f} to {after['perplexity']['value']:.1f} ({100 * (ratio - 1):+.0f}\u00a0%)"
         f" with {'continued pretraining' if last == 'pt' else 'instruction tuning'}."
     )
@@ -122,7 +128,10 @@ def headline(facts: Facts) -> str:
 
 @dataclass(frozen=True)
 class Compared:
-    """One measure against another domain's SFT model; difference: this domain minus the other."""
+    """One measure against another domain's SFT model.
+
+    difference: this domain minus the other.
+    """
 
     domain: str
     label: str
@@ -150,7 +159,10 @@ def compared_rows(facts: Facts) -> list[Compared]:
 
 
 def _side(figures: Mapping[str, float], measure: str, is_share: bool) -> str:
-    """One side of a comparison; of a perplexity, its logarithm is what results.json keeps."""
+    """One side of a comparison.
+
+    Of a perplexity, results.json keeps the logarithm.
+    """
     if measure == "perplexity":
         return f"{math.exp(figures['mean_nll']):.2f}"
     return f"{100 * figures[measure]:.0f} %" if is_share else f"{figures[measure]:.3f}"

@@ -58,7 +58,7 @@ def take_member(row: Declared, file: Path, folder: Path) -> Path:
     except ArchiveFault as fault:
         raise StageError(
             f"source {row['source']}: {what_is_fetched(row)} is not a readable zip or tar archive: {fault.detail}; "
-            "fetch it again, or leave member out"
+            "fetch it again, or omit member"
         ) from fault
     return kept
 
@@ -184,7 +184,7 @@ def _download_files(hub: Mapping[str, Any], folder: Path) -> None:
                 if not is_inside(name):
                     raise StageError(
                         f"source {hub['source']}: {repository} at {revision} names a file {name!r}, which leads out of its "
-                        "folder; nothing of it was taken: leave it out with exclude, or tell the repository's owner"
+                        "folder; nothing of it was fetched: add the name to exclude, or tell the repository's owner"
                     )
             for name in patterns:
                 huggingface_hub.hf_hub_download(

@@ -240,5 +240,5 @@ def left_behind(key: str, local: str, missing: str, origin: Path) -> Configurati
     return ConfigurationError(
         f"{key}: {missing} is in {origin} but not in this DVC experiment's temporary folder, to which DVC copies only what "
         f"git or DVC tracks. Do one of: git add {missing}; dvc add {local}; dvc exp run --copy-paths {missing} ...; "
-        f"give {key} an absolute path; leave it out by sources.*.exclude"
+        f"give {key} an absolute path; or exclude it by sources.*.exclude"
     )

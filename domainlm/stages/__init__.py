@@ -1,1 +1,4 @@
-"""One module per artifact; each is a pure function from inputs and configuration to files."""
+"""The stages: one module per artifact, each a pure function.
+
+It maps inputs and configuration to files.
+"""

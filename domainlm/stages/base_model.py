@@ -1,7 +1,7 @@
 """Artifact `base_model`: the base checkpoint as safetensors and a tokenizer.
 
 In: the files of the source with role base_model (one GGUF file, or a Hugging Face folder). Out: a checkpoint folder
-that plain transformers loads, and tokens.json. See `domainlm.models.convert` for what is checked.
+that plain transformers loads, and tokens.json. `domainlm.models.convert` describes the checks.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ def run(inputs: Inputs, config: BaseModelSlice, out: Path, scratch: Path, resour
 
 
 def source_facts(config: BaseModelSlice, sizes: list[int]) -> dict[str, Any]:
-    """What the report says of the base model's source: name, labels, package and version, files and bytes."""
+    """The report's facts on the base model's source.
+
+    They are name, labels, package and version, files and bytes.
+    """
     origin = config.hub or (config.files[0] if config.files else {})
     package, version = origin.get("package", origin.get("repository")), origin.get("version", origin.get("revision"))
     return {**config.source, "package": package, "version": version, "files": len(sizes), "bytes": sum(sizes)}

@@ -1,9 +1,10 @@
-"""clean_shards: documents normalised, those that the policy or a rule keeps out rejected and counted.
+"""Artifact `clean_shards`: normalised documents that policy and cleaning rules accept.
 
-In: a shard of `documents`. Out: `documents.parquet` in the same order, with language and use; `rejected.jsonl` with rule,
-value and threshold; `stats.json`; of all shards together also `examples.jsonl`, a few rejected ones of every kind. The
-policy is asked before anything else, so that text which may be used for nothing costs nothing. Where it has no verdict on a
-document, the build stops once every shard is counted, so that the message lists all that is missing. Memory: one row group.
+In: a shard of `documents`. Out: `documents.parquet` in the same order, with language and use; `rejected.jsonl` with
+rule, value and threshold; `stats.json`; of all shards together also `examples.jsonl`, a few rejected ones of every
+kind. The policy is applied first, so that text without a permitted use costs nothing. If it has no verdict on a
+document, the build stops after every shard is counted, so that the message lists all missing verdicts. Memory: one
+row group.
 """
 
 from __future__ import annotations
@@ -36,14 +37,18 @@ SHOWN_COMBINATIONS = 20
 
 
 def is_numbered(document: Document) -> bool:
-    """Whether a document is a record without a place in bytes (a row of Parquet): its section is its number, in order."""
+    """Whether a document is a record without byte offsets.
+
+    Such a record (a row of Parquet) has its number as section, in order.
+    """
     return document.start < 0 and document.group != document.path
 
 
 def in_canonical_order(found: Iterable[tuple[Document, Document]]) -> Iterator[Document]:
-    """Clean documents, each given with the one that was read, whose sections were changed.
+    """Clean documents in canonical order, although cleaning changes sections.
 
-    Memory: those of one place in a file, of whose order the section decides; of what is numbered, one record.
+    Each is given with the document that was read. Memory: the documents of one place in a file, which the section
+    orders; of numbered ones, one record.
     """
 
     def place(each: tuple[Document, Document]) -> tuple[str | int, ...]:
@@ -108,7 +113,10 @@ def run_shard(inputs: Inputs, config: CleanShardsSlice, out: Path, scratch: Path
 
 
 def check_verdicts(without_verdict: Mapping[str, int]) -> None:
-    """Raises StageError that lists the combinations of labels on which the policy has no verdict, most documents first."""
+    """Raises StageError that lists combinations of labels without a verdict.
+
+    Those of most documents come first.
+    """
     if not without_verdict:
         return
     most = sorted(without_verdict.items(), key=lambda item: (-item[1], item[0]))
@@ -120,10 +128,10 @@ def check_verdicts(without_verdict: Mapping[str, int]) -> None:
     if len(most) > SHOWN_COMBINATIONS:
         lines.append(f"  and {len(most) - SHOWN_COMBINATIONS} more combinations")
     raise StageError(
-        f"no rule of `policy` says what {sum(without_verdict.values())} documents may be used for:\n"
+        f"no rule of `policy` decides the use of {sum(without_verdict.values())} documents:\n"
         + "\n".join(lines)
         + "\nadd a rule for each to the domain's `policy`, for example "
-        "`- {where: {source: NAME}, use: [pt, sft]}`, or `use: []` to keep them out"
+        "`- {where: {source: NAME}, use: [pt, sft]}`, or `use: []` to reject them"
     )
 
 
@@ -141,8 +149,8 @@ def run(inputs: Inputs, config: CleanShardsSlice, out: Path, scratch: Path, reso
         if not stats["decided_by_rule"][str(number)]:
             said = rule_in_words(number, rule)
             resources.log(
-                f"policy: {said}: decided about no document; look for a misspelt label, for an earlier rule, or for a rule "
-                "that keeps out evaluation text, which is evaluation text whatever the rules say"
+                f"policy: {said}: matched no document; check for a misspelt label, for an earlier rule that matches first, or "
+                "for a rule that rejects evaluation text, which stays evaluation text whatever the rules say"
             )
     write_json(out / "stats.json", stats)
     with open_rows(out / "examples.jsonl") as file:

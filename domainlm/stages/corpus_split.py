@@ -1,4 +1,4 @@
-"""corpus_split: what is trained on, what is chosen by, what is reported on.
+"""Artifact `corpus_split`: documents assigned to training, validation, test and other sets.
 
 In: `unique_shards`, and the tokenizer of `base_model`. Out: train (corpus within its token budget, and replay up to its
 share of tokens, in the order of a stable hash), validation, test, general_held_out (replay articles, whole), evaluation,

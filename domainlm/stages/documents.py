@@ -1,9 +1,10 @@
-"""documents: text extracted from raw files, with provenance and labels.
+"""Artifact `documents`: text from raw files, with provenance and labels.
 
-In: a shard's inventory; raw files are opened by it. Out: `documents.parquet` in canonical order, `rejected.jsonl` with
-every file or record that gave no document, `stats.json`; of all shards together also `examples.jsonl`, a few rejected ones
-of every kind. Properties kept: the documents of all shards together are the same whatever the number of shards, because a
-record belongs to the byte range in which it begins; and no file is lost, as one that gives nothing at all is rejected, too.
+In: a shard's inventory, by which raw files are opened. Out: `documents.parquet` in canonical order, `rejected.jsonl`
+with every file or record that gave no document, `stats.json`; of all shards together also `examples.jsonl`, a few
+rejected ones of every kind. Properties kept: the documents of all shards together are the same whatever the number of
+shards, because a record belongs to the byte range in which it begins; and no file is lost, because a file that yields
+nothing is rejected, too.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ from domainlm.text.sums import summed
 
 
 def inventory_of(path: Path) -> Iterator[RawFile]:
-    """Rows of an inventory, one at a time. Raises StageError where they are not in canonical order, as raw_corpus writes them."""
+    """Rows of an inventory, one at a time.
+
+    Raises StageError if they are not in canonical order, in which raw_corpus writes them.
+    """
     last: tuple[str, str, int] | None = None
     for row in rows_of(path):
         key = (row["source"], row["path"], row["start"])

@@ -1,8 +1,8 @@
-"""Artifact `eval_report`: what was trained on, and what it changed, as a page and as metrics.
+"""Artifact `eval_report`: the training data and the effects of training.
 
 In: figures of every artifact up to `eval_results`. Out: report.html (self-contained) and metrics.json (for DVC);
-data_card.html and data_card.json, what became of every document. Nothing is measured here: the same artifacts give the same
-bytes, without torch and without the texts themselves.
+data_card.html and data_card.json, which account for every document. Nothing is measured here: the same artifacts give
+the same bytes, without torch and without the texts themselves.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 In: the models, `corpus_split` (test, general_held_out, evaluation), `sft_dataset` (test), and compared domains'
 results. Out: samples.jsonl (one row a set, item and model) and results.json (figures with 95 % intervals over
-documents, paired differences, comparisons). Property kept: nothing here was seen in training or used for a choice;
-validation data stays out. The models are those of the domain's chain, so a PT model is scored only where SFT started from it.
+documents, paired differences, comparisons). Property kept: no text here was seen in training or used for a choice;
+validation data are not used. The models are those of the domain's chain, so a PT model is scored only if SFT started
+from it.
 """
 
 from __future__ import annotations
@@ -54,7 +55,10 @@ def held_out_sets(
     tokenizer: Any,
     end_of_text_id: int,
 ) -> list[HeldOutSet]:
-    """The sets that have items; a domain without general text or evaluation sources has fewer."""
+    """The sets that have items.
+
+    A domain without general text or evaluation sources has fewer.
+    """
     folder = inputs.folders["corpus_split"]
     encoder = Encoder(tokenizer, end_of_text_id)
     special = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special]
@@ -76,7 +80,7 @@ def held_out_sets(
 
 @contextmanager
 def prompt_renderer(base: Path, system_prompt: str | None, template_date: str | None) -> Iterator[Callable[[str], str]]:
-    """What the model is shown of a question, as in training."""
+    """The rendering of a question as a prompt, as in training."""
     from transformers import AutoTokenizer
 
     system = [] if system_prompt is None else [{"role": "system", "content": system_prompt}]
@@ -104,7 +108,10 @@ def _is_askable(row: Mapping[str, Any], special: list[str]) -> bool:
 
 
 def compared(inputs: Inputs, samples: list[Sample], section: EvalResults, seed: int) -> dict[str, dict[str, Any]]:
-    """Comparison with each domain of eval_results.compare. StageError where one shares no item with this domain."""
+    """Comparison with each domain of eval_results.compare.
+
+    StageError if one shares no item with this domain.
+    """
     found = {}
     for domain in section.compare:
         others = read_rows(inputs.folders[f"{COMPARED}{domain}"] / "samples.jsonl")
@@ -112,7 +119,7 @@ def compared(inputs: Inputs, samples: list[Sample], section: EvalResults, seed: 
         if not found[domain]:
             raise StageError(
                 f"eval_results.compare: {domain} shares no test item with this domain; expected a domain with the same"
-                " sources, seed and corpus_split (one that extends the other): take it out of eval_results.compare"
+                " sources, seed and corpus_split (one that extends the other): remove it from eval_results.compare"
             )
     return found
 

@@ -1,4 +1,4 @@
-"""Artifact `merged_model`: base + PT adapter as one checkpoint, with a certificate.
+"""Artifact `merged_model`: base + PT adapter as one checkpoint, certified.
 
 In: `base_model`, `pt_adapter`, and `pt_tokens` (validation rows to compare on). Out: a checkpoint like `base_model`,
 and certificate.json; a merge that is not base + adapter within the section's limits is refused.

@@ -1,7 +1,7 @@
 """Artifact `pt_tokens`: the split documents as packed token files.
 
 In: `corpus_split` (train, validation) and `base_model` (tokenizer, control tokens). Out: packed rows, sidecar,
-meta.json. A document's text is its text and the end-of-text token, which is learned like any other. Control tokens
+meta.json. A document's text is followed by the end-of-text token, which is learned like any other. Control tokens
 written out inside a text stay text: only this stage ends a document.
 """
 
@@ -42,7 +42,10 @@ def run(inputs: Inputs, config: PtTokensSlice, out: Path, scratch: Path, resourc
 
 
 def tokenise(tokenizer: Tokenizer, documents: Path, end_of_text_id: int) -> Iterator[TokenSequence]:
-    """Ids of each document and its end of text. Every token is a label; packing takes a segment's first one out."""
+    """Ids of each document and its end of text, all labels.
+
+    Packing removes the label of a segment's first token.
+    """
     import numpy as np
 
     remaining = read_documents(documents)

@@ -1,10 +1,11 @@
-"""raw_corpus: the inventory of the pinned raw files.
+"""Artifact `raw_corpus`: the inventory of the pinned raw files.
 
-In: the rows that the resolver gave this shard: local files (path, digest, byte range, or why it cannot be read), local archives,
-and what is fetched (digest). Out: `inventory.jsonl`, one row per byte range of a file to read, with source, digest, media type
-and labels; `rejected.jsonl`, what of folders and archives is not taken and why. The bytes stay where they are: local files in
-the project, fetched ones in the store; those of a source with `copy` are put into `files/`, so the store keeps them. The network
-is used before `run_shard`, by the builder, and nowhere later.
+In: the rows that the resolver gave this shard: local files (path, digest, byte range, or the reason why one cannot be
+read), local archives, and fetches (digest). Out: `inventory.jsonl`, one row per byte range of a file to read, with
+source, digest, media type and labels; `rejected.jsonl`, the rejected entries of folders and archives with reasons.
+The bytes stay in their place: local files in the project, fetched ones in the store; those of a source with `copy`
+are put into `files/`, so that the store keeps them. The builder uses the network before `run_shard`, and nothing does
+later.
 """
 
 from __future__ import annotations
@@ -37,14 +38,20 @@ def limits_of(config: RawCorpusShardSlice) -> Limits:
 
 
 def is_whole_in_shard(row: Declared, segment_bytes: int) -> bool:
-    """Whether all of a local archive belongs to one shard: a small one, so that a change of it concerns one shard only."""
+    """Whether all of a local archive belongs to one shard.
+
+    A small one does, so that a change of it affects one shard only.
+    """
     return bool(row["origin"] == "local" and row["size"] <= segment_bytes)
 
 
 def rows_of_archive(
     row: Declared, inputs: Inputs, config: RawCorpusShardSlice, scratch: Path
 ) -> Iterator[RawFile | Refused]:
-    """Byte ranges of the files in a fetched file or an archive that belong to this shard, and what is refused of it."""
+    """This shard's byte ranges of an archive's files, and rejected entries.
+
+    The archive may be fetched.
+    """
     assert inputs.open_raw is not None
     source, own, shards = row["source"], config.shard, config.shards
     is_whole = is_whole_in_shard(row, config.segment_bytes)
@@ -104,7 +111,7 @@ def _ranges(row: Declared, found: Found, segment_bytes: int) -> list[RawFile]:
 
 
 def hub_rows(config: RawCorpusShardSlice) -> Iterator[Declared]:
-    """One row for each file of the hub repositories, as the builder fetched them."""
+    """One row for each file of the hub repositories, as fetched."""
     for hub in config.hubs:
         table = dict(hub["label_table"])
         for file in config.hub_files[hub["source"]]:
@@ -113,7 +120,7 @@ def hub_rows(config: RawCorpusShardSlice) -> Iterator[Declared]:
             yield cast(Declared, {**hub, **file, **place})
         if table:
             raise StageError(
-                f"sources.{hub['source']}.label_table: {min(table)} is no file that is taken of the repository"
+                f"sources.{hub['source']}.label_table: {min(table)} is no file that is read from the repository"
             )
 
 
@@ -153,7 +160,10 @@ def run_shard(inputs: Inputs, config: RawCorpusShardSlice, out: Path, scratch: P
 
 
 def _copy_bytes(rows: list[RawFile], inputs: Inputs, folder: Path) -> int:
-    """Put the raw files of sources with `copy` into a folder, named by digest; returns their bytes."""
+    """Put the raw files of sources with `copy` into a folder.
+
+    They are named by digest. Returns their bytes.
+    """
     assert inputs.open_raw is not None
     copied = 0
     for row in rows:

@@ -1,9 +1,9 @@
-"""relevance_model: what tells the domain's text from general text, learned from examples.
+"""Artifact `relevance_model`: a classifier of domain text against general text.
 
-In: all shards of `clean_shards`; of them the documents of role seed (the domain) and replay (general). Out: the model, and
-`stats.json` with its precision and recall on groups that it did not learn from. Property kept: the bytes do not depend on
-the number of shards. What is held out is held out by whole groups, because two parts of one file are told apart from
-general text by that file's own words. Memory: the start of `max_documents` documents of each kind.
+In: all shards of `clean_shards`; of them the documents of role seed (the domain) and replay (general). Out: the
+model, and `stats.json` with its precision and recall on groups that it was not trained on. Property kept: the bytes
+do not depend on the number of shards. Whole groups are held out, because the words of a file alone distinguish two
+parts of it from general text. Memory: the start of `max_documents` documents of each kind.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ class Example:
 
 
 def examples_in(path: Path, role: str, seed: int, max_chars: int) -> Iterator[Example]:
-    """Examples of one role in a shard. Reads the texts only of those row groups that have some."""
+    """Examples of one role in a shard.
+
+    It reads only the texts of row groups that have some.
+    """
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
@@ -56,19 +59,25 @@ def examples_in(path: Path, role: str, seed: int, max_chars: int) -> Iterator[Ex
 
 
 def chosen_examples(paths: list[Path], role: str, seed: int, section: RelevanceModel) -> list[Example]:
-    """The first `max_documents` examples of a role in the order of a stable hash, the same for every number of shards."""
+    """The first `max_documents` examples of a role by a stable hash.
+
+    They are the same for every number of shards.
+    """
     found = (example for path in paths for example in examples_in(path, role, seed, section.max_chars))
     chosen = heapq.nsmallest(section.max_documents, found)
     if len(chosen) < section.min_documents:
         raise StageError(
-            f"sources of role {role} have {len(chosen)} clean documents that may be learned from; expected at least "
+            f"sources of role {role} have {len(chosen)} clean documents that may be trained on; expected at least "
             f"{section.min_documents} (relevance_model.min_documents): add files to a source of role {role}"
         )
     return chosen
 
 
 def held_out_ids(examples: list[Example], share: float, seed: int) -> tuple[frozenset[str], str]:
-    """Ids that are not learned from, and what they were chosen by: `group`, or `document` where there are few groups."""
+    """Ids that are not trained on, and the unit of the choice.
+
+    The unit is `group`, or `document` if there are few groups.
+    """
     units = {example.id: f"{example.source}\0{example.group}" for example in examples}
     is_by_group = len(set(units.values())) >= MIN_GROUPS
     if not is_by_group:
@@ -95,7 +104,7 @@ def run(inputs: Inputs, config: RelevanceModelSlice, out: Path, scratch: Path, r
             "held_out_by": unit,
             "by_source": Counter(example.source for example in examples),
         }
-        resources.log(f"{kind}: {len(learned[kind])} documents learned from, {len(held_out[kind])} held out by {unit}")
+        resources.log(f"{kind}: {len(learned[kind])} documents to train on, {len(held_out[kind])} held out by {unit}")
     shape = Shape(section.threshold, section.ngrams, section.feature_bits, section.max_chars)
     model = trained_model(learned["domain"], learned["general"], shape, seed)
     write_model(out, model)

@@ -1,9 +1,9 @@
-"""Artifact `sft_dataset`: conversations to learn answering from, each with its provenance.
+"""Artifact `sft_dataset`: conversations to learn answering from, with provenance.
 
 In: `corpus_split`. Out: train.jsonl, validation.jsonl, test.jsonl (id, kind, split, messages, source, path, section,
 document, group, title) and stats.json. A document's questions stay in its split, so no held-out answer is trained on;
-hand-written conversations teach style and go to train only. Only documents that the policy lets into SFT are asked about.
-Lines are in the order of a stable hash: reading the first n of them is a fair sample.
+hand-written conversations teach style and go to train only. Questions are derived only from documents that the policy
+permits for SFT. Lines are in the order of a stable hash, so their first n are a fair sample.
 """
 
 from __future__ import annotations
@@ -55,7 +55,10 @@ def read_all(paths: Iterable[Path]) -> Iterator[Document]:
 
 
 def chosen_documents(paths: list[Path], max_documents: int | None, seed: int) -> frozenset[str]:
-    """Ids of the corpus documents to ask about, of those that SFT may use: the first ones by a stable hash."""
+    """Ids of the corpus documents to derive questions from.
+
+    They are the first ones by a stable hash, of those that SFT may use.
+    """
     ids = (d.id for d in read_all(paths) if d.role == "corpus" and "sft" in d.use.split(","))
     return frozenset(sorted(ids, key=lambda name: stable_hash(seed, name))[:max_documents])
 
@@ -63,7 +66,10 @@ def chosen_documents(paths: list[Path], max_documents: int | None, seed: int) ->
 def question_rows(
     paths: list[Path], split: str, wanted: frozenset[str], asking: Asking
 ) -> Iterator[list[dict[str, Any]]]:
-    """Rows of each wanted document. Parts of one section ask the same, so only one of them is asked about."""
+    """Rows of each wanted document.
+
+    Parts of one section give the same questions, so only one of them is used.
+    """
     asked: set[tuple[str, str, str]] = set()
     for document in read_all(paths):
         if document.id not in wanted:

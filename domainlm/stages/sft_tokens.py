@@ -1,8 +1,8 @@
-"""Artifact `sft_tokens`: conversations as packed token files that learn only what the assistant says.
+"""Artifact `sft_tokens`: conversations as packed token files with loss masks.
 
-In: `sft_dataset` (train, validation) and `base_model` (tokenizer, chat template). Out: packed rows with a loss mask on
-assistant turns and the token that ends them, sidecar, meta.json, and rejected.jsonl. A conversation is never cut: one
-that is longer than a row is left out and counted, since its end of turn would be lost.
+In: `sft_dataset` (train, validation) and `base_model` (tokenizer, chat template). Out: packed rows with a loss mask
+on assistant turns and the token that ends them, sidecar, meta.json, and rejected.jsonl. A conversation is never cut:
+one that is longer than a row is rejected and counted, since its end of turn would be lost.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _write_splits(
     out: Path,
     resources: Resources,
 ) -> tuple[dict[str, PackedFigures], list[dict[str, str]]]:
-    """Figures of each split, and the conversations that were left out."""
+    """Figures of each split, and the rejected conversations."""
     import numpy as np
     from tokenizers import Tokenizer
 

@@ -1,12 +1,13 @@
-"""unique_shards: documents without boilerplate, off-domain text, duplicates, and text of the evaluation sets.
+"""Artifact `unique_shards`: documents without duplicates, boilerplate and evaluation text.
 
-In: all shards of `clean_shards`, and `relevance_model` where the domain has one. Out: `documents.parquet` in canonical order,
-`duplicates.jsonl`, `rejected.jsonl`, `near_line.jsonl` (the documents nearest to the relevance threshold, to look at),
-`boilerplate.jsonl`, `stats.json`. Documents are compared within the role that they play, and replay with the corpus, too, of
-which a part will be held out. Evaluation and instruction documents lose exact duplicates only: a set with similar questions is
-meant so. Corpus, replay and instruction lose what repeats an evaluation text. What is for classifiers alone passes as it is.
-Replay comes last, in a pass of its own: a source of replay may stand before the corpus in the canonical order, and the
-domain's own text is what is kept. Property kept: the bytes do not depend on the number of shards.
+In: all shards of `clean_shards`, and `relevance_model` if the domain has one, by which off-domain text is rejected.
+Out: `documents.parquet` in canonical order, `duplicates.jsonl`, `rejected.jsonl`, `near_line.jsonl` (the documents
+nearest to the relevance threshold, to read), `boilerplate.jsonl`, `stats.json`. Documents are compared within the
+role that they play, and replay with the corpus, too, of which a part will be held out. Evaluation and instruction
+documents lose exact duplicates only: in such a set, similar questions are intended. Corpus, replay and instruction
+documents are rejected if they repeat an evaluation text. Documents for classifiers alone are not changed. Replay
+comes last, in a separate pass: a source of replay may precede the corpus in the canonical order, and the domain's own
+text is the one to keep. Property kept: the bytes do not depend on the number of shards.
 """
 
 from __future__ import annotations
@@ -59,7 +60,10 @@ def evaluation_texts(paths: list[Path], section: UniqueShards) -> EvaluationText
 
 
 def boilerplate_of(paths: list[Path], section: UniqueShards) -> Boilerplate:
-    """Lines that stand in too many documents of a source; none where the configuration asks for none."""
+    """Lines in too many documents of a source.
+
+    There are none if the configuration sets no limit.
+    """
     if section.max_line_documents is None:
         return Boilerplate({})
 
@@ -70,13 +74,13 @@ def boilerplate_of(paths: list[Path], section: UniqueShards) -> Boilerplate:
         return frequent_lines(texts, section.max_line_documents)
     except TooManyLines as error:
         raise StageError(
-            f"{error.count} different lines stand in more than {section.max_line_documents} documents of their source, more "
+            f"{error.count} different lines occur in more than {section.max_line_documents} documents of their source, more "
             "than can be counted in memory; raise unique_shards.max_line_documents"
         ) from error
 
 
 def repeat_of(document: Document, role: str, finder: RepeatFinder) -> Repeat | None:
-    """What a document repeats, by the rules of its role."""
+    """The text that a document repeats, by the rules of its role."""
     if role == "evaluation":
         return finder.exactly_repeated(document.id, document.text)
     if role == "instruction":
@@ -90,7 +94,10 @@ def place_of(document: Document) -> dict[str, str]:
 
 
 class Rejected:
-    """The rows of what is kept out by a rule, and how many by source and reason."""
+    """Rows of the documents that a rule rejects, with their counts.
+
+    The counts are by source and reason.
+    """
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -103,9 +110,10 @@ class Rejected:
 
 
 class LinesTaken:
-    """Boilerplate that was taken out: characters, documents and lines by source; each different line as a row, once.
+    """Removed boilerplate: characters, documents and lines by source.
 
-    The rows are written as lines are met, because lines are as long as their writers liked: only digests are remembered.
+    Each distinct line gets one row. The rows are written as lines are met, because lines are as long as their writers
+    liked: only digests are remembered.
     """
 
     def __init__(self, found: Boilerplate, file: TextIO) -> None:
@@ -128,7 +136,7 @@ class LinesTaken:
         return replace(document, text=text)
 
     def _write(self, source: str, line: str) -> None:
-        """A row with the number of documents that have the line, the first time that it is met."""
+        """A row for each new line, with its number of documents."""
         digest = line_digest(source, line)
         if digest not in self._written:
             self._written.add(digest)
@@ -149,7 +157,10 @@ def relevant(
     near_line: NearLine,
     counts: dict[str, list[int]],
 ) -> Iterator[Document]:
-    """The documents without those of the corpus below the model's threshold. counts: scores by source and tenth."""
+    """The documents without corpus documents below the model's threshold.
+
+    counts: scores by source and tenth.
+    """
     if model is None:
         yield from documents
         return
@@ -174,7 +185,7 @@ def relevant(
 
 
 class Repeats:
-    """Who repeats what, by the roles that documents play, and the rows of those that do."""
+    """Detection of repeats by the roles that documents play, with rows."""
 
     def __init__(self, section: UniqueShards, evaluation: EvaluationTexts, file: TextIO) -> None:
         self._section = section
@@ -193,7 +204,10 @@ class Repeats:
         return self._finders[role]
 
     def reason(self, document: Document) -> str | None:
-        """Why a document is a repeat, which is then listed; None for one that is kept."""
+        """Why a document is a repeat; None if it is kept.
+
+        A repeat is added to the list.
+        """
         role = role_of(document)
         repeat = None if role == "classifier" else repeat_of(document, role, self._finder(role))
         if repeat is None:
@@ -253,7 +267,7 @@ def run(inputs: Inputs, config: UniqueShardsSlice, out: Path, scratch: Path, res
     stats["rejected"] = sum(rejected.by_source.values(), Counter[str]())
     if not count:
         raise StageError(
-            f"none of {stats['input']} documents is left without duplicates, evaluation texts and what rules reject "
+            f"none of {stats['input']} documents is left after duplicates, evaluation texts and rejected documents are removed "
             f"({dict(stats['rejected']) or 'none'}); expected at least one; check sources of role evaluation, "
             "unique_shards.evaluation_threshold and relevance_model.threshold"
         )
@@ -265,7 +279,7 @@ def run(inputs: Inputs, config: UniqueShardsSlice, out: Path, scratch: Path, res
     if evaluation.too_short:
         resources.log(
             f"{evaluation.too_short} evaluation texts have fewer than {MIN_WHOLE_WORDS} words (8 CJK characters) and are not "
-            "sought within longer texts: much that is not them says the same"
+            "searched for within longer texts, as unrelated texts contain the same words"
         )
     stats["boilerplate"] = lines.counts
     stats["relevance"] = None

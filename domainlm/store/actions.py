@@ -1,10 +1,11 @@
 """The action cache: action key -> manifest of the output.
 
-In: an action (what an artifact is computed from). Out: its key, and the record of the first output seen for it. The
-first record stays: a second, different output for one key is kept beside it as an alternative, never in its place.
+In: an action (everything that an artifact is computed from). Out: its key, and the record of the first output for it.
+The first record stays: a second, different output for one key is recorded beside it as an alternative and never
+replaces it.
 
-A record holds its action, so it says itself under which name it may be found: one that was moved or copied to another
-key's name counts as none and is put aside. What came from a remote keeps from where, and the signature that it had.
+A record holds its action, so its content determines its name: a record that was moved or copied to another key's name
+is ignored and quarantined. A record from a remote keeps the remote's location and its signature.
 """
 
 from __future__ import annotations
@@ -43,7 +44,10 @@ def plain_fact(text: str) -> str:
 
 
 def check_facts(built: Any) -> None:
-    """Raise ValueError for what does not say where something was built: facts of a name and a plain value."""
+    """Raise ValueError if the facts of a build's platform are malformed.
+
+    Each fact must be a name and a plain value.
+    """
     if not isinstance(built, dict) or len(built) > MAX_FACTS:
         raise ValueError("it does not say where it was built")
     for name, value in built.items():
@@ -55,7 +59,10 @@ def check_facts(built: Any) -> None:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a record that was not made here came from. signature: as it was found, '' for none."""
+    """The remote that a record came from.
+
+    signature: as it was found, '' if there was none.
+    """
 
     remote: str
     signature: str
@@ -66,7 +73,10 @@ class Origin:
 
 @dataclass(frozen=True)
 class Recorded:
-    """A record of the action cache. origin: None for what was built with this store."""
+    """A record of the action cache.
+
+    origin: None if it was built with this store.
+    """
 
     manifest: Manifest
     record: dict[str, Any]
@@ -75,7 +85,10 @@ class Recorded:
 
 @dataclass(frozen=True)
 class WrongRecord:
-    """A record that is not what its name says. name: its path in the store. kept: its place in quarantine, or None."""
+    """A record whose content does not match its name.
+
+    name: its path in the store. kept: its place in quarantine, or None.
+    """
 
     name: str
     reason: str
@@ -89,7 +102,10 @@ def make_action(
     inputs: Mapping[str, str],
     distributions: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Everything that an output may depend on. inputs: input name -> tree digest."""
+    """Everything that an output may depend on.
+
+    inputs: input name -> tree digest.
+    """
     return {
         "schema": SCHEMA_VERSION,
         "artifact": artifact,
@@ -120,9 +136,10 @@ def origin_of(value: Any) -> Origin | None:
 
 
 def parse_record(data: bytes, key: str, tree_digest: str = "") -> Recorded:
-    """The record that a file of this key's name holds. tree_digest: how that of its manifest begins, for an alternative.
+    """The record in a file with this key's name.
 
-    Raises ValueError for one that is torn, or another key's.
+    tree_digest: the beginning of its manifest's digest, for an alternative. Raises ValueError if the record is torn,
+    or belongs to another key.
     """
     row = parse_json(data)
     if not isinstance(row, dict) or not isinstance(record := row.get("action_record"), dict):
@@ -145,7 +162,7 @@ def parse_record(data: bytes, key: str, tree_digest: str = "") -> Recorded:
 
 
 def put_record_aside(root: Path, path: Path, reason: str) -> WrongRecord:
-    """Take a record out of service, keeping its bytes for a look."""
+    """Quarantine a record; its bytes are kept for inspection."""
     name = path.relative_to(root).as_posix()
     kept = root / "quarantine" / f"{path.name}.{time.time_ns()}"
     try:
@@ -172,7 +189,10 @@ class ActionCache:
         return self.root / "actions" / key[:2] / f"{key}.json"
 
     def find(self, key: str) -> Recorded | None:
-        """The record of a key, or None. A torn one, or another key's, counts as none; it is left where it is."""
+        """The record of a key, or None.
+
+        A record that is torn or belongs to another key is ignored, and stays in its place.
+        """
         return _read(self.path(key), key)
 
     def get(self, key: str) -> tuple[Manifest, dict[str, Any]] | None:
@@ -181,7 +201,7 @@ class ActionCache:
         return (found.manifest, found.record) if found is not None else None
 
     def alternatives(self, key: str) -> list[tuple[Manifest, dict[str, Any]]]:
-        """Other outputs that were seen for a key, with their action records, in a fixed order."""
+        """Other outputs of a key with their records, in fixed order."""
         found = [_read(path, key, path.name.split(".")[2]) for path in self._alternative_paths(key)]
         return [(record.manifest, record.record) for record in found if record is not None]
 
@@ -191,10 +211,10 @@ class ActionCache:
     def put(
         self, key: str, manifest: Manifest, action_record: Mapping[str, Any], origin: Origin | None = None
     ) -> Manifest:
-        """Record an output; return the manifest that counts for the key (the first one).
+        """Record an output; return the key's manifest, which is the first.
 
-        origin: where it came from, None for what was built here. What came from elsewhere and is built here to the same bytes counts
-        as built here from then on.
+        origin: the remote that the output came from, None if it was built here. An output that came from elsewhere
+        and is then built here to the same bytes counts as built here from then on.
         """
         write_tree(self.root, manifest)
         existing = self.find(key)
@@ -213,7 +233,10 @@ class ActionCache:
         return existing.manifest if existing is not None else manifest
 
     def put_wrong_aside(self, key: str) -> None:
-        """Put what lies under a key's name and is no record of it into quarantine, where `put_aside` lists it."""
+        """Quarantine a file under a key's name that is no such record.
+
+        `put_aside` lists it.
+        """
         for path in [self.path(key), *self._alternative_paths(key)]:
             try:
                 parse_record(path.read_bytes(), key, path.name.split(".")[2] if ".alternative." in path.name else "")
@@ -223,11 +246,14 @@ class ActionCache:
                 self.put_aside.append(put_record_aside(self.root, path, str(error)))
 
     def withdraw(self, key: str, reason: str) -> None:
-        """Put a record aside that is of its key and does not count all the same."""
+        """Quarantine a record that belongs to its key but must not count."""
         self.put_aside.append(put_record_aside(self.root, self.path(key), reason))
 
     def mark_used(self, key: str) -> None:
-        """Set a record's time to now: a collection takes what was not used for long. Another owner's stays as it is."""
+        """Set a record's time to now.
+
+        A collection removes records that were unused for long. A record of another owner stays unchanged.
+        """
         with suppress(FileNotFoundError), where_permitted():
             os.utime(self.path(key))
 

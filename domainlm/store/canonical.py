@@ -1,4 +1,4 @@
-"""Canonical JSON and SHA-256: the two functions that every identity is made of.
+"""Canonical JSON and SHA-256, the two functions behind every identity.
 
 In: JSON values, bytes, files. Out: one byte string per value (sorted keys, no spaces, UTF-8, no NaN) and its digest,
 so that equal values have equal digests on every platform.
@@ -15,14 +15,17 @@ from typing import Any
 
 
 def canonical_json(value: Any) -> bytes:
-    """Return the one byte string of a JSON value. Raises ValueError for NaN and infinities."""
+    """The one byte string of a JSON value.
+
+    Raises ValueError for NaN and infinities.
+    """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     # a lone surrogate (a file name that is not UTF-8, a constant in the code) has no UTF-8; it still has one form here
     return text.encode("utf-8", "surrogatepass")
 
 
 def pretty_json(value: Any) -> bytes:
-    """Return readable JSON with sorted keys and a final newline, as stored on disk."""
+    """Readable JSON with sorted keys and a final newline, as on disk."""
     text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
     try:
         return (text + "\n").encode("utf-8")
@@ -31,7 +34,10 @@ def pretty_json(value: Any) -> bytes:
 
 
 def parse_json(data: bytes) -> Any:
-    """The value of JSON that anybody may have written. Raises ValueError for all that is none, or is nested too deeply."""
+    """The value of JSON from an untrusted source.
+
+    Raises ValueError if it is not JSON, or is nested too deeply.
+    """
 
     def refuse(constant: str) -> Any:
         raise ValueError(f"{constant} is no number of JSON")
@@ -48,7 +54,10 @@ def parse_json(data: bytes) -> Any:
 
 
 def depth_of(value: Any) -> int:
-    """How deeply a JSON value is nested: 0 for a number, 1 for a list of numbers."""
+    """The nesting of a JSON value.
+
+    It is 0 for a number, 1 for a list of numbers.
+    """
     depth, level = 0, [value]
     while level := [item for part in level for item in _items(part)]:
         depth += 1

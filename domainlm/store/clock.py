@@ -1,8 +1,9 @@
-"""The clock of a file system, which need not be this machine's: a file server has its own.
+"""The clock of a file system, which may differ from this machine's.
 
-In: a folder. Out: how far its file system's clock is ahead of this process's. Whether a file is too young to be remembered by its
-times is asked of the clock that set them; by another one, an hour behind, a file written just now looks settled, and its next
-write may leave the same time.
+In: a folder. Out: how far its file system's clock is ahead of this process's. A file server has its own clock. To
+judge whether a file is too young to be remembered by its times, the clock that set them must be asked: by another
+clock that is an hour behind, a file that was written just now looks settled, and its next write may leave the same
+time.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ YOUNG_NS = 2_000_000_000
 
 
 def clock_offset_ns(folder: Path) -> int:
-    """Time of a folder's file system less this process's, in ns; 0 where nothing can be written there. Leaves no name behind."""
+    """Time of a folder's file system minus this process's, in ns.
+
+    It is 0 if the folder cannot be written. No name is left behind.
+    """
     try:
         before = time.time_ns()
         with tempfile.TemporaryFile(dir=folder) as file:
@@ -28,9 +32,10 @@ def clock_offset_ns(folder: Path) -> int:
 
 
 def is_young(changed_ns: int, read_ns: int) -> bool:
-    """Whether a file was changed so shortly before it was read that it may change once more and keep its times.
+    """Whether a file may change again without a change of its times.
 
-    changed_ns: the inode's own time (ctime), which no program can put back. read_ns: by the same clock. A time ahead of the clock
-    is one that a later write does not leave, so such a file (an archive's, a clock that was set back) counts as settled.
+    changed_ns: the inode's own time (ctime), which no program can put back. read_ns: by the same clock. A later write
+    does not leave a time ahead of the clock, so a file with such a time (from an archive, or after a clock was set
+    back) counts as settled.
     """
     return abs(read_ns - changed_ns) <= YOUNG_NS

@@ -1,9 +1,9 @@
-"""The code digest: what a stage's code *does*, not how it is written.
+"""The code digest: a stage's code without comments, docstrings and formatting.
 
-In: a module of the package. Out: one digest over the canonical syntax trees of its import closure inside the package, with the
-`__init__` of every package on the way. Comments, docstrings and formatting are gone; the form is our own, because `ast.dump` and
-`ast.unparse` differ between Python versions. Modules named in `excluded` (the configuration models) are left out as far as only
-sections of values are taken from them: their whole effect is the resolved slice.
+In: a module of the package. Out: one digest over the canonical syntax trees of its import closure inside the package,
+with the `__init__` of every package on the way. The canonical form is our own, because `ast.dump` and `ast.unparse`
+differ between Python versions. Modules named in `excluded` (the configuration models) are excluded if only sections
+of values are imported from them: their whole effect is the resolved slice.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
 
 
 def canonical_form(node: object) -> object:
-    """A JSON value of a syntax tree: [type, {field: value}] with empty fields left out."""
+    """A syntax tree as JSON: [type, {field: value}] without empty fields."""
     if isinstance(node, ast.AST):
         fields: dict[str, object] = {}
         for name, value in ast.iter_fields(node):
@@ -98,9 +98,10 @@ def _named_parts(statement: ast.stmt) -> Iterator[tuple[str, object]]:
 
 
 def module_definitions(source: bytes) -> dict[str, str]:
-    """Digest of each function, method, class and constant of a module, so that a change can be named.
+    """The digest of each function, method, class and constant.
 
-    What has no name of its own (imports, `if` blocks) is one entry; so is the order, which the module's digest covers too.
+    With it, a change can be named. Statements without a name (imports, `if` blocks) form one entry; so does the
+    order, which the module's digest also covers.
     """
     found: dict[str, list[object]] = {}
     for statement in _without_docstring(ast.parse(source).body):
@@ -111,7 +112,10 @@ def module_definitions(source: bytes) -> dict[str, str]:
 
 
 def module_path(root: Path, module: str) -> Path | None:
-    """The file that Python runs for a module: a package wins over a module of its name. None for a folder without a file."""
+    """The file that Python runs for a module.
+
+    A package wins over a module of its name. None for a folder without a file.
+    """
     path = root.joinpath(*module.split("."))
     for candidate in (path / "__init__.py", path.with_suffix(".py")):
         if candidate.is_file():
@@ -120,15 +124,15 @@ def module_path(root: Path, module: str) -> Path | None:
 
 
 def is_below(module: str, group: str) -> bool:
-    """Whether a module is this one or one of its submodules, by whole parts of the name."""
+    """Whether a module is this one or its submodule, by whole parts."""
     return f"{module}.".startswith(f"{group}.")
 
 
 class CodeIndex:
-    """Digests and imports of the package's modules, remembered by the digest of their source between runs.
+    """Digests and imports of the package's modules, cached by source digest.
 
-    Every file is read once by each index, so what it says is of one moment, and no file's time is trusted. What was remembered
-    under another version of this code is dropped, because its canonical form may be another.
+    Each index reads every file once, so its answers describe one moment, and no file's time is trusted. Entries that
+    another version of this code wrote are dropped, because its canonical form may differ.
     """
 
     def __init__(
@@ -137,7 +141,10 @@ class CodeIndex:
         cache_file: Path | None,
         excluded: Iterable[str],
     ) -> None:
-        """root: the folder that holds the package. excluded: modules outside every digest, with all that is below them."""
+        """root: the package's parent folder.
+
+        excluded: modules outside every digest, with their submodules.
+        """
         self.root = root
         self.package = "domainlm"
         self.excluded = tuple(excluded)
@@ -158,13 +165,16 @@ class CodeIndex:
                 self._known = {}
 
     def of_what_ran(self, ran: Mapping[str, tuple[str, bytes]]) -> CodeIndex:
-        """The same of modules that were run; what is known of a source is not found out again."""
+        """The same index for modules that ran.
+
+        Known sources are not analysed again.
+        """
         other = copy(self)
         other.ran, other._seen = ran, {}
         return other
 
     def _read(self, module: str) -> dict[str, Any] | None:
-        """What is known of a module; None where there is none of this name."""
+        """The facts of a module; None if no module has this name."""
         if module not in self._seen:
             path = module_path(self.root, module)
             self._seen[module] = None if path is None else self._parsed(module, path)
@@ -197,7 +207,10 @@ class CodeIndex:
         return any(is_below(module, group) for group in self.excluded)
 
     def _has_fields_only(self, module: str) -> bool:
-        """Whether a module outside the digest and those that it imports hold sections of values, and nothing to call."""
+        """Whether an excluded module and its imports hold only sections of values.
+
+        Then they have nothing that a stage could call.
+        """
         waiting, found = [module], set()
         while waiting:
             each = waiting.pop()
@@ -211,9 +224,10 @@ class CodeIndex:
         return True
 
     def _counts(self, module: str, known: Mapping[str, Any]) -> bool:
-        """Whether a module that another one imports is in the digest. known: of the one that imports it.
+        """Whether an imported module is in the digest.
 
-        One that is excluded is not, as far as only sections of values are taken from it.
+        known: the facts of the module that imports it. An excluded module is not in the digest if only sections of
+        values are imported from it.
         """
         if is_below(module, LOADING):
             # what reads the source decides which code runs, not what that does; only the package's own file may import it
@@ -224,10 +238,11 @@ class CodeIndex:
         return not (taken and taken <= set(known["declared"]) and self._has_fields_only(module))
 
     def closure(self, modules: Iterable[str], has_excluded: bool = False, has_started: bool = True) -> dict[str, Path]:
-        """Every module of the package that the given ones import, themselves and the packages on the way included: name -> file.
+        """All package modules that the given ones import: name -> file.
 
-        has_excluded: with those that are outside the digest, too. has_started: with those that only a text names, which other
-        processes may be started by.
+        The given modules and the packages on the way are included. has_excluded: include those that are outside the
+        digest, too. has_started: include those that only a text names, because other processes may be started by such
+        a name.
         """
         found: dict[str, Path] = {}
         waiting = list(modules)
@@ -255,12 +270,15 @@ class CodeIndex:
         yield from (f"{package}.{name}" for name in names - {"__init__"})
 
     def sources(self, modules: Iterable[str]) -> dict[str, str]:
-        """Name -> digest of the source of everything that the modules import, in the digest or excluded."""
+        """Name -> source digest of all imports, excluded modules included."""
         closure = self.closure(modules, has_excluded=True)
         return {name: known["sha256"] for name in closure if (known := self._read(name)) is not None}
 
     def reached_by_name(self, modules: Iterable[str]) -> list[str]:
-        """`file:line: what` of everything in the closure that gets at code, or at a file, otherwise than by importing it."""
+        """`file:line: what` of each access to code or files without import.
+
+        The whole closure is searched.
+        """
         return [
             f"{known['path']}:{place}"
             for name in self.closure(modules)
@@ -270,7 +288,7 @@ class CodeIndex:
         ]
 
     def digest(self, modules: Iterable[str], package_data: Iterable[Path]) -> str:
-        """Code digest of the closure of `modules` and the bytes of their declared package data."""
+        """Code digest of the closure of `modules` and their package data."""
         names = list(modules)
         for module in names:
             if self._read(module) is None:
@@ -280,7 +298,7 @@ class CodeIndex:
         return sha256_of(canonical_json([parts, data]))
 
     def definitions(self, modules: Iterable[str], package_data: Iterable[Path]) -> dict[str, dict[str, str]]:
-        """What a code digest of the same arguments is made of: file below the root -> definition -> digest."""
+        """The parts of a code digest: file -> definition -> digest."""
         found: dict[str, dict[str, str]] = {}
         for name in self.closure(modules):
             known = self._read(name)
@@ -293,6 +311,6 @@ class CodeIndex:
         return found
 
     def save(self) -> None:
-        """Write what was learnt, if anything was."""
+        """Write the cache if it has new entries."""
         if self.cache_file is not None and self._is_changed:
             replace_file(self.cache_file, canonical_json({"form": self._form, "modules": self._known}))

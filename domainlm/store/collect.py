@@ -1,10 +1,11 @@
-"""Collection: what nobody needs any more leaves the store.
+"""Garbage collection: objects and records that nobody needs leave the store.
 
-In: roots (what is needed, found by the caller) and limits of age and size. Out: what goes and what it would cost to have
-it back; and, unless it is only asked for, a smaller store. Mark and sweep under the lock that builders share, so that no
-object goes between being found and being linked. Records go before the objects that they name: a kill at any instant
-leaves at most objects without a record, which the next collection takes. A count of references kept beside each object
-would have to be right at every kill; what the records say is always right.
+In: roots (everything that is needed, determined by the caller) and limits of age and size. Out: the records and
+objects to remove, and the cost of rebuilding them; and, unless it is a dry run, a smaller store. It marks and sweeps
+under the lock that builders share, so that no object is removed between the moment a build finds it and the moment it
+links it. Records are removed before the objects that they name: a kill at any instant leaves at most objects without
+a record, which the next collection removes. Reference counts beside the objects would have to be right after every
+kill; the records are always right.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Roots:
-    """What must stay. keys: why -> action keys. digests: objects and trees that are needed whatever records say."""
+    """The keys and digests that must stay.
+
+    keys: why -> action keys. digests: objects and trees that are needed whatever the records say.
+    """
 
     keys: Mapping[str, frozenset[str]]
     digests: frozenset[str]
@@ -51,7 +55,10 @@ class Roots:
 
 @dataclass(frozen=True)
 class Limits:
-    """keep_seconds: records used more lately than this stay. max_bytes: what the store may hold in all, or None."""
+    """The limits of a collection.
+
+    keep_seconds: records used more recently stay. max_bytes: the largest size of the store, or None.
+    """
 
     keep_seconds: float
     max_bytes: int | None = None
@@ -59,7 +66,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Removed:
-    """A record that goes. size: bytes that go with it. seconds: what it cost to build; None where history has nothing."""
+    """A record to remove.
+
+    size: bytes that are removed with it. seconds: the cost of its build; None if the history has no such build.
+    """
 
     key: str
     artifact: str
@@ -72,9 +82,10 @@ class Removed:
 
 @dataclass
 class Collection:
-    """What a collection takes. removed_bytes = freed_bytes + held_bytes, those with links outside the store.
+    """The result of a collection.
 
-    paths: files and folders in the order in which they go. A size counts each file once.
+    removed_bytes = freed_bytes + held_bytes; the held ones have links outside the store. paths: files and folders in
+    the order of removal. A size counts each file once.
     """
 
     roots: Roots
@@ -105,9 +116,10 @@ def collect(
     is_dry_run: bool,
     log: Log,
 ) -> Collection:
-    """Find what goes, and take it unless `is_dry_run`. Roots are found under the lock: builders wait meanwhile.
+    """Find the garbage, and remove it unless `is_dry_run`.
 
-    declared: the digests of the raw files that an action asks for, which its output does not hold but its rebuild needs.
+    Roots are found under the lock: builders wait meanwhile. declared: the digests of the raw files that an action
+    asks for, which its output does not hold but its rebuild needs.
     """
     if not store.root.is_dir():
         return Collection(find_roots(), max_bytes=limits.max_bytes)
@@ -142,7 +154,10 @@ def plan(
     limits: Limits,
     now: float,
 ) -> Collection:
-    """What would go. Changes nothing. leased: names of the leases that are held."""
+    """The garbage to remove; changes nothing.
+
+    leased: names of the leases that are held.
+    """
     roots = Roots(
         {**roots.keys, "being built": frozenset(name for name in leased if "-" not in name)},
         # a fetch's lease names the object itself
@@ -194,7 +209,7 @@ def plan(
 
 
 def sweep(store: Store, found: Collection) -> None:
-    """Take what the plan names. The caller holds the lock."""
+    """Remove the files that the plan names. The caller holds the lock."""
     for path in found.paths:
         if path.is_dir() and not path.is_symlink():
             # what another user left and closed in tmp/ is removed by that user's next build
@@ -203,7 +218,7 @@ def sweep(store: Store, found: Collection) -> None:
         else:
             path.unlink(missing_ok=True)
     for key in found.scratch_keys:
-        # whoever took the lease since it was looked at goes on from these checkpoints
+        # whoever took the lease since the check continues from these checkpoints
         try:
             with lease(store.leases, key, 0.0, lambda _: None):
                 store.remove_scratch(key)
@@ -215,7 +230,10 @@ def sweep(store: Store, found: Collection) -> None:
 
 
 def _removed(store: Store, going: Iterable[Record], gone: Mapping[str, Stored]) -> list[Removed]:
-    """Rows of the report, least recently used first. What several records share is counted with the first."""
+    """Rows of the report, least recently used first.
+
+    Bytes that several records share are counted with the first.
+    """
     going = list(going)
     if not going:
         return []
@@ -243,9 +261,9 @@ def _removed(store: Store, going: Iterable[Record], gone: Mapping[str, Stored]) 
 def _plan_rest(
     store: Store, found: Collection, unfinished: frozenset[str], leased: set[str], limits: Limits, now: float
 ) -> int:
-    """Checkpoints, temporary folders and quarantined files; returns the bytes of those that stay.
+    """Plan checkpoints, temporary folders and quarantine; return the bytes that stay.
 
-    unfinished: keys that are being built, or are needed and have no record yet: their checkpoints stay whatever their age.
+    unfinished: keys that are being built, or are needed and have no record yet: their checkpoints stay at any age.
     """
     kept_bytes = 0
     for path in listed(store.root / "scratch"):
@@ -279,9 +297,12 @@ def _take(found: Collection, path: Path, size: int, is_going: bool) -> int:
 
 
 def _measure(path: Path) -> tuple[int, float]:
-    """Bytes below a path, and when anything in it was last changed (the change time: an object's mtime is its digest's)."""
+    """Bytes below a path, and the time of its last change.
+
+    The change time counts, because an object's mtime is derived from its digest.
+    """
     size, changed = 0, 0.0
-    # os.walk goes on where a running build removes its own; rglob does not
+    # os.walk continues if a running build removes its own files; rglob does not
     walked = os.walk(path) if not path.is_symlink() else ()
     below = (Path(parent) / name for parent, folders, names in walked for name in [*folders, *names])
     for found in (path, *below):

@@ -1,11 +1,11 @@
-"""The other names of a damaged file.
+"""The other names (hardlinks) of a damaged file.
 
-In: files in quarantine, the projects that use the store. Out: where else the same inode has a name. An installed
-artifact, the store and DVC's cache are hardlinks to one inode, so damage reaches all of them at once. A build heals
-what is installed, by rename. DVC's entry it cannot heal: `dvc checkout` would install it again, so it is taken out of
-DVC's cache (its bytes stay in quarantine), and DVC says "not in cache" instead of serving it.
+In: files in quarantine, the projects that use the store. Out: the other names of the same inode. An installed
+artifact, the store and DVC's cache are hardlinks to one inode, so damage reaches all of them at once. A build repairs
+the installed file, by rename. It cannot repair DVC's entry: `dvc checkout` would install it again, so the entry is
+removed from DVC's cache (its bytes stay in quarantine), and DVC reports "not in cache" instead of serving it.
 
-Found by walking: a file does not know its names. It happens only where something is damaged.
+The names are found by walking the folders, because a file does not know its names. This happens only after damage.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ Inode = tuple[int, int]
 class Links:
     """Other names of one damaged inode.
 
-    dvc_cache: taken out of DVC's cache. dvc_kept: could not be taken out (another owner). unknown: further names, not found.
+    dvc_cache: removed from DVC's cache. dvc_kept: could not be removed (another owner). unknown: further names that
+    were not found.
     """
 
     installed: tuple[str, ...] = ()
@@ -38,12 +39,15 @@ class Links:
 
 
 def projects_of(root: Path, project: Path) -> list[Path]:
-    """This project and every other workspace that uses the store and that this user may look into."""
+    """This project, and all readable workspaces that use the store."""
     return sorted({project.resolve(), *find_workspaces(root).there})
 
 
 def remove_from_dvc(kept: Iterable[Path], projects: Iterable[Path]) -> dict[Path, Links]:
-    """Find the other names of quarantined files, and take those in DVC's caches away. kept: files in quarantine."""
+    """Find the other names of quarantined files; remove those in DVC's caches.
+
+    kept: files in quarantine.
+    """
     places = {path: _inode(path.stat()) for path in kept if path.exists()}
     shared = {inode for path, inode in places.items() if path.stat().st_nlink > 1}
     installed: dict[Inode, list[str]] = {inode: [] for inode in places.values()}
@@ -92,22 +96,22 @@ def _names(folder: Path, inodes: set[Inode]) -> Iterator[tuple[Path, Inode]]:
 
 
 def describe_links(links: Links) -> list[str]:
-    """What to say about the other names of one damaged object, with the fix."""
+    """A report on a damaged object's other names, with the fix."""
     said = []
     if links.installed:
-        said.append(f"installed as {', '.join(links.installed)}: the next snakemake there heals it")
+        said.append(f"installed as {', '.join(links.installed)}: the next run of snakemake there repairs it")
     if links.dvc_cache:
         said.append(
-            f"taken out of DVC's cache ({', '.join(links.dvc_cache)}), from where dvc checkout would install it; "
-            "dvc repro or dvc fetch puts it back"
+            f"removed from DVC's cache ({', '.join(links.dvc_cache)}), from where dvc checkout would install it; "
+            "dvc repro or dvc fetch restores it"
         )
     if links.dvc_kept:
         said.append(
-            f"damaged in DVC's cache, and not this user's to remove: {', '.join(links.dvc_kept)}; remove it there"
+            f"damaged in DVC's cache, where this user may not remove it: {', '.join(links.dvc_kept)}; remove it there"
         )
     if links.unknown:
         said.append(
-            f"{links.unknown} further names not found: in workspaces that have built nothing with this store yet, or that this "
-            "user may not look into"
+            f"{links.unknown} further links were not found: they are in workspaces that have built nothing with this store yet, or "
+            "that this user may not read"
         )
     return said

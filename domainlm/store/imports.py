@@ -1,7 +1,8 @@
-"""What a module takes from the package: what it imports, in which way, and where it reaches for code by name.
+"""A module's imports from the package, and code reached by name.
 
-In: a module's syntax tree. Out: names, some of which may be functions or constants; `store/code.py` knows which are modules. Rather
-too many than too few: a star takes every module of a package, and a module counts that only a text names.
+In: a module's syntax tree. Out: names, some of which may be functions or constants; `store/code.py` knows which are
+modules. The answer rather has too many names than too few: a star import counts as all modules of a package, and a
+module counts even if only a text names it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ def _origin(node: ast.ImportFrom, module: str, is_package: bool) -> str:
 
 
 def imported_names(tree: ast.Module, module: str, is_package: bool = False) -> set[str]:
-    """Absolute names of what a module imports, anywhere in it; `from a import b` gives both a and a.b."""
+    """Absolute names of all imports in a module, at any depth.
+
+    `from a import b` gives both a and a.b.
+    """
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -44,7 +48,10 @@ def imported_names(tree: ast.Module, module: str, is_package: bool = False) -> s
 
 
 def names_in_texts(tree: ast.Module, package: str) -> set[str]:
-    """Texts that are the name of something in the package: a process may be started by it, so it counts like an import."""
+    """Texts that are the name of a part of the package.
+
+    A process may be started by such a name, so it counts like an import.
+    """
     named = re.compile(rf"{re.escape(package)}(\.\w+)+")
     texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     return {text for text in texts if named.fullmatch(text)}
@@ -59,7 +66,10 @@ def _annotations(tree: ast.Module) -> Iterator[ast.expr]:
 
 
 def _errors(tree: ast.Module) -> Iterator[ast.expr]:
-    """Where a module raises, returns or catches an exception; by the house's names, those that end in Error."""
+    """Expressions by which a module raises, returns or catches an exception.
+
+    By the house's naming rule, their names end in Error.
+    """
     for node in ast.walk(tree):
         match node:
             case ast.Raise(exc=ast.Call(func=ast.Name(id=name) as error)) if name.endswith("Error"):
@@ -71,10 +81,11 @@ def _errors(tree: ast.Module) -> Iterator[ast.expr]:
 
 
 def only_declared(tree: ast.Module, module: str, is_package: bool = False) -> set[str]:
-    """Of what `from a import b` takes, the a.b that only stand in annotations, in `b.model_validate(...)`, or as errors.
+    """The imports a.b that occur only in annotations, `b.model_validate(...)`, or as errors.
 
-    So a stage takes a section of the configuration, and what it is handed (`contract.py`): it checks the values that it is given,
-    names their types, raises an error that has nothing but its words, and computes nothing with them.
+    In this way a stage imports a section of the configuration, and its arguments (`contract.py`): it checks the
+    values that it is given, names their types, raises an error that consists of its words alone, and computes nothing
+    with them.
     """
     local = {
         alias.asname or alias.name: f"{_origin(node, module, is_package)}.{alias.name}"
@@ -103,14 +114,17 @@ def _is_field(statement: ast.stmt) -> bool:
 
 
 def has_fields_only(tree: ast.Module) -> bool:
-    """Whether the classes of a module hold values and refuse wrong ones, and have nothing that could be called for more."""
+    """Whether a module's classes only hold and check values.
+
+    Such classes have nothing else that could be called.
+    """
     return all(
         _is_field(statement) for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for statement in node.body
     )
 
 
 def reached_by_name(tree: ast.Module) -> list[str]:
-    """`line: what` of everything that gets at code, or at a file, in another way than by an import statement."""
+    """`line: what` of each access to code or files without import."""
     found: list[tuple[int, str]] = []
     for node in ast.walk(tree):
         match node:

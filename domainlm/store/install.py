@@ -1,8 +1,8 @@
-"""Installing an artifact in the workspace, and telling whether it is still what its manifest says.
+"""Installing an artifact in the workspace, and checking an installed one.
 
-In: a manifest whose objects the store has. Out: the artifact's folder, every file a link put in place by rename,
-`manifest.json` last and as a copy (Snakemake touches it; a link would carry that into the store). A folder without
-its manifest is not an artifact, so a kill in the middle leaves nothing that could be taken for one.
+In: a manifest whose objects the store has. Out: the artifact's folder: every file is a link put in place by rename,
+and `manifest.json` comes last and as a copy (Snakemake touches it; a link would carry the touch into the store). A
+folder without its manifest is no artifact, so a kill in the middle leaves nothing that looks like one.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _CONTROL = (MANIFEST_NAME, ACTION_NAME)
 
 @dataclass(frozen=True)
 class InstallCost:
-    """What an install had to do."""
+    """The work that an install had to do."""
 
     linked_files: int
     copied_bytes: int
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
-    """Action record of an installed artifact, or None where there is none or it is not one."""
+    """Action record of an installed artifact, or None if there is none."""
     try:
         record = read_note(folder / ACTION_NAME)
     except OSError:
@@ -45,7 +45,7 @@ def read_record(folder: Path) -> dict[str, Any] | None:
 
 
 def _is_record(record: Mapping[str, Any]) -> bool:
-    """Whether it has a key and an action with its parts, each of the right kind, and plain facts of where it was built."""
+    """Whether it has a key, a complete action and plain platform facts."""
     action = record.get("action")
     try:
         check_facts(record.get("built", {}))
@@ -61,7 +61,10 @@ def _is_record(record: Mapping[str, Any]) -> bool:
 
 
 def read_installed(folder: Path) -> tuple[Manifest, dict[str, Any]] | None:
-    """Manifest and action record of an installed artifact, both of one moment. None where one is being installed."""
+    """Manifest and action record of an installed artifact, of one moment.
+
+    None while the artifact is being installed.
+    """
     record, manifest = read_record(folder), read_manifest(folder)
     # an install writes the record, then the manifest: a record that is still the same belongs to what was read in between
     if record is None or manifest is None or read_record(folder) != record:
@@ -70,7 +73,10 @@ def read_installed(folder: Path) -> tuple[Manifest, dict[str, Any]] | None:
 
 
 def _extra_files(folder: Path, manifest: Manifest) -> list[Path]:
-    """Files that belong neither to the manifest nor to the records beside it (its own and its shards')."""
+    """Files that belong to neither the manifest nor the records.
+
+    The records are the artifact's own and its shards'.
+    """
     known = {entry.path for entry in manifest.entries} | set(_CONTROL)
     shards = {path.split("/")[0] for path in known if "/" in path}
     known |= {f"{shard}/{name}" for shard in shards if _SHARD.fullmatch(shard) for name in _CONTROL}
@@ -84,7 +90,10 @@ def _extra_files(folder: Path, manifest: Manifest) -> list[Path]:
 
 
 def is_installed(folder: Path, manifest: Manifest) -> bool:
-    """Whether the folder holds exactly the manifest's files, untouched. Stats files, reads none."""
+    """Whether the folder holds exactly the manifest's files, untouched.
+
+    It reads their status, not their bytes.
+    """
     if read_manifest(folder) != manifest:
         return False
     if not all(is_untouched(folder / entry.path, entry.sha256, entry.size) for entry in manifest.entries):
@@ -93,10 +102,10 @@ def is_installed(folder: Path, manifest: Manifest) -> bool:
 
 
 def is_sound(folder: Path, manifest: Manifest, is_remembered: bool = True) -> bool:
-    """Like `is_installed`, but a file that was only touched (a `dvc checkout` by copy) is hashed, once, and counts.
+    """Like `is_installed`, but a touched file with the right bytes counts.
 
-    manifest: as it was just read from the folder. is_remembered: whether such a file gets its object's time, so that it is
-    not hashed again.
+    Such a file (after a `dvc checkout` by copy) is hashed once. manifest: as it was just read from the folder.
+    is_remembered: whether such a file gets its object's time, so that it is not hashed again.
     """
     for entry in manifest.entries:
         path = folder / entry.path
@@ -115,7 +124,10 @@ def is_sound(folder: Path, manifest: Manifest, is_remembered: bool = True) -> bo
 
 
 def install(folder: Path, manifest: Manifest, action_record: Mapping[str, Any], objects: Objects) -> InstallCost:
-    """Make the folder hold the manifest's files. The objects must be in the store."""
+    """Make the folder hold the manifest's files.
+
+    The objects must be in the store.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     _retire(folder, manifest)
     _make_way(folder, manifest)
@@ -130,7 +142,10 @@ def install(folder: Path, manifest: Manifest, action_record: Mapping[str, Any], 
 
 
 def install_hollow(folder: Path, manifest: Manifest, action_record: Mapping[str, Any]) -> None:
-    """Put the two records in place without the files; of what lies there, only files that are the manifest's stay."""
+    """Put the two records in place without the files.
+
+    Of the files that are there, only those in the manifest stay.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     _retire(folder, manifest)
     _make_way(folder, manifest)
@@ -141,9 +156,10 @@ def install_hollow(folder: Path, manifest: Manifest, action_record: Mapping[str,
 
 
 def _retire(folder: Path, manifest: Manifest) -> None:
-    """Take the manifest away before files change: the folder's own, and those that say otherwise of the same files.
+    """Remove the manifest before files change.
 
-    A whole artifact and its shards share files; where they come from two configurations only one of them can be there.
+    This includes other manifests that describe the same files differently. A whole artifact and its shards share
+    files; if they come from two configurations, only one of them can be there.
     """
     (folder / MANIFEST_NAME).unlink(missing_ok=True)
     if _SHARD.fullmatch(folder.name):
@@ -159,7 +175,10 @@ def _retire(folder: Path, manifest: Manifest) -> None:
 
 
 def _make_way(folder: Path, manifest: Manifest) -> None:
-    """Remove what is of another kind than the manifest has there: a folder at a file's name, a file or a link at a folder's."""
+    """Remove whatever has another kind than in the manifest.
+
+    That is a folder at a file's name, or a file or a link at a folder's.
+    """
     folders = {parent for entry in manifest.entries for parent in Path(entry.path).parents}
     for path in (folder / name for name in sorted(folders, key=lambda parent: len(parent.parts)) if name.parts):
         if path.is_symlink() or path.is_file():
@@ -170,7 +189,7 @@ def _make_way(folder: Path, manifest: Manifest) -> None:
 
 
 def _by_shard(whole: Manifest) -> dict[str, set[Entry]]:
-    """First folder of the path -> entries as that folder's own manifest lists them."""
+    """First folder of the path -> entries in that folder's own manifest."""
     found: dict[str, set[Entry]] = {}
     for entry in whole.entries:
         shard, _, path = entry.path.partition("/")
@@ -179,7 +198,7 @@ def _by_shard(whole: Manifest) -> dict[str, set[Entry]]:
 
 
 def _finish(folder: Path, manifest: Manifest, action_record: Mapping[str, Any]) -> None:
-    """Remove what does not belong, then write the records, the manifest last."""
+    """Remove extra files, then write the records, the manifest last."""
     for path in _extra_files(folder, manifest):
         path.unlink()
     for parent, _, _ in os.walk(folder, topdown=False):
@@ -201,10 +220,11 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def adopt_installed(folder: Path, manifest: Manifest, objects: Objects) -> list[str]:
-    """Bring an installed folder and the store into agreement, hashing what was touched; return the paths that are wrong.
+    """Reconcile an installed folder and the store; return the wrong paths.
 
-    A file whose bytes are right (a `dvc checkout` that copied, a `touch`) goes into the store. One whose bytes are wrong is
-    replaced from the store where the store has them; else its path is returned and nothing is changed.
+    Touched files are hashed. A file whose bytes are right (a `dvc checkout` that copied, a `touch`) goes into the
+    store. A file whose bytes are wrong is replaced from the store if the store has it; else its path is returned and
+    nothing is changed.
     """
     wrong = []
     for entry in manifest.entries:

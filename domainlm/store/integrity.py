@@ -1,9 +1,10 @@
-"""Are the bytes what their names say? Reads everything, where a build only looks at sizes and times.
+"""Verification: a comparison of all bytes with their digests.
 
-In: files with the digests that they should have; a store. Out: what is damaged, put into quarantine; what was found is
-written down as it goes, so that a run which was interrupted goes on where it stopped. Hashing runs in threads, because
-`hashlib` works without the interpreter's lock: the disk or the memory is the limit. A damaged file's time is set to
-now, so that every name of it shows the damage, and the next build heals it (ADR 0003).
+A build only compares sizes and times. In: files with the digests that they should have; a store. Out: the damaged
+files, put into quarantine. Findings are noted as they come, so that an interrupted run continues from there. Hashing
+runs in threads, because `hashlib` works without the interpreter's lock: the disk or the memory is the limit. A
+damaged file's time is set to now, so that every name of it shows the damage, and the next build repairs it (ADR
+0003).
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ class VerifyRunning(Exception):
 
 @dataclass(frozen=True)
 class Item:
-    """A file and the digest that it should have. name: what the run's notes call it."""
+    """A file and the digest that it should have.
+
+    name: its name in the run's notes.
+    """
 
     name: str
     path: Path
@@ -51,7 +55,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Damaged:
-    """A file whose bytes are not what its digest says. kept: its place in quarantine; None where it stayed (reason says why)."""
+    """A file whose bytes do not match its digest.
+
+    kept: its place in quarantine; None if it stayed in place (reason says why).
+    """
 
     name: str
     sha256: str
@@ -62,7 +69,10 @@ class Damaged:
 
 @dataclass(frozen=True)
 class Hashed:
-    """What one run did. earlier_files: found sound by the interrupted run that this one goes on with."""
+    """The result of one run.
+
+    earlier_files: found sound by the interrupted run that this one continues.
+    """
 
     files: int
     bytes: int
@@ -76,7 +86,10 @@ class Hashed:
 
 
 def objects_of(store: Store) -> Iterator[Item]:
-    """Every object of a store. Names that are no digest (another process is just putting a file in) are left out."""
+    """Every object of a store.
+
+    Names that are no digest (another process is just adding a file) are skipped.
+    """
     root = store.root / "objects"
     for folder in (path for path in listed(root) if path.is_dir()):
         for entry in os.scandir(folder):
@@ -91,7 +104,7 @@ def objects_of(store: Store) -> Iterator[Item]:
 
 @dataclass
 class _Notes:
-    """The notes of one run, on disk: names that were found sound, and what was damaged."""
+    """The notes of one run on disk: sound names, and damage."""
 
     file: IO[str] | None
     sound: set[str] = field(default_factory=set)
@@ -127,7 +140,10 @@ def _read_notes(file: IO[str]) -> _Notes:
 
 @contextmanager
 def _notes(path: Path, is_anew: bool) -> Iterator[_Notes]:
-    """Notes that stay where the run is interrupted and go when it is complete. Raises VerifyRunning."""
+    """Notes that survive an interruption and are removed after completion.
+
+    Raises VerifyRunning.
+    """
     try:
         make_folder(path.parent.parent, path.parent.name)
         is_new = not path.exists()
@@ -150,9 +166,10 @@ def _notes(path: Path, is_anew: bool) -> Iterator[_Notes]:
 
 
 def hash_all(store: Store, items: Iterable[Item], name: str, threads: int, is_anew: bool, progress: Progress) -> Hashed:
-    """Hash files in parallel, largest first; quarantine what is damaged. name: of the run's notes in the store.
+    """Hash files in parallel, largest first; quarantine the damaged ones.
 
-    is_anew: start from the beginning, whatever an interrupted run has noted. Raises VerifyRunning.
+    name: of the run's notes in the store. is_anew: start from the beginning, whatever an interrupted run has noted.
+    Raises VerifyRunning.
     """
     began = time.monotonic()
     with _notes(store.root / "verify" / f"{name}.jsonl", is_anew) as notes:
@@ -195,7 +212,10 @@ def _batches(items: list[Item]) -> Iterator[list[Item]]:
 
 
 def _hash_batch(batch: list[Item], stop: threading.Event) -> list[tuple[Item, os.stat_result, str]]:
-    """What of a batch is damaged, the facts of the file that was read, and why. What is gone was collected: no damage."""
+    """The damaged items of a batch: item, facts of its file, reason.
+
+    A file that no longer exists was collected, and is no damage.
+    """
     buffer = memoryview(bytearray(BLOCK_BYTES))
     wrong = []
     for item in batch:
@@ -222,9 +242,10 @@ def _hash_batch(batch: list[Item], stop: threading.Event) -> list[tuple[Item, os
 
 
 def put_aside(store: Store, item: Item, found: os.stat_result, reason: str) -> Damaged:
-    """Make the damage of a file visible by its time, and keep its bytes in quarantine; the store's own name of it goes.
+    """Mark a file as damaged by its time, and quarantine its bytes.
 
-    found: facts of the file that was read; one that took its place since is left alone.
+    The store's own name of it is removed. found: facts of the file that was read; a file that took its place since is
+    left untouched.
     """
     kept = None
     try:

@@ -1,7 +1,7 @@
-"""What a store holds: records with what they name, objects with their sizes, and what builds cost.
+"""The contents of a store: records, objects with sizes, costs of builds.
 
-In: a store. Out: values that a collection judges by, read from the files themselves: there is no index that could
-disagree with them.
+In: a store. Out: the values on which a collection decides, read from the files themselves: there is no index that
+could disagree with them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ _DIGEST = re.compile(r"^[0-9a-f]{64}$")
 
 @dataclass(frozen=True)
 class Stored:
-    """One object: size in bytes, links, and when a link was last made or taken away (seconds)."""
+    """One object: size in bytes, links, time of its last link.
+
+    The time (in seconds) is that of the last link that was made or removed.
+    """
 
     size: int
     links: int
@@ -34,9 +37,10 @@ class Stored:
 
 @dataclass(frozen=True)
 class Record:
-    """One key's records: the files, and when the artifact was last built or installed (seconds).
+    """One key's records: the files, and the time of last use.
 
-    outputs, inputs: tree digests. digests: everything that the records name: objects, trees, code.
+    The time (in seconds) is that of the last build or install. outputs, inputs: tree digests. digests: everything
+    that the records name: objects, trees, code.
     """
 
     key: str
@@ -49,7 +53,10 @@ class Record:
 
 
 def read_records(store: Store, declared: Callable[[Mapping[str, Any]], Iterable[str]]) -> dict[str, Record]:
-    """Every key that the action cache has, alternatives with their key. A torn record, or another key's, names nothing."""
+    """Every key of the action cache, with its alternatives.
+
+    A record that is torn, or belongs to another key, names nothing.
+    """
     files: dict[str, list[Path]] = {}
     for path in (path for folder in listed(store.root / "actions") for path in listed(folder)):
         name = _RECORD.match(path.name)
@@ -83,7 +90,7 @@ def _read_record(
 
 
 def read_objects(store: Store) -> dict[str, Stored]:
-    """Digest -> facts of every object. One look at each file, none of its bytes."""
+    """Digest -> facts of every object, without reading bytes."""
     found = {}
     # a file among them is none of ours (.nfs*, .DS_Store)
     for folder in (path for path in listed(store.root / "objects") if path.is_dir()):
@@ -99,7 +106,7 @@ def read_objects(store: Store) -> dict[str, Stored]:
 
 
 def read_history(store: Store) -> Iterator[dict[str, Any]]:
-    """The rows of every build that was run, oldest first. A torn one is left out."""
+    """The rows of all builds, oldest first; torn rows are skipped."""
     for path in listed(store.root / "history"):
         row = read_note(path)
         if row is not None and has_kinds(row, ("artifact", "domain", "key"), ("seconds",)) and has_shard(row):

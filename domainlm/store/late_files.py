@@ -1,6 +1,6 @@
-"""Files that another host wrote, which a network file system may show later than they were written.
+"""Files of other hosts, which a network file system may show late.
 
-In: a path. Out: its bytes, waited for; or a folder looked at anew.
+In: a path. Out: its bytes, after a wait if necessary; or a folder whose listing is refreshed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ LATE_SECONDS = 5.0
 
 
 def read_late(path: Path, seconds: float | None = None) -> bytes | None:
-    """A file's bytes; where it is not there, wait up to `seconds` (default LATE_SECONDS) for it. None after that."""
+    """A file's bytes, after a wait of up to `seconds` if necessary.
+
+    The default is LATE_SECONDS. None if the file does not appear.
+    """
     end = time.monotonic() + (LATE_SECONDS if seconds is None else seconds)
     while True:
         try:
@@ -28,6 +31,9 @@ def read_late(path: Path, seconds: float | None = None) -> bytes | None:
 
 
 def refresh(folder: Path) -> None:
-    """Make a network file system look whether what it remembers of a folder still holds: opening it does."""
+    """Make a network file system refresh its listing of a folder.
+
+    Opening the folder does so.
+    """
     if folder.is_dir():
         os.listdir(folder)

@@ -1,9 +1,9 @@
 """One builder per key: a lease with a heartbeat.
 
 In: a key. Out: the right to build it, held while the block runs. A lease of a dead process on this host is taken over
-at once. A holder elsewhere cannot be looked at: its lease is taken over when it stayed unchanged for `STALE_SECONDS` on
-the waiter's own monotonic clock, so no clock that jumps, and no two clocks that differ, decide. The lease, not
-Snakemake's lock, says who may build (ADR 0002): it dies with its holder, so a killed build needs no unlocking.
+at once. A holder elsewhere cannot be inspected: its lease is taken over after it stayed unchanged for `STALE_SECONDS`
+on the waiter's own monotonic clock, so clocks that jump or differ do not matter. The lease, not Snakemake's lock,
+decides who may build (ADR 0002): it ends with its holder, so a killed build needs no unlocking.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class LeaseTimeout(Exception):
-    """Another process holds the lease for longer than one is ready to wait."""
+    """Another process holds the lease for longer than the time-out."""
 
 
 class LeaseRefused(Exception):
-    """This process cannot write to the store: nothing can be built into it."""
+    """This process cannot write to the store, so it cannot build."""
 
 
 def host() -> str:
-    """Within what a process number means one process: the host's name, its boot, its container.
+    """The scope of a process number: host name, boot, container.
 
     The name alone is not enough: machines of one name share stores, and so do containers with the host's network.
     """
@@ -56,12 +56,15 @@ def host() -> str:
 
 
 def host_name() -> str:
-    """The host's name as it may stand in a file's name."""
+    """The host's name in a form that is safe in file names."""
     return re.sub(r"[^A-Za-z0-9.-]", "_", socket.gethostname())[:MAX_HOST_CHARS] or "_"
 
 
 def _process_facts(pid: int) -> list[str]:
-    """Fields of /proc/PID/stat after the name: [0] state, [19] start time. Empty where the system does not say."""
+    """Fields of /proc/PID/stat after the name: [0] state, [19] start time.
+
+    Empty if the system does not report it.
+    """
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except (OSError, IndexError):
@@ -69,7 +72,10 @@ def _process_facts(pid: int) -> list[str]:
 
 
 def process_start(pid: int) -> str:
-    """A value that tells two processes with one pid apart ('' where the system does not say)."""
+    """A value that distinguishes two processes with one pid.
+
+    '' if the system does not report it.
+    """
     facts = _process_facts(pid)
     return facts[19] if facts else ""
 
@@ -95,7 +101,7 @@ Look = tuple[bytes | None, int, int]
 def _look(path: Path) -> Look | None:
     try:
         try:
-            # opened, because that is what makes a network file system ask for the time anew
+            # opened, because that is what makes a network file system ask for the time again
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
                 found = os.fstat(descriptor)
@@ -116,7 +122,7 @@ def _look(path: Path) -> Look | None:
 
 
 def _patience_seconds(look: Look) -> float:
-    """For how long a lease may stay unchanged before its holder counts as gone."""
+    """How long a lease may stay unchanged before it counts as abandoned."""
     if look[0] is None:
         return STALE_SECONDS
     holder = parse_note(look[0]) or {}
@@ -155,7 +161,7 @@ def _holder(look: Look) -> str:
 
 
 def _remove(path: Path, stale: Look) -> None:
-    # one rival at a time: between the look and the removal nobody may remove it and take it anew
+    # one rival at a time: between the look and the removal nobody may remove it and take it again
     lock = open_lock(path.parent / "removal.lock")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -192,7 +198,10 @@ def _take(path: Path, timeout_seconds: float, log: Callable[[str], None]) -> tup
 
 
 def live_leases(folder: Path) -> set[str]:
-    """Names of what is being built or fetched now. A holder elsewhere counts for a day: clocks may differ by less."""
+    """Names of the keys that are being built or fetched now.
+
+    A holder elsewhere counts for a day: clocks may differ by less.
+    """
     found = set()
     for name in os.listdir(folder) if folder.exists() else []:
         path = folder / name
@@ -205,7 +214,7 @@ def live_leases(folder: Path) -> set[str]:
 
 
 def can_lease(folder: Path) -> bool:
-    """Whether this process may write to the folder; it is made where it is not there."""
+    """Whether this process may write to the folder; creates a missing one."""
     try:
         make_folder(folder.parent, folder.name)
     except OSError as error:
@@ -217,10 +226,10 @@ def can_lease(folder: Path) -> bool:
 
 @contextmanager
 def lease(folder: Path, key: str, timeout_seconds: float, log: Callable[[str], None]) -> Iterator[bool]:
-    """Hold the lease of `key`; the value says whether another's had to be waited for.
+    """Hold the lease of `key`; the value says whether it waited.
 
-    Raises LeaseTimeout, naming the holder, after `timeout_seconds` of waiting, and LeaseRefused where the store cannot be
-    written.
+    Raises LeaseTimeout, naming the holder, after `timeout_seconds` of waiting, and LeaseRefused if the store cannot
+    be written.
     """
     path = folder / f"{key}.json"
     try:

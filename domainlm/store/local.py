@@ -1,8 +1,8 @@
-"""One store on this machine: its folders, and the way from a finished output to a recorded, reusable one.
+"""One store on this machine: folders, and recording of finished outputs.
 
-In: output folders of stages. Out: objects, action records and the build history. Everything that is not finished
-lives under `tmp/` (dropped when its process is gone) or `scratch/` (kept per key: checkpoints), so nothing partial is
-ever visible.
+In: output folders of stages. Out: objects, action records and the build history. Everything unfinished is under
+`tmp/` (dropped when its process is gone) or `scratch/` (kept per key: checkpoints), so nothing partial is ever
+visible.
 """
 
 from __future__ import annotations
@@ -40,10 +40,11 @@ class Store:
 
     @contextmanager
     def guard(self) -> Iterator[None]:
-        """Hold off a collection: between finding objects and linking them, and between storing them and recording them.
+        """Hold off a collection during a build's critical moments.
 
-        Shared among builders; a collection takes the same lock for itself. It goes with the process that holds it. In a store
-        that cannot be written nobody collects.
+        These are between finding objects and linking them, and between storing them and recording them. Builders
+        share the lock; a collection takes it exclusively. It ends with the process that holds it. In a store that
+        cannot be written nobody collects.
         """
         path = self.root / COLLECTION_LOCK
         try:
@@ -74,7 +75,10 @@ class Store:
 
     @contextmanager
     def temporary(self, name: str) -> Iterator[Path]:
-        """An empty folder on the store's file system, removed afterwards, and later if the process is killed."""
+        """An empty folder on the store's file system, removed afterwards.
+
+        It is removed later if the process is killed.
+        """
         sweep(self.root)
         with staged_path(self.root, name) as folder:
             folder.mkdir()
@@ -82,7 +86,7 @@ class Store:
             yield folder
 
     def commit(self, out: Path) -> Manifest:
-        """Move every file of a finished output into the objects; return the manifest."""
+        """Move a finished output's files into the objects; return the manifest."""
         manifest = scan(out)
         for entry in manifest.entries:
             self.objects.put(out / entry.path, entry.sha256)
@@ -92,7 +96,10 @@ class Store:
         return all(self.objects.has(entry.sha256, entry.size) for entry in manifest.entries)
 
     def append_history(self, row: Mapping[str, Any]) -> None:
-        """Keep one build's row, one file per build, so that builders on several machines never share a file."""
+        """Record one build's row in a separate file.
+
+        So builders on several machines never share a file.
+        """
         folder = make_folder(self.root, "history")
         name = f"{time.time_ns()}.{host()}.{os.getpid()}.json"
         with staged_path(self.root, "history") as staged:
@@ -100,7 +107,10 @@ class Store:
 
 
 def append_line(path: Path, row: Mapping[str, Any]) -> None:
-    """Append one JSON line in a single write, which the system keeps whole among concurrent writers."""
+    """Append one JSON line in a single write.
+
+    The system keeps such a write whole among concurrent writers.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     data = json.dumps(dict(row), sort_keys=True, ensure_ascii=False) + "\n"
     line = data.encode("utf-8")

@@ -1,11 +1,11 @@
-"""A manifest: what an artifact's content is, and nothing else.
+"""A manifest: the content of an artifact, and nothing else.
 
-In: a folder, or a manifest that somebody wrote. Out: sorted paths, SHA-256 and sizes as JSON; the digest of those bytes
-is the **tree digest**. It holds no time, no key and no host, so a stage that rebuilds to the same bytes gets the same
-manifest, which is what early cutoff compares.
+In: a folder, or a manifest that somebody wrote. Out: sorted paths, SHA-256 and sizes as JSON; the digest of those
+bytes is the **tree digest**. It holds no time, no key and no host, so a stage that rebuilds to the same bytes gets
+the same manifest, and early cutoff compares manifests.
 
-Every manifest passes `make_manifest`, whoever wrote it, so what is installed by one can be written on any file system and
-nowhere but in its folder. A second, looser reader for our own would be the one that a stranger's manifest finds.
+Every manifest passes `make_manifest`, whoever wrote it, so an install by it works on any file system and writes only
+to its folder. A second, looser reader for our own manifests would be the one that a stranger's manifest reaches.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MAX_FILE_BYTES = 1 << 53
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _SHARD = re.compile(r"[0-9]{4}")
 _RECORD = re.compile(rf"(?:[0-9]{{4}}/)?(?:{re.escape(MANIFEST_NAME)}|{re.escape(ACTION_NAME)})")
-# nearly every path: told at once
+# nearly every path is recognised at once
 _USUAL_PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}(?:/[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}){0,7}")
 
 
@@ -62,7 +62,10 @@ class Manifest:
 
 
 def make_manifest(entries: Iterable[Entry]) -> Manifest:
-    """Sort and check the entries. Raises ValueError for the first one that no artifact can hold."""
+    """Sort and check the entries.
+
+    Raises ValueError for the first entry that no artifact can hold.
+    """
     ordered = tuple(sorted(entries))
     if len(ordered) > MAX_ENTRIES:
         raise ValueError(f"a manifest of {len(ordered)} files; expected {MAX_ENTRIES} at most")
@@ -82,7 +85,7 @@ def make_manifest(entries: Iterable[Entry]) -> Manifest:
         if name in files:
             same = files[name]
             raise ValueError(
-                f"manifest path {_shown(same)} stands twice"
+                f"manifest path {_shown(same)} occurs twice"
                 if same == entry.path
                 else f"manifest paths {_shown(same)} and {_shown(entry.path)} are one name where case or accents are ignored"
             )
@@ -103,7 +106,7 @@ def make_manifest(entries: Iterable[Entry]) -> Manifest:
 
 
 def _path_fault(path: str) -> str | None:
-    """What is wrong with a path, in words; None for a sound one."""
+    """The fault of a path, in words; None for a sound one."""
     if path.endswith((MANIFEST_NAME, ACTION_NAME)) and _RECORD.fullmatch(path):
         return "is the name of a record, not of a file"
     if _USUAL_PATH.fullmatch(path):
@@ -127,7 +130,7 @@ def _spelling(path: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """A stranger's words for a message: escaped, and not longer than a line."""
+    """A stranger's words for a message, escaped and cut to a line."""
     escaped = ascii(text)
     return escaped if len(escaped) <= 100 else f"{escaped[:100]}..."
 
@@ -155,9 +158,10 @@ def parse_manifest(data: bytes) -> Manifest:
 
 
 def shard_fault(manifest: Manifest, inputs: Mapping[str, Any]) -> str | None:
-    """What a gathered artifact's manifest says otherwise than its shards, whose tree digests its action names.
+    """The contradiction between a gathered artifact's manifest and its shards.
 
-    inputs: shard -> tree digest, of an artifact that is gathered. None where they agree.
+    The action names the shards' tree digests. inputs: shard -> tree digest, of an artifact that is gathered. None if
+    they agree.
     """
     shards: dict[str, list[Entry]] = {}
     for entry in manifest.entries:
@@ -174,7 +178,7 @@ def shard_fault(manifest: Manifest, inputs: Mapping[str, Any]) -> str | None:
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """Manifest of an installed artifact, or None where there is none or it is not one."""
+    """Manifest of an installed artifact, or None if there is none."""
     try:
         return parse_manifest((folder / MANIFEST_NAME).read_bytes())
     except (FileNotFoundError, NotADirectoryError, ValueError):
@@ -182,7 +186,10 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 
 def files_below(folder: Path) -> list[Path]:
-    """Every regular file below a folder. Raises ValueError for links and special files: an artifact holds plain files."""
+    """Every regular file below a folder.
+
+    Raises ValueError for links and special files, because an artifact holds plain files only.
+    """
     found: list[Path] = []
     for parent, folders, names in os.walk(folder):
         for name in [*names, *(name for name in folders if os.path.islink(os.path.join(parent, name)))]:

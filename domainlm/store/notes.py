@@ -1,7 +1,8 @@
-"""Small JSON files as they may be found: whole, torn by a full disk or a power cut, or of another kind.
+"""Small JSON files that may be whole, torn, or of another kind.
 
-In: bytes or a file. Out: a JSON object, or None for whatever is not one. What to do about a torn note its reader decides:
-most are made again, and those that say what must be kept are named to a person.
+A full disk or a power cut can tear a file. In: bytes or a file. Out: a JSON object, or None for anything else. The
+reader decides on a torn note: most are written again, and those that say which files must be kept are reported to a
+person.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from domainlm.store.canonical import parse_json
 
 
 def parse_note(data: bytes) -> dict[str, Any] | None:
-    """The JSON object that the bytes hold; None where they hold none."""
+    """The JSON object in the bytes; None if they hold none."""
     try:
         found = parse_json(data)
     except ValueError:
@@ -23,7 +24,10 @@ def parse_note(data: bytes) -> dict[str, Any] | None:
 
 
 def read_note(path: Path) -> dict[str, Any] | None:
-    """The JSON object of a file; None where there is no such file, or it holds none. Raises PermissionError."""
+    """The JSON object of a file, or None.
+
+    None if the file does not exist or holds no object. Raises PermissionError.
+    """
     try:
         return parse_note(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
@@ -31,12 +35,18 @@ def read_note(path: Path) -> dict[str, Any] | None:
 
 
 def has_kinds(row: Mapping[str, Any], texts: Iterable[str], numbers: Iterable[str] = ()) -> bool:
-    """Whether a row's fields are there and of their kinds. True and False are no numbers."""
+    """Whether a row has these fields, with the right types.
+
+    True and False do not count as numbers.
+    """
     if not all(isinstance(row.get(name), str) for name in texts):
         return False
     return all(isinstance(row.get(name), int | float) and not isinstance(row[name], bool) for name in numbers)
 
 
 def has_shard(row: Mapping[str, Any]) -> bool:
-    """Whether a row says of which shard it is: its number as text, or null for a whole artifact."""
+    """Whether a row names its shard: a number as text, or null.
+
+    Null stands for the whole artifact.
+    """
     return isinstance(row.get("shard", False), str | None)

@@ -1,10 +1,10 @@
 """The content-addressed objects: one read-only file per distinct content.
 
 In: finished files. Out: `objects/ab/cdef...`, hardlinked wherever they are installed, so the store, the workspace and
-DVC's cache hold one copy of the bytes. The index that says "this file is untouched" is the object's own inode: when
-an object is put in, its modification time is set to a value derived from its digest, so size and time alone tell
+DVC's cache hold one copy of the bytes. The object's own inode is the index that says "this file is untouched": when
+an object is added, its modification time is set to a value derived from its digest, so size and time alone show
 whether anything wrote to any of its links. A separate database would have to be kept in step with the files and
-shared over network file systems; this cannot go stale.
+shared over network file systems; this index cannot become stale.
 """
 
 from __future__ import annotations
@@ -30,13 +30,16 @@ _SPAN_SECONDS = 1 << 28
 
 
 def expected_mtime_ns(sha256: str) -> int:
-    """Modification time of an object with this digest: microseconds resolution, years 2001 to 2010."""
+    """Modification time of an object with this digest.
+
+    Its resolution is a microsecond, and its year 2001 to 2010.
+    """
     number = int(sha256[:16], 16)
     return (_EPOCH_SECONDS + number % _SPAN_SECONDS) * 1_000_000_000 + (number >> 28) % 1_000_000 * 1000
 
 
 def is_untouched(path: Path, sha256: str, size: int) -> bool:
-    """Whether a file has the size and the time that an object of this digest was given. Reads no bytes."""
+    """Whether a file has its object's size and time, without reading bytes."""
     try:
         found = path.stat()
     except OSError:
@@ -56,7 +59,10 @@ class Objects:
         return self.root / "objects" / sha256[:2] / sha256[2:]
 
     def put(self, file: Path, sha256: str) -> None:
-        """Move a finished file in under its digest. Whoever comes second drops its copy; the first stays."""
+        """Move a finished file in under its digest.
+
+        If the object exists already, it stays, and the new file is dropped.
+        """
         target = self.path(sha256)
         size = file.stat().st_size
         if is_untouched(target, sha256, size):
@@ -72,7 +78,7 @@ class Objects:
         file.unlink(missing_ok=True)
 
     def adopt(self, file: Path, sha256: str) -> None:
-        """Give the store a link to (or a copy of) an installed file whose bytes were checked."""
+        """Link (or copy) an installed file with checked bytes into the store."""
         with staged_path(self.root, sha256[:16]) as staged:
             if os.geteuid() in (0, file.stat().st_uid):
                 link_or_copy(file, staged)
@@ -82,15 +88,19 @@ class Objects:
             self.put(staged, sha256)
 
     def has(self, sha256: str, size: int) -> bool:
-        """Whether a sound object of this size is here. One whose time or size differs is hashed: touched is not damaged.
+        """Whether a sound object of this size is here.
 
-        Only bytes that do not give the digest are damage. A size that a sound object does not have is a mistake, or a lie, of whoever
-        states it.
+        An object with another time or size is hashed, because a touched file is not damaged. Only bytes that do not
+        match the digest are damage. If a sound object has another size, then whoever stated the size made a mistake,
+        or lied.
         """
         return is_untouched(self.path(sha256), sha256, size) or self.sound_size(sha256) == size
 
     def sound_size(self, sha256: str) -> int | None:
-        """Size of the object, hashed; None where there is none. A damaged one is put aside."""
+        """Size of the object, hashed; None if it does not exist.
+
+        A damaged object is quarantined.
+        """
         target = self.path(sha256)
         try:
             if sha256_of_file(target) == sha256:
@@ -107,7 +117,10 @@ class Objects:
         return None
 
     def false_size(self, entries: Iterable[Entry]) -> str | None:
-        """What is wrong with the sizes that a manifest states, in words: a sound object of the digest here has another."""
+        """The false size in a manifest, in words, or None.
+
+        A size is false if a sound object of the digest here has another.
+        """
         for entry in entries:
             try:
                 is_other = self.path(entry.sha256).stat().st_size != entry.size
@@ -118,24 +131,24 @@ class Objects:
         return None
 
     def is_written_to(self, sha256: str) -> bool:
-        """Whether the object is here with another time than its digest demands. Reads no bytes."""
+        """Whether the object's time differs from its digest's; reads no bytes."""
         try:
             return self.path(sha256).stat().st_mtime_ns != expected_mtime_ns(sha256)
         except FileNotFoundError:
             return False
 
     def quarantine(self, sha256: str) -> None:
-        """Take a damaged object out of service, keeping its bytes for a look."""
+        """Put a damaged object into quarantine; its bytes are kept for inspection."""
         # another build may have taken it away already
         with suppress(FileNotFoundError):
             self.put_aside(self.path(sha256), sha256)
 
     def put_aside(self, file: Path, sha256: str) -> Path | None:
-        """Keep the bytes of a damaged file in quarantine; where it is the object itself, that name goes.
+        """Quarantine a damaged file; the object's own name is removed.
 
-        Every other name of the file is damaged at the same moment. Where its time still says "untouched", the time is set to
-        now: each of them shows the damage from here on, and the next build there heals it. Returns its place in quarantine, None
-        for a file of another file system, which stays where it is. Raises FileNotFoundError.
+        Every other name of the file is damaged at the same moment. If its time still says "untouched", the time is
+        set to now: each name shows the damage from then on, and the next build there repairs it. Returns its place in
+        quarantine, None for a file of another file system, which stays in place. Raises FileNotFoundError.
         """
         if file.stat().st_mtime_ns == expected_mtime_ns(sha256):
             os.utime(file)
@@ -154,7 +167,10 @@ class Objects:
         return kept
 
     def install(self, sha256: str, target: Path) -> int:
-        """Put a link to an object at `target`, atomically. Returns the bytes that had to be copied (0 for a link)."""
+        """Link an object at `target`, atomically; return the bytes copied.
+
+        The count is 0 for a link.
+        """
         target.parent.mkdir(parents=True, exist_ok=True)
         # not by the target's name: that may be as long as names can be
         staged = target.with_name(f".{sha256[:16]}.{os.getpid()}")
@@ -176,7 +192,10 @@ class Objects:
 
 
 def link_or_copy(source: Path, target: Path) -> int | None:
-    """Hardlink; where the file systems or the owner forbid it, copy. Returns the bytes copied, None for a link."""
+    """Hardlink, or copy if file systems or owners forbid links.
+
+    Returns the bytes copied, None for a link.
+    """
     try:
         os.link(source, target)
         return None
@@ -187,7 +206,7 @@ def link_or_copy(source: Path, target: Path) -> int | None:
 
 
 def copy_whole(source: Path, target: Path) -> int:
-    """Copy a file to a name that is not there yet, its data on the disk; returns its bytes."""
+    """Copy a file to a new name, synced; return its bytes."""
     shutil.copyfile(source, target)
     target.chmod(0o444)
     sync(target)

@@ -1,7 +1,7 @@
-"""Are the store's records what their names say, and which of them name which object?
+"""Verification of the store's records, and who names which object.
 
-In: a store. Out: records that do not parse or do not match their names, put into quarantine; who names an object; what
-the records name that is not here. A record is small, so all of them are read each time.
+In: a store. Out: records that do not parse or do not match their names, put into quarantine; the artifacts that name
+an object; the named objects that are missing. A record is small, so all of them are read each time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ _DIGEST = re.compile(r"^([0-9a-f]{64})\.json$")
 
 @dataclass(frozen=True)
 class Missing:
-    """Objects that a sound record names and the store has not: collected, or left in the remote. No damage."""
+    """Objects that a sound record names and the store lacks.
+
+    They were collected, or are left in the remote; this is no damage.
+    """
 
     artifact: str
     key: str
@@ -33,7 +36,10 @@ class Missing:
 
 @dataclass(frozen=True)
 class Records:
-    """What was found. named_by: digest of an object -> artifacts with their keys ('pt_adapter 0123456789ab')."""
+    """The findings on all records.
+
+    named_by: digest of an object -> artifacts with their keys ('pt_adapter 0123456789ab').
+    """
 
     actions: int
     trees: int

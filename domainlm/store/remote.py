@@ -1,10 +1,11 @@
-"""A remote cache: the action cache and the objects of a store, in a folder, S3, SSH or read-only HTTP.
+"""A remote cache: a store's records and objects, elsewhere.
 
-In: a location. Out: records by action key, objects by digest, each checked on arrival: a record must be of its key and
-hold nothing but what a record holds, an object must have the bytes of its name. What a record says is read once and kept
-in memory: what is put in its place afterwards changes nothing of what was checked. The layout is the store's own,
-`objects/ab/cdef...` and `actions/ab/KEY.json`, and a record is written after its objects, so whoever finds a record
-finds the bytes. A signature stands inside the record, not beside it: two files would be two moments.
+In: a location: a folder, S3, SSH or read-only HTTP. Out: records by action key, objects by digest, each checked on
+arrival: a record must belong to its key and hold no other fields than a record has, and an object must have the bytes
+of its digest. A record is read once and kept in memory: a later change of the file does not affect the checked
+content. The layout is the store's own, `objects/ab/cdef...` and `actions/ab/KEY.json`, and a record is written after
+its objects, so whoever finds a record finds the bytes. The signature is inside the record, not beside it: two files
+would be written at two moments.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from domainlm.store.space import free_bytes
 from domainlm.store.transfers import Progress, in_parallel
 
 MAX_SIGNATURE_CHARS = 10_000
-REPLACED = "it counts as none, and `domainlm push` puts a right one in its place"
+REPLACED = "it is ignored, and `domainlm push` replaces it"
 Log = Callable[[str], None]
 
 
@@ -38,10 +39,10 @@ def _silent(message: str) -> None:
 
 @dataclass(frozen=True)
 class Parcel:
-    """One artifact or shard to send. name: what is said of it. folder: where it is installed.
+    """One artifact or shard to send.
 
-    origin: where it came from; None for what was built here. A push signs what was built here alone: whoever signs another's
-    record says that it is right.
+    name: its name in messages. folder: where it is installed. origin: the remote that it came from; None if it was
+    built here. A push signs only results that were built here: whoever signs another's record vouches for it.
     """
 
     name: str
@@ -54,9 +55,10 @@ class Parcel:
 
 @dataclass
 class Sent:
-    """What a push did. others: parcel and what the remote holds for its key instead, which stays there.
+    """The result of a push.
 
-    damaged: parcel name -> a file here that is not what its manifest says; its parcel was not sent.
+    others: parcel -> the remote's different output for its key, which stays there. damaged: parcel name -> a file
+    here that does not match its manifest; its parcel was not sent.
     """
 
     pushed: list[str] = field(default_factory=list)
@@ -90,12 +92,15 @@ class Remote:
         return f"the remote {self.location}"
 
     def action(self, key: str, log: Log = _silent) -> tuple[Manifest, dict[str, Any]] | None:
-        """Manifest and action record of a key, or None; what cannot be trusted counts as none. Raises RemoteError."""
+        """Manifest and action record of a key, or None.
+
+        A record that cannot be trusted is ignored. Raises RemoteError.
+        """
         found = self.find(key, log)
         return (found.manifest, found.record) if found is not None else None
 
     def find(self, key: str, log: Log = _silent) -> Recorded | None:
-        """Like `action`, with where it came from and its signature."""
+        """Like `action`, with the record's origin and signature."""
         found = self._record(key, log)
         if found is None or found.origin is None or self.trusted_keys is None:
             return found
@@ -106,7 +111,7 @@ class Remote:
         return found
 
     def _record(self, key: str, log: Log) -> Recorded | None:
-        """The record of a key as it lies there, checked; whoever signed it."""
+        """The checked record of a key, whoever signed it."""
         try:
             data = self.files.read(action_name(key))
             if data is None:
@@ -117,17 +122,17 @@ class Remote:
                 raise ValueError(f"it has the fields {fields!a}; expected key, action and built")
             signature = parse_json(data).get("signature") or ""
             if not isinstance(signature, str) or len(signature) > MAX_SIGNATURE_CHARS:
-                raise ValueError("its signature is none")
+                raise ValueError("its signature is invalid")
             return Recorded(found.manifest, found.record, Origin(self.location.address, signature))
         except (ValueError, Refused) as error:
             log(f"refused {action_name(key)} of {self}: {error}; {REPLACED}")
             return None
 
     def fetch(self, entries: Iterable[Entry], objects: Objects, log: Log = _silent) -> int:
-        """Put the objects that the remote has into the store, each checked; return the bytes moved. Raises RemoteError.
+        """Fetch objects into the store, each checked; return the bytes moved.
 
-        What arrived stays whatever happens to the rest. What is missing or damaged is named and left out. Raises RemoteError before
-        the first byte where the disk has no room for what the entries say.
+        Objects that arrived stay whatever happens to the rest. Missing or damaged ones are named and skipped. Raises
+        RemoteError before the first byte if the disk has no room for the sizes of the entries.
         """
         wanted = {entry.sha256: entry for entry in entries}
         size = sum(entry.size for entry in wanted.values())
@@ -168,7 +173,10 @@ class Remote:
             return sum(in_parallel(fetch, list(wanted.values())))
 
     def push(self, parcels: list[Parcel], objects: Objects, log: Log = _silent, is_dry_run: bool = False) -> Sent:
-        """Send what the remote lacks: all objects, then the records. Raises RemoteError."""
+        """Send whatever the remote lacks: all objects, then the records.
+
+        Raises RemoteError.
+        """
         self.files.expect_nothing()
         sent = Sent()
         wanted: list[tuple[Parcel, str]] = []
@@ -230,7 +238,10 @@ class Remote:
         return sent
 
     def _is_signed_enough(self, parcel: Parcel, found: Recorded) -> bool:
-        """Whether a record gets no signature of ours: it has one, by somebody trusted where that can be told."""
+        """Whether a record needs no signature of ours.
+
+        It has one, by a trusted signer if the signers can be checked.
+        """
         if self.signing_key is None or parcel.origin is not None:
             return True
         signature = found.origin.signature if found.origin is not None else ""
@@ -239,7 +250,10 @@ class Remote:
         return trust_fault(found.record["key"], found.manifest.tree_digest, signature, self.trusted_keys) is None
 
     def _false_claim(self, parcel: Parcel, other: Manifest, objects: Objects) -> str | None:
-        """Why another output that the remote has for a key is none: it states false sizes, or its bytes are not there."""
+        """Why a different output in the remote is invalid, or None.
+
+        It states false sizes, or its bytes are missing.
+        """
         ours = {entry.sha256: entry.size for entry in parcel.manifest.entries}
         for entry in other.entries:
             if ours.get(entry.sha256, entry.size) != entry.size:
@@ -278,7 +292,10 @@ def action_name(key: str) -> str:
 
 
 def open_remote(project: Path, environment: Mapping[str, str] = os.environ) -> Remote | None:
-    """The configured remote, or None. Opens no connection. Raises RemoteError for an address that cannot be used."""
+    """The configured remote, or None; opens no connection.
+
+    Raises RemoteError for an address that cannot be used.
+    """
     location = remote_location(project, environment)
     if location is None:
         return None

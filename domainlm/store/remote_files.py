@@ -1,10 +1,10 @@
-"""Files at a remote, by relative name: read, fetched, sent, each tried again while the network is bad.
+"""Files at a remote by relative name, with retries.
 
-In: a location. Out: bytes and files. A name either holds a whole file or nothing: uploads go to a temporary name first
-where the protocol shows half a file. What fails for good is a `RemoteError` that says what to do and holds no secret.
-No answer is longer than what was asked for (`Refused`), and none comes from elsewhere: a link that leads out of a
-folder, a redirect to another host. fsspec is imported at the first use, not before: a build that finds everything here
-never loads it.
+In: a location. Out: bytes and files, each request repeated while the network is bad. A name either holds a whole file
+or nothing: uploads go to a temporary name first if the protocol shows partial files. A permanent failure is a
+`RemoteError` that names the fix and holds no secret. No answer is longer than was asked for (`Refused`), and none
+comes from elsewhere: neither by a link that leads out of a folder nor by a redirect to another host. fsspec is
+imported at the first use, because a build that finds everything here needs no import of it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LOCAL_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class Refused(Exception):
-    """A file of a remote that is not taken: the message says what is wrong with it."""
+    """A file of a remote is refused; the message names its fault."""
 
 
 class RemoteFiles:
@@ -51,16 +51,22 @@ class RemoteFiles:
         self._is_root_made = False
 
     def expect_nothing(self) -> None:
-        """From now on a remote that does not exist yet counts as an empty one: the first push creates it."""
+        """Let a missing remote count as empty; the first push creates it."""
         self._is_anchor_seen = True
 
     def read(self, name: str) -> bytes | None:
-        """The bytes of a small file, or None where there is none. Raises RemoteError, and Refused for a large one."""
+        """The bytes of a small file, or None if it is missing.
+
+        Raises RemoteError, and Refused for a large file.
+        """
         with tempfile.NamedTemporaryFile() as file:
             return Path(file.name).read_bytes() if self.fetch(name, Path(file.name), MAX_RECORD_BYTES) else None
 
     def fetch(self, name: str, target: Path, max_bytes: int) -> bool:
-        """Write a remote file to `target`; False where there is none. Raises RemoteError, and Refused for a larger one."""
+        """Write a remote file to `target`; False if it does not exist.
+
+        Raises RemoteError, and Refused for a file that is larger than `max_bytes`.
+        """
 
         def get(system: Any, path: str) -> bool:
             if self.location.protocol == "file":
@@ -73,7 +79,10 @@ class RemoteFiles:
         return self._find(get, name) is not None
 
     def size(self, name: str) -> int | None:
-        """Size in bytes, or None where there is no such file. Raises RemoteError, Refused."""
+        """Size in bytes, or None if the file does not exist.
+
+        Raises RemoteError, Refused.
+        """
 
         def measure(system: Any, path: str) -> int:
             if self.location.protocol == "file":
@@ -84,7 +93,10 @@ class RemoteFiles:
         return self._find(measure, name)
 
     def _open_plain(self, path: str) -> BinaryIO:
-        """Open a file of a folder. Raises Refused for a pipe, a device, and what a link leads to outside the folder."""
+        """Open a plain file of a folder.
+
+        Raises Refused for a pipe, a device, and a link that leads out of the folder.
+        """
         real = os.path.realpath(path)
         if not self._is_inside(real):
             raise Refused(f"it is a link that leads out of the remote, to {real!a}")
@@ -122,7 +134,10 @@ class RemoteFiles:
             return None
 
     def _check_root(self, error: FileNotFoundError) -> None:
-        """Raise RemoteError where not a file is missing but all of the remote: a wrong bucket, an unmounted share."""
+        """Raise RemoteError if the whole remote is missing, not one file.
+
+        Examples are a wrong bucket and an unmounted share.
+        """
         if self._is_anchor_seen or self.location.protocol == "http":
             return
         if self.location.protocol == "s3":
@@ -177,7 +192,10 @@ class RemoteFiles:
             raise RemoteError(f"remote {self.location}: {_said(error)}; create it first") from error
 
     def _make_root(self) -> None:
-        """Create the top folder for its owner alone. One that exists keeps its rights."""
+        """Create the top folder for its owner alone.
+
+        An existing folder keeps its permissions.
+        """
         with self._lock:
             if self._is_root_made or self.location.protocol == "s3":
                 return
@@ -251,7 +269,10 @@ def _too_large(max_bytes: int) -> Refused:
 
 
 def _limit(max_bytes: int) -> Any:
-    """A callback of fsspec that ends a transfer as soon as it is, or is said to be, longer."""
+    """A callback of fsspec that ends a transfer that exceeds the limit.
+
+    It ends at once if the stated length exceeds it.
+    """
     from fsspec.callbacks import Callback
 
     class Limit(Callback):  # type: ignore[misc]
@@ -263,7 +284,10 @@ def _limit(max_bytes: int) -> Any:
 
 
 def _is_refusal(error: Exception) -> bool:
-    """Whether trying again is no use: access denied, no credentials, an unknown host key."""
+    """Whether another attempt is useless.
+
+    Examples are denied access, missing credentials, an unknown host key.
+    """
     refusals = ("NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "HostKeyNotVerifiable")
     is_denied = isinstance(error, PermissionError) or getattr(error, "status", 0) in (401, 403)
     return is_denied or type(error).__name__ in (*refusals, "PermissionDenied")

@@ -1,8 +1,8 @@
-"""How a web server is asked: bytes as they are, and of the host that was named alone.
+"""Requests to a web server: unpacked bytes, from the named host alone.
 
-In: a location. Out: options of aiohttp's session. A packed answer could have any size unpacked, and a redirect could make
-this machine ask what only it can reach (another port of its own, a cloud's address for credentials), so neither is followed.
-aiohttp is imported at the first use.
+In: a location. Out: options of aiohttp's session. A packed answer could have any size unpacked, and a redirect could
+make this machine request addresses that only it can reach (another of its own ports, a cloud's address for
+credentials), so neither is followed. aiohttp is imported at the first use.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def http_client(location: RemoteLocation) -> dict[str, Any]:
             return
         place = f"{told.scheme}://{told.host or ''}{f':{told.port}' if told.port else ''}"
         raise RemoteError(
-            f"remote {location}: it sends whoever asks to {place!a}, and nothing is asked of another host than the one that "
+            f"remote {location}: it redirects requests to {place!a}, and no host is asked but the one that "
             f"was named; set {REMOTE_VARIABLE} to that address if it is meant, or {REMOTE_VARIABLE}={NO_REMOTE} to work without "
             "a remote"
         )

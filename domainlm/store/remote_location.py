@@ -1,9 +1,10 @@
-"""Where the remote cache is: `DOMAINLM_REMOTE`, else the folder `domainlm` at DVC's default remote.
+"""The location of the remote cache: `DOMAINLM_REMOTE`, else DVC's default remote.
 
-In: the project folder and the environment. Out: a location that a file system of fsspec can open, or None. Who has a
-DVC remote configures nothing twice. Secrets come from the environment alone (AWS_*, SSH agent and keys, ~/.netrc): an address
-in DOMAINLM_REMOTE that holds one is refused, those that DVC's files hold are named as ignored and never read further, so no
-record, log or message can carry one. DVC itself is not imported (0.5 s).
+In: the project folder and the environment. Out: a location that a file system of fsspec can open, or None. In DVC's
+default remote it is the folder `domainlm`, so that users of a DVC remote configure nothing twice. Secrets come from
+the environment alone (AWS_*, SSH agent and keys, ~/.netrc): an address in DOMAINLM_REMOTE with a secret is refused,
+and secrets in DVC's files are named as ignored and never read further, so that no record, log or message can carry
+one. DVC itself is not imported (0.5 s).
 """
 
 from __future__ import annotations
@@ -48,7 +49,10 @@ READ_SECONDS = 60
 
 
 class RemoteError(Exception):
-    """The remote cannot be reached, or holds what cannot be trusted: the message names it and the way round it, and no secret."""
+    """The remote cannot be reached, or its content cannot be trusted.
+
+    The message names it and the fix, and no secret.
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(without_secrets(message))
@@ -56,11 +60,11 @@ class RemoteError(Exception):
 
 @dataclass(frozen=True)
 class RemoteLocation:
-    """One remote. address: what is shown, without user and password. origin: what named it.
+    """One remote.
 
-    root: its top folder, as the file system calls it. anchor: what must exist before anything was pushed (a share that
-    is not mounted is no empty cache). options: for its file system. ignored: options of DVC's files that were not used,
-    as "option (file)".
+    address: for messages, without user and password. origin: the setting that names it. root: its top folder, in the
+    file system's form. anchor: the path that must exist even before the first push (an unmounted share is no empty
+    cache). options: for its file system. ignored: options of DVC's files that were not used, as "option (file)".
     """
 
     protocol: str
@@ -102,7 +106,10 @@ def remote_location(project: Path, environment: Mapping[str, str] = os.environ) 
 
 
 def _parts(url: str, origin: str) -> SplitResult:
-    """The parts of an address. Raises RemoteError that does not quote it: a password with / # ? or [ in it looks like a port."""
+    """The parts of an address.
+
+    Raises RemoteError that does not quote it: a password with / # ? or [ in it looks like a port.
+    """
     try:
         parts = urlsplit(url)
         # read once, as it is only checked when it is read
@@ -116,7 +123,10 @@ def _parts(url: str, origin: str) -> SplitResult:
 
 
 def _check_secrets(url: str) -> None:
-    """Raises RemoteError for an address with a secret in it, which names the way to give it and does not quote it."""
+    """Raises RemoteError for an address with a secret in it.
+
+    The message names the right way to give it, and does not quote it.
+    """
     if "://" not in url:
         return
     scheme = url.partition("://")[0]
@@ -126,13 +136,16 @@ def _check_secrets(url: str) -> None:
     if what is not None:
         instead = CREDENTIALS.get(PROTOCOLS.get(scheme, ""), "the environment")
         raise RemoteError(
-            f"{REMOTE_VARIABLE} holds {what}, which would stand in the environment of every process; give credentials by {instead}, "
+            f"{REMOTE_VARIABLE} holds {what}, which every process would find in its environment; give credentials by {instead}, "
             f"or set {REMOTE_VARIABLE}={NO_REMOTE} to work without a remote"
         )
 
 
 def exposure(location: RemoteLocation) -> str | None:
-    """Who else than this user can change what a remote holds, in words; None for a folder that is this user's alone."""
+    """Everyone else who can change the remote's content, in words.
+
+    None for a folder that belongs to this user alone.
+    """
     if location.protocol == "http":
         return "whoever can write to that server" + (
             ", and whoever is on the way" if location.address.startswith("http:") else ""
@@ -153,7 +166,7 @@ def exposure(location: RemoteLocation) -> str | None:
 
 
 def is_for_everybody(location: RemoteLocation) -> bool:
-    """Whether every user of this machine can write to the folder that a remote is."""
+    """Whether the remote is a folder that all local users can write."""
     try:
         return location.protocol == "file" and bool(os.stat(location.root).st_mode & stat.S_IWOTH)
     except OSError:
@@ -163,7 +176,10 @@ def is_for_everybody(location: RemoteLocation) -> bool:
 def _dvc_default_remote(
     project: Path, environment: Mapping[str, str]
 ) -> tuple[str, dict[str, str], Path, tuple[str, ...]] | None:
-    """DVC's default remote: name, options, the folder that its url is relative to, and the secrets left out."""
+    """DVC's default remote: name, options, base folder, ignored secrets.
+
+    The base folder is the one that its url is relative to.
+    """
     merged: dict[str, dict[str, str]] = {}
     ignored: dict[str, list[str]] = {}
     folders: dict[str, Path] = {}

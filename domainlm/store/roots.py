@@ -1,8 +1,9 @@
-"""What keeps a store's contents from being collected, as far as the store itself knows it: workspaces and pins.
+"""Collection roots that the store itself knows: workspaces and pins.
 
-In: a workspace's folder; a name for an action key. Out: one small file each, in `workspaces/` and `pins/`. A workspace
-names itself at its first build, because what it has installed is found there and nowhere else: a count of links would
-be cheaper, but it cannot tell a workspace from a DVC cache or a forgotten copy, and there are none between file systems.
+In: a workspace's folder; a name for an action key. Out: one small file each, in `workspaces/` and `pins/`. A
+workspace registers itself at its first build, because its installed artifacts are recorded nowhere else. A count of
+links would be cheaper, but it cannot distinguish a workspace from a DVC cache or a forgotten copy, and links do not
+cross file systems.
 """
 
 from __future__ import annotations
@@ -25,12 +26,18 @@ _KEY = re.compile(r"[0-9a-f]{64}")
 
 
 class PinError(Exception):
-    """A pin that cannot be made or taken away: the message names it and says what to do."""
+    """A pin that cannot be made or removed.
+
+    The message names it and the fix.
+    """
 
 
 @dataclass(frozen=True)
 class Pin:
-    """A name for an artifact as it is now. keys: its action key first, then those of everything it was made from."""
+    """A name for an artifact in its present version.
+
+    keys: its action key first, then those of everything that it was made from.
+    """
 
     name: str
     domain: str
@@ -41,7 +48,10 @@ class Pin:
 
 
 def listed(folder: Path) -> list[Path]:
-    """What a folder holds, sorted; nothing where there is none. Raises PermissionError, which `Path.glob` swallows."""
+    """The sorted entries of a folder, empty if it does not exist.
+
+    Raises PermissionError, which `Path.glob` swallows.
+    """
     try:
         return sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
@@ -54,10 +64,11 @@ def workspace_file(root: Path, workspace: Path) -> Path:
 
 
 def register_workspace(root: Path, workspace: Path) -> None:
-    """Note that a workspace uses this store, if it is not noted yet.
+    """Record that a workspace uses this store, if it is not recorded.
 
-    A store inside its workspace notes the way up, so that both can be moved or copied together. Where this user may not
-    write, nothing is noted: whoever collects that store does not know of this workspace, whose own files stay.
+    A store inside its workspace records a relative path, so that both can be moved or copied together. If this user
+    may not write, nothing is recorded: whoever collects that store does not know of this workspace, whose own files
+    stay.
     """
     path = workspace.resolve()
     file = workspace_file(root, path)
@@ -65,7 +76,7 @@ def register_workspace(root: Path, workspace: Path) -> None:
     way = os.path.relpath(path, inside) if inside.is_relative_to(path) else str(path)
     note = pretty_json({"path": way})
     try:
-        # a torn one is noted anew
+        # a torn one is written again
         if not file.is_file() or file.read_bytes() != note:
             _write(root, file, note)
     except OSError as error:
@@ -75,9 +86,9 @@ def register_workspace(root: Path, workspace: Path) -> None:
 
 @dataclass(frozen=True)
 class Workspaces:
-    """Workspaces that use a store, sorted: those that are there, and those that are gone.
+    """Workspaces that use a store, sorted: existing ones, and vanished ones.
 
-    closed: those that this user may not look into, with their notes. torn: notes that name no folder.
+    closed: those that this user may not read, with their notes. torn: notes that name no folder.
     """
 
     there: tuple[Path, ...]
@@ -87,7 +98,7 @@ class Workspaces:
 
 
 def find_workspaces(root: Path) -> Workspaces:
-    """What the notes in a store say."""
+    """The workspaces that the notes in a store name."""
     there, gone, closed, torn = set(), set(), set(), set()
     for file in listed(root / "workspaces"):
         if file.suffix != ".json":
@@ -119,7 +130,10 @@ def forget_workspace(root: Path, workspace: Path) -> None:
 
 
 def read_pins(root: Path) -> tuple[list[Pin], list[Path]]:
-    """Every pin, by name; and the files of those that are torn: what they keep is unknown."""
+    """Every pin, by name; and the files of torn pins.
+
+    The content of a torn pin is unknown.
+    """
     pins, torn = [], []
     for file in listed(root / "pins"):
         if file.suffix == ".json":
@@ -132,7 +146,7 @@ def read_pins(root: Path) -> tuple[list[Pin], list[Path]]:
 
 
 def _pin(row: Mapping[str, Any]) -> Pin | None:
-    """The pin of a note; None where the note is none."""
+    """The pin of a note; None if the note is invalid."""
     keys = row.get("keys")
     texts = [field.name for field in fields(Pin) if field.name != "keys"]
     is_sound = (
@@ -145,19 +159,19 @@ def _pin(row: Mapping[str, Any]) -> Pin | None:
 
 
 def write_pin(root: Path, pin: Pin) -> None:
-    """Raises PinError for a name that is taken or no plain file name."""
+    """Raises PinError for an existing name or no plain file name."""
     if not _NAME.match(pin.name):
         raise PinError(f"pin name {pin.name!r}; expected letters, digits, '.', '_' and '-', as in release-1.2")
     file = root / "pins" / f"{pin.name}.json"
     if os.path.lexists(file):
         raise PinError(
-            f"pin {pin.name!r} exists already; take another name, or take it away: domainlm gc --unpin {pin.name}"
+            f"pin {pin.name!r} exists already; choose another name, or remove it: domainlm gc --unpin {pin.name}"
         )
     _write(root, file, pretty_json(asdict(pin)))
 
 
 def remove_pin(root: Path, name: str) -> None:
-    """Raises PinError where there is none of this name."""
+    """Raises PinError if no pin has this name."""
     file = root / "pins" / f"{name}.json"
     if not _NAME.match(name) or not os.path.lexists(file):
         pins, torn = read_pins(root)

@@ -1,10 +1,10 @@
-"""Secrets: how an address that holds one is known, and how text is freed of them before it is shown or written.
+"""Secrets: their detection in addresses, and their removal from text.
 
-In: an address, or any text that goes to a person, a log or a record. Out: what in the address is a secret (by kind, never
-its value), or the text with each one replaced. An address is part of keys, records and reports, and is pushed with them,
-so one that holds a secret is refused before any work starts; the other function is for what libraries put into their messages.
-It knows users and passwords of URLs, secret parameters of queries, tokens by the marks of their issuers, and the values of
-environment variables that are named like secrets.
+In: an address, or any text for a person, a log or a record. Out: the kind of the secret in the address (never its
+value), or the text with each secret replaced. An address is part of keys, records and reports, and is pushed with
+them, so an address with a secret is refused before any work starts; the other function is for the messages of
+libraries. The module knows users and passwords of URLs, secret parameters of queries, tokens by the marks of their
+issuers, and the values of environment variables that are named like secrets.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _is_secret_name(name: str) -> bool:
 
 
 def secret_in(address: str) -> str | None:
-    """What in an address is a secret, in words that do not hold it; None where there is none."""
+    """The kind of secret in an address, without its value; or None."""
     # an address within the address is quoted, and has parameters of its own
     plain = unquote(address)
     if _USER_INFO.search(address) or _USER_INFO.search(plain):
@@ -93,7 +93,10 @@ def secret_in(address: str) -> str | None:
 
 
 def secrets_in(values: Any, location: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Where in a mapping of mappings an address holds a secret, and what it is. What is reached by two ways is looked at once."""
+    """The places and kinds of secret addresses in nested mappings.
+
+    A value that is reached in two ways is examined once.
+    """
     waiting: list[tuple[tuple[str, ...], Any]] = [(location, values)]
     seen: set[int] = set()
     while waiting:
@@ -128,7 +131,10 @@ def _password_of(address: str) -> Iterator[str]:
 
 
 def without_secrets(text: str, environment: Mapping[str, str] = os.environ) -> str:
-    """A text in which no user information of a URL, no secret parameter, no token and no secret of the environment is left."""
+    """A text without secrets.
+
+    Users of URLs, secret parameters, tokens and secrets of the environment are replaced.
+    """
     for value in sorted(set(_values_of(environment)), key=len, reverse=True):
         if len(value) >= SHORTEST_SECRET:
             text = text.replace(value, MASK)

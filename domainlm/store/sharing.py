@@ -1,9 +1,9 @@
-"""Who may use a store: what a group shares, and what one user has closed to another.
+"""Permissions of a store: shared with a group, or closed to others.
 
-In: a store's root, a folder, a file. Out: folders and files that the group of a shared store can use whatever the umask
-of the process is; and, where a file of the store may not be entered, read or written, one line that names it, its owner,
-its mode and the ways out. A folder with the setgid bit shares what is made in it: it takes the folder's group bits, as
-git's core.sharedRepository does. Without that bit a new file has the group of its maker, whom nobody has asked, so the
+In: a store's root, a folder, a file. Out: folders and files that the group of a shared store can use whatever the
+process's umask; and, if a file of the store may not be entered, read or written, one line that names it, its owner,
+its mode and the remedies. A folder with the setgid bit shares its new entries: they take the folder's group bits, as
+with git's core.sharedRepository. Without that bit a new file has the group of its maker, which nobody chose, so the
 umask alone decides. Setting the process's umask would be shorter and would open the workspace as well.
 """
 
@@ -30,17 +30,26 @@ _REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class StoreRefused(PermissionError):
-    """A part of the store is another user's and closed: the message names it and the ways out."""
+    """A part of the store belongs to another user and is closed.
+
+    The message names it and the remedies.
+    """
 
 
 def group_bits(folder: Path) -> int:
-    """Permission bits that whatever is made in a folder takes: its group's, where it has the setgid bit; else 0."""
+    """Permission bits that new entries of a folder take.
+
+    They are its group's if it has the setgid bit; else 0.
+    """
     mode = os.stat(folder).st_mode
     return mode & 0o070 if mode & stat.S_ISGID else 0
 
 
 def share(path: Path, bits: int | None = None) -> None:
-    """Give a new file or folder of one's own the group bits of the folder that it lies in (bits: of another one)."""
+    """Give a new file or folder its parent folder's group bits.
+
+    bits: those of another folder instead.
+    """
     bits = group_bits(path.parent) if bits is None else bits
     if not bits:
         return
@@ -52,9 +61,10 @@ def share(path: Path, bits: int | None = None) -> None:
 
 
 def make_folder(root: Path, *names: str) -> Path:
-    """The folder `names` below a store's root, made where it is not there; each level shared as the one above it is.
+    """The folder `names` below a store's root, created if missing.
 
-    The root itself is made as the umask says: it is where a person decides who may come in.
+    Each level is shared as the one above it. The root itself is created by the umask: there a person decides who may
+    enter.
     """
     folder = root
     if not root.is_dir():
@@ -81,9 +91,10 @@ def make_folder(root: Path, *names: str) -> Path:
 
 
 def open_lock(path: Path) -> int:
-    """Descriptor of a lock's file, made where it is not there and never found by others before it is shared.
+    """Descriptor of a lock's file, created if missing.
 
-    Another's that may only be read serves as well: locking writes nothing. Raises OSError; a link is refused (ELOOP).
+    Others never see it before it is shared. A file of another user that may only be read serves as well: locking
+    writes nothing. Raises OSError; a link is refused (ELOOP).
     """
     while True:
         for how in (os.O_RDWR, os.O_RDONLY):
@@ -111,9 +122,9 @@ def open_lock(path: Path) -> int:
 
 @contextmanager
 def sharing_umask(root: Path) -> Iterator[None]:
-    """While a stage runs, let what it writes below a shared store keep the group's bits: checkpoints outlive a kill.
+    """Let a stage's files below a shared store keep the group's bits.
 
-    All that a stage writes lies there; libraries and child processes know nothing of `share`.
+    Checkpoints outlive a kill. All files of a stage are there, and libraries and child processes do not call `share`.
     """
     former = os.umask(0o077)
     os.umask(former & ~group_bits(root))
@@ -124,7 +135,10 @@ def sharing_umask(root: Path) -> Iterator[None]:
 
 
 def check_folders(root: Path) -> None:
-    """Raises StoreRefused where the store or one of its folders may not be entered. Costs one look at each."""
+    """Raises StoreRefused if the store or one of its folders is closed.
+
+    It costs one look at each.
+    """
     for folder in (root, *(root / name for name in FOLDERS)):
         try:
             is_closed = stat.S_ISDIR(os.stat(folder).st_mode) and not os.access(folder, ENTER)
@@ -137,7 +151,10 @@ def check_folders(root: Path) -> None:
 
 
 def refusal(root: Path, path: Path) -> str:
-    """What keeps this user from a path of the store, in words: whose it is, its mode, the ways out."""
+    """Why this user may not use a path of the store.
+
+    It names owner, mode and remedies.
+    """
     culprit = _culprit(root, path)
     if culprit == root:
         what = f"the store {root}"
@@ -146,14 +163,17 @@ def refusal(root: Path, path: Path) -> str:
     else:
         what = f"{culprit}, which leads to the store {root},"
     return (
-        f"{what} is not this user's ({_user(os.geteuid())}) to use: {_facts(culprit)}. Let its owner share the store with a "
+        f"{what} may not be used by this user ({_user(os.geteuid())}): {_facts(culprit)}. Let its owner share the store with a "
         "group (chgrp -R GROUP, chmod -R g+rwX, chmod g+s on its folders, umask 002: docs/how-to/share-the-store.md), or "
         "name a store of your own with DOMAINLM_STORE"
     )
 
 
 def _culprit(root: Path, path: Path) -> Path:
-    """The first on the way to a path that this user may not enter, or the last that is there."""
+    """The first closed folder on the way to a path.
+
+    If none is closed, it is the last that exists.
+    """
     shown = root
     for part in [*reversed(path.parents), path]:
         try:
@@ -189,7 +209,7 @@ def _group(number: int) -> str:
 
 
 def named_refusal(root: Path, error: OSError) -> OSError:
-    """The error, as a StoreRefused where it is a refusal of the system below a store's root."""
+    """The error, as StoreRefused if it refuses a path of the store."""
     if isinstance(error, StoreRefused) or not isinstance(error, PermissionError) or error.filename is None:
         return error
     path = Path(os.fsdecode(error.filename))
@@ -198,9 +218,9 @@ def named_refusal(root: Path, error: OSError) -> OSError:
 
 @contextmanager
 def naming_refusals(root: Path, is_checked: bool = True) -> Iterator[None]:
-    """Raise StoreRefused where this user may not enter the store, or is refused a file of it in the block.
+    """Raise StoreRefused if the store, or a file of it, is closed.
 
-    is_checked: whether the folders are looked at beforehand; a search passes over a closed one without a word.
+    is_checked: whether the folders are checked beforehand; a search silently skips a closed one.
     """
     if is_checked:
         check_folders(root)

@@ -1,9 +1,9 @@
-"""Signed actions: `ssh-keygen -Y`, with the keys that people have.
+"""Signed actions: `ssh-keygen -Y`, with people's existing keys.
 
-In: an action key and the tree digest of its output. Out: a signature in OpenSSH's format, and whether a signature is by
-somebody whom an allowed_signers file names. Signed is what a cache can lie about: which output belongs to which action.
-The bytes themselves are checked by digest. A key format or library of our own would be one more thing to keep, lose and
-audit.
+In: an action key and the tree digest of its output. Out: a signature in OpenSSH's format, and whether a signature is
+by a signer in an allowed_signers file. The signature covers the one fact that a cache can lie about: which output
+belongs to which action. The bytes themselves are checked by digest. Our own key format or library would be one more
+thing to keep, lose and audit.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ def _ssh_keygen(arguments: list[str], data: bytes) -> subprocess.CompletedProces
 
 
 def sign(key: str, tree_digest: str, key_file: Path) -> str:
-    """Signature of an action's output. key_file: a private key, or a public one whose private part ssh-agent holds."""
+    """Signature of an action's output.
+
+    key_file: a private key, or a public one whose private part ssh-agent holds.
+    """
     if not key_file.is_file():
         raise RemoteError(
             f"{SIGNING_VARIABLE} is {key_file}, which is not a file; expected a private or public SSH key"
@@ -57,7 +60,7 @@ def sign(key: str, tree_digest: str, key_file: Path) -> str:
 
 
 def signer(key: str, tree_digest: str, signature: str, trusted_keys: Path) -> str | None:
-    """Who of the allowed signers made this signature of exactly this; None where nobody did."""
+    """The allowed signer who made exactly this signature, or None."""
     if not trusted_keys.is_file():
         raise RemoteError(
             f"{TRUSTED_VARIABLE} is {trusted_keys}, which is not a file; expected an allowed_signers file"
@@ -67,7 +70,7 @@ def signer(key: str, tree_digest: str, signature: str, trusted_keys: Path) -> st
         file.flush()
         common = ["-f", str(trusted_keys), "-n", NAMESPACE, "-s", file.name]
         named = _ssh_keygen(["find-principals", "-f", str(trusted_keys), "-s", file.name], b"")
-        # one key may stand for several people; the file may also forbid this use of it, which only verify judges
+        # one key may represent several people; the file may also forbid this use of it, which only verify judges
         for principal in named.stdout.decode(errors="replace").replace(",", "\n").splitlines():
             done = _ssh_keygen(["verify", "-I", principal, *common], signed_bytes(key, tree_digest))
             if done.returncode == 0:
@@ -76,14 +79,17 @@ def signer(key: str, tree_digest: str, signature: str, trusted_keys: Path) -> st
 
 
 def trust_fault(key: str, tree_digest: str, signature: str, trusted_keys: Path) -> str | None:
-    """Why an output that came from elsewhere does not count, in words; None where somebody trusted signed it."""
+    """Why an output from elsewhere is not trusted, in words.
+
+    None if a trusted signer signed it.
+    """
     if signature and signer(key, tree_digest, signature, trusted_keys) is not None:
         return None
-    who = "nobody whom it names signed" if signature else "nobody signed"
+    who = "none of the trusted keys signed" if signature else "nobody signed"
     return f"{who} it ({TRUSTED_VARIABLE}={trusted_keys})"
 
 
 def trusted_keys_file(project: Path, environment: Mapping[str, str] = os.environ) -> Path | None:
-    """The file of allowed signers, or None where everybody is trusted."""
+    """The file of allowed signers, or None if everybody is trusted."""
     named = environment.get(TRUSTED_VARIABLE)
     return (project / named).expanduser() if named else None

@@ -1,8 +1,8 @@
-"""A full disk, said so that a person can act.
+"""A full disk, reported so that a person can act.
 
-In: an error that something raised, and the folders that are written to. Out: whether the cause is a file system without
-room (or a quota), and which one. Libraries report it in their own ways: with an errno, with the system's words in a
-message of their own, or with no reason at all; then the file systems are asked.
+In: an error, and the folders that are written to. Out: whether the cause is a file system without room (or a quota),
+and which one. Libraries report it in different ways: with an errno, with the system's words in their own message, or
+with no reason at all; in the last case the file systems are examined.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ _WORDS = ("no space left on device", "disk quota exceeded", "os error 28)", "os 
 
 
 def free_bytes(folder: Path) -> int:
-    """Bytes that this process may still write on the file system of a folder (or of its nearest parent that exists)."""
+    """Bytes that this process may still write on a folder's file system.
+
+    If the folder does not exist, its nearest existing parent counts.
+    """
     while not folder.exists():
         folder = folder.parent
     found = os.statvfs(folder)
@@ -45,15 +48,15 @@ def _is_said(error: BaseException) -> bool:
 
 
 def explain_full_disk(error: BaseException, folders: Iterable[Path], has_reason: bool) -> str | None:
-    """Which of the folders' file systems is full, in words; None where the error has another cause.
+    """The full file system among these folders, in words, or None.
 
-    has_reason: whether the error gives its reason; where it gives none, a full file system is taken for it.
+    has_reason: whether the error gives its reason; if it gives none, a full file system is assumed to be the reason.
     """
     free, folder = min((free_bytes(folder), folder) for folder in (*folders, Path(tempfile.gettempdir())))
     if not _is_said(error) and (has_reason or free >= NO_ROOM_BYTES):
         return None
     return (
         f"no room left: {free} bytes free on the file system {mount_point(folder)}, which holds {folder} (or its quota is "
-        "used up). What was finished before is whole. Free some space there (domainlm gc, or files of your own), or name a "
+        "used up). All earlier results are intact. Free some space there (domainlm gc, or remove other files), or name a "
         "store on a larger file system with DOMAINLM_STORE; then run the same command again"
     )

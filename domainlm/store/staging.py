@@ -1,10 +1,10 @@
-"""Unfinished files: where they lie, whose they are, and how they become whole.
+"""Unfinished files: their place, their owner, and their completion.
 
-In: bytes or a finished file. Out: a name that shows either nothing or all of it, after a kill as after a power cut. What
-is unfinished lies in the store's `tmp/` under its process's name, so that a later process can tell that its maker is
-gone and remove it. The data reach the disk before the name does (fsync, then rename): a size and a time alone would call
-an object whole whose bytes were still in memory when the power went. The folder itself is not synced: a lost name is a
-miss, not a lie, and the file systems in use keep renames in order.
+In: bytes or a finished file. Out: a name that shows either nothing or all of it, after a kill as after a power cut.
+Unfinished files are in the store's `tmp/` under their process's name, so that a later process can see that the maker
+is gone, and remove them. The data reach the disk before the name does (fsync, then rename): otherwise size and time
+would declare an object whole whose bytes were still in memory when the power failed. The folder itself is not synced:
+a lost name is a miss, not a lie, and the file systems in use keep renames in order.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ _numbers = itertools.count()
 
 
 def sync(path: Path) -> None:
-    """Have a file's data on the disk. Next to nothing where they are there already."""
+    """Have a file's data on the disk.
+
+    It costs almost nothing if they are there already.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -32,7 +35,10 @@ def sync(path: Path) -> None:
 
 
 def write_whole(path: Path, data: bytes, staged: Path) -> None:
-    """Put bytes at `path` by way of `staged`, a name on the same file system. A link at either name is replaced, not followed."""
+    """Put bytes at `path` by way of `staged`, atomically.
+
+    `staged` is a name on the same file system. A link at either name is replaced, not followed.
+    """
     # left by a killed process of this number, or a link that somebody put there
     staged.unlink(missing_ok=True)
     try:
@@ -48,9 +54,12 @@ def write_whole(path: Path, data: bytes, staged: Path) -> None:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Put bytes at `path` at once. Without fsync: for what is only remembered, and made again where it is lost."""
+    """Put bytes at `path` atomically, without fsync.
+
+    It is for files that are only remembered, and made again if they are lost.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # a name of its own for each writer: hosts and threads share folders and process numbers
+    # a separate name for each writer: hosts and threads share folders and process numbers
     staged = path.with_name(f"{path.name}.{host_name()}.{os.getpid()}-{next(_numbers)}")
     staged.unlink(missing_ok=True)
     with staged.open("xb") as file:
@@ -61,7 +70,10 @@ def replace_file(path: Path, data: bytes) -> None:
 
 @contextmanager
 def staged_path(root: Path, name: str) -> Iterator[Path]:
-    """A free name in the store's `tmp/` for this process and thread; what is left there is removed afterwards."""
+    """A free name in the store's `tmp/` for this process and thread.
+
+    Whatever remains there is removed afterwards.
+    """
     parent = make_folder(root, "tmp")
     pid = os.getpid()
     path = parent / f"{name}-{next(_numbers)}.{host()}.{pid}.{process_start(pid) or 0}"
@@ -73,7 +85,10 @@ def staged_path(root: Path, name: str) -> Iterator[Path]:
 
 
 def sweep(root: Path) -> None:
-    """Remove what ended processes of this host left in `tmp/`. What another user left and closed is theirs to remove."""
+    """Remove leftovers of ended processes of this host from `tmp/`.
+
+    Closed leftovers of another user stay for that user to remove.
+    """
     for path in make_folder(root, "tmp").iterdir():
         if is_abandoned(path):
             with where_permitted():
@@ -81,7 +96,7 @@ def sweep(root: Path) -> None:
 
 
 def is_abandoned(path: Path) -> bool:
-    """Whether the process that named a path in `tmp/` was of this host and is gone."""
+    """Whether a path in `tmp/` belongs to this host's ended process."""
     # the host's own name may hold dots
     front, pid, start = ([*path.name.rsplit(".", 2), "", ""])[:3]
     is_ours = front.endswith(f".{host()}") and pid.isdecimal()
@@ -90,7 +105,7 @@ def is_abandoned(path: Path) -> bool:
 
 @contextmanager
 def where_permitted() -> Iterator[None]:
-    """Leave out what a read-only store, or another owner of its files, does not allow."""
+    """Skip whatever a read-only store, or another owner, forbids."""
     try:
         yield
     except OSError as error:

@@ -1,7 +1,7 @@
-"""Many transfers side by side, with a line now and then about how far they are.
+"""Many parallel transfers, with a progress line now and then.
 
-In: what to do with each item. Out: the results in the items' order. The first error stops what has not begun: a remote
-that is gone is not asked a thousand times.
+In: a function and its items. Out: the results in the items' order. The first error stops everything that has not
+begun: a dead remote is not asked a thousand times.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ LINE_EVERY_SECONDS = 10.0
 
 
 def in_parallel(do: Callable[[Any], Any], items: list[Any]) -> list[Any]:
-    """Results of `do` in the order of `items`. The first error stops what has not begun."""
+    """Results of `do` in the order of `items`.
+
+    The first error stops everything that has not begun.
+    """
     with ThreadPoolExecutor(min(TRANSFER_THREADS, max(1, len(items)))) as pool:
         futures = [pool.submit(do, item) for item in items]
         try:
@@ -29,7 +32,7 @@ def in_parallel(do: Callable[[Any], Any], items: list[Any]) -> list[Any]:
 
 
 class Progress:
-    """A log line every few seconds: bytes done, of how many, and how fast."""
+    """A log line every few seconds: bytes done, total, and speed."""
 
     def __init__(self, verb: str, total_bytes: int, log: Callable[[str], None]) -> None:
         self.verb = verb

@@ -1,8 +1,8 @@
-"""What former digests stood for: the manifest of a former output, the definitions of former code.
+"""Contents of former digests: manifests of outputs, definitions of code.
 
-In: a manifest, or the definitions behind a code digest. Out: `trees/ab/TREE_DIGEST.json` and `code/ab/CODE_DIGEST.json`, written
-once, never part of a key. A key holds digests only; without these two folders a difference could be stated and not
-explained, once the former output is gone from the workspace.
+In: a manifest, or the definitions behind a code digest. Out: `trees/ab/TREE_DIGEST.json` and
+`code/ab/CODE_DIGEST.json`, written once, never part of a key. A key holds digests only; without these two folders a
+difference could be stated but not explained, once the former output is gone from the workspace.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ def write_tree(root: Path, manifest: Manifest) -> None:
 
 
 def read_tree(root: Path, tree_digest: str) -> Manifest | None:
-    """The manifest of a tree digest, or None where it was not kept or is not what its name says."""
+    """The manifest of a tree digest, or None.
+
+    None if it was not kept, or does not match its name.
+    """
     try:
         manifest = parse_manifest(_path(root, TREES, tree_digest).read_bytes())
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
@@ -51,12 +54,12 @@ def read_tree(root: Path, tree_digest: str) -> Manifest | None:
 
 
 def write_code(root: Path, code_digest: str, definitions: Mapping[str, Mapping[str, str]]) -> None:
-    """Keep what a code digest is made of: file -> definition -> digest."""
+    """Keep the parts of a code digest: file -> definition -> digest."""
     _write_once(root, _path(root, CODE, code_digest), canonical_json(definitions))
 
 
 def read_code(root: Path, code_digest: str) -> dict[str, dict[str, str]] | None:
-    """File -> definition -> digest of a code digest, or None where it was not kept."""
+    """File -> definition -> digest of a code digest; None if unknown."""
     found = read_note(_path(root, CODE, code_digest))
     if found is None or not all(
         isinstance(parts, dict) and all(isinstance(digest, str) for digest in parts.values())

@@ -1,9 +1,10 @@
 """Classes of characters, and normalisation, equal on every supported Python.
 
-In: text. Out: its normal form, its words, its number of letters. Unicode tables differ between Python versions (14.0 in
-3.11, 15.0 in 3.12, 15.1 in 3.13), so nothing here asks the interpreter what a letter is: `str.isalpha` and `\\w` change
-their answer for 4,970 code points. The ranges below are fixed; whatever is not listed as punctuation, symbol or space
-counts as a letter. `str.lower` and `str.isspace` are equal for every code point of 14.0 to 15.1 and are used.
+In: text. Out: its normal form, its words, its number of letters. Unicode tables differ between Python versions (14.0
+in 3.11, 15.0 in 3.12, 15.1 in 3.13), so nothing here asks the interpreter whether a character is a letter:
+`str.isalpha` and `\\w` change their answer for 4,970 code points. The ranges below are fixed; everything that is not
+listed as punctuation, symbol or space counts as a letter. `str.lower` and `str.isspace` are equal for every code
+point of 14.0 to 15.1 and are used.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _IS_WORD = re.compile(f"[^{_PUNCTUATION}]")
 _NOT_LETTER = re.compile(f"[{_PUNCTUATION}{_DIGITS}]+")
 _SPACE = re.compile(r"[\x00-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f\u2060\u3000\ufeff]+")
 
-# combining marks that Unicode 15.0 added: their order under NFC differs between Python 3.11 and 3.12, so they are kept out
+# combining marks that Unicode 15.0 added: their order under NFC differs between Python 3.11 and 3.12, so they are excluded
 _MARKS_OF_UNICODE_15 = re.compile("([\U00010efd-\U00010eff\U00011f41\U00011f42\U0001e08f\U0001e4ec-\U0001e4ef]+)")
 MAX_MARKS = 30
 _GRAPHEME_JOINER = "\u034f"
@@ -55,7 +56,7 @@ _BLANK_LINES = re.compile(r"\n{3,}")
 
 @lru_cache(maxsize=10_000)
 def _marks_of(character: str) -> tuple[bool, int]:
-    """Whether a character is nothing but marks when it is taken apart, and how many marks it then ends with."""
+    """Whether a character decomposes into marks only; its number of final marks."""
     if _MARKS_OF_UNICODE_15.match(character):
         # of a class on some Pythons only, and never put in order
         return False, 0
@@ -77,16 +78,19 @@ def _with_joiners(run: re.Match[str]) -> str:
 
 
 def stream_safe(text: str) -> str:
-    """The text with a joiner behind every 30 combining marks in a row (UAX #15, 13): no language writes so many.
+    """The text with a joiner after every 30 combining marks.
 
-    Normal forms put marks in order by insertion, so that 200,000 of them in a row would take half a minute, and twice as many
-    two minutes.
+    This is UAX #15, section 13. No language writes so many in a row. Normal forms sort marks by insertion, so that
+    200,000 of them in a row would take half a minute, and twice as many two minutes.
     """
     return text if text.isascii() else _MAYBE_MARKS.sub(_with_joiners, text)
 
 
 def composed(text: str) -> str:
-    """Unicode NFC of the stream-safe text, equal on every supported Python, in linear time."""
+    """NFC of the stream-safe text, in linear time.
+
+    It is equal on every supported Python.
+    """
     if text.isascii():
         return text
     text = stream_safe(text)
@@ -99,14 +103,19 @@ def composed(text: str) -> str:
 
 
 def without_trailing_blanks(text: str) -> str:
-    """Lines without the blanks at their ends. Not a regular expression: it takes quadratic time on long runs of blanks."""
+    """Lines without whitespace at their ends.
+
+    A regular expression would take quadratic time on long runs of whitespace.
+    """
     return "\n".join(line.rstrip(" \t") for line in text.split("\n"))
 
 
 def normalised(text: str) -> str:
-    """NFC, one kind of line end and space, no control or invisible characters, no trailing blanks. Idempotent.
+    """The normal form of a text; idempotent.
 
-    Joiners (U+200C, U+200D) stay: Persian and emoji need them. The ideographic space stays: it indents Chinese prose.
+    It is NFC, with one kind of line end and space, and without control characters, invisible characters and trailing
+    whitespace. Joiners (U+200C, U+200D) stay, because Persian and emoji need them. The ideographic space stays,
+    because it indents Chinese prose.
     """
     text = without_surrogates(_LINE_ENDS.sub("\n", text)).replace("\u2029", "\n\n")
     text = composed(_INVISIBLE.sub("", _SPACES.sub(" ", text)))
@@ -114,22 +123,25 @@ def normalised(text: str) -> str:
 
 
 def single_line(text: str) -> str:
-    """Text with every run of blanks as one space: a title."""
+    """Text with every run of whitespace as one space: a title."""
     return _SPACE.sub(" ", text).strip()
 
 
 def words(text: str) -> list[str]:
-    """Lower-case words; each CJK character is a word of its own."""
+    """Lower-case words; each CJK character is one word."""
     return _WORD.findall(text.lower())
 
 
 def tokens(text: str) -> list[str]:
-    """Words and marks in order, case kept; each CJK character and each mark is one, an ellipsis too."""
+    """Words and marks in order, case kept.
+
+    Each CJK character and each mark is one token, an ellipsis too.
+    """
     return _TOKEN.findall(text)
 
 
 def is_word(token: str) -> bool:
-    """Whether one of `tokens` is a word or number, and not a mark."""
+    """Whether a token is a word or number, and not a mark."""
     return _IS_WORD.search(token) is not None
 
 
@@ -144,7 +156,10 @@ def cjk_count(text: str) -> int:
 
 
 def mean_cjk_run(text: str) -> float:
-    """Mean number of CJK characters between marks, line ends and spaces that part them; 0 where there are none."""
+    """Mean number of CJK characters between marks, line ends and spaces.
+
+    It is 0 if there are no such characters.
+    """
     runs = len(_CJK_RUN.findall(text))
     return cjk_count(text) / runs if runs else 0.0
 

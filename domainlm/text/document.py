@@ -1,7 +1,8 @@
-"""A document: one piece of text with its provenance and labels, and its storage as Parquet.
+"""A document: text with provenance and labels, and its Parquet storage.
 
 In: `Document` values. Out: a Parquet file whose bytes depend on the values alone (fixed schema, row-group size,
-compression; no time). Parquet and not JSON lines, because shards are read column by column and stay small on disk.
+compression; no time). The format is Parquet and not JSON lines, because shards are read column by column and stay
+small on disk.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ class Document:
     """One document on its way through the pipeline.
 
     id: stable digest of source, path, section and part. start, end: byte offsets in the raw file (-1: unknown).
-    group: unit that a split never cuts; links: further keys it must not share with a held-out document (JSON list).
-    meta: JSON object, sorted keys, of what the format adds (obo: definition, synonyms, parents; instruction: messages).
-    language: ISO 639-1 or und; empty until the document is cleaned. use: what it may be used for, sorted and joined by commas
-    (classifier, evaluation, pt, sft); empty until the policy has been asked.
+    group: unit that a split never cuts; links: further keys that it must not share with a held-out document (JSON
+    list). meta: JSON object with sorted keys, for facts that the format adds (obo: definition, synonyms, parents;
+    instruction: messages). language: ISO 639-1 or und; empty until the document is cleaned. use: its permitted uses,
+    sorted and joined by commas (classifier, evaluation, pt, sft); empty until the policy is applied.
     """
 
     id: str
@@ -52,7 +53,10 @@ def body_of(document: Document) -> str:
 
 
 def write_documents(path: Path, documents: Iterable[Document]) -> int:
-    """Write documents in the given order; return how many. Memory: one row group."""
+    """Write documents in the given order; return their number.
+
+    Memory: one row group.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -77,10 +81,10 @@ def write_documents(path: Path, documents: Iterable[Document]) -> int:
 
 
 def read_documents(path: Path) -> Iterator[Document]:
-    """Yield the documents of one Parquet file in order. Memory: one row group.
+    """Yield the documents of one Parquet file in order.
 
-    The file is open only while a row group is read, because a merge reads as many files side by side as there are shards, and
-    a process may have a thousand open.
+    Memory: one row group. The file is open only while a row group is read, because a merge reads as many files side
+    by side as there are shards, and a process may have a thousand open.
     """
     import pyarrow.parquet as pq
 

@@ -1,7 +1,8 @@
-"""A few rows to look at, of every kind.
+"""Some example rows of every kind, for a person.
 
 In: the rows of every shard's file. Out: for each source and reason the first rows by a stable hash, so that the same
-are shown whatever the number of shards and the order of the files. Not the first rows of the file: those are all of one folder.
+are shown whatever the number of shards and the order of the files. The first rows of the file would all be of one
+folder.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ SHOWN_EXAMPLES = 3
 
 
 def examples_of(rows: Iterable[Mapping[str, Any]], shown: int = SHOWN_EXAMPLES) -> list[Mapping[str, Any]]:
-    """At most `shown` rows for each source and reason, sorted by both. Memory: those rows."""
+    """At most `shown` rows for each source and reason, sorted by both.
+
+    Memory: those rows.
+    """
     kept: dict[tuple[str, str], list[tuple[bytes, Mapping[str, Any]]]] = {}
     for row in rows:
         place = hashlib.sha256(json.dumps(row, sort_keys=True).encode()).digest()

@@ -1,4 +1,4 @@
-"""Writing and reading the small JSON files of the text stages, with bytes that depend on the values alone."""
+"""Small JSON files, whose bytes depend on the values alone."""
 
 from __future__ import annotations
 

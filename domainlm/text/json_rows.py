@@ -1,4 +1,7 @@
-"""JSON lines: one row a line, written with bytes that depend on the values alone, and read one at a time."""
+"""JSON lines, whose bytes depend on the values alone.
+
+There is one row a line, and rows are read one at a time.
+"""
 
 from __future__ import annotations
 

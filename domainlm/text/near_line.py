@@ -1,7 +1,7 @@
-"""The documents nearest to a threshold, for a person to look at.
+"""The documents nearest to a threshold, for a person to read.
 
-In: rows with their distance. Out: those with the smallest distances, by value: what is just kept and just not. Ties go by
-id, so the same rows are shown whatever the order in which they come. Memory: those rows.
+In: rows with their distance. Out: those with the smallest distances, just kept and just rejected, by value. Ties are
+broken by id, so the same rows are shown whatever the order in which they come. Memory: those rows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ SHOWN_ROWS = 60
 
 
 class _Farthest:
-    """Orders a heap so that the row to be dropped is on top."""
+    """The order of a heap that has the farthest row on top.
+
+    That row is dropped next.
+    """
 
     def __init__(self, distance: float, identifier: str, row: Mapping[str, Any]) -> None:
         self.place = (distance, identifier)

@@ -1,8 +1,8 @@
-"""The orders of documents: the canonical one, into which shards are merged, and the shuffled one, for training.
+"""The orders of documents: canonical for merging, shuffled for training.
 
-In: Parquet files in canonical order. Out: their documents in canonical order, whatever the number of shards, or in the
-order of a stable hash. Merged and not sorted: memory is one row group a shard. Shuffled in several passes over the file
-where it is large, each for a range of hashes: memory is one pass.
+In: Parquet files in canonical order. Out: their documents in canonical order, whatever the number of shards, or in
+the order of a stable hash. They are merged and not sorted, so that memory is one row group a shard. A large file is
+shuffled in several passes, each for a range of hashes, so that memory is one pass.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ def canonical_key(document: Document) -> tuple[str, str, int, str, str]:
 
 
 def in_order(documents: Iterable[Document], path: Path) -> Iterator[Document]:
-    """The same documents. Raises ValueError where they are out of order, which would make a merge wrong in silence."""
+    """The same documents, checked.
+
+    Raises ValueError if they are out of order, which would silently make a merge wrong.
+    """
     last: tuple[str, str, int, str, str] | None = None
     for document in documents:
         key = canonical_key(document)
@@ -40,7 +43,10 @@ def merged(paths: Iterable[Path]) -> Iterator[Document]:
 def in_hash_order(
     path: Path, wanted: Collection[str], seed: int, bytes_per_pass: int = BYTES_PER_PASS
 ) -> Iterator[Document]:
-    """The wanted documents of a file in the order of a hash of seed and id, the same however many passes it takes."""
+    """The wanted documents of a file, ordered by a hash.
+
+    The hash is of seed and id, so the order is the same however many passes it takes.
+    """
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:

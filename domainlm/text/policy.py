@@ -1,11 +1,11 @@
-"""Which label may be used for what.
+"""The policy: the uses that labels permit.
 
-In: a document's role and labels, the rules of the domain's `policy:`. Out: its uses (`pt`, `sft`, `evaluation`, `classifier`),
-none where the rules keep it out, or no verdict, which stops the build; and the role that it plays by its uses. The first
-rule that matches decides. A document without a verdict is an error and not a default: a label that nobody thought of is the one
-that must not slip into training. A use that a role cannot have (instruction data in PT) is never granted. Text of role
-evaluation is for evaluation whatever the rules say: kept out, it would no longer be sought in the training text. A rule decides
-about it only where it says so too.
+In: a document's role and labels, the rules of the domain's `policy:`. Out: its uses (`pt`, `sft`, `evaluation`,
+`classifier`), none if the rules reject it, or no verdict, which stops the build; and the role that follows from its
+uses. The first rule that matches decides. A document without a verdict is an error and gets no default, because a
+label that nobody thought of must not slip into training. A use that a role cannot have (instruction data in PT) is
+never granted. Text of role evaluation is for evaluation whatever the rules say: if it were rejected, the training
+text would no longer be searched for it. A rule decides about it only if it grants evaluation too.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ Combination = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Verdict:
-    """uses: sorted; empty: kept out. rule: number of the rule that decided, from 1; 0: the role alone."""
+    """The policy's decision on a document.
+
+    uses: sorted; empty: rejected. rule: number of the rule that decided, from 1; 0: the role alone.
+    """
 
     uses: tuple[str, ...]
     rule: int
@@ -46,14 +49,17 @@ class Verdict:
 
 
 class Policy:
-    """The rules, and what they said of each combination of labels."""
+    """The rules, and their verdict on each combination of labels."""
 
     def __init__(self, rules: Sequence[PolicyRule]) -> None:
         self._rules = tuple(rules)
         self._said: dict[Combination, Verdict | None] = {}
 
     def verdict(self, labels: Combination) -> Verdict | None:
-        """Of labels in the order of WHERE; None where no rule matches, or one grants only what the role cannot have."""
+        """The verdict on labels in the order of WHERE, or None.
+
+        None if no rule matches, or the matching rule grants only uses that the role cannot have.
+        """
         if labels not in self._said:
             self._said[labels] = self._decided(labels)
         return self._said[labels]
@@ -75,7 +81,10 @@ class Policy:
         return next((number for number, rule in enumerate(self._rules, 1) if is_matched(rule, labels)), 0)
 
     def why_no_verdict(self, labels: Combination) -> str:
-        """What the rule that matches says, and what the role can have; empty where no rule matches."""
+        """The matching rule, and the uses that the role can have.
+
+        It is empty if no rule matches.
+        """
         number = self._number(labels)
         if not number:
             return ""
@@ -85,7 +94,10 @@ class Policy:
 
 
 def is_matched(rule: PolicyRule, labels: Combination) -> bool:
-    """Whether each label that a rule names matches one of its patterns; blanks around a label do not count."""
+    """Whether each label that a rule names matches one of its patterns.
+
+    Whitespace around a label does not count.
+    """
     for name, value in zip(WHERE, labels, strict=True):
         patterns = getattr(rule.where, name)
         if patterns is not None and not any(fnmatchcase(value.strip(), pattern) for pattern in patterns):
@@ -101,10 +113,11 @@ def rule_in_words(number: int, rule: PolicyRule) -> str:
 
 
 def acting_role(role: str, use: str) -> str:
-    """corpus, replay, evaluation, instruction, or classifier: what a document does in the stages after the policy.
+    """The part of a document in the stages after the policy.
 
-    Text that may be trained on plays its own role; what may only be judged by is evaluation text whatever its role.
-    Raises ValueError for a document that the policy was not asked about.
+    It is corpus, replay, evaluation, instruction, or classifier. Text that may be trained on plays its own role; text
+    that may only evaluate is evaluation text whatever its role. Raises ValueError for a document that has no uses
+    yet.
     """
     uses = use.split(",")
     if any(own in uses for own in OWN_USES.get(role, ())):

@@ -1,10 +1,11 @@
-"""How much a text is of the domain: a linear model over hashed words.
+"""Relevance of a text: a linear model over hashed words.
 
-In: texts of the domain (seeds) and general texts. Out: weights, and for any text a score from 0 (as general text) to 1 (as
-the seeds), both kinds taken as equally frequent. Features are words and runs of words that occur (CJK: characters), not
-how often, so a long text is judged like a short one. Property kept: equal texts and seed give equal bytes, whatever
-the threads: liblinear's dual solver is one loop without BLAS, whose sums would change with the number of threads.
-Not an embedding model: it takes a hundred times as long, and its weights say nothing to a person.
+In: texts of the domain (seeds) and general texts. Out: weights, and for any text a score from 0 (like general text)
+to 1 (like the seeds), as if both kinds were equally frequent. Features are the presence of words and runs of words
+(CJK: characters), not their counts, so a long text is judged like a short one. Property kept: equal texts and seed
+give equal bytes, whatever the threads: liblinear's dual solver is one loop without BLAS, whose sums would change with
+the number of threads. An embedding model was not chosen: it takes a hundred times as long, and its weights mean
+nothing to a person.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _DIGIT = re.compile("[0-9\uff10-\uff19]")
 
 @dataclass(frozen=True)
 class Shape:
-    """What of a text is looked at, and from which score it is of the domain.
+    """The part of a text that is read, and the threshold.
 
     max_chars: characters at its start. ngrams: longest run of words. feature_bits: weights are 2 to this power.
     """
@@ -84,13 +85,16 @@ def _as_it_is(row: Sequence[str]) -> Sequence[str]:
 
 
 def features(texts: Sequence[str], shape: Shape) -> Any:
-    """Sparse matrix, one row of length 1 a text (0 for a text without words)."""
+    """Sparse matrix with one row of length 1 for each text.
+
+    The length is 0 for a text without words.
+    """
     # one text at a time: the words of all would take a hundred times the room of the matrix
     return _hashed((runs_of_words(text[: shape.max_chars], shape.ngrams) for text in texts), shape)
 
 
 def trained_model(domain: Sequence[str], general: Sequence[str], shape: Shape, seed: int) -> RelevanceModel:
-    """The model that tells the two kinds apart."""
+    """The model that separates the two kinds."""
     import numpy as np
     from sklearn.linear_model import LogisticRegression
 
@@ -123,7 +127,10 @@ def read_model(folder: Path) -> RelevanceModel:
 
 
 def measured(domain_scores: Sequence[float], general_scores: Sequence[float], threshold: float) -> dict[str, Any]:
-    """Precision and recall of "is of the domain" at a threshold; precision also as if both kinds were as frequent."""
+    """Precision and recall of "is of the domain" at a threshold.
+
+    Precision is also given as if both kinds were equally frequent.
+    """
     found = sum(score >= threshold for score in domain_scores)
     wrong = sum(score >= threshold for score in general_scores)
     recall, false_share = found / len(domain_scores), wrong / len(general_scores)
@@ -137,10 +144,11 @@ def measured(domain_scores: Sequence[float], general_scores: Sequence[float], th
 
 
 def telling_words(model: RelevanceModel, texts: Iterable[str]) -> dict[str, list[str]]:
-    """Words and pairs with the largest weights for the domain and against it, among those of some of these texts.
+    """Words and pairs with the largest weights for and against the domain.
 
-    A domain that is told by its layout or its headings shows here. Words of personal data and secrets do not, nor long numbers:
-    a report is sent around where the corpus is not.
+    They are those of some of these texts. They show whether the model recognises the domain by its layout or its
+    headings. Words of personal data and secrets, and long numbers, are skipped: a report is sent to places where the
+    corpus is not.
     """
     shape, counts = model.shape, Counter[str]()
     for text in texts:

@@ -1,8 +1,8 @@
 """The first whole sentences of a text.
 
 In: prose. Out: its leading sentences within a number of characters, or nothing: an answer is never cut in the middle,
-because a model taught by cut answers stops there. Rules and not a trained splitter: what matters is that no cut falls
-after an abbreviation or inside a number, and a border missed makes an answer longer or drops it, never wrong.
+because a model that learns from cut answers stops there. Rules were chosen and not a trained splitter: no cut may
+fall after an abbreviation or inside a number, while a missed border makes an answer longer or drops it, never wrong.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ MIN_LETTER_SHARE = 0.6
 
 
 def sentence_ends(text: str) -> list[int]:
-    """Character offsets just behind each sentence; what follows the last one is not a whole sentence."""
+    """Character offsets just after each sentence.
+
+    The text after the last one is not a whole sentence.
+    """
     return [
         match.end()
         for match in _BORDER.finditer(text)
@@ -32,16 +35,20 @@ def sentence_ends(text: str) -> list[int]:
 
 
 def first_sentences(text: str, max_chars: int) -> str:
-    """The leading sentences of one line of prose within `max_chars`; empty where the first one is longer."""
+    """The leading sentences of one line of prose within `max_chars`.
+
+    It is empty if the first sentence is longer.
+    """
     line = single_line(text)
     fitting = [end for end in sentence_ends(line) if end <= max_chars]
     return line[: fitting[-1]].strip() if fitting else ""
 
 
 def first_prose(body: str, max_chars: int) -> str:
-    """The leading sentences of the first paragraph that is prose; empty where there is none.
+    """The leading sentences of the first paragraph that is prose.
 
-    Lists, code and formulas are passed over: they end without a full stop or hold few letters.
+    It is empty if there is no such paragraph. Lists, code and formulas are skipped: they end without a full stop or
+    hold few letters.
     """
     for paragraph in re.split(r"\n\s*\n", body):
         found = first_sentences(paragraph, max_chars)

@@ -1,9 +1,10 @@
-"""Which documents are held out, and which are trained on within a budget.
+"""The choice of held-out documents, and of training documents within a budget.
 
-In: a document's group, links, and token count. Out: its split. Whole groups are held out, in the order of a stable hash of
-seed and group, as many documents as the shares ask for; a group that no longer fits is passed over. A document that
-shares a link (a parent term) with a held-out one is left out, not trained on. By group and not by document, because
-neighbours in an ontology or a file say nearly the same, and a test that the model has half read flatters it.
+In: a document's group, links, and token count. Out: its split. Whole groups are held out, in the order of a stable
+hash of seed and group, as many documents as the shares ask for; a group that no longer fits is skipped. A document
+that shares a link (a parent term) with a held-out one is excluded, not trained on. The unit is the group and not the
+document, because neighbours in an ontology or a file are nearly equal, and a test that the model has half read
+flatters it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ FULL_SHARE = 0.99
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the split needs to know of a document. is_for_pt: whether PT may see it."""
+    """The facts of a document that the split needs.
+
+    is_for_pt: whether PT may use it.
+    """
 
     id: str
     source: str
@@ -44,9 +48,10 @@ def group_sizes(entries: Iterable[Entry]) -> dict[str, int]:
 
 
 def held_out_groups(sizes: Mapping[str, int], shares: Mapping[str, float], seed: int) -> dict[str, str]:
-    """Split of each held-out group: for each share in turn, groups of that share of all documents, at least one group.
+    """Split of each held-out group.
 
-    At least one group always remains. Raises ValueError for too few groups.
+    Each share in turn gets groups of that share of all documents, at least one group. At least one group always
+    remains. Raises ValueError for too few groups.
     """
     wanted = [name for name, share in shares.items() if share > 0]
     if len(sizes) <= len(wanted):
@@ -70,7 +75,10 @@ def held_out_groups(sizes: Mapping[str, int], shares: Mapping[str, float], seed:
 
 
 def general_held_out_groups(sizes: Mapping[str, int], share: float, seed: int) -> frozenset[str]:
-    """Articles of general text to hold out: a share of them, at least one where one remains to train on."""
+    """Articles of general text to hold out.
+
+    They are a share of all articles, at least one if one remains to train on.
+    """
     if share <= 0 or len(sizes) < 2:
         return frozenset()
     count = min(max(int(len(sizes) * share + 0.5), 1), len(sizes) - 1)
@@ -87,7 +95,10 @@ def all_links(entries: Iterable[Entry]) -> frozenset[str]:
 
 
 class Budget:
-    """Tokens left to fill. Documents come in a fixed order; one that does not fit is passed over."""
+    """Tokens left to fill, by documents in a fixed order.
+
+    A document that does not fit is skipped.
+    """
 
     def __init__(self, max_tokens: int | None) -> None:
         self.max_tokens = max_tokens

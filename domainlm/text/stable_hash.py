@@ -1,4 +1,7 @@
-"""A hash that is the same in every run and on every machine, for choices that must not depend on order."""
+"""A hash that is equal in every run and on every machine.
+
+It serves choices that must not depend on order.
+"""
 
 from __future__ import annotations
 

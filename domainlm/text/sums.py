@@ -7,7 +7,7 @@ from typing import Any
 
 
 def summed(values: Iterable[Any]) -> Any:
-    """Numbers added, mappings added key by key: the figures of all shards from those of each."""
+    """The figures of all shards: numbers added, mappings added key by key."""
     total: Any = None
     for value in values:
         if total is None:

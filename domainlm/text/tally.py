@@ -1,8 +1,8 @@
-"""What cleaning counts, for the data card.
+"""Counts of cleaning, for the data card.
 
-In: documents as they come, are kept, and are rejected. Out: counts by reason, source, language, length, label and finding, as
-nested mappings of whole numbers, so that the counts of all shards are the sums of theirs. Lengths and shares go into fixed
-bins: a median could not be added up over shards.
+In: documents as they come, are kept, and are rejected. Out: counts by reason, source, language, length, label and
+finding, as nested mappings of whole numbers, so that the counts of all shards are the sums of theirs. Lengths and
+shares go into fixed bins, because a median could not be added up over shards.
 """
 
 from __future__ import annotations
@@ -19,17 +19,23 @@ HAN_SHARE_BINS = 10
 
 
 def length_bin(chars: int) -> str:
-    """Lower bound of the bin that a length falls into: a power of two."""
+    """Lower bound of a length's bin: a power of two."""
     return str(1 << (chars.bit_length() - 1)) if chars else "0"
 
 
 def han_share_bin(share: float) -> str:
-    """Lower bound of a tenth: 0.0, 0.1, ..., 0.9; a share of 1 is in the last."""
+    """Lower bound of a tenth: 0.0, 0.1, ..., 0.9.
+
+    A share of 1 is in the last.
+    """
     return f"{min(int(share * HAN_SHARE_BINS), HAN_SHARE_BINS - 1) / HAN_SHARE_BINS:.1f}"
 
 
 class Tally:
-    """Counts of one shard. found: occurrences of what cleaning changed or saw; found_documents: documents with any."""
+    """Counts of one shard.
+
+    found: occurrences of the things that cleaning changed or saw; found_documents: documents with any.
+    """
 
     def __init__(self) -> None:
         self.rejected: Counter[str] = Counter()

@@ -1,7 +1,7 @@
 """Tokens of documents, counted with the base model's own tokenizer.
 
-In: documents and a `tokenizer.json`. Out: each document with its tokens, the end-of-text token included. Read with
-`tokenizers` alone: transformers takes seconds to import and gives the same ids.
+In: documents and a `tokenizer.json`. Out: each document with its tokens, the end-of-text token included. The file is
+read with `tokenizers` alone: transformers takes seconds to import and gives the same ids.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ BATCH_DOCUMENTS = 256
 
 
 def load_tokenizer(path: Path) -> Any:
-    """The tokenizer of a `tokenizer.json`. Raises StageError where it cannot be read."""
+    """The tokenizer of a `tokenizer.json`.
+
+    Raises StageError if it cannot be read.
+    """
     from tokenizers import Tokenizer
 
     try:

@@ -1,10 +1,11 @@
-"""Calls that a stranger's file decides about, in a process of their own: a chat template, a tokenizer's expressions.
+"""Calls that depend on a stranger's file, in a limited process.
 
-In: a function, limits. Out: what the function returns, or `OverLimit` where it takes too much time or memory or ends its
-process. Property kept: no result depends on a limit, since whoever calls names the input and stops. A process and not an
-alarm: a signal is handled between two steps of the interpreter, and one multiplication of a template, or one search of a
-regular expression, is a single step. Forked, so that what runs is the code that was loaded when the key was checked, and
-the function need not be sent.
+Examples are a chat template and a tokenizer's expressions. In: a function, limits. Out: the function's result, or
+`OverLimit` if it takes too much time or memory or ends its process. Property kept: no result depends on a limit,
+since the caller names the input and stops. An alarm would not do: a signal is handled between two steps of the
+interpreter, and one multiplication of a template, or one search of a regular expression, is a single step. The
+process is forked, so that it runs the code that was loaded when the key was checked, and the function need not be
+sent.
 """
 
 from __future__ import annotations
@@ -31,22 +32,29 @@ MAX_MESSAGE_CHARS = 2000
 
 
 class OverLimit(Exception):
-    """A call took more than it may, or ended its process; in words that go on after a subject."""
+    """A call exceeded a limit, or ended its process.
+
+    The message is a predicate for a subject to precede.
+    """
 
 
 class CallFailed(Exception):
-    """A call raised: type and message of what it raised."""
+    """A call raised an error: its type and message."""
 
 
 def is_panic(error: BaseException) -> bool:
-    """Whether a library in Rust gave up; its exception has no name that can be imported, and is no Exception."""
+    """Whether a library in Rust panicked.
+
+    Its exception has no name that can be imported, and is no Exception.
+    """
     return type(error).__name__ == "PanicException"
 
 
 class Bounded(Generic[Result]):
-    """One function whose calls run in one child process, started by the first of them. Use it as a context.
+    """One function whose calls run in one child process.
 
-    max_seconds: CPU time of one call. max_memory_mb: what the child may take in addition to what this process holds.
+    The first call starts it. Use it as a context. max_seconds: CPU time of one call. max_memory_mb: the child's
+    memory in addition to that of this process.
     """
 
     def __init__(self, function: Callable[..., Result], max_seconds: float, max_memory_mb: int) -> None:
@@ -65,7 +73,7 @@ class Bounded(Generic[Result]):
         self._end()
 
     def __call__(self, *arguments: Any) -> Result:
-        """Raises OverLimit, and CallFailed for what the function raises."""
+        """Raises OverLimit, and CallFailed if the function raises."""
         pipe = self._pipe if self._pipe is not None else self._start()
         try:
             pipe.send(arguments)

@@ -1,9 +1,10 @@
-"""Conversations: chat rendering with a loss mask on what the assistant says.
+"""Conversations: chat rendering with a loss mask on the assistant's turns.
 
 In: messages and the tokenizer's own chat template. Out: token ids and a mask that is 1 on the assistant's content and
-on the token that ends its turn, 0 elsewhere. Most templates have no `{% generation %}` marker, so the text is rendered
-prefix by prefix, and what the assistant's turn adds to the prompt is what it says. Prompt and answer are tokenised
-apart, as they are when the model answers: across the border no token is merged that generation would never see.
+on the token that ends its turn, 0 elsewhere. Most templates have no `{% generation %}` marker, so the text is
+rendered prefix by prefix; the text that the assistant's turn adds to the prompt is its content. Prompt and answer are
+tokenised apart, as they are when the model answers: no token is merged across the border that generation would never
+see.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ Encode = Callable[[str], list[int]]
 
 
 class ConversationError(ValueError):
-    """One conversation cannot be learned from; `reason` is what the count of rejected ones is kept by."""
+    """One conversation that cannot be learned from.
+
+    The rejected ones are counted by `reason`.
+    """
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -26,9 +30,9 @@ class ConversationError(ValueError):
 
 
 def check_messages(messages: Sequence[Mapping[str, str]], special: Collection[str]) -> None:
-    """Raise ConversationError where messages cannot be rendered faithfully.
+    """Raise ConversationError if messages cannot be rendered faithfully.
 
-    A control token's text inside a message would become the control token itself, and end a turn where none ends.
+    A control token's text inside a message would become the control token itself, and end a turn too early.
     """
     if not any(message["role"] == "assistant" for message in messages):
         raise ConversationError("no_assistant_turn", f"roles are {[message['role'] for message in messages]}")
@@ -43,10 +47,10 @@ def check_messages(messages: Sequence[Mapping[str, str]], special: Collection[st
 
 
 def split_turns(render: Render, messages: Sequence[Mapping[str, str]], turn_end: str) -> list[tuple[str, bool]]:
-    """Text pieces of a conversation; the flag says whether the piece is learned. Their concatenation is the whole text.
+    """Text pieces of a conversation, each with a flag: learned or not.
 
-    Raises ConversationError where the template refuses the conversation, StageError where the template itself cannot be
-    rendered prefix by prefix.
+    Their concatenation is the whole text. Raises ConversationError if the template refuses the conversation,
+    StageError if the template itself cannot be rendered prefix by prefix.
     """
     try:
         whole = render(messages, False)
@@ -69,7 +73,7 @@ def split_turns(render: Render, messages: Sequence[Mapping[str, str]], turn_end:
         said = turns[len(prompt) : end]
         if end < 0 or said.strip() != message["content"].strip():
             raise StageError(
-                f"the chat template changes what the assistant says: {said[:80]!r} instead of"
+                f"the chat template changes the assistant's message: {said[:80]!r} instead of"
                 f" {message['content'][:80]!r}, ended by {turn_end!r}; give sources.<base_model> a plain chat_template"
             )
         pieces += [(whole[done : len(prompt)], False), (whole[len(prompt) : end + len(turn_end)], True)]

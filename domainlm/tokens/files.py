@@ -2,7 +2,8 @@
 
 In: token sequences. Out: `<split>_ids.npy`, `<split>_positions.npy`, `<split>_loss_mask.npy` ([rows, row length]) and
 `<split>_sidecar.parquet` (row, start, end, document, offset), from which a token is traced to its document. The bytes
-depend on the sequences alone. Plain arrays and not a dataset library: rows are mapped into memory, not decoded.
+depend on the sequences alone. Plain arrays were chosen and not a dataset library: rows are mapped into memory, not
+decoded.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ SPLITS = ("train", "validation")
 
 @dataclass(frozen=True)
 class PackedFigures:
-    """Figures of one split. tokens counts row positions that hold a document; fill is their share."""
+    """Figures of one split.
+
+    tokens: row positions that hold a document; fill: their share.
+    """
 
     rows: int
     tokens: int
@@ -37,7 +41,10 @@ class PackedFigures:
 def write_split(
     folder: Path, split: str, sequences: Sequence[TokenSequence], row_length: int, pad_id: int
 ) -> PackedFigures:
-    """Pack `sequences` and write the files of one split. Memory: the sequences; the rows go straight to disk."""
+    """Pack `sequences` and write the files of one split.
+
+    Memory: the sequences; the rows go straight to disk.
+    """
     import numpy as np
 
     if not sequences:
@@ -69,7 +76,10 @@ def write_split(
 def write_meta(
     folder: Path, figures: Mapping[str, PackedFigures], row_length: int, pad_id: int, end_of_text_id: int
 ) -> dict[str, object]:
-    """Write meta.json and return it; `fill` and `tokens_by_source` are those of the training split."""
+    """Write meta.json and return it.
+
+    `fill` and `tokens_by_source` are those of the training split.
+    """
     meta: dict[str, object] = {
         "sequence_length": row_length,
         "pad_id": pad_id,

@@ -1,13 +1,13 @@
-"""Packing: token sequences into rows of one length, each sequence a segment of its own.
+"""Packing: token sequences as separate segments of rows of one length.
 
-In: sequences of token ids with a loss mask. Out: rows as ids, positions and loss mask, and the segments' whereabouts.
-Positions restart at 0 where a segment starts; the model is given them without an attention mask, and no segment then
-attends to another. Padding is a segment of its own. Every token of a sequence but its first is a label exactly once: a
-sequence longer than a row is cut into pieces that overlap by one token, as otherwise each piece would lose a label, and
-an end of text that falls on a piece's first position would never be learned.
+In: sequences of token ids with a loss mask. Out: rows as ids, positions and loss mask, and the places of the
+segments. Positions restart at 0 where a segment starts; the model is given them without an attention mask, and no
+segment then attends to another. Padding is a separate segment. Every token of a sequence but its first is a label
+exactly once: a sequence longer than a row is cut into pieces that overlap by one token, as otherwise each piece would
+lose a label, and an end of text that falls on a piece's first position would never be learned.
 
-Best fit, longest first: on real prose it fills over 98 % of a row. Cutting one long stream every `length` tokens would
-fill 100 %, and break most documents in two.
+The method is best fit, longest first: on real prose it fills over 98 % of a row. Cutting one long stream every
+`length` tokens would fill 100 %, and break most documents in two.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TokenSequence:
-    """One document or conversation: ids, and for each of them whether it is a label to learn (0 or 1)."""
+    """One document or conversation: ids, and for each its label flag.
+
+    The flag is 1 if the id is a label to learn, else 0.
+    """
 
     document: str
     source: str
@@ -32,7 +35,10 @@ class TokenSequence:
 
 @dataclass(frozen=True)
 class Segment:
-    """Tokens [offset, offset + end - start) of `document` lie in row `row` at [start, end)."""
+    """Tokens of `document` in row `row` at [start, end).
+
+    They are its tokens [offset, offset + end - start).
+    """
 
     row: int
     start: int
@@ -51,7 +57,10 @@ class Piece:
 
 
 def cut(token_counts: Iterable[int], row_length: int) -> list[Piece]:
-    """Pieces of at most `row_length` tokens; neighbours share one token, the context of the later one's first label."""
+    """Pieces of at most `row_length` tokens.
+
+    Neighbours share one token, the context of the later one's first label.
+    """
     pieces = []
     for index, count in enumerate(token_counts):
         offset = 0
@@ -65,9 +74,10 @@ def cut(token_counts: Iterable[int], row_length: int) -> list[Piece]:
 
 
 def best_fit(lengths: Sequence[int], row_length: int) -> list[list[int]]:
-    """Indices of `lengths`, row by row; each, longest first, goes to the fullest row that it fits. Ties: earlier first.
+    """Indices of `lengths`, row by row, by best fit.
 
-    `free` has bit r set where some row has r free positions, so that the fullest fitting row is found in one shift.
+    Each, longest first, goes to the fullest row that it fits. Ties: earlier first. `free` has bit r set if some row
+    has r free positions, so that the fullest fitting row is found in one shift.
     """
     rows: list[list[int]] = []
     rows_by_free: dict[int, list[int]] = {}
@@ -97,7 +107,10 @@ def fill_row(
     positions: np.ndarray,
     loss_mask: np.ndarray,
 ) -> list[Segment]:
-    """Write the pieces into one row's three arrays (padding is what is left), and say where each one lies."""
+    """Write the pieces into one row's three arrays; return their places.
+
+    The rest of the row is padding.
+    """
     import numpy as np
 
     segments = []

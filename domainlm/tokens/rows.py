@@ -1,6 +1,7 @@
-"""Reading a token file: its rows, mapped read-only.
+"""A token file's rows, mapped read-only.
 
-Apart from the writer: how rows are packed changes the token files, and what trains on them only where their bytes differ.
+The reader is apart from the writer: a change of packing changes the token files, and training runs again only if
+their bytes differ.
 """
 
 from __future__ import annotations

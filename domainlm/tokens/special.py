@@ -1,8 +1,8 @@
 """The control tokens of a base model: `tokens.json`.
 
-In: the file that `base_model` writes. Out: one value that packing, training and generation share, so that the end of a
-document and the end of a turn are never guessed again from `eos_token` or `pad_token`, which differ between models and
-often name the same token.
+In: the file that `base_model` writes. Out: one value that packing, training and generation share, so that the end of
+a document and the end of a turn are never guessed again from `eos_token` or `pad_token`, which differ between models
+and often name the same token.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ UNNAMED_SOURCE = "sources.<base_model>"
 
 @dataclass(frozen=True)
 class SpecialTokens:
-    """Ids and texts. turn_end is None where the tokenizer has no chat template; vocab_size counts embedding rows."""
+    """Ids and texts of the control tokens.
+
+    turn_end is None if the tokenizer has no chat template; vocab_size counts embedding rows.
+    """
 
     end_of_text_id: int
     end_of_text: str
@@ -42,14 +45,17 @@ def write_special_tokens(folder: Path, tokens: SpecialTokens) -> None:
 
 
 def source_name(folder: Path) -> str | None:
-    """What the domain calls the source of the base model in `folder`."""
+    """The domain's name for the source of the base model in `folder`."""
     path = folder / SOURCE_FILE
     return str(json.loads(path.read_text(encoding="utf-8"))["source"]) if path.exists() else None
 
 
 @contextmanager
 def naming_source(name: str | None) -> Iterator[None]:
-    """Say which source is to be mended where an error below speaks of the base model's, whose name is not known there."""
+    """Add the source's name to errors about the base model.
+
+    The code that raises them does not know it.
+    """
     try:
         yield
     except StageError as error:

@@ -1,10 +1,11 @@
-"""Rendering by the chat template of a base model, which is a stranger's program: bounded, and the same on every day.
+"""Rendering by a base model's chat template, bounded and reproducible.
 
-In: a tokenizer of transformers, a date. Out: `render(messages, has_prompt)`, the one way in which anything here renders a
-conversation. Properties kept: the clock that a template reads (`strftime_now`: Llama 3.2, Mistral Small 3, SmolLM3,
-gpt-oss) stands at a date that is in the key, what it could draw by chance is refused, and a template that never ends, or
-writes without end, is named. transformers compiles and renders, in its sandbox, since a second environment of ours would
-drift from what users of the model run; only what differs from day to day is replaced in it.
+A template is a stranger's program. In: a tokenizer of transformers, a date. Out: `render(messages, has_prompt)`, the
+one way in which any module renders a conversation. Properties kept: the clock that a template reads (`strftime_now`:
+Llama 3.2, Mistral Small 3, SmolLM3, gpt-oss) shows a date that is in the key; random draws are refused; and a
+template that never ends, or writes without end, is named. transformers compiles and renders, in its sandbox, since a
+second environment of ours would drift from that of the model's users; only the parts that differ from day to day are
+replaced in it.
 """
 
 from __future__ import annotations
@@ -34,23 +35,27 @@ FIX = "give sources.<base_model> a tokenizer with another chat_template"
 
 
 class TemplateRefuses(ValueError):
-    """The template does not render this conversation: what it raised."""
+    """The template refuses this conversation; the message is its error."""
 
 
 class _Unreproducible(Exception):
-    """The template asks for what differs from one run to the next."""
+    """The template uses something that differs between runs."""
 
 
 class _Clock(Exception):
-    """The template asks for a date, and there is none; the message is how it asks."""
+    """The template asks for a date, and there is none.
+
+    The message is the template's call.
+    """
 
 
 @contextmanager
 def template_renderer(tokenizer: Any, date: str | None) -> Iterator[Render]:
-    """`render(messages, has_prompt)` by a Hugging Face tokenizer's template; has_prompt opens the assistant's turn.
+    """`render(messages, has_prompt)` by a Hugging Face tokenizer's template.
 
-    date: what the template's clock says, as 2024-07-26; None refuses a template that reads it. `render` raises TemplateRefuses for a
-    conversation, and StageError for a template that nothing can be built with.
+    has_prompt opens the assistant's turn. date: the date of the template's clock, as 2024-07-26; None refuses a
+    template that reads it. `render` raises TemplateRefuses for a conversation, and StageError for a template that
+    nothing can be built with.
     """
     template = chosen_template(tokenizer)
     variables = dict(tokenizer.special_tokens_map)
@@ -82,7 +87,7 @@ def template_renderer(tokenizer: Any, date: str | None) -> Iterator[Render]:
             if len(text) > MAX_OWN_CHARS + 4 * sum(map(len, said)):
                 raise StageError(
                     f"the chat template writes {len(text):,} characters for a conversation of {len(plain)} turns; expected"
-                    f" at most {MAX_OWN_CHARS:,} of its own: {FIX}"
+                    f" at most {MAX_OWN_CHARS:,} besides the messages: {FIX}"
                 )
             return text
 
@@ -90,7 +95,10 @@ def template_renderer(tokenizer: Any, date: str | None) -> Iterator[Render]:
 
 
 def chosen_template(tokenizer: Any) -> str:
-    """The one template that a conversation without tools is rendered by. Raises StageError."""
+    """The template that renders a conversation without tools.
+
+    Raises StageError.
+    """
     found = tokenizer.chat_template
     if isinstance(found, Mapping):
         found = found.get("default")
@@ -113,7 +121,10 @@ def _rendered(
     messages: list[dict[str, str]],
     has_prompt: bool,
 ) -> tuple[str, str]:
-    """Verdict (text, refused, clock, unreproducible) and text of one conversation; in the child process."""
+    """Verdict and text of one conversation; runs in the child process.
+
+    The verdict is text, refused, clock, or unreproducible.
+    """
     from transformers.utils.chat_template_utils import render_jinja_template
 
     try:
@@ -136,7 +147,10 @@ def _rendered(
 
 
 def _make_reproducible(template: str, date: str | None) -> None:
-    """Put a fixed clock, and refusals of chance, into the environment that transformers keeps for this template."""
+    """Put a fixed clock, and refusals of chance, into a template's environment.
+
+    transformers keeps this environment.
+    """
     from jinja2.sandbox import SandboxedEnvironment
     from transformers.utils.chat_template_utils import _compile_jinja_template
 

@@ -1,8 +1,9 @@
 """Checkpoints of a training run: one safetensors file, replaced atomically.
 
-In: adapter weights, optimizer moments and the run's figures so far. Out: a file from which the run goes on bit for bit.
-The state travels as JSON in the file's header, so that one rename makes weights and state new together; two files, or
-a folder, would need a second one. No pickle: a checkpoint is read back from a place that survives a kill.
+In: adapter weights, optimizer moments and the run's figures so far. Out: a file from which the run continues bit for
+bit. The state is JSON in the file's header, so that one rename replaces weights and state together; two files, or a
+folder, would need a second rename. No pickle is used, because a checkpoint is read back from a place that survives a
+kill.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(folder: Path, parameters: list[tuple[str, torch.nn.Parameter]], optimizer: Any) -> Progress:
-    """Put weights and moments back in place; no updates done where there is no checkpoint."""
+    """Restore weights and moments; without a checkpoint, no updates are done."""
     import torch
     from safetensors import safe_open
 

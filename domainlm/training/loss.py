@@ -1,12 +1,13 @@
-"""Cross-entropy of the labelled positions, in chunks, with the gradient computed on the way forward.
+"""Cross-entropy of the labelled positions, in chunks, with its gradient.
 
-In: hidden states of the labelled positions, output weight, labels. Out: one loss per position. The logits of a chunk
-become, in place, their own gradient, and then the hidden states' gradient: 256 rows of a 49,152-token vocabulary at a
-time, instead of logits for every position kept for the backward pass (100 MB a row of 512 in fp32) or computed twice.
-The output weight is frozen, so it has no gradient. (The idea: Liger kernel, arXiv 2410.10989.)
+In: hidden states of the labelled positions, output weight, labels. Out: one loss per position. The gradient is
+computed on the way forward: the logits of a chunk become, in place, their own gradient, and then the hidden states'
+gradient: 256 rows of a 49,152-token vocabulary at a time, instead of logits for every position kept for the backward
+pass (100 MB a row of 512 in fp32) or computed twice. The output weight is frozen, so it has no gradient. (The idea:
+Liger kernel, arXiv 2410.10989.)
 
-Losses come back per position and are summed by the caller in float64: a sum over a large tensor in torch depends on the
-number of threads.
+Losses are returned per position and summed by the caller in float64: a sum over a large tensor in torch depends on
+the number of threads.
 """
 
 from __future__ import annotations
@@ -25,13 +26,19 @@ if TYPE_CHECKING:
 
 
 def chunked_cross_entropy(hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Loss of each position, fp32 [n], in nats. hidden: [n, width]; weight: [vocabulary, width]; labels: int64 [n]."""
+    """Loss of each position, fp32 [n], in nats.
+
+    hidden: [n, width]; weight: [vocabulary, width]; labels: int64 [n].
+    """
     return cast("torch.Tensor", _chunked_cross_entropy().apply(hidden, weight, labels))
 
 
 @cache
 def _chunked_cross_entropy() -> Any:
-    """The autograd function, made on first use: importing this module must not import torch."""
+    """The autograd function, made on first use.
+
+    Importing this module must not import torch.
+    """
     import torch
 
     class ChunkedCrossEntropy(torch.autograd.Function):
@@ -53,9 +60,10 @@ def _chunked_cross_entropy() -> Any:
 def losses_and_gradient(
     hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, has_gradient: bool
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Losses [n] and, where asked for, d(loss of a position) / d(its hidden state) [n, width].
+    """Losses [n] and, if wanted, their gradients [n, width].
 
-    The buffers serve every chunk: a fresh 50 MB block from the system costs as much as the softmax in it.
+    The gradient is d(loss of a position) / d(its hidden state). The buffers serve every chunk: a fresh 50 MB block
+    from the system costs as much as the softmax in it.
     """
     import torch
 
@@ -81,8 +89,11 @@ def losses_and_gradient(
 
 
 def row_losses(model: Any, rows: PackedRows, indices: list[int], threads: int = 1) -> list[tuple[float, int]]:
-    """(sum of losses, labels) of each row. One row at a time and summed in float64, so that neither the micro-batch nor
-    the number of threads is in the figure."""
+    """(sum of losses, labels) of each row.
+
+    One row is computed at a time and summed in float64, so that neither the micro-batch nor the number of threads
+    affects the figure.
+    """
     import numpy as np
     import torch
 

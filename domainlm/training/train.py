@@ -1,13 +1,13 @@
-"""Training of a LoRA adapter on packed rows; PT and SFT are the same function on other rows.
+"""Training of a LoRA adapter on packed rows, for PT and SFT.
 
-In: a base checkpoint, packed rows with a loss mask, the section's knobs and a seed. Out: an adapter folder with its
-loss curve and figures. Properties: neither threads nor interruptions nor checkpoints change a byte; the loss of an
-update is the mean over the labels of its global batch, however that is cut into micro-batches (whose size changes the
-last bits only: sums of bf16 products are grouped by it); and the adapter on disk, loaded anew, gives the loss it had
-in memory.
+In: a base checkpoint, packed rows with a loss mask, the section's knobs and a seed; PT and SFT differ in the rows
+only. Out: an adapter folder with its loss curve and figures. Properties: neither threads nor interruptions nor
+checkpoints change a byte; the loss of an update is the mean over the labels of its global batch, however that is cut
+into micro-batches (whose size changes the last bits only: sums of bf16 products are grouped by it); and the adapter
+on disk, when it is loaded again, gives the loss that it had in memory.
 
-Own loop and not a Trainer: that one averages per micro-batch, computes logits for positions without a label, and masks
-labels by the padding id.
+The loop is our own, because a Trainer averages per micro-batch, computes logits for positions without a label, and
+masks labels by the padding id.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ RELOADED_ROWS = 4
 
 @dataclass(frozen=True)
 class Start:
-    """Where training starts: a checkpoint folder, its name in the adapter's configuration, an adapter to continue."""
+    """The start of training: checkpoint folder, name, adapter to continue.
+
+    The name is the one in the adapter's configuration.
+    """
 
     base: Path
     base_name: str
@@ -86,9 +89,10 @@ def train_adapter(
 def update_adapter(
     model: Any, rows: PackedRows, section: Training, seed: int, scratch: Path, resources: Resources
 ) -> list[tuple[int, int, float, float]]:
-    """Run all updates, from the checkpoint in `scratch` where there is one; (step, tokens, loss, rate) of each.
+    """Run all updates; return (step, tokens, loss, rate) of each.
 
-    tokens counts row positions, padding included: what the machine worked through.
+    They continue from the checkpoint in `scratch` if there is one. tokens counts all row positions that were
+    computed, padding included.
     """
     import torch
 
@@ -100,7 +104,7 @@ def update_adapter(
     progress = checkpoint.load_checkpoint(scratch, parameters, optimizer)
     history = list(progress.history)
     if progress.steps_done:
-        resources.log(f"going on after update {progress.steps_done} of {len(batches)}")
+        resources.log(f"continuing after update {progress.steps_done} of {len(batches)}")
     started = saved = time.monotonic()
     for step in range(progress.steps_done, len(batches)):
         rate = learning_rate(step, len(batches), section)
@@ -132,9 +136,10 @@ def update_adapter(
 def accumulate_gradients(
     model: Any, weights: list[torch.nn.Parameter], rows: PackedRows, batch: list[int], resources: Resources
 ) -> float:
-    """Add the gradients of the mean loss over a global batch's labels; return that loss, summed in float64.
+    """Add the gradients of a global batch's mean loss; return that loss.
 
-    Micro-batches run side by side, one to a thread; their gradients are added in the order of rows.
+    The mean is over labels, summed in float64. Micro-batches run side by side, one to a thread; their gradients are
+    added in the order of rows.
     """
     import numpy as np
     import torch
@@ -161,7 +166,10 @@ def accumulate_gradients(
 
 
 def row_order(rows: int, epochs: int, seed: int) -> list[int]:
-    """Rows in the order of training: each epoch by a digest of seed, epoch and row, equal in every numpy version."""
+    """Rows in the order of training, shuffled in each epoch.
+
+    The order is by a digest of seed, epoch and row, equal in every numpy version.
+    """
 
     def digest(epoch: int, row: int) -> bytes:
         return hashlib.blake2b(f"{seed}:{epoch}:{row}".encode(), digest_size=16).digest()
@@ -170,7 +178,10 @@ def row_order(rows: int, epochs: int, seed: int) -> list[int]:
 
 
 def learning_rate(step: int, steps: int, section: Training) -> float:
-    """Linear warmup to the peak, then a cosine to its final share at the last step (steps count from 0)."""
+    """Linear warmup to the peak, then a cosine to the final share.
+
+    The last step has the final share; steps count from 0.
+    """
     warmup = round(section.warmup_share * steps)
     if step < warmup:
         return section.learning_rate * (step + 1) / (warmup + 1)
@@ -180,7 +191,10 @@ def learning_rate(step: int, steps: int, section: Training) -> float:
 
 
 def clip_gradients(weights: list[torch.nn.Parameter], max_norm: float) -> None:
-    """Scale gradients down to a norm of `max_norm`; numpy sums the norm, in one order."""
+    """Scale gradients down to a norm of `max_norm`.
+
+    numpy sums the norm, in one order.
+    """
     import numpy as np
 
     squares = [
@@ -196,7 +210,10 @@ def clip_gradients(weights: list[torch.nn.Parameter], max_norm: float) -> None:
 def check_reloads(
     base: Path, precision: str, adapter: Path, validation: PackedRows, expected: list[tuple[float, int]]
 ) -> None:
-    """Load base and adapter from disk and compare the losses of the first rows: equal, not close."""
+    """Load base and adapter from disk and compare the first rows' losses.
+
+    They must be equal, not close.
+    """
     model = lora.saved_adapter(load_model(base, precision), adapter)
     found = row_losses(model.get_base_model(), validation, list(range(len(expected))))
     if found != expected:

@@ -1,1 +1,1 @@
-"""Looking after store and machine: are the bytes right, what may go, what is sent and fetched."""
+"""Maintenance of store and machine: verify, check, gc, push, pull, doctor."""

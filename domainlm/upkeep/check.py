@@ -1,8 +1,9 @@
 """`domainlm check`: does a rebuild give the recorded bytes?
 
-In: an artifact that was built. Out: for it and each of its shards, whether running the stage once more, without the
-cache, in a temporary folder, gives the same manifest; else what differs first, and whether the platform explains it. The
-installed artifact is not touched. Another output is recorded beside the first one, as a build would record it.
+In: an artifact that was built. Out: for it and each of its shards, whether another run of the stage, without the
+cache, in a temporary folder, gives the same manifest; else the first difference, and whether the platform explains
+it. The installed artifact is not changed. Another output is recorded beside the first one, as a build would record
+it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ from domainlm.wording import seconds_in_words
 
 @dataclass(frozen=True)
 class Checked:
-    """One rebuild. alternative: what differs from the recorded output; None where nothing does."""
+    """One rebuild.
+
+    alternative: the difference from the recorded output; None if there is none.
+    """
 
     artifact: str
     shard: str | None
@@ -56,7 +60,10 @@ class Checked:
 
 
 def stamps_to_check(stamps: Iterable[Stamp], artifact: str, shard: str | None) -> list[Stamp]:
-    """The artifact's shards and the artifact itself, or one shard. Raises ConfigurationError where there is none of this number."""
+    """The stamps of all shards and the artifact, or of one shard.
+
+    Raises ConfigurationError if there is no such shard.
+    """
     found = [stamp for stamp in stamps if stamp.artifact == artifact]
     if shard is None:
         return found
@@ -70,7 +77,10 @@ def stamps_to_check(stamps: Iterable[Stamp], artifact: str, shard: str | None) -
 
 
 def check(project: Path, stamps: Iterable[Stamp], resources: Resources, log: Callable[[str], None]) -> list[Checked]:
-    """Rebuild each and compare. Raises StageError where one was not built as its stamp asks for."""
+    """Rebuild each and compare.
+
+    Raises StageError if one was not built as its stamp requires.
+    """
     checked = []
     for stamp in stamps:
         found = check_one(project, stamp, resources)
@@ -86,7 +96,7 @@ def check_one(project: Path, stamp: Stamp, resources: Resources) -> Checked:
     recorded = store.actions.get(key)
     if recorded is None:
         raise StageError(
-            f"{stamp.folder} is not built as the configuration and the code are now (no record of key {key[:12]} in "
+            f"{stamp.folder} is not built with the present configuration and code (no record of key {key[:12]} in "
             f"{store.root}); build it first: snakemake --cores all {stamp.artifact}"
         )
     # a resource that changes the last bits: taken as it was

@@ -1,7 +1,8 @@
-"""`domainlm doctor`: is this machine fit for a build, and what is missing?
+"""`domainlm doctor`: the fitness of this machine for a build.
 
-In: the project folder and the machine. Out: one `Check` per question, each with its fix. Nothing is changed; two small
-files are written and removed to see whether links work. What a build would say after an hour is said here in a second.
+In: the project folder and the machine. Out: one `Check` per question, each with its fix. Nothing is changed; two
+small files are written and removed to test whether links work. It reports in a second the faults that a build would
+report after an hour.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ NO_ACTION = "0" * 64
 
 
 def examine(project: Path) -> list[Check]:
-    """Every check, in the order in which they should be mended."""
+    """Every check, in the order of their repair."""
     checks = [_python(), *_packages(project), _torch(), _cores(), _memory(), _disk(project)]
     store = _store(project)
     checks += [
@@ -66,7 +67,10 @@ def _python() -> Check:
 
 
 def _packages(project: Path) -> Iterator[Check]:
-    """The stages' libraries against the lock files: their versions are part of every key."""
+    """The stages' libraries against the lock files.
+
+    Their versions are part of every key.
+    """
     try:
         locked = locked_versions(project)
     except ConfigurationError as error:
@@ -110,7 +114,7 @@ def _memory() -> Check:
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError, AttributeError):
-        return Check("memory", True, "the system does not say")
+        return Check("memory", True, "the system does not report it")
     found = f"{bytes_in_words(total)}, the default domain's largest stage asks for {bytes_in_words(needed)}"
     return Check("memory", total >= needed, found, "" if total >= needed else "use a larger machine or a smaller model")
 
@@ -124,7 +128,10 @@ def _existing(path: Path) -> Path:
 
 
 def _store(project: Path) -> Check:
-    """Whether this user may read the store, and write to it: folders only, as a look at every file would take minutes."""
+    """Whether this user may read the store, and write to it.
+
+    Only folders are examined, as a look at every file would take minutes.
+    """
     root = store_folder(project)
     try:
         check_folders(root)
@@ -134,8 +141,8 @@ def _store(project: Path) -> Check:
             return Check(
                 "store",
                 False,
-                f"{root} can be read and not be written: what it has is restored, nothing is built into it",
-                "make it writable, or name a store of your own with DOMAINLM_STORE (docs/how-to/share-the-store.md)",
+                f"{root} can be read but not written: its results are restored, and no new ones are recorded",
+                "make it writable, or set DOMAINLM_STORE to a store that you may write (docs/how-to/share-the-store.md)",
             )
         for folder in (root / name for name in FOLDERS):
             below = listed(folder) if folder.name in SPLIT_FOLDERS else []
@@ -153,12 +160,12 @@ def _disk(project: Path) -> Check:
     store = store_folder(project)
     free = shutil.disk_usage(_existing(store)).free
     found = f"{bytes_in_words(free)} free at the store {store}"
-    fix = f"a build wants {bytes_in_words(FREE_BYTES)}: domainlm gc, or move the store (docs/how-to/share-the-store.md)"
+    fix = f"a build needs {bytes_in_words(FREE_BYTES)}: domainlm gc, or move the store (docs/how-to/share-the-store.md)"
     return Check("disk", free >= FREE_BYTES, found, "" if free >= FREE_BYTES else fix)
 
 
 def _links(project: Path) -> Iterator[Check]:
-    """Whether store, workspace and DVC's cache can share one copy of the bytes."""
+    """Whether store, workspace and DVC's cache can share one copy."""
     store = _existing(store_folder(project))
     for name, folder in (("workspace", project), ("DVC's cache", _existing(dvc_cache_folder(project)))):
         try:
@@ -183,7 +190,12 @@ def _dvc_links_first(project: Path) -> Check:
             if kinds.split(",")[0].strip() == "hardlink":
                 return Check("DVC", True, f"cache.type = {kinds}")
             return Check("DVC", False, f"cache.type = {kinds} ({file})", "run: dvc config cache.type hardlink,copy")
-    return Check("DVC", False, "cache.type is not set, so DVC copies", "run: dvc config cache.type hardlink,copy")
+    return Check(
+        "DVC",
+        False,
+        "cache.type is not set, so DVC makes copies instead of hardlinks",
+        "run: dvc config cache.type hardlink,copy",
+    )
 
 
 def _remote(project: Path) -> Check:
@@ -199,7 +211,7 @@ def _remote(project: Path) -> Check:
         words += f"; not used, as credentials come from the environment: {', '.join(remote.location.ignored)}"
     others = exposure(remote.location) if remote.trusted_keys is None else None
     if others is not None:
-        words += f"; taken unsigned, so what is installed from there is decided by {others}"
+        words += f"; its records are accepted unsigned, so {others} can change what is installed from there"
         fix = f"sign what is pushed and set {TRUSTED_VARIABLE} (docs/how-to/remote-cache.md)"
     # a team's own bucket may do without signatures; a folder for everybody may not
     return Check("remote", not (others and is_for_everybody(remote.location)), words, fix)
@@ -212,7 +224,7 @@ def _hooks(project: Path) -> Check:
         return Check("git hooks", True, "installed" if in_git else "not needed: no git repository")
     if not _has_remote(project) and not hollow_folders(project):
         return Check("git hooks", True, "not needed: without a remote nothing is hollow")
-    found = f"{' and '.join(missing)} missing; nothing keeps a hollow artifact out of a version"
+    found = f"{' and '.join(missing)} missing; nothing prevents a version from recording a hollow artifact"
     return Check("git hooks", False, found, "run: domainlm doctor --install-hooks")
 
 

@@ -1,7 +1,7 @@
-"""`domainlm gc`: collect the store, and pin what must not be collected.
+"""`domainlm gc`: collect the store, and pin artifacts to keep.
 
-In: a project, limits of age and size; or the name of a pin. Out: a smaller store and a report: what went, how many bytes
-became free, what it would cost to build it again.
+In: a project, limits of age and size; or the name of a pin. Out: a smaller store and a report: the removed records,
+the freed bytes, and the cost of building them again.
 """
 
 from __future__ import annotations
@@ -46,7 +46,10 @@ def size_of(text: str) -> int:
 
 
 def collect_garbage(project: Path, keep_days: float, max_bytes: int | None, is_dry_run: bool, log: Log) -> Collection:
-    """Collect the project's store. Raises CollectionError, and OSError where the store cannot be written."""
+    """Collect the project's store.
+
+    Raises CollectionError, and OSError if the store cannot be written.
+    """
     store = Store(store_folder(project))
     limits = Limits(keep_days * SECONDS_PER_DAY, max_bytes)
     return collect(
@@ -55,7 +58,10 @@ def collect_garbage(project: Path, keep_days: float, max_bytes: int | None, is_d
 
 
 def pin_artifact(project: Path, domain: str, artifact: str, name: str) -> Pin:
-    """Keep an installed artifact, and what it was made from, under a name. Raises PinError."""
+    """Pin an installed artifact and all its inputs under a name.
+
+    Raises PinError.
+    """
     store = Store(store_folder(project))
     folder = project / "artifacts" / domain / artifact
     record = read_record(folder)
@@ -77,10 +83,10 @@ def pin_artifact(project: Path, domain: str, artifact: str, name: str) -> Pin:
 
 
 def upstream_keys(store: Store, project: Path, key: str) -> list[str]:
-    """Keys of everything that an artifact was made from, as far as the store has their records, nearest first.
+    """Keys of everything that an artifact was made from, nearest first.
 
-    An action names its inputs by what they hold. Where several actions gave the same output, the installed one counts,
-    else the one that was used last.
+    Only records in the store are followed. An action names its inputs by content. If several actions gave the same
+    output, the installed one counts, else the one that was used last.
     """
     records = read_records(store, lambda action: declared_digests(store, action))
     maker = {tree: r.key for r in sorted(records.values(), key=lambda record: record.used) for tree in r.outputs}
@@ -117,7 +123,7 @@ def as_json(found: Collection, is_dry_run: bool) -> dict[str, Any]:
 
 def print_report(found: Collection, is_dry_run: bool, console: Console) -> None:
     """A row per artifact and domain, then the sums."""
-    verb = "would go" if is_dry_run else "gone"
+    verb = "would be removed" if is_dry_run else "removed"
     if found.removed:
         table = Table(title=f"Records and their bytes: {verb}", title_justify="left")
         for name in ("artifact", "domain"):
@@ -132,7 +138,7 @@ def print_report(found: Collection, is_dry_run: bool, console: Console) -> None:
         console.print(table)
         console.print(f"to rebuild all of it: {_cost(found.removed)}")
     for path in found.roots.gone_workspaces:
-        console.print(line(f"workspace {path} is gone; it keeps nothing any more"), soft_wrap=True)
+        console.print(line(f"workspace {path} no longer exists; it keeps nothing any more"), soft_wrap=True)
     for note in found.roots.notes:
         console.print(line(note), soft_wrap=True)
     if found.scratch_keys:

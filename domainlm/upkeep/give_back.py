@@ -1,8 +1,8 @@
-"""What the store has lost and a workspace still has goes back into the store.
+"""Repair of a store from the artifacts of a workspace.
 
-In: installed artifacts. Out: objects and records that are sound in the workspace and were missing in the store (put into
-quarantine, collected, removed with it). A build would take them from there as well, but `dvc repro` removes a stage's
-folder before it runs the stage, and then the last sound copy is gone and a model is trained again.
+In: installed artifacts. Out: objects and records that are sound in the workspace and were missing in the store
+(quarantined, collected, removed with it). A build would take them from there as well, but `dvc repro` removes a
+stage's folder before it runs the stage, and then the last sound copy is gone and a model is trained again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from domainlm.store.staging import where_permitted
 
 @dataclass(frozen=True)
 class GivenBack:
-    """What went back. records: folders, relative to the project, whose record the store had not."""
+    """The restored objects and records.
+
+    records: folders, relative to the project, whose record the store lacked.
+    """
 
     objects: int = 0
     bytes: int = 0
@@ -33,15 +36,15 @@ class GivenBack:
         if not self.objects and not self.records:
             return None
         return (
-            f"{self.objects} objects and {len(self.records)} records that the store had lost were given back to it from what is "
-            "installed here"
+            f"{self.objects} objects and {len(self.records)} records that the store had lost were restored to it from "
+            "installed artifacts"
         )
 
 
 def give_back(project: Path, folders: Iterable[Path], store: Store) -> GivenBack:
-    """Give the store what it lacks of installed artifacts. A file is hashed first: what is damaged here stays out.
+    """Restore the missing parts of installed artifacts to the store.
 
-    Nothing happens to a store that this user may not write.
+    A file is hashed first, and a damaged one is skipped. Nothing happens to a store that this user may not write.
     """
     objects, size, records = 0, 0, []
     for folder in folders:

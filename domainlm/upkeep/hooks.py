@@ -1,9 +1,9 @@
 """The guard: no hollow artifact in a version.
 
 In: a project's dvc.lock files, as they are in the workspace, in git's index and in commits. Out: a `Check` for each
-recorded folder whose listing lacks files of its own manifest, which is what `dvc commit -f` makes of a hollow artifact
-without a word. Judged by what DVC recorded, not by what lies in the workspace now: filling the folder later does not
-mend the version. And git hooks that refuse such a commit or push.
+recorded folder whose listing lacks files of its own manifest: `dvc commit -f` silently records a hollow artifact in
+this way. DVC's records are judged, not the present workspace, because filling the folder later does not repair the
+version. It also installs git hooks that refuse such a commit or push.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Version = tuple[str, str | None]
 
 @dataclass(frozen=True)
 class Check:
-    """One finding. fix: what to do where it is not ok."""
+    """One finding. fix: the remedy if it is not ok."""
 
     name: str
     is_ok: bool
@@ -59,7 +59,10 @@ class Check:
 
 
 def git(project: Path, *arguments: str) -> bytes | None:
-    """What a git command printed, or None where it failed or git is not installed."""
+    """The output of a git command; None if it failed.
+
+    It also fails if git is not installed.
+    """
     try:
         command = ["git", *arguments]
         done = subprocess.run(command, cwd=project, capture_output=True, check=False)
@@ -75,7 +78,10 @@ LAST_COMMIT: Version = ("last commit", "HEAD")
 
 
 def versions_of_hook(hook: str, given: str) -> list[Version]:
-    """What a hook has to look at: a commit takes the index, a push the commits that git names on the hook's input."""
+    """The versions that a hook examines.
+
+    A commit examines the index, a push the commits that git names on the hook's input.
+    """
     if hook == "pre-commit":
         return [INDEX]
     commits = [line.split()[1] for line in given.splitlines() if len(line.split()) == 4]
@@ -83,7 +89,10 @@ def versions_of_hook(hook: str, given: str) -> list[Version]:
 
 
 def recorded_hollow(project: Path, versions: Iterable[Version] = (WORKSPACE, INDEX, LAST_COMMIT)) -> list[Check]:
-    """A failed check for every hollow folder that a dvc.lock records; one that passed where there is none."""
+    """A failed check for every hollow folder in a dvc.lock.
+
+    If there is none, it is one check that passed.
+    """
     found: dict[tuple[str, str], list[str]] = {}
     for version, name, text in _lock_files(project, versions):
         for path, digest in _folders(text):
@@ -137,13 +146,16 @@ def _object(project: Path, digest: str) -> bytes | None:
 
 
 def _listing(project: Path, digest: str) -> dict[str, str] | None:
-    """Files of a folder as DVC recorded it, path -> digest; None where its listing is not in DVC's cache here."""
+    """Files of a folder as DVC recorded it, path -> digest.
+
+    None if its listing is not in DVC's cache here.
+    """
     data = _object(project, digest)
     return {row["relpath"]: row["md5"] for row in json.loads(data)} if data is not None else None
 
 
 def _missing(project: Path, listing: dict[str, str]) -> list[str]:
-    """Files that a recorded folder's own manifest names and the folder does not hold."""
+    """Files in a recorded folder's own manifest that the folder lacks."""
     data = _object(project, listing.get(MANIFEST_NAME, ""))
     if data is None:
         return []
@@ -172,7 +184,10 @@ def _is_ours(path: Path) -> bool:
 
 
 def install_hooks(project: Path) -> list[Path]:
-    """Install the hooks; one that is there already (DVC's own, say) is kept and runs after ours. Raises StageError."""
+    """Install the hooks.
+
+    An existing hook (DVC's own, for example) is kept and runs after ours. Raises StageError.
+    """
     folder = hooks_folder(project)
     if folder is None:
         raise StageError(f"{project} is in no git repository, so there is nothing to guard; run: git init")

@@ -1,9 +1,9 @@
-"""`domainlm push` and `domainlm pull`: built artifacts to the remote, and from there.
+"""`domainlm push` and `domainlm pull`: artifacts to and from the remote.
 
-In: the names of artifacts. Out: a report. Push sends what is installed, whatever the configuration says now: its key
-says what it was made from. Pull fills what is hollow, or, for artifacts named, brings what the configuration
-asks for, and of all that they are made from the records only. Neither ever runs a stage. Fetched raw files stay out of a remote: they
-come from their own pinned place, under their own licence.
+In: the names of artifacts. Out: a report. Push sends installed artifacts, whatever the present configuration, because
+a key determines what the artifact was made from. Pull fills hollow artifacts, or, for named artifacts, fetches the
+result of the present configuration, and only the records of its inputs. Neither ever runs a stage. Fetched raw files
+are not sent to a remote: they come from their own pinned place, under their own licence.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ _SHARD = re.compile(r"\d{4}")
 
 
 def configured_remote(project: Path, log: Log) -> Remote:
-    """Raises ConfigurationError where no remote is configured. Says which of DVC's options are not used."""
+    """The configured remote; reports which options of DVC are not used.
+
+    Raises ConfigurationError if no remote is configured.
+    """
     remote = open_remote(project)
     if remote is None:
         raise ConfigurationError(
@@ -52,9 +55,10 @@ def configured_remote(project: Path, log: Log) -> Remote:
 
 @dataclass(frozen=True)
 class Push:
-    """What a push did, or would do. others: what the remote holds for a key of ours, from a like platform or another.
+    """The result of a push, or of its dry run.
 
-    hollow: not here, so not sent. damaged: folder -> a file that is not what its manifest says.
+    others: the remote's different output for a key of ours, from the same kind of platform or another. hollow: not
+    here, so not sent. damaged: folder -> a file that does not match its manifest.
     """
 
     remote: str
@@ -86,13 +90,16 @@ class Push:
         yield f"{verb} {moved} to {self.remote}"
         yield f"{len(self.sent.pushed)} new there, {len(self.sent.present)} were there, {len(self.hollow)} hollow here"
         for name, file in self.sent.damaged.items():
-            yield f"{name} was not sent: {file} is not what its manifest says; run: domainlm verify"
+            yield f"{name} was not sent: {file} does not match its manifest; run: domainlm verify"
         for name, other in self.others.items():
             yield f"{name} was not sent, the remote has another output for its key, which stays: {other.in_words()}"
 
 
 def push(project: Path, domain: str, artifacts: Iterable[str], log: Log, is_dry_run: bool = False) -> Push:
-    """Send installed artifacts and their shards; all of them where none is named. Raises RemoteError, StageError."""
+    """Send installed artifacts and their shards.
+
+    All of them are sent if none is named. Raises RemoteError, StageError.
+    """
     remote = configured_remote(project, log)
     store = Store(store_folder(project))
     named = list(artifacts)
@@ -126,7 +133,7 @@ def push(project: Path, domain: str, artifacts: Iterable[str], log: Log, is_dry_
 
 
 def _folders(project: Path, domain: str, artifact: str) -> list[str]:
-    """Folders of an artifact and of its shards, as far as they are there."""
+    """Existing folders of an artifact and of its shards."""
     folder = artifact_folder(domain, artifact)
     path = project / folder
     shards = sorted(p.name for p in path.iterdir() if _SHARD.fullmatch(p.name)) if path.is_dir() else []
@@ -135,7 +142,10 @@ def _folders(project: Path, domain: str, artifact: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Pull:
-    """What a pull did, or would do. missing: folder -> the first file that the remote does not have, sound."""
+    """The result of a pull, or of its dry run.
+
+    missing: folder -> the first file that the remote lacks or has damaged.
+    """
 
     remote: str
     is_dry_run: bool
@@ -190,7 +200,10 @@ def _first_missing(manifest: Manifest, store: Store) -> str:
 
 
 def pull_named(project: Path, domain: str, artifacts: Iterable[str], log: Log, is_dry_run: bool = False) -> Pull:
-    """Bring artifacts as the configuration asks for them. Raises StageError where one must be built."""
+    """Fetch the artifacts of the present configuration.
+
+    Raises StageError if one must be built.
+    """
     remote = configured_remote(project, log)
     store = Store(store_folder(project))
     names = list(artifacts)
@@ -207,7 +220,7 @@ def pull_named(project: Path, domain: str, artifacts: Iterable[str], log: Log, i
         first = next((outlook.stamp for outlook in outlooks if outlook.state == "build"), None)
         if first is not None:
             raise StageError(
-                f"{remote} has no record of {first.folder} as the configuration asks for it, which {name} is made "
+                f"{remote} has no record of {first.folder} for the present configuration, which {name} is made "
                 f"from; build it: snakemake --cores all {name} --config domain={domain}"
             )
         filled[artifact_folder(domain, name)] = outlooks[-1].fetch_bytes

@@ -1,8 +1,9 @@
-"""`domainlm verify`: are the store's bytes, or an artifact's, what their digests say?
+"""`domainlm verify`: a comparison of bytes with their digests.
 
-In: a project, optionally one of its artifacts. Out: a report: what is damaged, which artifacts it belongs to, where its
-other names are, and how it heals. Nothing is repaired here: the damage is made visible, and the next plain build heals
-it the way it would have built it. What is sound in the workspace and missing in the store goes back into the store.
+In: a project, optionally one of its artifacts. Out: a report: the damaged files, the artifacts that they belong to,
+their other names, and the next steps. Nothing is repaired here: the damage is made visible, and the next plain build
+repairs it the way it would have built it. Objects that are sound in the workspace and missing in the store are
+restored to the store.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ _DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 
 @dataclass(frozen=True)
 class Finding:
-    """One damaged file. named_by: artifacts whose records name its digest. heals: what happens next, in words."""
+    """One damaged file.
+
+    named_by: artifacts whose records name its digest. heals: the next steps, in words.
+    """
 
     damaged: Damaged
     links: Links
@@ -50,7 +54,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """What one `verify` found. records is None where one artifact's files were all that was looked at, and were sound."""
+    """The findings of one `verify`.
+
+    records is None if only one artifact's files were examined, and were sound.
+    """
 
     what: str
     hashed: Hashed
@@ -85,7 +92,10 @@ class Report:
 
 
 def verify(project: Path, domain: str, artifact: str | None, threads: int, is_anew: bool, progress: Progress) -> Report:
-    """Hash the store's objects, or the files of one installed artifact. Raises StageError, VerifyRunning, PermissionError."""
+    """Hash the store's objects, or the files of one artifact.
+
+    The artifact is installed. Raises StageError, VerifyRunning, PermissionError.
+    """
     store = Store(store_folder(project))
     if artifact is None:
         what, items, notes = str(store.root), list(objects_of(store)), "objects"
@@ -110,7 +120,10 @@ def _shard_folders(folder: Path) -> list[Path]:
 
 
 def installed_items(project: Path, domain: str, artifact: str) -> list[Item]:
-    """The files of an installed artifact; of its shards where it is not gathered yet. Raises StageError where there is none."""
+    """The files of an installed artifact, or of its shards.
+
+    The shards count if it is not gathered yet. Raises StageError if there are none.
+    """
     folder = project / artifact_folder(domain, artifact)
     items: dict[str, Item] = {}
     for part in [folder, *_shard_folders(folder)]:
@@ -159,14 +172,16 @@ def _some(names: tuple[str, ...]) -> str:
 
 
 def summary(report: Report) -> list[str]:
-    """Lines for a person: what was read, how fast, and what is not damage but worth a word."""
+    """Lines for a person: amount, speed, and notes that are no damage."""
     hashed, records = report.hashed, report.records
     lines = [
         f"{report.what}: {hashed.files} files, {bytes_in_words(hashed.bytes)} read in {seconds_in_words(hashed.seconds)} "
         f"({hashed.megabytes_per_second:.0f} MB/s)"
     ]
     if hashed.earlier_files:
-        lines.append(f"{hashed.earlier_files} more were read by the run that was interrupted (--again reads them anew)")
+        lines.append(
+            f"{hashed.earlier_files} more were read by the run that was interrupted (--again reads them again)"
+        )
     if records is not None:
         lines.append(f"{records.actions} action records, {records.trees} trees")
     if records is not None and records.missing:
@@ -184,8 +199,11 @@ def summary(report: Report) -> list[str]:
 
 
 def damage_table(report: Report, project: Path) -> Table:
-    """Object, size, what it belongs to, how it heals. Paths below the project are relative."""
-    table = Table("damaged", "size", "why", "belongs to", "what happens next", show_lines=True)
+    """Object, size, owner and next step of each damaged file.
+
+    Paths below the project are relative.
+    """
+    table = Table("damaged", "size", "why", "belongs to", "next step", show_lines=True)
     for column in table.columns:
         column.overflow = "fold"
 

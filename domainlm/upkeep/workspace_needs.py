@@ -1,9 +1,9 @@
-"""What the workspaces that use a store need: the roots of a collection.
+"""The needs of the workspaces that use a store: collection roots.
 
-In: the store's registered workspaces. Out: action keys and digests that must stay. A workspace needs what it has
-installed, what its stamps ask for (an artifact that DVC has just deleted, the checkpoints of a training that was killed),
-the raw files that either names, and what its `dvc.lock` files name. DVC's files are read as data: importing DVC takes
-0.5 s. What cannot be read is an error, never a workspace without needs.
+In: the store's registered workspaces. Out: action keys and digests that must stay. A workspace needs its installed
+artifacts, everything that its stamps ask for (an artifact that DVC has just deleted, the checkpoints of a training
+that was killed), the raw files that either names, and everything that its `dvc.lock` files name. DVC's files are read
+as data: importing DVC takes 0.5 s. An unreadable workspace is an error, never a workspace without needs.
 """
 
 from __future__ import annotations
@@ -33,12 +33,18 @@ TORN = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 class CollectionError(Exception):
-    """What a workspace needs cannot be found out, so nothing is collected: the message names the file and the fix."""
+    """A workspace's needs are unknown, so nothing is collected.
+
+    The message names the file and the fix.
+    """
 
 
 @dataclass
 class Needs:
-    """What the workspaces need. installed, wanted, locked: action keys. digests: objects, trees and code."""
+    """The needs of the workspaces.
+
+    installed, wanted, locked: action keys. digests: objects, trees and code.
+    """
 
     installed: set[str] = field(default_factory=set)
     wanted: set[str] = field(default_factory=set)
@@ -48,7 +54,7 @@ class Needs:
 
 
 def find_roots(store: Store, project: Path) -> Roots:
-    """What must stay, as it is now."""
+    """The present collection roots."""
     workspaces = find_workspaces(store.root)
     pins, torn_pins = read_pins(store.root)
     own = workspace_file(store.root, project.resolve())
@@ -57,12 +63,12 @@ def find_roots(store: Store, project: Path) -> Roots:
     # a note is named after its workspace: this one's own is known without being read
     for file in (file for file in workspaces.torn if file != own):
         raise CollectionError(
-            f"{file} is torn: it names no workspace, so what that workspace needs is unknown; run snakemake -n in every "
-            f"workspace that uses the store {store.root} (it is noted anew), then remove the file if it is still torn"
+            f"{file} is torn: it names no workspace, so the needs of that workspace are unknown; run snakemake -n in every "
+            f"workspace that uses the store {store.root} (it writes the file again), then remove the file if it is still torn"
         )
     for file in torn_pins:
         raise CollectionError(
-            f"{file} is torn, so what the pin keeps is unknown; pin the artifact under another name, then take this one away: "
+            f"{file} is torn, so the content of the pin is unknown; pin the artifact under another name, then remove this pin: "
             f"domainlm gc --unpin {file.stem}"
         )
     needs = Needs()
@@ -88,13 +94,16 @@ def find_roots(store: Store, project: Path) -> Roots:
 
 def _closed(path: Path, store: Store, file: Path) -> str:
     return (
-        f"{path} belongs to a workspace that uses the store {store.root} and cannot be read by this user, so what it needs is "
+        f"{path} belongs to a workspace that uses the store {store.root} and cannot be read by this user, so its needs are "
         f"unknown; collect as a user who can read it, or remove {file} if that workspace is no longer used"
     )
 
 
 def _add_installed(store: Store, workspace: Path, needs: Needs) -> None:
-    """Installed artifacts and shards, hollow ones too: their records are in use, only their bytes are elsewhere."""
+    """Add installed artifacts and shards, hollow ones too.
+
+    The records of hollow ones are in use; only their bytes are elsewhere.
+    """
     for folder in installed_folders(workspace):
         with suppress(*TORN):
             manifest = parse_manifest(_read(folder / MANIFEST_NAME) or b"null")
@@ -108,7 +117,10 @@ def _add_installed(store: Store, workspace: Path, needs: Needs) -> None:
 
 
 def installed_folders(workspace: Path) -> Iterator[Path]:
-    """Folders of artifacts and of their shards. Raises PermissionError for what cannot be read."""
+    """Folders of artifacts and of their shards.
+
+    Raises PermissionError for an unreadable folder.
+    """
     for domain in _folders(workspace / "artifacts"):
         for artifact in _folders(domain):
             yield artifact
@@ -118,7 +130,10 @@ def installed_folders(workspace: Path) -> Iterator[Path]:
 
 
 def _add_stamps(store: Store, workspace: Path, needs: Needs) -> None:
-    """What the last run in each domain asked for: raw files, and the keys of what can be built next."""
+    """Add the needs of the last run in each domain.
+
+    They are raw files, and the keys of the artifacts that can be built next.
+    """
     digests: dict[str, str | None] = {}
 
     def tree_digest(folder: str) -> str | None:
@@ -141,7 +156,10 @@ def _add_stamps(store: Store, workspace: Path, needs: Needs) -> None:
 
 
 def _add_locked(workspace: Path, needs: Needs) -> None:
-    """What the checked-out dvc.lock files name, by the action records in DVC's cache."""
+    """Add everything that the checked-out dvc.lock files name.
+
+    It is found by the action records in DVC's cache.
+    """
     cache = dvc_cache_folder(workspace) / "files" / "md5"
     for path in [workspace / "dvc.lock", *(folder / "dvc.lock" for folder in _folders(workspace / "domains"))]:
         data = _read(path)
@@ -172,13 +190,16 @@ def _locked_folders(path: Path, data: bytes) -> Iterator[str]:
                     yield out["md5"]
     except (yaml.YAMLError, AttributeError, TypeError) as error:
         raise CollectionError(
-            f"{path} is not a lock file that DVC wrote ({type(error).__name__}), so what it needs is unknown; "
+            f"{path} is not a lock file that DVC wrote ({type(error).__name__}), so its needs are unknown; "
             "resolve its conflict or restore it (git checkout)"
         ) from error
 
 
 def _read(path: Path) -> bytes | None:
-    """Bytes of a file; None where there is none. What cannot be read is an error: its needs would be taken for garbage."""
+    """Bytes of a file; None if it does not exist.
+
+    An unreadable file is an error, because its needs would be collected.
+    """
     try:
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):

@@ -158,8 +158,8 @@ def test_dictionaries_of_gigabytes(read: Read) -> None:
 @attack(
     "corpus",
     "lying header",
-    "a zip whose directory or zip64 field says another size, a tar that says more than is there",
-    "refused, damaged_member or archive_bomb; no more is unpacked than was said",
+    "a zip whose directory or zip64 field says another size, a tar that declares more bytes than it has",
+    "refused, damaged_member or archive_bomb; no more is unpacked than the declared size",
 )
 @pytest.mark.parametrize("size", [1, 4, 6, 2**31, 2**32 - 2])
 def test_sizes_that_lie(size: int, read: Read) -> None:
@@ -221,7 +221,7 @@ def test_names_and_holes_of_any_size(read: Read) -> None:
 @attack(
     "corpus",
     "trailing data",
-    "a packed file of several streams, or with something else behind the last one",
+    "a packed file of several streams, or with other bytes after the last one",
     "all streams are read; anything else is damage, and nothing is cut silently",
 )
 @pytest.mark.parametrize("kind", ["gz", "bz2", "xz", "zst"])

@@ -58,7 +58,7 @@ def soon(seconds: float = 3) -> Iterator[None]:
     "corpus",
     "normalisation bomb",
     "a hundred thousand combining marks in a row in title, section, group or text",
-    "put into normal form in linear time, with a joiner behind every 30 (UAX 15)",
+    "put into normal form in linear time, with a joiner after every 30 marks (UAX 15)",
 )
 @pytest.mark.parametrize("name", ["title", "section", "group", "text"])
 def test_marks_in_a_field_of_a_document(name: str) -> None:
@@ -88,8 +88,8 @@ def test_marks_in_metadata_and_messages(role: str) -> None:
 @attack(
     "corpus",
     "normalisation bomb",
-    "characters without a combining class that fall apart into marks",
-    "counted as what they fall apart into",
+    "characters without a combining class that decompose into marks",
+    "counted by the marks that they decompose into",
 )
 @pytest.mark.parametrize("character", ["\u0f73", "\u0344", "\u0f81"])
 def test_characters_made_of_marks(character: str) -> None:
@@ -152,8 +152,8 @@ def test_a_label_table_of_wrong_types(line: str) -> None:
 @attack(
     "corpus",
     "regular expression bomb",
-    "hundred kilobytes of one sign, of digits, of halves of addresses, keys and mojibake",
-    "every rule of cleaning takes linear time",
+    "a hundred kilobytes of one sign, of digits, of halves of addresses, keys and mojibake",
+    "every cleaning rule takes linear time",
 )
 @pytest.mark.parametrize(
     "unit",
@@ -185,7 +185,7 @@ def test_signs_without_end(unit: str) -> None:
 @attack(
     "corpus",
     "tokeniser bomb",
-    "one word of two hundred thousand characters, in Latin letters, Han, or blanks",
+    "one word of two hundred thousand characters, in Latin letters, Han, or spaces",
     "tokenised in time that grows with its length",
 )
 @pytest.mark.parametrize("unit", ["a", "中文资料", " ", "1"])
@@ -265,7 +265,7 @@ def test_links_in_circles(root: Path, listed: Listed) -> None:
     "corpus",
     "feedback loop",
     "a link to what builds, DVC or git write",
-    "listed and not read: the corpus would change with every build",
+    "listed but not read, because the corpus would change with every build",
 )
 @pytest.mark.parametrize("name", ["artifacts", "artifacts/law/documents", ".dvc/cache", ".domainlm", ".git"])
 def test_links_to_what_builds_write(root: Path, listed: Listed, name: str) -> None:
@@ -306,7 +306,7 @@ def test_pipes_among_the_texts(root: Path, listed: Listed) -> None:
     "corpus",
     "deep nesting",
     "folders nested deeper than the system's longest path",
-    "a configuration error that names where, cut to a line; `exclude` leaves them out",
+    "a configuration error that names the place, cut to a line; `exclude` skips them",
 )
 def test_folders_without_end(root: Path, listed: Listed) -> None:
     place = os.getcwd()
@@ -327,7 +327,7 @@ def test_folders_without_end(root: Path, listed: Listed) -> None:
     "corpus",
     "one bad input",
     "a build with a title of combining marks, a record of brackets, a title of megabytes and a folder linked many times",
-    "the build goes on; each bad input is one line with its reason in rejected.jsonl",
+    "the build continues; each bad input is one line with its reason in rejected.jsonl",
 )
 def test_a_build_with_all_of_them(tmp_path: Path, make_text_project: Callable[[Path], Any]) -> None:
     project = make_text_project(tmp_path)

@@ -184,7 +184,7 @@ def test_a_name_that_begins_alike_is_in_the_key(project: Project) -> None:
     "code",
     "code outside the digest",
     "a stage that computes with the configuration models: a function, a default, a method of a section",
-    "the module that it takes them from is in the key",
+    "the module that it imports them from is in the key",
 )
 def test_what_computes_of_the_configuration_is_in_the_key(project: Project) -> None:
     project.add("domainlm/config/section.py", "\n\ndef limit():\n    return 3\n")
@@ -239,7 +239,7 @@ def test_an_edit_of_the_models_after_the_plan_is_refused(project: Project) -> No
     "workspace",
     "edit while a stage runs",
     "declared package data are written to while the stage that reads them runs",
-    "the output is thrown away and the build says why",
+    "the output is discarded and the build reports the reason",
 )
 def test_package_data_that_change_under_a_stage_are_noticed(project: Project) -> None:
     project.add("domainlm/text/words.txt", "one\n")
@@ -273,7 +273,7 @@ def test_code_that_is_reached_by_name_is_refused(project: Project, line: str) ->
     project.stage_does(line)
     said = project.refused()
     assert f"{STAGE}:" in said
-    assert "otherwise than by an import statement" in said
+    assert "other than by an import statement" in said
 
 
 @attack(
@@ -296,8 +296,8 @@ def test_what_is_no_source_is_refused(project: Project, name: str) -> None:
 @attack(
     "workspace",
     "search path",
-    "another folder `domainlm` before the project on PYTHONPATH, which takes the project's modules in and changes one",
-    "the run is refused: what ran is not what the key's digest is of",
+    "another folder `domainlm` before the project on PYTHONPATH, which includes the project's modules and changes one",
+    "the run is refused, because the code that ran is not the code that the key's digest covers",
 )
 def test_a_package_that_stands_before_the_project_s_is_refused(project: Project, tmp_path: Path) -> None:
     front = tmp_path / "front/domainlm"

@@ -183,7 +183,7 @@ def test_a_version_is_one_version(refused: Callable[..., str], version: str) -> 
     "domain file",
     "path traversal",
     "a `fetch.member` that is absolute, leads out with `..`, or holds control characters",
-    "a configuration error that says what a member's path is",
+    "a configuration error that states the form of a member's path",
 )
 def test_a_member_is_a_path_inside(refused: Callable[..., str], member: str) -> None:
     said = refused(fetch={"package": "evil", "version": "1.0", "member": member, "sha256": ZEROS})
@@ -272,7 +272,7 @@ def test_a_hub_source_is_a_name_and_a_commit(refused: Callable[..., str], reposi
 @attack(
     "domain file",
     "unpinned download",
-    "a `fetch.sha256` that is no digest, or has a line behind it",
+    "a `fetch.sha256` that is no digest, or is followed by a second line",
     "a configuration error that says how to find the digest",
 )
 def test_a_digest_is_a_digest(refused: Callable[..., str], digest: str) -> None:
@@ -354,7 +354,7 @@ def test_a_wheel_is_not_made_from_a_source_distribution(index: Path, store: Stor
     "package index",
     "zip slip",
     "a wheel whose member of the wanted name leads out of the archive, is a link, or comes twice",
-    "nothing is written outside; what is taken has the declared digest or the fetch fails",
+    "nothing is written outside; the member that is read has the declared digest, or the fetch fails",
 )
 def test_a_wheel_is_read_and_not_unpacked(index: Path, store: Store, tmp_path: Path) -> None:
     path = index / "tiny_corpus-1.0-py3-none-any.whl"
@@ -405,7 +405,7 @@ def test_an_index_cannot_name_files_of_this_machine(
 @attack(
     "package index",
     "dependency confusion",
-    "another file under the same name and version, or with another digest than the index says",
+    "another file under the same name and version, or with a digest other than the one in the index",
     "the build stops and names both digests; nothing of it is kept",
 )
 def test_another_file_under_the_name_is_refused(store: Store, web_index: Callable[[str], None]) -> None:
@@ -508,7 +508,7 @@ def test_a_name_of_the_hub_stays_inside(name: str, store: Store, monkeypatch: py
         "patterns": ["**"],
         "exclude": [],
     }
-    with pytest.raises(StageError, match="leads out of its folder; nothing of it was taken"):
+    with pytest.raises(StageError, match="leads out of its folder; nothing of it was fetched"):
         fetch_hub(hub, store, silent)
 
 

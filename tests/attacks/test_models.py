@@ -109,7 +109,7 @@ def test_an_index_agrees_with_its_files(make_base: MakeBase, tmp_path: Path) -> 
     (base / WEIGHTS).unlink()
     convert(base, tmp_path, BaseModelConfig(dtype="float32"))
     shutil.copy(base / first, base / second)
-    refused(base, tmp_path, "stands in two files|looks for")
+    refused(base, tmp_path, "is in two files|looks for")
     (base / second).unlink()
     refused(base, tmp_path, f"names '{second}'")
 
@@ -117,7 +117,7 @@ def test_an_index_agrees_with_its_files(make_base: MakeBase, tmp_path: Path) -> 
 @attack(
     "base model",
     "files outside the key",
-    "files of the folder that nothing names: decoy weights, chat templates in a subfolder, vocabularies of other libraries",
+    "files of the folder that no other file names: decoy weights, chat templates in a subfolder, vocabularies of other libraries",
     "they are not in the folder that is loaded",
 )
 def test_only_what_loading_needs_is_copied(make_base: MakeBase, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_only_what_loading_needs_is_copied(make_base: MakeBase, tmp_path: Path) 
     "base model",
     "files outside the key",
     "tokenizer_config.json that names files: vocab_file, tokenizer_file, fast_tokenizer_files",
-    "the names are left out of the artifact; tokenizer.json is what is read",
+    "the names are removed in the artifact; only tokenizer.json is read",
 )
 def test_tokenizer_settings_name_no_files(make_base: MakeBase, tmp_path: Path) -> None:
     base, other = make_base("llama"), tmp_path / "tokenizer.5.0.0.json"
@@ -154,7 +154,7 @@ def test_tokenizer_settings_name_no_files(make_base: MakeBase, tmp_path: Path) -
 @attack(
     "base model",
     "files outside the key",
-    "config.json that names the file of the weights; an adapter's configuration that names a base of its own",
+    "config.json that names the file of the weights; an adapter's configuration that names another base",
     "an error that names the key or the file, and the source",
 )
 def test_neither_configuration_leads_elsewhere(make_base: MakeBase, tmp_path: Path) -> None:
@@ -199,14 +199,14 @@ def test_kernels_of_a_repository_are_refused(make_base: MakeBase, tmp_path: Path
     ):
         base = make_base("llama")
         change(base / "config.json", **values)
-        refused(base, tmp_path, "code of its own.*own/kernels")
+        refused(base, tmp_path, "custom code.*own/kernels")
 
 
 @attack(
     "base model",
     "pickle",
     "weights as .bin, .pt or .ckpt; a pickle under the name model.safetensors",
-    "an error that says how to convert; nothing is unpickled",
+    "an error that explains the conversion; nothing is unpickled",
 )
 def test_no_pickle_is_loaded(make_base: MakeBase, tmp_path: Path) -> None:
     class Runs:
@@ -228,7 +228,7 @@ def test_no_pickle_is_loaded(make_base: MakeBase, tmp_path: Path) -> None:
     "code",
     "unsafe loaders",
     "a call in the package that unpickles, trusts remote code or loads a data set by its script",
-    "there is none: every module is searched for them",
+    "there are none: every module is searched for such calls",
 )
 def test_the_package_has_no_unsafe_loader() -> None:
     banned = {"pickle.load", "pickle.loads", "torch.load", "load_dataset", "load_from_disk", "datasets.load_dataset"}
@@ -349,7 +349,7 @@ def test_a_part_of_a_gguf_file(tmp_path: Path) -> None:
     "base model",
     "regular expressions of a tokenizer",
     "a pre-tokenizer that searches back and forth over a line of one letter",
-    "an error that names the source: such texts are tried first, in a process that is ended",
+    "an error that names the source: such texts are tried first, in a process with a time limit",
 )
 def test_expressions_without_end(make_base: MakeBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokenizer_probe, "MAX_SECONDS", 2.0)
@@ -379,7 +379,7 @@ def test_replacements_that_grow(make_base: MakeBase, tmp_path: Path, monkeypatch
 
 @attack(
     "base model",
-    "tokenizer.json that is none",
+    "invalid tokenizer.json",
     "nesting of 100,000, a file cut short, merges of the wrong type, no vocabulary, ids beyond the embeddings",
     "an error that names the source",
 )
@@ -422,7 +422,7 @@ def test_configurations_without_bound(make_base: MakeBase, tmp_path: Path) -> No
 @attack(
     "base model",
     "chance in a tokenizer",
-    "merges that are left out by chance (dropout), so that one text has other tokens in each run",
+    "merges that are skipped at random (dropout), so that one text has other tokens in each run",
     "an error that names the source",
 )
 def test_a_tokenizer_draws_nothing(make_base: MakeBase, tmp_path: Path) -> None:
@@ -508,7 +508,7 @@ def test_bad_weights_are_bad_input(make_base: MakeBase, tmp_path: Path) -> None:
     "base model",
     "bad model called a defect",
     "the stage base_model on a source that is bad",
-    "the message says sources.NAME, with the name that the domain file gives it",
+    "the message names sources.NAME, with the name from the domain file",
 )
 def test_the_source_is_named(make_base: MakeBase, tmp_path: Path) -> None:
     base = make_base("llama")

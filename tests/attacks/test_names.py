@@ -74,7 +74,7 @@ def test_a_folder_is_no_variable_of_dvc(name: str, text_project: Any) -> None:
 @attack(
     "corpus",
     "YAML injection",
-    "folder names with line feeds, quotes, colons, anchors or words that YAML takes for values",
+    "folder names with line feeds, quotes, colons, anchors or words that YAML reads as values",
     "dvc.yaml holds each as one text, and a build reads it",
 )
 def test_a_folder_s_name_is_one_text(text_project: Any) -> None:

@@ -165,7 +165,7 @@ MANIFESTS: dict[str, Poison] = {
 @attack(
     "remote",
     "cache poisoning",
-    "a record whose manifest cannot be right: false or no sizes, a path that is file and folder, leaves the folder, is too long "
+    "a record with an impossible manifest: false or no sizes, a path that is file and folder, leaves the folder, is too long "
     "or no name, two names that are one where case is ignored",
     "refused and named in one line, then built; sound objects stay, and no later run meets it, with the remote or without",
 )
@@ -212,7 +212,7 @@ def test_bytes_that_are_nowhere(full: Project, make: Callable[[str], Project]) -
     "remote",
     "cache poisoning",
     "a record with false sizes, of an input whose bytes stay in the remote until a stage reads them",
-    "the store has no record of it; the stage stops once and says so, and the same command builds the input, without the remote too",
+    "the store has no record of it; the stage stops once and reports it, and the same command builds the input, without the remote too",
 )
 @pytest.mark.parametrize("later", ["with the remote", "without"])
 def test_a_false_record_of_a_hollow_input(
@@ -261,7 +261,7 @@ RECORDS: dict[str, Poison] = {
     "remote",
     "record substitution",
     "a sound record under another key's name, one whose action was edited, one with further fields or nested without end",
-    "counts as none: a record must give its own name, and hold nothing but what a record holds",
+    "it is ignored: a record must give its own name, and hold no other fields",
 )
 @pytest.mark.parametrize("kind", RECORDS)
 def test_a_record_that_is_not_of_its_name(full: Project, kind: str) -> None:
@@ -277,7 +277,7 @@ def test_a_record_that_is_not_of_its_name(full: Project, kind: str) -> None:
     "store",
     "record substitution",
     "a record of the local action cache moved or copied to another key's name",
-    "counts as none, goes to quarantine and is named; the artifact is built",
+    "it is ignored, quarantined and named; the artifact is built",
 )
 def test_a_local_record_under_another_name(full: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOMAINLM_REMOTE", "none")
@@ -297,7 +297,7 @@ def test_a_local_record_under_another_name(full: Project, monkeypatch: pytest.Mo
     "store",
     "cache poisoning",
     "a record in the local action cache that states sizes which its objects do not have",
-    "it is put aside; the objects stay, as only bytes that do not give their digest are damage",
+    "it is quarantined; the objects stay, as only bytes that do not match their digest are damage",
 )
 def test_a_local_record_with_false_sizes(full: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOMAINLM_REMOTE", "none")
@@ -317,7 +317,7 @@ def test_a_local_record_with_false_sizes(full: Project, monkeypatch: pytest.Monk
 @attack(
     "remote",
     "record substitution",
-    "a gathered artifact's record that adds a shard, leaves one out or changes one",
+    "a gathered artifact's record that adds, omits or changes a shard",
     "refused: its shards must be those whose digests its action names",
 )
 @pytest.mark.parametrize("kind", ["more", "fewer", "other"])
@@ -348,7 +348,7 @@ def test_a_gather_of_other_shards(full: Project, kind: str) -> None:
     "remote",
     "terminal escape",
     "a record whose facts of where it was built hold escape sequences, tags, links or megabytes",
-    "refused: such facts are short plain text, so that every command and page may show them",
+    "refused: such facts must be short plain text, so that every command and page may show them",
 )
 @pytest.mark.parametrize(
     "built",
@@ -444,7 +444,7 @@ def test_an_answer_without_end(is_said: bool, tmp_path: Path) -> None:
     "remote",
     "decompression bomb",
     "a web server that answers with packed bytes (Content-Encoding)",
-    "asked for as they are and taken as they are: nothing is unpacked, and packed bytes have another digest",
+    "files are requested and accepted unpacked only: nothing is unpacked, and packed bytes have another digest",
 )
 def test_a_packed_answer_is_not_unpacked(tmp_path: Path) -> None:
     bomb = gzip.compress(bytes(50_000_000))
@@ -482,7 +482,7 @@ def test_a_redirect_leads_nowhere_else(target: str, monkeypatch: pytest.MonkeyPa
             handler.send_header("Location", f"{other}/secret" if target == "other" else target)
             handler.end_headers()
 
-        with server(redirect) as (address, _), pytest.raises(RemoteError, match="it sends whoever asks to"):
+        with server(redirect) as (address, _), pytest.raises(RemoteError, match="it redirects requests to"):
             at(address).action("0" * 64)
     assert asked == []
 
@@ -505,7 +505,7 @@ def test_a_redirect_within_the_host_is_followed() -> None:
     "remote",
     "links and special files",
     "a folder remote in which a record is a link that leads out, a pipe, a device or a folder",
-    "counts as none and is named; it is neither read nor waited for, and a push writes nothing through a link",
+    "it is ignored and named; it is neither read nor waited for, and a push writes nothing through a link",
 )
 @pytest.mark.parametrize("kind", ["link out", "folder link out", "pipe", "device", "folder", "link to nothing"])
 def test_a_folder_remote_of_links(full: Project, kind: str, tmp_path: Path) -> None:
@@ -565,7 +565,7 @@ def test_an_object_that_is_a_link_out(full: Project, tmp_path: Path) -> None:
     "remote",
     "open permissions",
     "a folder remote that every user of the machine can write to, or that is another user's",
-    "said once per run and by doctor, which calls the first a problem, unless only signed records count",
+    "reported once per run and by doctor, which calls the first a problem, unless only signed records count",
 )
 def test_an_open_folder_is_named(full: Project, make: Callable[[str], Project], tmp_path: Path) -> None:
     def check() -> Any:
@@ -615,7 +615,7 @@ def test_a_record_is_read_once(full: Project, make: Callable[[str], Project], mo
     "remote",
     "disk exhaustion",
     "a record whose sizes are more than any disk has",
-    "the build stops before the first byte and names the room that is free; without the remote it goes on",
+    "the build stops before the first byte and names the free space; without the remote it continues",
 )
 def test_more_than_fits(full: Project, make: Callable[[str], Project], monkeypatch: pytest.MonkeyPatch) -> None:
     clone = make("clone")
@@ -714,7 +714,7 @@ def test_what_was_fetched_before_is_checked_again(
     "remote",
     "trust after the fact",
     "an input that was fetched unsigned, for a stage that is built once trust in keys is switched on",
-    "the stage does not read it: it is named, and built here first",
+    "the stage does not read it: the input is named, and built here first",
 )
 def test_an_untrusted_input_is_not_read(
     full: Project, make: Callable[[str], Project], trust: Callable[[], Path]
@@ -732,7 +732,7 @@ def test_an_untrusted_input_is_not_read(
     "remote",
     "forged signature",
     "a record signed by a stranger, with another record's signature, or with none, where keys are trusted",
-    "refused and named, then built; one that is signed by a trusted key is fetched and stays without being asked again",
+    "refused and named, then built; a record that is signed by a trusted key is fetched, and is accepted without another request",
 )
 def test_only_a_trusted_signature_of_exactly_this_counts(
     full: Project,

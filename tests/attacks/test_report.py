@@ -143,7 +143,7 @@ def test_embedded_data_closes_no_script(hostile: Path) -> None:
     "corpus",
     "formula injection",
     "texts and names that begin with =, +, -, @ or a tab",
-    "the tables that are exported hold numbers only; texts stand in JSON",
+    "the exported tables hold numbers only; texts are in JSON",
 )
 def test_exported_tables_hold_numbers_only(hostile: Path) -> None:
     assert sorted(path.suffix for path in hostile.iterdir()) == [".html", ".html", ".json", ".json"]

@@ -340,7 +340,7 @@ NETRC_FAULTS: dict[str, Callable[[Path], None]] = {
     "workspace",
     "leaked secrets",
     "a ~/.netrc that cannot be read, or that others may read",
-    "the fetch fails and names the file and line, not what stands there",
+    "the fetch fails and names the file and line, but not their content",
 )
 def test_a_login_file_is_not_quoted(fault: str, store: Store, login: None, tmp_path: Path) -> None:
     NETRC_FAULTS[fault](tmp_path / ".netrc")

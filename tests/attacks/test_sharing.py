@@ -92,7 +92,7 @@ def collected(store: Store, project: Path) -> None:
     "store",
     "closed folder (umask 077)",
     "a store whose folders another user has closed",
-    "one line with the folder, its owner and mode, and the ways out; no search takes it for empty",
+    "one line with the folder, its owner and mode, and the remedies; no search treats the folder as empty",
 )
 def test_a_closed_store_is_named(open_folder: Path, as_nobody: Callable[[Callable[[], Any]], Any]) -> None:
     (open_folder / "store/actions").mkdir(parents=True)
@@ -174,7 +174,7 @@ def test_an_object_that_is_a_link_is_installed_as_a_file(store: Store, tmp_path:
     "store",
     "foreign file as a lease",
     "a lease that is a link, a link to nothing, a pipe or other text",
-    "it is taken over after one heartbeat; nothing hangs and nothing elsewhere is read into a message or removed",
+    "it is taken over after one heartbeat; nothing hangs, and no other file is quoted in a message or removed",
 )
 def test_a_lease_that_is_none_is_taken_over(
     store: Store, outside: Path, monkeypatch: pytest.MonkeyPatch, kind: str
@@ -200,7 +200,7 @@ def test_a_lease_that_is_none_is_taken_over(
     "store",
     "symlink in a folder that is cleared",
     "a link to a folder elsewhere below scratch, tmp or quarantine",
-    "a collection takes the link away and nothing behind it; checkpoints are not written there",
+    "a collection removes the link, but not its target; checkpoints are not written there",
 )
 def test_a_link_is_removed_not_what_it_leads_to(store: Store, outside: Path, name: str) -> None:
     link = store.root / name
@@ -221,7 +221,7 @@ def test_a_link_is_removed_not_what_it_leads_to(store: Store, outside: Path, nam
     "store",
     "torn note of a workspace",
     "a workspace's note that is empty, binary, of another JSON type, nested without end, or no path",
-    "nothing is collected and the file is named; the workspace's next run notes it anew",
+    "nothing is collected and the file is named; the workspace's next run writes it again",
 )
 def test_a_torn_note_of_a_workspace_stops_a_collection(store: Store, tmp_path: Path, data: bytes) -> None:
     for name in ("one", "two"):
@@ -241,8 +241,8 @@ def test_a_torn_note_of_a_workspace_stops_a_collection(store: Store, tmp_path: P
 @attack(
     "store",
     "note under another's name",
-    "a workspace's note that names another folder than the one it stands for",
-    "it counts as torn: what its workspace needs is not taken for garbage",
+    "a workspace's note that names a folder other than its own",
+    "it counts as torn: nothing that its workspace needs is collected",
 )
 def test_a_note_that_names_another_workspace_counts_as_torn(store: Store, tmp_path: Path) -> None:
     for name in ("one", "two"):
@@ -258,7 +258,7 @@ def test_a_note_that_names_another_workspace_counts_as_torn(store: Store, tmp_pa
     "store",
     "torn pin",
     "a pin that is empty, binary, of another JSON type or without its fields",
-    "nothing is collected and the pin is named with the way to take it away; the other pins are listed",
+    "nothing is collected, and the pin is named with the command that removes it; the other pins are listed",
 )
 def test_a_torn_pin_stops_a_collection(store: Store, tmp_path: Path, data: bytes) -> None:
     write_pin(store.root, PIN)
@@ -275,7 +275,7 @@ def test_a_torn_pin_stops_a_collection(store: Store, tmp_path: Path, data: bytes
     "store",
     "wrong types in the history",
     "rows of the build history with other types, without fields, in binary, or nested without end",
-    "they are passed over; prices come from the sound ones",
+    "they are skipped; costs come from the sound rows",
 )
 def test_wrong_rows_of_the_history_are_passed_over(store: Store) -> None:
     row = {"artifact": "documents", "domain": "tiny", "key": KEY, "shard": None, "seconds": 1.5, "device": "cpu"}
@@ -299,7 +299,7 @@ def test_wrong_rows_of_the_history_are_passed_over(store: Store) -> None:
     "store",
     "torn explanation",
     "a note of a former tree or of former code that is torn",
-    "it counts as none and is written again by the next build that has it",
+    "it is ignored, and the next build that has it writes it again",
 )
 def test_torn_trees_and_code_are_written_again(store: Store, data: bytes) -> None:
     from domainlm.store.manifest import make_manifest
@@ -320,7 +320,7 @@ def test_torn_trees_and_code_are_written_again(store: Store, data: bytes) -> Non
     "workspace",
     "binary or wrong lines in builds.jsonl",
     "lines that are binary, cut, of another type, or hold line ends of Unicode",
-    "each is passed over alone; the rows beside it count",
+    "each is skipped alone; the other rows count",
 )
 def test_wrong_lines_of_builds_are_passed_over(tmp_path: Path) -> None:
     row = {"artifact": "documents", "domain": "tiny", "shard": None, "key": KEY, "tree_digest": KEY, "why": "a\u2028b"}
@@ -339,7 +339,7 @@ def test_wrong_lines_of_builds_are_passed_over(tmp_path: Path) -> None:
     "workspace",
     "torn notes of a workspace",
     "an index of files, a hollow marker, a request, a stamp, a note of an install or of an origin, or an action record, torn",
-    "each counts as none: files are read again, the artifact is looked at anew, and a stamp is written again",
+    "each is ignored: files are read again, the artifact is checked again, and a stamp is written again",
 )
 def test_torn_notes_in_a_workspace_count_as_none(tmp_path: Path, data: bytes) -> None:
     folder = "artifacts/tiny/documents"
@@ -389,7 +389,7 @@ def test_torn_notes_in_a_workspace_count_as_none(tmp_path: Path, data: bytes) ->
     "workspace",
     "host names",
     "hosts whose names have dots, digits only, a slash, wildcards, other letters, or 300 characters; one begins with another's",
-    "each knows its own notes, temporary files and leases, and leaves the others' alone",
+    "each recognises its own notes, temporary files and leases, and leaves those of the others untouched",
 )
 def test_odd_host_names(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     others = ["node.7.7.json", "node.example.org.7.7.json", "node.example.7.x.json", "1.2.3.4.5.6.json", "x.json"]
@@ -419,7 +419,7 @@ def test_odd_host_names(store: Store, tmp_path: Path, monkeypatch: pytest.Monkey
     "store",
     "stray files",
     "files of other programs in every folder of the store (.nfs*, .DS_Store, a text)",
-    "builds, collections and checks pass over them and leave them where they are, but for those in folders that are cleared",
+    "builds, collections and checks ignore them and leave them in place, except in folders that are cleared",
 )
 def test_stray_files_are_passed_over(store: Store, tmp_path: Path) -> None:
     with store.temporary("x") as folder:
@@ -474,7 +474,7 @@ def test_a_folder_that_only_another_may_write(open_folder: Path, as_nobody: Call
     "store",
     "torn note of a download",
     "a note of what a hub revision holds that is torn",
-    "it counts as none, and the revision is fetched again",
+    "it is ignored, and the revision is fetched again",
 )
 def test_a_torn_note_of_a_hub_revision_counts_as_none(store: Store, data: bytes) -> None:
     hub = {"source": "x", "repository": "a/b", "revision": "c" * 40, "patterns": ["*"]}

@@ -109,8 +109,8 @@ def test_no_address_is_printed() -> None:
 @attack(
     "base model",
     "random order in a template",
-    "keys less keys, which Python leaves in another order with each hash seed",
-    "an error that names the source; numbers are subtracted as ever",
+    "the difference of two key views, whose order in Python depends on the hash seed",
+    "an error that names the source; subtraction of numbers works as usual",
 )
 def test_no_set_is_made() -> None:
     keys = "{% set d = {'a': 1, 'b': 2, 'cc': 3} %}"
@@ -123,8 +123,8 @@ def test_no_set_is_made() -> None:
 @attack(
     "base model",
     "half a character in a template",
-    "a template that writes an escape of half a surrogate pair, which no tokenizer takes",
-    "the template refuses the conversation, as with an error of its own",
+    "a template that writes an escape of half a surrogate pair, which no tokenizer accepts",
+    "the template counts as refusing the conversation, as if it had raised an error",
 )
 def test_no_half_character_is_written() -> None:
     with pytest.raises(TemplateRefuses, match="surrogates not allowed"):
@@ -182,7 +182,7 @@ def test_output_is_bounded() -> None:
     "base model",
     "recursion in a template",
     "a macro that calls itself; 5,000 brackets",
-    "the conversation is refused in words; the build goes on",
+    "the conversation is refused with a reason; the build continues",
 )
 def test_recursion_is_refused_in_words() -> None:
     for template in ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "{{ " + "(" * 5000):
@@ -228,7 +228,7 @@ def test_python_is_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
     "base model",
     "state between conversations",
     "changing the messages, or a list that lives on, while one is rendered",
-    "the sandbox refuses it; a conversation is rendered alike at any place in the order",
+    "the sandbox refuses it; the text of a conversation does not depend on its place in the order",
 )
 def test_no_conversation_changes_another() -> None:
     with pytest.raises(TemplateRefuses, match=r"unsafe|not safely callable|undefined"):
@@ -264,7 +264,7 @@ def test_a_template_that_refuses_is_named(make_base: Callable[..., Path], tmp_pa
 
 @attack(
     "base model",
-    "process left behind",
+    "orphaned process",
     "a template that never ends while the build is ended",
     "the process that renders holds no lock and is ended with the call",
 )

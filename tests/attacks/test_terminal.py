@@ -66,7 +66,7 @@ def test_a_file_name_does_not_steer_the_terminal(command: tuple[str, ...], ask: 
 @attack(
     "corpus",
     "forged log line",
-    "a file whose name holds a line feed and a message of its own",
+    "a file whose name holds a line feed and a forged message",
     "the name stays on its line, the line feed shown as `\\n`",
 )
 def test_a_file_name_makes_no_line_of_its_own(ask: Ask) -> None:
@@ -160,7 +160,7 @@ def test_a_build_log_steers_nothing(tmp_path: Path) -> None:
     "domain file",
     "terminal escape",
     "a folder's name with escapes in a configuration that is refused",
-    "the error says the name as text, under Snakemake too",
+    "the error quotes the name as text, under Snakemake too",
 )
 def test_a_configuration_error_steers_nothing() -> None:
     assert str(ConfigurationError(f"no folder {CLEAR}\nand\u2028more")) == "no folder \\x1b[2J\nand\\u2028more"
@@ -181,7 +181,7 @@ def test_gc_names_a_workspace_as_it_is(text_project: Any, monkeypatch: pytest.Mo
     monkeypatch.chdir(text_project.path)
     done = CliRunner().invoke(application, ["gc"])
     assert done.exit_code == 0, done.output
-    assert "x[/b]\\x1b[2J[bold] is gone" in done.output
+    assert "x[/b]\\x1b[2J[bold] no longer exists" in done.output
 
 
 @attack(
@@ -205,7 +205,7 @@ def test_pins_are_printed_as_text(text_project: Any, monkeypatch: pytest.MonkeyP
     "workspace",
     "terminal escape",
     "an action.json whose facts about its platform hold escapes and line feeds, which no remote can bring",
-    "the record counts as none; `lineage` says so, and prints no control character",
+    "the record is ignored; `lineage` reports it, and prints no control character",
 )
 def test_facts_of_a_foreign_record_are_text(text_project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     text_project.build("raw_corpus")
@@ -242,7 +242,7 @@ def test_verify_prints_no_control_character(text_project: Any, monkeypatch: pyte
     "workspace",
     "terminal escape",
     "arguments with escapes, as a shell's pattern finds them",
-    "wrong usage is said with the escapes as text, exit 2",
+    "wrong usage is reported with the escapes as text, exit 2",
 )
 @pytest.mark.parametrize(
     "arguments", [("trace", "a", f"b{CLEAR}"), ("trace", f"--b{CLEAR}"), (f"b{CLEAR}",), ("build", f"b{CLEAR}")]

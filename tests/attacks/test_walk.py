@@ -49,7 +49,7 @@ def test_after_a_clock_that_was_ahead_the_plain_command_builds(tools: Tools) -> 
     "workspace",
     "stale result",
     "the job that builds a changed knob is killed once, as by lack of memory or a preemption",
-    "the same command again builds what the configuration says",
+    "the same command again builds the result of the present configuration",
 )
 def test_a_killed_job_hides_no_change(tools: Tools) -> None:
     replay(tools, "a knob whose job is killed once")
@@ -58,8 +58,8 @@ def test_a_killed_job_hides_no_change(tools: Tools) -> None:
 @attack(
     "workspace",
     "stale result",
-    "a knob is changed and looked at with a dry run while a build of the old one runs",
-    "the plain command ends with what the configuration says",
+    "a knob is changed, and a dry run starts, while a build with the old value runs",
+    "the plain command ends with the result of the present configuration",
 )
 def test_a_look_during_a_build_hides_no_change(tools: Tools) -> None:
     replay(tools, "a knob that is looked at while a build runs")
@@ -69,7 +69,7 @@ def test_a_look_during_a_build_hides_no_change(tools: Tools) -> None:
     "workspace",
     "race of two runs",
     "a run of an older configuration is overtaken by one of the present configuration and ends last",
-    "the plain command ends with what the configuration says",
+    "the plain command ends with the result of the present configuration",
 )
 def test_an_older_run_that_ends_last_does_not_stay(tools: Tools) -> None:
     replay(tools, "an older run that ends last")

@@ -126,7 +126,7 @@ def test_values_mean_what_yaml_1_2_says(project: Path, refused: Refused) -> None
 @attack(
     "domain file",
     "parser differential",
-    "a key that stands twice, a merge key, a second document, another version of YAML",
+    "a key that occurs twice, a merge key, a second document, another version of YAML",
     "refused with the line of the second one",
 )
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_a_byte_order_mark_comments_and_nothing_are_read() -> None:
 
 
 REFUSED = [
-    ("a: 1\nb:\n  c: 1\n  c: 2\n", "line 4, column 3: key 'c' stands twice"),
+    ("a: 1\nb:\n  c: 1\n  c: 2\n", "line 4, column 3: key 'c' occurs twice"),
     ("a: &x {k: 1}\nb: {<<: *x}\n", "line 2, column 5: merge key <<"),
     (
         "a: !!python/object/apply:os.system [id]",

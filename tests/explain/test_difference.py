@@ -102,7 +102,7 @@ def test_the_order_is_named_only_where_it_is_all() -> None:
 
 def test_code_that_was_not_recorded_is_said_so() -> None:
     assert texts(action(code="f" * 64), action()) == [
-        "code of pt_tokens or of what it imports changed (the former code was not recorded)"
+        "code of pt_tokens or of its imports changed (the former code was not recorded)"
     ]
 
 

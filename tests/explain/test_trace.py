@@ -211,7 +211,7 @@ def test_what_changed_since_the_build_is_said(built: Path, tmp_path: Path) -> No
     (project / "web/new.txt").write_text(PROSE, encoding="utf-8")
     trace = traced(project, "web/good.md")
     assert trace.files[0].is_changed
-    assert "has other bytes now" in printed(trace)
+    assert "has changed since the build" in printed(trace)
     assert "not in the inventory of the last build" in str(traced(project, "web/new.txt").reason)
     # artifacts of different versions: said, not guessed
     parquet = project / "artifacts/tiny/unique_shards/documents.parquet"
@@ -226,7 +226,7 @@ def test_what_is_not_here_is_named_with_the_fix(built: Path, text_project: Any) 
     with pytest.raises(StageError, match=r"raw_corpus of tiny is not built here.*snakemake --cores all raw_corpus"):
         traced(text_project.path, "corpus/0.txt")
     assert traced(built, "web").notes == (
-        "corpus_split and what follows is not built here; build it: snakemake --cores all corpus_split --config domain=tiny",
+        "corpus_split and the stages after it are not built here; build them: snakemake --cores all corpus_split --config domain=tiny",
     )
 
 
@@ -271,4 +271,4 @@ def test_json_is_complete_and_fates_are_words(built: Path) -> None:
     found = json.loads(json.dumps(traced(built, "web/good.md").as_json()))
     assert {piece["fate"]["outcome"] for piece in found["files"][0]["pieces"]} == {"kept", "rejected"}
     assert fate_in_words(Fate("corpus_split", "train")) == "in train"
-    assert fate_in_words(Fate("corpus_split", "left_out", "over_budget")) == "left out by corpus_split: over_budget"
+    assert fate_in_words(Fate("corpus_split", "left_out", "over_budget")) == "excluded by corpus_split: over_budget"

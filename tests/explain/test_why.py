@@ -45,7 +45,7 @@ def test_nothing_differs_and_nothing_was_before(built_text_project: Any) -> None
     assert (found.state, found.compared_with, found.differences) == ("up_to_date", "nothing", {"unique_shards": []})
     assert [row["outcome"] for row in found.builds] == ["built"]
     text = printed(found)
-    assert "unique_shards is up to date: nothing differs" in text
+    assert "unique_shards is up to date: no difference" in text
     assert "built: not built here yet" in text
 
 
@@ -66,7 +66,7 @@ def test_a_cause_upstream_before_anything_runs(built_text_project: Any) -> None:
     text = printed(found)
     assert "unique_shards would be built, unless documents comes out the same" in text
     assert "because documents changes: because config documents.min_charset_score 0.5 → 0.6 [2 shards]" in text
-    assert "by way of clean_shards" in text
+    assert "through clean_shards" in text
 
 
 def test_a_cause_upstream_that_ran_already(built_text_project: Any) -> None:
@@ -92,7 +92,7 @@ def test_afterwards_the_last_build_is_compared_with_the_one_before(built_text_pr
     assert kinds == {("config", "unique_shards.threshold"), ("input", "clean_shards")}
     assert causes(found, "raw_corpus") == [("raw_file", "x/0.txt", "changed")]
     text = printed(found)
-    assert "it differs from the build before it" in text
+    assert "differences from the previous build" in text
     assert "because config unique_shards.threshold 0.8 → 0.7" in text
 
 

@@ -72,7 +72,7 @@ def test_a_corpus_that_cleaning_empties_is_an_error(built_tree: Any) -> None:
 def test_a_document_without_a_verdict_stops_the_build(built_tree: Any) -> None:
     rules = "[{where: {role: [replay, evaluation, instruction]}, use: [pt, sft, evaluation]}]"
     said = built_tree.snakemake("clean_shards", config=[f"policy={rules}"], expect=1)
-    assert "no rule of `policy` says what" in said
+    assert "no rule of `policy` decides" in said
     assert "source 'tiny_corpus', role 'corpus', licence 'CC0-1.0'" in said
     assert built_tree.builds()[-1]["outcome"] == "failed"
 

@@ -284,7 +284,7 @@ def test_a_training_that_is_cancelled_resumes_on_the_other_node_and_ends_in_the_
     assert {row["host"] for row in attempts} == set(NODES)
     assert attempts[-1]["threads"] == 2
     log = (built_tree.path / "logs/tiny/pt_adapter.log").read_text(encoding="utf-8")
-    resumed = re.search(r"going on after update (\d+) of (\d+)", log)
+    resumed = re.search(r"continuing after update (\d+) of (\d+)", log)
     assert resumed is not None, log
     assert done == int(resumed[1]) < int(resumed[2])
     undisturbed.snakemake("merged_model", config=config)

@@ -38,7 +38,7 @@ def test_both_kinds_of_table_say_the_same(text: str) -> None:
         ("path,license\na,MIT\n", r"line 2: unknown columns license; expected path and any of licence"),
         ("file,licence\na,MIT\n", "line 2: unknown columns file"),
         ("licence\nMIT\n", "line 2: no column path"),
-        ("path,licence\na,MIT\na,CC0\n", "line 3: a stands twice"),
+        ("path,licence\na,MIT\na,CC0\n", "line 3: a occurs twice"),
         ("path,licence\n,MIT\n", "line 2: path: expected a text"),
         ("path,licence\na\n", "line 2: expected 2 fields"),
         ("path,licence\na,MIT,x\n", "line 2: expected 2 fields"),

@@ -225,7 +225,7 @@ def test_rules_that_decide_nothing_are_named(tmp_path: Path) -> None:
     stats = json.loads((out / "stats.json").read_text(encoding="utf-8"))
     assert stats["decided_by_rule"] == {"1": 0, "2": 0, "3": 2, "4": 0}
     assert len(said) == 3
-    assert said[2].startswith("policy: rule 4: where stance is advresarial: use nothing: decided about no document")
+    assert said[2].startswith("policy: rule 4: where stance is advresarial: use nothing: matched no document")
 
 
 def test_evaluation_text_is_never_kept_out_by_the_policy(tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_documents_without_a_verdict_stop_the_build_with_every_combination(tmp_p
     with pytest.raises(StageError) as caught:
         gather(tmp_path, *shards)
     lines = str(caught.value).splitlines()
-    assert lines[0] == "no rule of `policy` says what 3 documents may be used for:"
+    assert lines[0] == "no rule of `policy` decides the use of 3 documents:"
     label = "licence 'MIT', authority 'media', stance"
     assert lines[1:3] == [
         f"  2 documents: source 't', role 'corpus', {label} 'odd'",

@@ -87,7 +87,7 @@ def test_the_card_is_written_beside_the_report(tmp_path: Path) -> None:
         "HPO licence, release 2025-01-16",
         "personal data",
         "pt,sft",
-        "left out of every split: over budget 3.",
+        "excluded from all splits: over budget 3.",
         # what instruction tuning alone learns from is trained on, too
         "22 are trained on",
     ):

@@ -339,7 +339,7 @@ def test_files_of_a_hub_revision_are_dealt_out_with_their_labels(tmp_path: Path)
     ]
     row = inventory(folders[0])[0]
     assert (row["origin"], row["repository"], row["revision"]) == ("hub", "o/n", "a" * 40)
-    with pytest.raises(StageError, match=r"label_table: data/two\.jsonl\.gz is no file that is taken"):
+    with pytest.raises(StageError, match=r"label_table: data/two\.jsonl\.gz is no file that is read from"):
         build(tmp_path / "again", 1, [], [], hubs=[hub], hub_files={"hub": files[:1]})
 
 

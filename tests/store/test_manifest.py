@@ -121,7 +121,7 @@ def test_a_gather_holds_the_shards_that_its_action_names() -> None:
 
 
 def test_a_path_stands_once() -> None:
-    with pytest.raises(ValueError, match="stands twice"):
+    with pytest.raises(ValueError, match="occurs twice"):
         make_manifest([Entry("a", "0" * 64, 1), Entry("a", "1" * 64, 1)])
 
 

@@ -140,7 +140,7 @@ def test_a_password_in_dvc_s_url_is_named_and_not_used(project: Path) -> None:
 def test_a_file_of_dvc_s_that_cannot_be_read_is_not_quoted(project: Path) -> None:
     write_dvc(project, "url = /mnt/share")
     (project / ".dvc/config.local").write_text("['remote \"store\"']\npassword hidden-value\n")
-    with pytest.raises(LocationError, match=r"config\.local, line 2: not as DVC writes it") as raised:
+    with pytest.raises(LocationError, match=r"config\.local, line 2: not in DVC's format") as raised:
         locate(project)
     assert "hidden" not in "".join(traceback.format_exception(raised.value))
 

@@ -208,7 +208,7 @@ def test_what_is_closed_further_down_is_named_where_it_is_met(
         return ""
 
     words = as_nobody(said)
-    assert words.startswith(f"{root / closed} in the store {root} is not this user's (nobody) to use: owner root")
+    assert words.startswith(f"{root / closed} in the store {root} may not be used by this user (nobody): owner root")
     assert list((root / "quarantine").iterdir() if (root / "quarantine").exists() else []) == []
 
 

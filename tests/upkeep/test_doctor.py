@@ -127,7 +127,7 @@ def test_a_problem_is_the_exit_code(project: Path, tmp_path: Path, repository: P
         ("actions", 0o700, "mode 0700"),
         ("objects/ab", 0o700, "objects/ab"),
         ("objects/ab", 0o755, "objects/ab"),
-        ("", 0o755, "nothing is built into it"),
+        ("", 0o755, "no new ones are recorded"),
     ],
 )
 def test_a_store_that_is_another_s(

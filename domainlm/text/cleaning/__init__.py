@@ -1,1 +1,1 @@
-"""Cleaning: from documents to clean ones, every refusal with its rule."""
+"""Cleaning: from documents to clean ones; each rejection names its rule."""

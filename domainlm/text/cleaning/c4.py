@@ -1,8 +1,8 @@
-"""C4's rules (Raffel et al. 2020): lines that are no prose are taken out, and what is left must be a text.
+"""C4's rules (Raffel et al. 2020): only lines of prose are kept.
 
-In: a text, the conventions of its language, the thresholds in force. Out: the text without those lines and without
-citation marks; then the measures of what is left. Blank lines stay, where the reference code joins all lines: they are
-the borders of paragraphs. Its list of bad words is left out: a domain has its own word lists.
+In: a text, the conventions of its language, the thresholds in force. Out: the lines of prose, without citation marks;
+then the measures of this text. Blank lines stay, although the reference code joins all lines: they are the borders of
+paragraphs. Its list of bad words is not used: a domain has its own word lists.
 """
 
 from __future__ import annotations

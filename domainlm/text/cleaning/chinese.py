@@ -1,10 +1,11 @@
-"""What gives spam, scan noise and lists away in Chinese, beyond the published rules, which were made for English.
+"""Rules for Chinese spam, scan noise and lists, beyond the published ones.
 
-In: a text as `Parts`. Out: rule by rule its name and measured value. All are shares, so a short passage is judged like a
-long one. Characters of function words (的, 了, 是) are in every sentence and in no list of keywords; a bad scan puts blanks
-between characters and specks of dirt among them; an advert shouts. Thresholds are ours, chosen on the half of
-benchmarks/chinese_passages.jsonl that is not reported; benchmarks/chinese_quality.py measures them on the other half. Not a
-language model, which would catch more: it takes a thousand times as long.
+The published rules were made for English. In: a text as `Parts`. Out: each rule's name and measured value. All are
+shares, so a short passage is judged like a long one. Characters of function words (的, 了, 是) are in every sentence and
+in no list of keywords; a bad scan has spaces between characters and specks of dirt among them; an advert shouts. The
+thresholds were chosen for domainlm on the half of benchmarks/chinese_passages.jsonl that is not reported;
+benchmarks/chinese_quality.py measures them on the other half. A language model would reject more, but takes a
+thousand times as long.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """The whole cleaning of one document, in one order.
 
-In: a document as read, and the rules of a run. Out: the clean document with what was found in it, or the rule that it
-fails. The order: repair, normal form, repeated lines, length; language and mix; published quality rules, the project's own;
-personal data, secrets, word lists. What a rule measures is the text that would be kept, and what costs most comes
-last. Title, section and the strings in `meta` go the way of the text, so that each is still found in it. Rules of quality
-are not for instruction and evaluation texts, a short answer is not a bad one; but every text is written alike, or a
-question could not be found again in a training text. For the same reason an evaluation text that holds what drops other
-documents stays, with that masked.
+In: a document as read, and the rules of a run. Out: the clean document with the counts of findings in it, or the rule
+that it fails. The order: repair, normal form, repeated lines, length; language and mix; published quality rules, the
+project's own; personal data, secrets, word lists. A rule measures the text that would be kept, and the most costly
+steps come last. Title, section and the strings in `meta` are changed like the text, so that each is still found in
+it. Rules of quality do not apply to instruction and evaluation texts, because a short answer is not a bad one; but
+every text is written alike, or a question could not be found again in a training text. For the same reason an
+evaluation text with content that drops other documents stays, with that content masked.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ _UNJUDGED = ("instruction", "evaluation")
 
 @dataclass(frozen=True)
 class Cleaned:
-    """A kept document: language (ISO 639-1, or "und"), share of Han among its letters, counts of what was found in it.
+    """A kept document with its language, Han share and findings.
 
-    counts: repaired_lines, repeated_lines, personal_data_<kind>, secret_<kind>, word_list_<name>, whatever was done about
-    them; sums over documents make sense.
+    language: ISO 639-1, or "und". counts: repaired_lines, repeated_lines, personal_data_<kind>, secret_<kind>,
+    word_list_<name>, whatever their treatment; they can be summed over documents.
     """
 
     document: Document
@@ -55,7 +55,7 @@ class Cleaned:
 
 @dataclass(frozen=True)
 class Rules:
-    """What a run's configuration comes to; made once per shard."""
+    """A run's configuration, prepared once per shard."""
 
     config: CleanShards
     word_lists: WordLists | None
@@ -69,7 +69,7 @@ def rules_of(config: CleanShards) -> Rules:
 
 
 def _forms_of(word: str, config: CleanShards) -> tuple[str, str]:
-    """A listed word as texts are written, in the script of Chinese texts too."""
+    """A listed word in the form and the script of the texts."""
     written = _written(word, config)[0]
     return written, in_script(written, config.script)
 
@@ -92,7 +92,10 @@ def _changed(value: Any, change: Callable[[str], str]) -> Any:
 
 
 def with_strings(document: Document, change: Callable[[str], str], is_text_done: bool = False) -> Document:
-    """The document with text, title, section and the strings in `meta` changed alike, so that each is still found in the text."""
+    """The document with text, title, section and `meta` strings changed alike.
+
+    So each is still found in the text.
+    """
     meta = document.meta
     if meta != "{}":
         meta = json.dumps(_changed(json.loads(meta), change), sort_keys=True, ensure_ascii=False)
@@ -112,7 +115,10 @@ def language_failure(language: str, share: float, config: CleanShards) -> Failur
 
 
 def _spans(text: str, rules: Rules) -> list[Span]:
-    """What is to be counted, masked or dropped: secrets, personal data, listed words; they may overlap."""
+    """The secrets, personal data and listed words; they may overlap.
+
+    Each is to be counted, masked or dropped.
+    """
     found = [Span(f"secret_{span.kind}", span.start, span.end) for span in secrets_in(text)]
     found += [Span(f"personal_data_{span.kind}", span.start, span.end) for span in personal_data(text)]
     if rules.word_lists is not None:
@@ -125,7 +131,7 @@ def _treatment(kind: str, rules: Rules) -> str:
 
 
 def _dropping(counts: Mapping[str, int], rules: Rules) -> list[Failure]:
-    """The kinds, by name, that are found often enough to drop the document."""
+    """The kinds, by name, that are frequent enough to drop the document."""
     found = []
     for kind, count in sorted(counts.items()):
         if _treatment(kind, rules) == "drop":
@@ -137,7 +143,10 @@ def _dropping(counts: Mapping[str, int], rules: Rules) -> list[Failure]:
 
 
 def _masked(text: str, rules: Rules, is_masked: Callable[[str], bool]) -> str:
-    """Without what is of the kinds that `is_masked` says; of what overlaps, the first of `_spans` stays."""
+    """The text with the kinds that `is_masked` selects masked.
+
+    Of overlapping spans, the first of `_spans` stays.
+    """
     chosen = without_overlaps(
         Span(_FAMILY.sub("", span.kind), span.start, span.end) for span in _spans(text, rules) if is_masked(span.kind)
     )
@@ -145,9 +154,10 @@ def _masked(text: str, rules: Rules, is_masked: Callable[[str], bool]) -> str:
 
 
 def _group_of(group: str, rules: Rules) -> str:
-    """A group that is named after a title, masked, with a digest, because titles that differ in an address are two groups.
+    """A group that is named after a title, masked, with a digest.
 
-    What drops is masked, too, however often it is found: a group has one name, also where one of its texts may only evaluate.
+    The digest is needed because titles that differ in an address are two groups. Kinds that drop a document are
+    masked, too, however often they are found: a group has one name, also if one of its texts may only evaluate.
     """
     written = _written(group, rules.config)[0]
     shown = _masked(written, rules, lambda kind: _treatment(kind, rules) != "keep")
@@ -159,7 +169,7 @@ def _group_of(group: str, rules: Rules) -> str:
 
 
 def _written(text: str, config: CleanShards) -> tuple[str, int]:
-    """The text in its normal form, and the number of lines that were repaired."""
+    """The text in its normal form, and the number of repaired lines."""
     text, repaired_lines = repaired(text) if config.is_mojibake_repaired else (text, 0)
     text = normalised(text)
     return (with_ascii_width(text) if config.has_ascii_width else text), repaired_lines

@@ -1,11 +1,12 @@
-"""How English and Chinese are written, as far as quality rules must know, with the threshold of each rule.
+"""Conventions of written English and Chinese, with each quality rule's threshold.
 
-In: nothing. Out: one `Conventions` per way of writing. The thresholds of English are the published ones: Gopher (Rae et al.
-2021, table A1 and appendix A), C4 (Raffel et al. 2020, section 2.2, and its reference code), FineWeb (Penedo et al. 2024).
-Those of Chinese are such that the same page in both languages gets the same verdict (benchmarks/quality_thresholds.py, 3,800
-pages): a word is 1.5 characters, a line 0.4 times as long. Three are from labelled passages (benchmarks/chinese_quality.py):
-the shares of marks and function words, and the length of what stands between marks. Not a segmenter of Chinese: it takes
-ten times as long as all rules together, and its words change with its version.
+In: nothing. Out: one `Conventions` per way of writing. The thresholds of English are the published ones: Gopher (Rae
+et al. 2021, table A1 and appendix A), C4 (Raffel et al. 2020, section 2.2, and its reference code), FineWeb (Penedo
+et al. 2024). Those of Chinese are such that the same page in both languages gets the same verdict
+(benchmarks/quality_thresholds.py, 3,800 pages): a word is 1.5 characters, a line 0.4 times as long. Three are from
+labelled passages (benchmarks/chinese_quality.py): the shares of marks and function words, and the length of text
+between marks. A segmenter of Chinese was not chosen: it takes ten times as long as all rules together, and its words
+change with its version.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Conventions:
-    """line_ends: what C4 takes for the end of a line of prose, line_ends_not what it does not, though it ends so;
-    sentence_marks: the same for FineWeb; closing_marks may follow either. grams: length in tokens of a run of n words.
-    thresholds: by rule, as in config.QualityRule.
+    """The conventions of one way of writing.
+
+    line_ends: the ends of a line of prose for C4; line_ends_not: the exceptions among them; sentence_marks: the same
+    for FineWeb; closing_marks may follow either. grams: length in tokens of a run of n words. thresholds: by rule, as
+    in config.QualityRule.
     """
 
     is_unspaced: bool

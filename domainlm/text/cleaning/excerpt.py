@@ -1,8 +1,9 @@
-"""The beginning of a text, for a person to look at in a list of what was rejected.
+"""The beginning of a rejected text, for a person to read.
 
-In: a text, cleaned or as read. Out: its first characters in normal form, without personal data and secrets, whatever the
-configuration does about those: a list is read and sent around where the corpus is not. In normal form, because an invisible
-character within a number hides it. In a module of its own, because stages that do not clean list, too.
+In: a text, cleaned or as read. Out: its first characters in normal form, without personal data and secrets, whatever
+the configuration does about those: a list is read and sent to places where the corpus is not. The form is normal,
+because an invisible character within a number hides it. It is a separate module, because stages that do not clean
+write lists, too.
 """
 
 from __future__ import annotations

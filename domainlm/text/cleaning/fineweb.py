@@ -1,7 +1,8 @@
-"""FineWeb's own rules (Penedo et al. 2024): lines without an end, short lines, repeated lines, lists.
+"""FineWeb's own rules (Penedo et al. 2024) on lines.
 
-In: a text as `Parts` and the conventions of its language. Out: rule by rule its name and measured value. The last one
-counts lines and not line feeds as the peer does: our paragraphs are a blank line apart, which would count twice.
+They concern lines without an end, short lines, repeated lines, lists. In: a text as `Parts` and the conventions of
+its language. Out: each rule's name and measured value. The last one counts lines and not line feeds as FineWeb does:
+our paragraphs are a blank line apart, which would count twice.
 """
 
 from __future__ import annotations

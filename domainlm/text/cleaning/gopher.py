@@ -1,9 +1,9 @@
-"""Gopher's rules (Rae et al. 2021): how repetitive a text is, and whether it looks like prose.
+"""Gopher's rules (Rae et al. 2021) on repetition and likeness to prose.
 
-In: a text as `Parts`, the conventions of its language, the thresholds in force. Out: rule by rule its name and measured
-value, lazily, so that the first failure ends the work. A measure that a cheap bound shows to be within its threshold is
-not worked out and not yielded: nearly no document needs the six passes over its runs of 5 to 10 words. Runs are counted
-as datatrove does (from left to right, what is counted once is stepped over), not as the union of all repeated runs.
+In: a text as `Parts`, the conventions of its language, the thresholds in force. Out: each rule's name and measured
+value, lazily, so that the first failure ends the work. If a cheap bound shows that a measure is within its threshold,
+it is neither computed nor yielded: almost no document needs the six passes over its runs of 5 to 10 words. Runs are
+counted as datatrove does (from left to right; a counted run is skipped), not as the union of all repeated runs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ def repetition_measures(parts: Parts, conventions: Conventions, limits: Limits) 
 
 
 def _top_shares(parts: Parts, conventions: Conventions, limits: Limits) -> Iterator[tuple[str, float]]:
-    """Share of the characters in the most frequent run of n words; of several, in the one that comes first."""
+    """Share of the characters in the most frequent run of n words.
+
+    Of several such runs, the first counts.
+    """
     tokens, chars = parts.tokens, len(parts.text)
     # Chinese has no space between words
     gap = 0 if conventions.is_unspaced else 1

@@ -1,10 +1,10 @@
-"""The language of a text, and its mix: share of Han characters among the letters.
+"""The language of a text, and its share of Han characters.
 
-In: text. Out: an ISO 639-1 code, or "und" where it cannot be told; the share. Chinese, Japanese and Korean are told by
-their scripts, which is right for texts of a few characters and costs nothing; the rest by py3langid, whose model lies in
-its wheel. On short texts it is right more often than fastText's small model and ten times as fast as lingua
-(benchmarks/language_identification.py). It sees two windows of a long text, because a document is in one language or is
-not worth more time.
+In: text. Out: an ISO 639-1 code, or "und" if it is not detected; the share, among the letters. Chinese, Japanese and
+Korean are detected by their scripts, which is right for texts of a few characters and costs nothing; the rest by
+py3langid, whose model is in its wheel. On short texts it is right more often than fastText's small model and ten
+times as fast as lingua (benchmarks/language_identification.py). It reads two windows of a long text, because a
+document is in one language or is not worth more time.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _count(characters: re.Pattern[str], text: str) -> int:
 
 
 def han_share(text: str) -> float:
-    """Share of Han characters among the letters; 0 for a text without letters."""
+    """Share of Han characters among the letters; 0 without letters."""
     han = _count(_HAN, text)
     return han / letter_count(text) if han else 0.0
 
@@ -60,7 +60,10 @@ def _identifier() -> Any:
 
 
 def language_of(text: str) -> str:
-    """ISO 639-1 code of the text's main language, "und" where it is too short or too unclear."""
+    """ISO 639-1 code of the text's main language, or "und".
+
+    It is "und" if the text is too short or too unclear.
+    """
     if len(text) > 2 * WINDOW_CHARS:
         middle = len(text) // 2
         text = f"{text[:WINDOW_CHARS]}\n{text[middle : middle + WINDOW_CHARS]}"

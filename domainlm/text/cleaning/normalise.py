@@ -1,9 +1,9 @@
-"""Normal forms that a domain may choose: width of characters, Chinese script, and no line twice.
+"""Normal forms that a domain may choose: width, Chinese script, repeated lines.
 
 In: text. Out: text. Full-width letters, digits and signs become ASCII, because a tokeniser sees two different words
-otherwise; Chinese punctuation stays full-width, which is how Chinese is written (NFKC would turn both). Chinese script is
-converted by OpenCC's tables of characters and phrases. What every domain gets (Unicode composition, spaces, line ends,
-control characters) is `domainlm.text.characters.normalised`.
+otherwise; Chinese punctuation stays full-width, which is how Chinese is written (NFKC would turn both). Chinese
+script is converted by OpenCC's tables of characters and phrases. The form of every domain (Unicode composition,
+spaces, line ends, control characters) is `domainlm.text.characters.normalised`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Literal
 _FULL_WIDTH = "".join(chr(code) for code in range(0xFF01, 0xFF5F) if chr(code - 0xFEE0) not in "!(),:;?[]{}~")
 _TO_ASCII = {ord(character): ord(character) - 0xFEE0 for character in _FULL_WIDTH}
 _IS_FULL_WIDTH = re.compile(f"[{re.escape(_FULL_WIDTH)}]")
-# a shorter line or block may well stand twice: a brace, "Example", a table's rule
+# a shorter line or block may well occur twice: a brace, "Example", a table's rule
 MIN_REPEATED_CHARS = 20
 _HAN = re.compile("[\u3400-\u9fff]")
 
@@ -38,9 +38,10 @@ def _changes(text: str, converted: str) -> int:
 
 
 def in_script(text: str, script: Literal["keep", "simplified", "traditional"]) -> str:
-    """Chinese in one script; idempotent. Other text, Japanese too, is to be kept from this by its language.
+    """Chinese in one script; idempotent.
 
-    Text that is traditional already stays: the table for simplified text would break it (適合中國 to 適閤中國).
+    The caller must keep other text, Japanese too, from it by language. Text that is traditional already stays: the
+    table for simplified text would break it (適合中國 to 適閤中國).
     """
     if script == "keep" or text.isascii():
         return text
@@ -52,12 +53,18 @@ def in_script(text: str, script: Literal["keep", "simplified", "traditional"]) -
 
 
 def _is_long(text: str) -> bool:
-    """Long enough to be a repetition; a Han character says as much as two letters."""
+    """Whether a line is long enough to be a repetition.
+
+    A Han character counts as two letters.
+    """
     return len(text) >= MIN_REPEATED_CHARS or len(text) + len(_HAN.findall(text)) >= MIN_REPEATED_CHARS
 
 
 def without_repeats(text: str) -> tuple[str, int]:
-    """The text without blocks (between blank lines) and lines that stand in it before, and the number of lines removed."""
+    """The text without repeated blocks and lines, and the number removed.
+
+    Blocks are separated by blank lines. The first occurrence stays.
+    """
     seen: set[str] = set()
     blocks = []
     removed = 0

@@ -1,8 +1,8 @@
-"""Whether a string of digits is what it looks like: checksums, numbering plans, registered ranges, the words before it.
+"""The meaning of a string of digits: checksums, plans, ranges, context.
 
-In: digits, or a text and a place in it. Out: yes or no. Chinese identity numbers by GB 11643-1999 (province, date, ISO 7064
-MOD 11-2); cards by ISO/IEC 7812 (issuer's range, length, Luhn); phones by Google's phonenumbers; IP by the IANA registries,
-written out here, because `ipaddress.is_global` changed its answers between Python versions.
+In: digits, or a text and a place in it. Out: yes or no. Chinese identity numbers by GB 11643-1999 (province, date,
+ISO 7064 MOD 11-2); cards by ISO/IEC 7812 (issuer's range, length, Luhn); phones by Google's phonenumbers; IP by the
+IANA registries, written out here, because `ipaddress.is_global` changed its answers between Python versions.
 """
 
 from __future__ import annotations
@@ -69,7 +69,10 @@ Context = Literal["person", "other", "version", ""]
 
 
 def context_of(text: str, start: int) -> Context:
-    """What the last telling word on the line before a number announces: a person's number, something else, a version."""
+    """The kind of number that the words before it announce.
+
+    The last telling word on the line decides: a person's number, something else, a version.
+    """
     before = text[max(0, start - CONTEXT_CHARS) : start].rpartition("\n")[2].lower()
     last: Context = ""
     for match in _CUES.finditer(before):
@@ -78,7 +81,7 @@ def context_of(text: str, start: int) -> Context:
 
 
 def is_beside_han(text: str, start: int, end: int) -> bool:
-    """Whether a Han character stands near on the same line."""
+    """Whether a Han character is near on the same line."""
     before = text[max(0, start - CONTEXT_CHARS) : start].rpartition("\n")[2]
     after = text[end : end + CONTEXT_CHARS].partition("\n")[0]
     return bool(_HAN.search(before) or _HAN.search(after))
@@ -104,7 +107,10 @@ def passes_luhn(digits: str) -> bool:
 
 
 def is_bank_card(digits: str) -> bool:
-    """An issuer's range and length, and the Luhn digit; not one digit over and over, which passes it."""
+    """Whether it has an issuer's range and length, and passes Luhn.
+
+    A number of one repeated digit passes Luhn, but is none.
+    """
     return (
         any(len(digits) in lengths and first.match(digits) for first, lengths in _ISSUERS)
         and len(set(digits)) > 1
@@ -113,7 +119,10 @@ def is_bank_card(digits: str) -> bool:
 
 
 def is_phone(number: str, region: str | None) -> bool:
-    """Whether the numbering plan of its country has the number; region: ISO 3166, None where it begins with + or 00."""
+    """Whether the numbering plan of its country has the number.
+
+    region: ISO 3166, None if it begins with + or 00.
+    """
     import phonenumbers
 
     try:
@@ -125,13 +134,19 @@ def is_phone(number: str, region: str | None) -> bool:
 
 
 def is_chinese_landline(number: str) -> bool:
-    """Area code and number of the lengths that go together, and no date; an extension may follow."""
+    """Whether area code and number have matching lengths, and are no date.
+
+    An extension may follow.
+    """
     number = re.sub("[^0-9x转分]", "", number)
     return bool(_LANDLINE.match(number)) and not _DATE.search(number)
 
 
 def is_public_ipv4(address: str) -> bool:
-    """Whether anybody on the internet may have it: four numbers below 256, not reserved, no leading zero."""
+    """Whether it is a public address: four numbers below 256, not reserved.
+
+    A number has no leading zero.
+    """
     parts = address.split(".")
     if max(map(int, parts)) > 255 or any(len(part) > 1 and part[0] == "0" for part in parts):
         return False

@@ -1,7 +1,8 @@
-"""A text in the parts that quality rules count: its paragraphs, lines, words and marks, each worked out once.
+"""The parts of a text that quality rules count, each computed once.
 
-In: a normalised text. Out: `Parts`, whose members are computed when first asked for and shared by all rule sets. The
-words of a text repeat, so what a word is (mark, number, letters) is asked once per different word: a third of the time.
+They are paragraphs, lines, words and marks. In: a normalised text. Out: `Parts`, whose members are computed when
+first asked for and shared by all rule sets. The words of a text repeat, so the kind of a word (mark, number, letters)
+is determined once per different word: this takes a third of the time.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ class Parts:
         return Counter(self.tokens)
 
     def heaviest(self, gap: int) -> int:
-        """Most characters that all occurrences of one token take up, each with a gap behind it."""
+        """Most characters that all occurrences of one token take up.
+
+        Each occurrence counts with a gap after it.
+        """
         return max([count * (len(token) + gap) for token, count in self.counts.items()], default=0)
 
     @cached_property
@@ -47,7 +51,7 @@ class Parts:
 
     @cached_property
     def _marks(self) -> tuple[int, int, int]:
-        """Number of tokens that are marks, their characters, and the number of tokens without a letter."""
+        """Number of marks, their characters, and number of tokens without a letter."""
         marks = mark_chars = without_letter = 0
         for token, count in self.counts.items():
             # most tokens, told without a pattern

@@ -1,9 +1,10 @@
-"""Personal data in text: e-mail, phone, IP; Chinese mobile and identity numbers; bank cards.
+"""Personal data in text: addresses, phones, identity numbers, bank cards.
 
-In: text. Out: spans, each of one kind. A pattern proposes, a check decides: checksum (identity numbers, cards), numbering plan
-(phones: Google's phonenumbers), registered ranges (IP), and what stands before it ("tel", "订单号"), because an order
-number has the same digits as a phone. Not a named-entity model: it would take a hundred times as long. Recall and
-precision on generated positives and look-alikes: benchmarks/pii_quality.py. Names and street addresses are not found.
+The addresses are e-mail and IP addresses; mobile and identity numbers are Chinese. In: text. Out: spans, each of one
+kind. A pattern proposes, a check decides: checksum (identity numbers, cards), numbering plan (phones: Google's
+phonenumbers), registered ranges (IP), and the words before it ("tel", "订单号"), because an order number has the same
+digits as a phone. A named-entity model was not chosen: it would take a hundred times as long. Recall and precision on
+generated positives and look-alikes: benchmarks/pii_quality.py. Names and street addresses are not found.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from domainlm.text.cleaning.spans import Span, without_overlaps
 
 KINDS = ("email", "phone", "ip", "chinese_id", "mobile", "bank_card")
 
-# no digit or ASCII letter before or after, nor a number that goes on after a point or hyphen
+# no digit or ASCII letter before or after, nor a number that continues after a point or hyphen
 _START = r"(?<![0-9A-Za-z_])(?<![0-9][.\-/:])(?<![0-9A-Za-z]{2}[\-/=])"
 _END = r"(?![0-9A-Za-z_])(?![.\-/:][0-9])"
 _EMAIL = re.compile(
@@ -90,7 +91,10 @@ def _emails(text: str) -> Iterator[Span]:
 
 
 def _numbers(text: str) -> Iterator[Span]:
-    """Best told first: of two that overlap, the first stays."""
+    """Numbers, the most certain kinds first.
+
+    Of two that overlap, the first stays.
+    """
     for match in _CHINESE_ID.finditer(text):
         if is_chinese_identity(match[0].replace(" ", "")):
             yield Span("chinese_id", *match.span())

@@ -1,8 +1,8 @@
-"""Rules that a person can check by eye: length, letters, lines and words said again.
+"""Rules that a person can check by eye: length, letters, repetition.
 
-In: a normalised text, the section `clean_shards`. Out: the rule that it fails, with value and threshold. They are always on, and
-the published sets (`quality.py`) are not: those are tuned for web crawls, refuse most ontology terms, and take ten times as
-long.
+In: a normalised text, the section `clean_shards`. Out: the rule that it fails, with value and threshold. They are
+always on, unlike the published sets (`quality.py`): those are tuned for web crawls, reject most ontology terms, and
+take ten times as long.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ MIN_WORDS_FOR_TOP_WORD = 20
 
 @dataclass(frozen=True)
 class Failure:
-    """The rule that a document fails: it is named after the section's key, but for `empty`."""
+    """The rule that a document fails.
+
+    It is named after the section's key, except for `empty`.
+    """
 
     reason: str
     value: float | str
@@ -35,7 +38,7 @@ def repeated_line_share(text: str) -> float:
 
 
 def top_word_share(text: str) -> float:
-    """Share of the most frequent word among all; 0 for texts too short to tell."""
+    """Share of the most frequent word; 0 for very short texts."""
     found = words(text)
     if len(found) < MIN_WORDS_FOR_TOP_WORD:
         return 0.0
@@ -54,7 +57,7 @@ def length_failure(text: str, config: CleanShards) -> Failure | None:
 
 
 def plain_failure(text: str, config: CleanShards) -> Failure | None:
-    """The first rule that a text fails; None where it is kept."""
+    """The first rule that a text fails; None if it is kept."""
     if (failure := length_failure(text, config)) is not None:
         return failure
     if (share := letter_share(text)) < config.min_letter_share:

@@ -1,9 +1,9 @@
-"""Quality rules with published origins: which lines of a document stay, and which rule the rest fails.
+"""Published quality rules: the kept lines, and the rule that fails.
 
-In: a normalised text, its language (ISO 639-1, or "und"), the section `clean_shards`. Out: the text without the lines that
-C4 takes out, and the first rule that it fails, by name, value and threshold. Lines go first, so that every rule judges
-the text that would be kept; in FineWeb's order (Gopher before C4) what was judged is not what is kept. Rule sets run in
-one order whatever the order in the configuration: cheap ones first.
+In: a normalised text, its language (ISO 639-1, or "und"), the section `clean_shards`. Out: the text without the lines
+that C4 removes, and the first rule that it fails, by name, value and threshold. Lines are removed first, so that
+every rule judges the text that would be kept; in FineWeb's order (Gopher before C4) the judged text is not the kept
+one. Rule sets run in one order whatever the order in the configuration: cheap ones first.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ def _conventions_of(text: str, language: str) -> Conventions:
 
 
 def _limits_of(conventions: Conventions, language: str, config: CleanShards) -> Limits:
-    """Thresholds in force: the published ones, those that the domain replaces, without the rules that are off."""
+    """Thresholds in force: published ones, replaced by the domain's.
+
+    Rules that are off have none.
+    """
     has_stop_words = language in STOP_WORD_LANGUAGES
     return _limits(conventions is CHINESE, has_stop_words, tuple(config.quality_thresholds.items()))
 
@@ -47,7 +50,10 @@ def _limits(is_chinese: bool, has_stop_words: bool, replaced: tuple[tuple[str, f
 
 
 def kept_lines(text: str, language: str, config: CleanShards) -> str:
-    """The text without the lines and citation marks that C4 takes out; unchanged where `c4` is not chosen."""
+    """The text without the lines and citation marks that C4 removes.
+
+    It is unchanged if `c4` is not chosen.
+    """
     if "c4" not in config.quality:
         return text
     conventions = _conventions_of(text, language)
@@ -71,7 +77,7 @@ def _measures(
 
 
 def quality_failures(text: str, language: str, config: CleanShards) -> Iterator[Failure]:
-    """Every rule that a text fails, cheap rules first; nothing is worked out beyond what is asked for."""
+    """Every rule that a text fails, lazily, cheap rules first."""
     if not config.quality:
         return
     conventions = _conventions_of(text, language)
@@ -86,5 +92,8 @@ def quality_failures(text: str, language: str, config: CleanShards) -> Iterator[
 
 
 def quality_failure(text: str, language: str, config: CleanShards) -> Failure | None:
-    """The first rule that a text fails, to be asked of what `kept_lines` left; None where it is kept."""
+    """The first rule that a text fails; None if it is kept.
+
+    The text must be the result of `kept_lines`.
+    """
     return next(quality_failures(text, language, config), None)

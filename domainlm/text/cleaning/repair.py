@@ -1,10 +1,11 @@
-"""Mojibake repaired: text that was decoded by the wrong character set on its way here, before we read it.
+"""Repair of mojibake, which arose before we read the text.
 
-In: text. Out: the text with such lines decoded again, and how many lines. Three kinds: UTF-8 read as Latin-1, Windows-1252
-or Mac Roman (left to ftfy); UTF-8 read as GBK; Chinese or Japanese bytes read as Latin-1, by the guess of the character set
-that files are read with. ftfy over everything runs at 3.5 MB/s and looks at each character; here a line is given to it
-only where it holds the bytes of a UTF-8 sequence as characters, found at some 200 MB/s. What lost bytes on its way stays as
-it is. Runs before normalisation, which would remove the control characters that such bytes turn into.
+In: text. Out: the text with such lines decoded again, and the number of these lines. There are three kinds: UTF-8
+read as Latin-1, Windows-1252 or Mac Roman (left to ftfy); UTF-8 read as GBK; Chinese or Japanese bytes read as
+Latin-1, by the same detection of character sets as for files. ftfy over everything runs at 3.5 MB/s and examines each
+character; here it gets a line only if the line holds the bytes of a UTF-8 sequence as characters, which is tested at
+some 200 MB/s. Text that lost bytes on its way stays as it is. The repair runs before normalisation, which would
+remove the control characters that such bytes turn into.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ MIN_CHARSET_SCORE = 0.9
 
 
 def _from_western(text: str) -> str:
-    """The text in the character set that its bytes are in, where they are not Latin-1; lines of other kinds stay."""
+    """The text decoded from its real character set, if not Latin-1.
+
+    Lines of other kinds stay.
+    """
     western = sum(map(len, _WESTERN.findall(text)))
     if western < MIN_WESTERN_SHARE * len("".join(text.split())):
         return text
@@ -69,7 +73,7 @@ def _repaired_line(line: str) -> str:
 
 
 def repaired(text: str) -> tuple[str, int]:
-    """The text with mojibake decoded again, and the number of lines that changed."""
+    """The text without mojibake, and the number of changed lines."""
     if text.isascii():
         return text, 0
     better = _from_western(text) if _WESTERN_RUN.search(text) else text

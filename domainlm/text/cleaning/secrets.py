@@ -1,9 +1,10 @@
-"""Secrets in text: private keys, access keys and tokens by the forms that their issuers publish.
+"""Secrets in text: private keys, access keys and tokens.
 
-In: text. Out: spans, each of one kind. Most forms begin with a fixed mark ("AKIA", "ghp_", "-----BEGIN"): a text without
-any such mark costs one search per mark, and no pattern runs. Values assigned to a name ("password = ...") count only where
-they look random, by Shannon entropy, since documentation is full of `password="secret"`. Forms after the rules of gitleaks and
-detect-secrets, chosen for those with a mark of their own; no network is asked whether a key works.
+They are recognised by the forms that their issuers publish. In: text. Out: spans, each of one kind. Most forms begin
+with a fixed mark ("AKIA", "ghp_", "-----BEGIN"): a text without any such mark costs one search per mark, and no
+pattern runs. Values assigned to a name ("password = ...") count only if they look random, by Shannon entropy, since
+documentation is full of `password="secret"`. The forms follow the rules of gitleaks and detect-secrets, chosen for
+those with a distinctive mark; no network is asked whether a key works.
 """
 
 from __future__ import annotations

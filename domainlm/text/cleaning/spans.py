@@ -1,7 +1,8 @@
-"""Places in a text: what personal data, secrets and word lists find, and how they are masked.
+"""Findings in a text as spans, and their masking.
 
-In: a text and the places found in it. Out: the text with `[kind]` in their place. A name of the kind and not asterisks:
-the model then learns that an address stood there, and a person can see what was taken out.
+In: a text and the places of personal data, secrets and listed words in it. Out: the text with `[kind]` in their
+place. The mask names the kind instead of asterisks: the model then learns that an address was there, and a person can
+see the kind of the removed text.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ class Span:
 
 
 def without_overlaps(spans: Iterable[Span]) -> list[Span]:
-    """In order of place; of spans that overlap, the one given first stays."""
+    """Spans in order of place; of overlapping ones, the first given stays."""
     chosen: list[Span] = []
     for span in spans:
         at = bisect_left(chosen, span.start, key=lambda other: other.start)
@@ -31,7 +32,10 @@ def without_overlaps(spans: Iterable[Span]) -> list[Span]:
 
 
 def masked(text: str, spans: Iterable[Span]) -> str:
-    """The text with each of these spans, which do not overlap and are in order, as `[kind]`."""
+    """The text with each of these spans as `[kind]`.
+
+    The spans are in order and do not overlap.
+    """
     parts = []
     at = 0
     for span in spans:

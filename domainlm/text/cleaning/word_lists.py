@@ -1,10 +1,11 @@
-"""Word lists of a domain: texts that hold their words are dropped or masked, or only counted.
+"""Word lists of a domain: their words drop, mask or only count.
 
-In: text, and the lists. Out: where their words stand. All words of all lists are sought at once (Aho-Corasick), so the cost
-does not grow with their number. Latin words match whole words only, in any case; Chinese has no spaces, so that its words
-match anywhere. The words are brought into the form that texts are written in, or a list in another script or width would find
-nothing. The words themselves are in the resolved configuration (the resolver reads the files), and with it in the action key: a
-stage opens no file of the user's, and a comment in a list rebuilds nothing.
+In: text, and the lists. Out: the places of their words. All words of all lists are searched for at once
+(Aho-Corasick), so the cost does not grow with their number. Latin words match whole words only, in any case; Chinese
+has no spaces, so that its words match anywhere. The words are converted to the form of the texts, or a list in
+another script or width would find nothing. The words themselves are in the resolved configuration (the resolver reads
+the files), and with it in the action key: a stage opens no file of the user's, and a comment in a list rebuilds
+nothing.
 """
 
 from __future__ import annotations
@@ -19,20 +20,26 @@ from domainlm.config.cleaning import WordList
 from domainlm.contract import StageError
 from domainlm.text.cleaning.spans import Span
 
-# within such characters a word goes on
+# within such characters a word continues
 _INNER = re.compile("[0-9A-Za-z_\xc0-\u024f\u0370-\u052f]")
 
 
 @dataclass(frozen=True)
 class WordLists:
-    """The lists as one automaton; kinds[i] are the names of the lists that pattern i is in."""
+    """The lists as one automaton.
+
+    kinds[i]: the names of the lists with pattern i.
+    """
 
     kinds: tuple[tuple[str, ...], ...]
     automaton: Any
 
 
 def _lower(text: str) -> str:
-    """Lower case of the same length: a few letters have a longer one, then only ASCII is lowered."""
+    """Lower case of the same length.
+
+    A few letters have a longer lower case; then only ASCII is lowered.
+    """
     lower = text.lower()
     return lower if len(lower) == len(text) else "".join(c.lower() if c.isascii() else c for c in text)
 
@@ -44,7 +51,10 @@ def _itself(word: str) -> tuple[str, ...]:
 def word_lists_of(
     lists: Mapping[str, WordList], forms_of: Callable[[str], Iterable[str]] = _itself
 ) -> WordLists | None:
-    """None where there is no word to seek. forms_of: how a word is written in the texts. Raises StageError."""
+    """The automaton of all lists; None if they have no words.
+
+    forms_of: the form of a word in the texts. Raises StageError.
+    """
     names: defaultdict[str, list[str]] = defaultdict(list)
     for name, entry in sorted(lists.items()):
         for word in entry.words:
@@ -68,7 +78,10 @@ def _is_whole(text: str, start: int, end: int) -> bool:
 
 
 def listed_words(text: str, lists: WordLists) -> list[Span]:
-    """Where words of the lists stand: of each list the longest first at each place, without overlaps."""
+    """The places of listed words.
+
+    For each list, the longest match at each place counts, without overlaps.
+    """
     lower = _lower(text)
     found = [
         Span(name, start, end)

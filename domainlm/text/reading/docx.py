@@ -1,8 +1,9 @@
 """Sections of a Word document.
 
-In: the bytes of a .docx file. Out: sections at headings; list items and table rows are lines, foot- and endnotes follow the
-body. Deleted text of tracked changes, field codes and comments are left out, inserted text stays. Walked over the XML:
-python-docx's paragraphs miss what lies in content controls, text boxes and tracked insertions.
+In: the bytes of a .docx file. Out: sections at headings; list items and table rows are lines, foot- and endnotes
+follow the body. Text that tracked changes delete, field codes and comments are removed; text that they insert stays.
+The XML is walked directly, because python-docx's paragraphs miss text in content controls, text boxes and tracked
+insertions.
 """
 
 from __future__ import annotations
@@ -39,8 +40,11 @@ def _document_part(parts: Parts) -> str:
 
 
 def _levels(parts: Parts, folder: str) -> dict[str, int]:
-    """Level of each paragraph style that is a heading, a list or a table of contents: by its name, by its outline level, or
-    by the style that it is based on."""
+    """Level of each paragraph style that structures the text.
+
+    Such a style is a heading, a list or a table of contents: by its name, by its outline level, or by the style that
+    it is based on.
+    """
     if not parts.has(f"{folder}styles.xml"):
         return {}
     levels: dict[str, int] = {}
@@ -95,7 +99,10 @@ def _is_hidden(run: Element) -> bool:
 
 
 def _text(paragraph: Element) -> tuple[str, list[Element]]:
-    """Text of a paragraph, and the text boxes in it, whose own paragraphs follow. Iterative: files nest as deep as they like."""
+    """Text of a paragraph, and the text boxes in it.
+
+    The boxes' own paragraphs follow. The walk is iterative, because files nest without limit.
+    """
     words: list[str] = []
     boxes: list[Element] = []
     stack = [paragraph]
@@ -118,7 +125,10 @@ def _text(paragraph: Element) -> tuple[str, list[Element]]:
 
 
 def _line_of(root: Element) -> str:
-    """The paragraphs in a table's cell or in a note as one line, those of their text boxes after them."""
+    """The paragraphs in a table cell or a note as one line.
+
+    Those of their text boxes come last.
+    """
     found: list[str] = []
     waiting = [root]
     for holder in waiting:
@@ -130,7 +140,10 @@ def _line_of(root: Element) -> str:
 
 
 def _blocks(root: Element, *tags: str) -> Iterator[Element]:
-    """Elements of these names in order, not those inside of them; text that was deleted holds none."""
+    """Outermost elements of these names, in order.
+
+    Deleted text holds none.
+    """
     stack = list(reversed(root))
     while stack:
         element = stack.pop()
@@ -142,7 +155,10 @@ def _blocks(root: Element, *tags: str) -> Iterator[Element]:
 
 
 def _lines(body: Element, levels: dict[str, int]) -> Iterator[tuple[int | None, str]]:
-    """(heading level or None, text) of each paragraph and table row; an empty text ends a paragraph, a list or a table."""
+    """(heading level or None, text) of each paragraph and table row.
+
+    An empty text ends a paragraph, a list or a table.
+    """
     previous = ""
     for block in _blocks(body, "p", "tbl"):
         if local_name(block) == "tbl":
@@ -188,7 +204,10 @@ def _notes(parts: Parts, folder: str) -> str:
 
 
 def read_docx(data: bytes) -> list[Section]:
-    """Sections of a Word document. Offsets are unknown: the end is -1. Raises Unreadable."""
+    """Sections of a Word document.
+
+    Offsets are unknown: the end is -1. Raises Unreadable.
+    """
     parts = parts_of(data, "docx")
     name = _document_part(parts)
     if not parts.has(name):

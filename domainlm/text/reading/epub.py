@@ -1,8 +1,8 @@
 """Sections of a book in EPUB.
 
-In: the bytes of an .epub file. Out: the sections of its chapters in reading order, below the book's title. Chapters are
-pages, read as such; the table of contents and what the book leaves out of its reading order are not text. Not EbookLib:
-its licence (AGPL) would become that of everyone who builds with this project.
+In: the bytes of an .epub file. Out: the sections of its chapters in reading order, below the book's title. Chapters
+are pages, read as such; the table of contents and parts outside the reading order are not text. EbookLib was not
+chosen: its licence (AGPL) would become that of everyone who builds with this project.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _package_name(parts: Parts) -> str:
 
 
 def _chapters(package: Element, folder: str) -> list[str]:
-    """Names of the parts in reading order, the table of contents left out."""
+    """Names of the parts in reading order, without the table of contents."""
     items: dict[str, str] = {}
     for element in package.iter():
         if local_name(element) == "item" and attribute(element, "media-type") in _PAGES:
@@ -46,7 +46,10 @@ def _chapters(package: Element, folder: str) -> list[str]:
 
 
 def _locked(parts: Parts) -> set[str]:
-    """Names of the parts that are encrypted. Fonts often are, by a scheme that is no protection; chapters mean a bought book."""
+    """Names of the encrypted parts.
+
+    Fonts often are encrypted, by a scheme that is no protection; encrypted chapters mean a bought book.
+    """
     if not parts.has(_ENCRYPTION):
         return set()
     found = (
@@ -58,7 +61,10 @@ def _locked(parts: Parts) -> set[str]:
 
 
 def read_epub(data: bytes) -> list[Section]:
-    """Sections of a book. Offsets are unknown: the end is -1. Raises Unreadable."""
+    """Sections of a book.
+
+    Offsets are unknown: the end is -1. Raises Unreadable.
+    """
     parts = parts_of(data, "epub")
     if not parts.has(_CONTAINER):
         raise Unreadable("malformed", f"no epub: it has no {_CONTAINER}")

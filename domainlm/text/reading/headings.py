@@ -1,8 +1,8 @@
 """From headings found in a text to its sections.
 
-In: a text and its headings in order, each with a level. Out: sections with their heading path and character offsets; what
-precedes the first heading is a section without title. Shared by Markdown and reStructuredText, which differ in what a
-heading looks like and in nothing else here.
+In: a text and its headings in order, each with a level. Out: sections with their heading path and character offsets;
+the text before the first heading is a section without title. Markdown and reStructuredText share it: they differ in
+the form of a heading, and in nothing else here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from domainlm.text.reading.pieces import Section
 
 @dataclass(frozen=True)
 class Heading:
-    """start: character at which the heading begins. body: character after it. level: 1 is the outermost."""
+    """A heading in a text.
+
+    start: character at which the heading begins. body: character after it. level: 1 is the outermost.
+    """
 
     start: int
     body: int
@@ -24,7 +27,10 @@ class Heading:
 
 
 def numbered_lines(text: str) -> Iterator[tuple[int, str]]:
-    """(character offset, line without its end) of every line. Not splitlines, which also cuts at rarer characters."""
+    """(character offset, line without its end) of every line.
+
+    splitlines would also cut at rarer characters.
+    """
     start = 0
     for line in text.split("\n"):
         yield start, line.rstrip("\r")
@@ -32,7 +38,10 @@ def numbered_lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def sections_of(text: str, headings: list[Heading], plain: Callable[[str], str]) -> list[Section]:
-    """Sections of a text; `plain` turns the source of a body into what is read. Offsets count characters."""
+    """Sections of a text. Offsets count characters.
+
+    plain: converts the source of a body into the text that is read.
+    """
     first = headings[0].start if headings else len(text)
     found = [Section((), "", plain(text[:first]), 0, first)] if first else []
     above: list[Heading] = []

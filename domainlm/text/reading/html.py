@@ -1,8 +1,9 @@
 """Sections of an HTML page, as prose.
 
-In: text of a page. Out: sections at h1 to h6 of its main content; list items and table rows are lines, `pre` keeps its
-lines. What is main is decided block by block on selectolax's tree (html_blocks, html_main), because trafilatura is ten
-times slower, drops reference and list pages and knows no sections, and resiliparse's extraction gives no tables.
+In: text of a page. Out: sections at h1 to h6 of its main content; list items and table rows are lines, `pre` keeps
+its lines. Main content is detected block by block on selectolax's tree (html_blocks, html_main), because trafilatura
+is ten times slower, drops reference and list pages and knows no sections, and resiliparse's extraction gives no
+tables.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from domainlm.text.reading.html_blocks import LINE, PARAGRAPH, blocks_of
 from domainlm.text.reading.html_main import main_blocks
 from domainlm.text.reading.pieces import Section
 
-# the look-behind keeps long runs of blanks linear
+# the look-behind keeps long runs of whitespace linear
 _BREAKS = re.compile(f"(?<![ {LINE}])[ {LINE}]*{PARAGRAPH}[ {LINE}{PARAGRAPH}]*")
 _LINE_BREAKS = re.compile(f"(?<! ) *{LINE}[ {LINE}]*")
 _ITEM_MARK = re.compile(r"^-[ \n]+(?=[^\s-])", re.MULTILINE)
@@ -77,7 +78,7 @@ def read_html(text: str) -> list[Section]:
         if not is_main[block]:
             continue
         if level and not is_prose and 2 * blocks.link_chars[block] > blocks.chars[block]:
-            # a row of a list, which has no text of its own below it
+            # a row of a list, which has no other text below it
             writer.write(PARAGRAPH)
         elif level > 0:
             writer.begin_heading()

@@ -1,8 +1,8 @@
 """A formula within a page, as a line of text.
 
-In: a `math` element. Out: its source in TeX where the page holds it, as what MediaWiki, KaTeX, LaTeXML and pandoc write
-does; else its symbols in order, with marks where their places said more than they do: `1/2` and `x^2`, not `12` and `x2`.
-A full translation of MathML into TeX is more than the few formulas without a source are worth.
+In: a `math` element. Out: its source in TeX if the page holds it, as with MediaWiki, KaTeX, LaTeXML and pandoc; else
+its symbols in order, with marks if their positions carried meaning: `1/2` and `x^2`, not `12` and `x2`. A full
+translation of MathML into TeX would not be worth it for the few formulas without a source.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _parts(node: Any) -> list[Any]:
 
 
 def _words(node: Any) -> str:
-    """Text within a formula, with the blanks that keep it from the symbols beside it."""
+    """Text within a formula, with spaces that separate it from symbols."""
     text: str = node.text()
     return " " * text[:1].isspace() + single_line(text) + " " * (text[-1:].isspace() and not text.isspace())
 

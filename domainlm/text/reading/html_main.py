@@ -1,8 +1,9 @@
-"""Which blocks of a page are its main content.
+"""Detection of a page's main content, by blocks.
 
-In: the blocks of a page. Out: for every block whether it is read. Prose leads to the root: from the body down as long as
-one child holds most of the prose. Blocks whose name says menu, and in a page of prose those that are mostly links, are
-left out. A page without prose (a list, a table of contents) is its text without what is named as boilerplate.
+In: the blocks of a page. Out: for every block whether it is read. Prose leads to the root: from the body down as long
+as one child holds most of the prose. Blocks that are named as menus, and in a page of prose those that are mostly
+links, are removed. From a page without prose (a list, a table of contents), only blocks that are named as boilerplate
+are removed.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ _INNER = frozenset(("p", "pre", "li", "dd", "dt", "blockquote", "td", "th", "tr"
 
 
 def _unnamed(blocks: Blocks, chars: list[int], prose: list[int]) -> list[bool]:
-    """Whether each block lies outside of what is named as boilerplate. A name on what the page consists of counts not."""
+    """Whether each block is outside of blocks named as boilerplate.
+
+    A name on a block that holds most of the page does not count.
+    """
     kept = [True] * len(blocks.parent)
     for block in range(1, len(kept)):
         is_boilerplate = (
@@ -41,7 +45,10 @@ def _unnamed(blocks: Blocks, chars: list[int], prose: list[int]) -> list[bool]:
 
 
 def _declared_main(blocks: Blocks, kept: list[bool], sizes: list[int]) -> int:
-    """The `main` element where it holds a good part of the page, else the body."""
+    """The `main` element if it holds enough text, else the body.
+
+    Enough is a good part of the page.
+    """
     for block in range(1, len(kept)):
         if blocks.is_main[block] and kept[block] and sizes[block] >= MIN_MAIN_SHARE * sizes[0]:
             return block
@@ -56,7 +63,7 @@ def _below(blocks: Blocks, roots: set[int], kept: list[bool]) -> list[bool]:
 
 
 def _roots(blocks: Blocks, kept: list[bool], chars: list[int], prose: list[int]) -> set[int]:
-    """The block that the prose leads to, and its siblings of the same kind that are prose as well."""
+    """The block with the prose, and similar siblings that are prose, too."""
     children: dict[int, list[int]] = {}
     for block in range(1, len(kept)):
         if kept[block]:
@@ -80,7 +87,10 @@ def _roots(blocks: Blocks, kept: list[bool], chars: list[int], prose: list[int])
 
 
 def _is_prose(chars: list[int], prose: list[int], root: int) -> bool:
-    """Whether a page is an article rather than a list: prose is a good part of it, or stands together in one place."""
+    """Whether a page is an article rather than a list.
+
+    In an article, prose is a good part of the page, or is together in one place.
+    """
     if prose[0] < MIN_PROSE_CHARS or prose[0] < MIN_PAGE_PROSE_SHARE * chars[0]:
         return False
     return prose[0] >= SURE_PAGE_PROSE_SHARE * chars[0] or prose[root] >= MIN_ROOT_PROSE_DENSITY * chars[root]
@@ -95,7 +105,10 @@ def _title_before(blocks: Blocks, root: int, kept: list[bool], chars: list[int])
 
 
 def main_blocks(blocks: Blocks) -> tuple[list[bool], bool]:
-    """Whether each block is main content, and whether the page is prose (else it is a list)."""
+    """Whether each block is main content, and whether the page is prose.
+
+    Else it is a list.
+    """
     all_chars, all_links = blocks.totals(blocks.chars), blocks.totals(blocks.link_chars)
     kept = _unnamed(blocks, all_chars, blocks.totals(blocks.prose))
     chars, prose = blocks.totals(blocks.chars, kept), blocks.totals(blocks.prose, kept)

@@ -1,12 +1,13 @@
-"""A process of its own for readers, which may hang, crash or take all memory on a bad file.
+"""A child process for readers, which may fail on a bad file.
 
-In: a function, its arguments, an open file. Out: what the function yields, as it yields it, then the `Unreadable` it raises;
-`time_limit` or `memory_limit` where it takes too much, `crashed` where it ends the process or raises anything else. The file
-stays with the caller, which answers for its bytes. Property kept: a verdict depends on the file alone, so what crashed or
-took all memory in a process that had read others before is tried once more in a new one, and new ones are forked of a
-template that was forked before anything was read. One long-lived process, not one a file (5 ms each), not a pool
-(Snakemake's jobs are the pool). Forked and not spawned: the code that runs is the code that was loaded when the action key
-was checked. The other threads of a build only sleep, and a child touches nothing of theirs.
+A reader may hang, crash or take all memory. In: a function, its arguments, an open file. Out: the results of the
+function, as it yields them, then the `Unreadable` that it raises; `time_limit` or `memory_limit` if it takes too
+much, `crashed` if it ends the process or raises any other error. The file stays with the caller, which answers for
+its bytes. Property kept: a verdict depends on the file alone, so a file that crashed or took all memory in a process
+that had read others before is tried again in a new one, and new ones are forked from a template that was forked
+before anything was read. There is one long-lived process, not one a file (5 ms each), and no pool (Snakemake's jobs
+are the pool). The processes are forked and not spawned, so that they run the code that was loaded when the action key
+was checked. The other threads of a build only sleep, and a child touches none of their state.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from domainlm.raw.unreadable import Unreadable
 from domainlm.text.reading.pieces import Piece, Rejection
 from domainlm.text.reading.remote_file import RemoteFile
 
-# what is given at once; the process that reads goes on while the caller works on it
+# the size of a batch; the reading process continues while the caller works on it
 BATCH_CHARS = 500_000
 CHARS_PER_ITEM = 500
 FILE_BUFFER_BYTES = 1_000_000
@@ -41,7 +42,10 @@ Reader = Callable[..., Iterable[Piece | Rejection]]
 
 
 def _batches(found: Iterable[Piece | Rejection]) -> Iterator[tuple[list[Piece | Rejection], Exception | None]]:
-    """What a reader yields, in lists whose bounds depend on it alone; with the last one what the reader raised."""
+    """A reader's results, in lists; the last with the reader's error.
+
+    The bounds of the lists depend on the reader alone.
+    """
     batch: list[Piece | Rejection] = []
     chars = 0
     try:
@@ -62,7 +66,7 @@ def _batches(found: Iterable[Piece | Rejection]) -> Iterator[tuple[list[Piece | 
 def _answer(
     pipe: Connection, max_seconds: float, function: Reader, arguments: Any, size: int | None, skip: int
 ) -> None:
-    """One call: batches, without the first `skip` of them, and how it ended."""
+    """One call: batches, without the first `skip`, and how it ended."""
 
     def restart_clock() -> None:
         signal.setitimer(signal.ITIMER_PROF, max_seconds)
@@ -89,7 +93,10 @@ def _answer(
 
 
 def crash_of(error: Exception) -> tuple[str, str]:
-    """Reason and detail of what no reader should raise: its message may name lines and versions, its type stays."""
+    """Reason and detail of an unexpected error in a reader.
+
+    The detail is its type, because its message may name lines and versions.
+    """
     return "crashed", f"{type(error).__name__} in the reader"
 
 
@@ -102,7 +109,10 @@ def _serve(pipe: Connection, max_seconds: float, max_memory_mb: int) -> NoReturn
 
 
 def _fork_on_demand(control: Connection, max_seconds: float, max_memory_mb: int) -> NoReturn:
-    """The template: for each pipe that comes a process that serves it, whose number and then exit status it tells."""
+    """The template process: forks a process to serve each pipe.
+
+    It reports the number of each process, and then its exit status.
+    """
     close_others(control.fileno())
     end_by_signals()
     while True:
@@ -125,8 +135,8 @@ class _Died(Unreadable):
 class ReaderProcess:
     """Calls functions in a child process. Use it as a context.
 
-    max_seconds: of CPU between two steps: bytes of the file that were not read before, or a batch given. max_memory_mb: what
-    the child may take in addition to what the template has.
+    max_seconds: of CPU between two steps: bytes of the file that were not read before, or a batch returned.
+    max_memory_mb: the child's memory in addition to the template's.
     """
 
     def __init__(self, max_seconds: float, max_memory_mb: int) -> None:
@@ -168,7 +178,10 @@ class ReaderProcess:
         return ours
 
     def _end(self, patience_seconds: float = 0.0) -> int:
-        """End the child; its exit status as os.waitpid gives it, 0 where it had not ended by itself or there was none."""
+        """End the child; return its exit status.
+
+        The status has os.waitpid's form. It is 0 if the child had not ended by itself or there was none.
+        """
         if self._pipe is None or self._control is None:
             return 0
         self._pipe.close()
@@ -182,7 +195,7 @@ class ReaderProcess:
         return 0
 
     def _why_ended(self) -> _Died:
-        """What a child that closed its end of the pipe died of."""
+        """Why a child closed its end of the pipe."""
         status = self._end(patience_seconds=5.0)
         number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
         if number == signal.SIGPROF:
@@ -209,7 +222,10 @@ class ReaderProcess:
     def _call(
         self, file: BinaryIO | None, function: Reader, arguments: tuple[Any, ...], skip: int
     ) -> Iterator[list[Piece | Rejection]]:
-        """Batches of one call. The child is ended where the call is not brought to its end."""
+        """Batches of one call.
+
+        The child is ended if the call is not brought to its end.
+        """
         pipe = self._pipe if self._pipe is not None else self._start()
         is_done = False
         try:
@@ -237,7 +253,10 @@ class ReaderProcess:
                 self._end()
 
     def read(self, function: Reader, *arguments: Any, file: BinaryIO | None = None) -> Iterator[Piece | Rejection]:
-        """What the function yields. It is called with the file, where there is one, before its arguments. Raises Unreadable."""
+        """The function's results.
+
+        If there is a file, it is the function's first argument. Raises Unreadable.
+        """
         given = 0
         while True:
             is_fresh = self._pipe is None

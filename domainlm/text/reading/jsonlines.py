@@ -1,9 +1,9 @@
 """Records of a JSON lines file, and of a JSON file.
 
-In: an open file and a byte range. Out: pieces of the lines whose first byte lies in the range. One bad line is one
-rejection; the others go on; a line in another character set than UTF-8 is decoded by itself. Memory: one line. A JSON file
-is read whole: an array of records, one record, or lines of JSON under the wrong name. Not a streaming JSON parser: an array
-that is too large for memory should be lines, which can be cut into shards.
+In: an open file and a byte range. Out: pieces of the lines whose first byte is in the range. One bad line is one
+rejection, and the others are read; a line in a character set other than UTF-8 is decoded by itself. Memory: one line.
+A JSON file is read whole: an array of records, one record, or lines of JSON under the wrong name. A streaming JSON
+parser was not chosen: an array that is too large for memory should be lines, which can be cut into shards.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ CHUNK_BYTES = 1_000_000
 
 
 def lines_of(file: BinaryIO, start: int, end: int, max_bytes: int) -> Iterator[tuple[int, bytes | None]]:
-    """(offset, line) of each line that begins in [start, end); None for one of more than max_bytes.
+    """(offset, line) of each line that begins in [start, end).
 
-    Nothing is read beyond `end` but the line that begins before it, so that the ranges of a file that is one line together
-    read it once.
+    The line is None if it has more than max_bytes. Nothing is read beyond `end` but the line that begins before it,
+    so that the ranges of a file that is one line together read it once.
     """
     offset = max(start - 1, 0)
     file.seek(offset)
@@ -47,8 +47,11 @@ def lines_of(file: BinaryIO, start: int, end: int, max_bytes: int) -> Iterator[t
 
 
 def beginning_of(file: BinaryIO, config: Documents, expected: str | None) -> tuple[BinaryIO | None, str | None]:
-    """What the beginning of a file of lines tells about all of it: (UTF-16 or UTF-32 as UTF-8 in memory or None, character
-    set to expect of lines that are no UTF-8). Raises Unreadable."""
+    """The facts about a file of lines that its beginning shows.
+
+    They are: UTF-16 or UTF-32 as UTF-8 in memory, or None; the character set to expect of lines that are no UTF-8.
+    Raises Unreadable.
+    """
     file.seek(0)
     beginning = file.read(BEGINNING_BYTES)
     if wide_charset(beginning) is None:
@@ -63,7 +66,10 @@ def beginning_of(file: BinaryIO, config: Documents, expected: str | None) -> tup
 
 
 def decoded_line(line: bytes, config: Documents, expected: str | None) -> tuple[str, dict[str, Any]]:
-    """Text of a line and, where its character set was guessed, what goes into `meta`. Raises Unreadable."""
+    """Text of a line, and entries for `meta`.
+
+    There are entries if its character set was detected. Raises Unreadable.
+    """
     # an escape may change to a set whose letters are ASCII characters
     if b"\x1b" not in line:
         try:
@@ -78,8 +84,10 @@ def decoded_line(line: bytes, config: Documents, expected: str | None) -> tuple[
 def read_jsonl(
     file: BinaryIO, start: int, end: int, role: str, path: str, config: Documents, expected: str | None = None
 ) -> Iterator[Piece | Rejection]:
-    """Pieces of the records that begin in bytes [start, end) of the file. expected: character set by the source.
-    Raises Unreadable: of the whole file."""
+    """Pieces of the records that begin in bytes [start, end).
+
+    expected: character set by the source. Raises Unreadable: of the whole file.
+    """
     wide, expected = beginning_of(file, config, expected)
     if wide is not None:
         if start != 0:
@@ -109,7 +117,10 @@ def read_jsonl(
 def read_json(
     data: bytes, role: str, path: str, config: Documents, expected: str | None = None
 ) -> Iterator[Piece | Rejection]:
-    """Pieces of the records of a JSON file: of each element of an array, or of the one object. Raises Unreadable."""
+    """Pieces of the records of a JSON file.
+
+    They are each element of an array, or the one object. Raises Unreadable.
+    """
     decoded = decode(data, config.min_charset_score, expected=expected)
     try:
         found = parsed_record(decoded.text)

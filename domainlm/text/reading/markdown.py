@@ -1,7 +1,7 @@
 """Sections of a Markdown file.
 
-In: text. Out: sections at headings (`#` and underlined); front matter and HTML comments are left out. The markup of the
-body stays: models read Markdown, and a list or a table without its marks is harder to read than with them.
+In: text. Out: sections at headings (`#` and underlined); front matter and HTML comments are removed. The markup of
+the body stays: models read Markdown, and a list or a table without its marks is harder to read than with them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ _NOT_A_PARAGRAPH = re.compile(r" {0,3}(?:[>#|]|[-*+][ \t]|[0-9]+[.)][ \t])|[ \t]
 
 
 def _front_matter_end(text: str) -> int:
-    """End of the names and values before a text; 0 where there are none: a text may begin with a rule, and have another below."""
+    """End of the front matter; 0 if there is none.
+
+    A text may begin with a rule, and have another below.
+    """
     has_name = False
     lines = numbered_lines(text)
     if next(lines)[1].rstrip(" \t") != "---":
@@ -43,9 +46,9 @@ def _front_matter_end(text: str) -> int:
     return 0
 
 
-# the three that follow are linear, as their regular expressions are not on long runs of blanks and brackets
+# the three that follow are linear, as their regular expressions are not on long runs of whitespace and brackets
 def _atx_title(line: str, start: int) -> str:
-    """What follows the marks of a heading, without the marks that may close it."""
+    """The title of a heading, without the marks that may close it."""
     title = line[start:].strip(" \t")
     bare = title.rstrip("#")
     return bare.rstrip(" \t") if not bare or bare[-1] in " \t" else title
@@ -79,7 +82,10 @@ def _title(source: str) -> str:
 
 
 def _code_end(text: str, begin: int, run: str, runs: dict[int, list[int]]) -> int:
-    """End of a code span whose text begins here: the next run of as many marks in its paragraph; begin where there is none."""
+    """End of a code span whose text begins here.
+
+    That is the next run of as many marks in its paragraph; begin if there is none.
+    """
     places = runs.get(len(run), [])
     after = bisect_left(places, begin)
     if after == len(places) or _BLANK_LINE.search(text, begin, places[after]):
@@ -88,13 +94,19 @@ def _code_end(text: str, begin: int, run: str, runs: dict[int, list[int]]) -> in
 
 
 def _fence_end(text: str, begin: int, fence: str) -> int:
-    """End of the block of code that a fence opens: to the end of the text where nothing closes it."""
+    """End of the code block that a fence opens.
+
+    It is the end of the text if no fence closes it.
+    """
     close = re.compile(rf"^[ \t>]*+{fence[0]}{{{len(fence)},}}[ \t\r]*$", re.MULTILINE).search(text, begin)
     return close.end() if close else len(text)
 
 
 def without_comments(text: str) -> str:
-    """Text without HTML comments; one that never ends is kept, and so is one in code."""
+    """Text without HTML comments.
+
+    One that never ends is kept, and so is one in code.
+    """
     if "<!--" not in text:
         return text
     runs: dict[int, list[int]] = {}

@@ -1,8 +1,9 @@
 """Articles of a MediaWiki XML dump, plain or bz2.
 
-In: an open dump. Out: pieces of its articles; redirects and pages outside the main namespace are rejections. The dump is
-parsed as it is unpacked: memory is one page. Expat and not ElementTree, because expat tells where in the (unpacked) dump
-a page begins, which orders the documents without holding them. A truncated dump gives the articles before its end.
+In: an open dump. Out: pieces of its articles; redirects and pages outside the main namespace are rejections. The dump
+is parsed as it is unpacked: memory is one page. The parser is expat and not ElementTree, because expat reports where
+in the (unpacked) dump a page begins, and this orders the documents without holding them. A truncated dump gives the
+articles before its end.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from domainlm.text.reading.pieces import Piece, Rejection, titled_parts
 from domainlm.text.reading.wikitext import prose_of
 
 CHUNK_BYTES = 1 << 16
-# a packed chunk may hold a gigabyte of blanks
+# a packed chunk may hold a gigabyte of whitespace
 MAX_UNPACKED_BYTES = 1 << 20
 # MediaWiki itself stores no page of more than 2 MB
 MAX_PAGE_CHARS = 8_000_000
@@ -92,8 +93,11 @@ class _Pages:
 
 
 def unpacked(file: BinaryIO) -> Iterator[bytes]:
-    """The bytes of a dump in chunks, out of one bz2 stream or several. Raises EOFError where it is truncated, ValueError
-    where it is damaged. Not BZ2File: what that gives before an error depends on its buffers."""
+    """The bytes of a dump in chunks, from any bz2 streams.
+
+    Raises EOFError if it is truncated, ValueError if it is damaged. BZ2File would not do: its data before an error
+    depend on its buffers.
+    """
     is_packed = file.read(3) == b"BZh"
     file.seek(0)
     stream: bz2.BZ2Decompressor | None = None
@@ -115,7 +119,7 @@ def unpacked(file: BinaryIO) -> Iterator[bytes]:
 
 
 def pages_of(file: BinaryIO) -> Iterator[Page | Rejection]:
-    """Pages of a dump; last a rejection where it is damaged."""
+    """Pages of a dump; last a rejection if it is damaged."""
     pages = _Pages()
     chunks = unpacked(file)
     damage = ""
@@ -143,7 +147,7 @@ def pages_of(file: BinaryIO) -> Iterator[Page | Rejection]:
         if not damage and fed - pages.parser.CurrentByteIndex > MAX_MARK_BYTES:
             damage, is_at_end = "malformed_xml", True
     if damage:
-        yield Rejection(damage, f"after {count} pages; what follows is lost")
+        yield Rejection(damage, f"after {count} pages; the rest is lost")
 
 
 def pieces_of_page(page: Page, max_section_chars: int) -> Iterator[Piece | Rejection]:

@@ -1,9 +1,9 @@
 """Terms of an ontology in OBO format (1.2 or 1.4).
 
-In: the whole file and a byte range. Out: one piece for each live term whose stanza begins in the range. The file is read twice,
-because a term's group and its parents' names lie anywhere in it: for the hierarchy, and for the terms, of which one is held
-at a time. Property kept: the pieces of all ranges are those of the whole file. Each range costs as much as the file, so the
-inventory does not cut ontologies (`segments.py`).
+In: the whole file and a byte range. Out: one piece for each live term whose stanza begins in the range. The file is
+read twice, because a term's group and its parents' names may be anywhere in it: for the hierarchy, and for the terms,
+of which one is held at a time. Property kept: the pieces of all ranges are those of the whole file. Each range costs
+as much as the file, so the inventory does not cut ontologies (`segments.py`).
 """
 
 from __future__ import annotations
@@ -62,7 +62,10 @@ class Hierarchy:
             self.children[parent] = self.children.get(parent, 0) + 1
 
     def group(self, identifier: str, depth: int) -> str:
-        """Root of the subtree at a depth on the first-parent path; the term itself where it lies above that depth."""
+        """Root of the subtree at a depth on the first-parent path.
+
+        It is the term itself if it is above that depth.
+        """
         path = {identifier: None}
         last = identifier
         while (parents := self.parents.get(last)) and parents[0] not in path and len(path) <= MAX_ANCESTORS:
@@ -96,7 +99,10 @@ def _read_tag(term: Term, tag: str, value: str) -> None:
 
 
 def stanzas(file: BinaryIO, is_outline: bool = False) -> Iterator[Term]:
-    """Terms of the file, in order. is_outline: without their texts, in half the time."""
+    """Terms of the file, in order.
+
+    is_outline: without their texts, in half the time.
+    """
     file.seek(0)
     term: Term | None = None
     offset = 0
@@ -127,7 +133,10 @@ def stanzas(file: BinaryIO, is_outline: bool = False) -> Iterator[Term]:
 
 
 def text_of(term: Term, parents: list[str]) -> str:
-    """The term as prose: name, definition and comment, synonyms, parents; what it lacks is left out."""
+    """The term as prose: name, definition and comment, synonyms, parents.
+
+    Missing parts are skipped.
+    """
     prose = " ".join(part for part in (term.definition, term.comment) if part)
     relations = []
     if term.synonyms:
@@ -153,7 +162,7 @@ def _rejected(term: Term, first: dict[str, int]) -> Rejection | None:
 
 
 def read_obo(file: BinaryIO, start: int, end: int, group_depth: int) -> Iterator[Piece | Rejection]:
-    """Pieces of the terms that begin in bytes [start, end) of the file."""
+    """Pieces of the terms that begin in bytes [start, end)."""
     hierarchy = Hierarchy()
     first: dict[str, int] = {}
     for term in stanzas(file, is_outline=True):

@@ -1,9 +1,9 @@
-"""Lines of a page, and the order in which they are read.
+"""Lines of a page, and their reading order.
 
-In: the lines of a page in the order of the file's content, with where they lie. Out: the same lines in reading order:
-columns one after the other. Property kept: no line is lost. The content's order is kept where it reads downwards: who made
-the file knew better than geometry does, except where an upward step shows that he did not. Thresholds are in font sizes,
-so that they hold for any scale.
+In: the lines of a page in the order of the file's content, with their positions. Out: the same lines in reading
+order: columns one after the other. Property kept: no line is lost. The content's order is kept if it reads downwards,
+because the maker of the file knew the order better than geometry does; an upward step shows that the content's order
+is not the reading order. Thresholds are in font sizes, so that they hold for any scale.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ MAX_CELL_CHARS = 6
 
 # a tuple: a book has a hundred thousand, and a frozen dataclass takes five times as long to make
 class Line(NamedTuple):
-    """A line of a page. bottom: its baseline, upwards. size: of its font. first, last: its characters on the page.
+    """A line of a page.
 
-    is_cut: it ends in the middle of a word or at a hyphen, as the file itself says. is_row: it is one of a table's.
+    bottom: its baseline, upwards. size: of its font. first, last: its characters on the page. is_cut: it ends in the
+    middle of a word or at a hyphen, according to the file. is_row: it is one of a table's.
     """
 
     text: str
@@ -40,10 +41,11 @@ class Line(NamedTuple):
 
 
 def gutter_of(rows: Sequence[tuple[Line, float, float]], wide: int) -> float | None:
-    """The x between two columns of prose that the content writes row by row, so that each line holds both; or None.
+    """The x between two columns written row by row, or None.
 
-    rows: the page's lines that have a gap in them, with its left and right end. wide: lines as wide as these. A table's rows
-    have a gap at one place too, but short cells on one side of it, or ragged ones.
+    In such content (prose), each line holds both columns. rows: the page's lines that have a gap in them, with its
+    left and right end. wide: lines as wide as these. A table's rows have a gap at one place too, but short cells on
+    one side of it, or ragged ones.
     """
     if not rows:
         return None
@@ -63,12 +65,18 @@ def gutter_of(rows: Sequence[tuple[Line, float, float]], wide: int) -> float | N
 
 
 def _is_upward_step(above: Line, line: Line) -> bool:
-    """Whether a line lies above the one before it without being in a column to its right."""
+    """Whether a line is above the one before, in no new column.
+
+    A column to its right would explain the step.
+    """
     return line.bottom > above.bottom + above.size and line.left < above.left + 2 * above.size
 
 
 def column_gap(lines: Sequence[Line]) -> float | None:
-    """An x with whole columns of lines on both sides, crossed by as few lines as can be; or None."""
+    """An x with columns on both sides, or None.
+
+    The fewest possible lines cross it.
+    """
     lefts = sorted([line.left for line in lines])
     # in most pages too few lines begin right of the middle
     if len(lefts) < 8 or lefts[-max(4, len(lefts) // 5)] < (lefts[0] + max([line.right for line in lines])) / 3:
@@ -86,7 +94,7 @@ def column_gap(lines: Sequence[Line]) -> float | None:
 
 
 def _by_row(lines: Sequence[Line]) -> list[Line]:
-    """Lines from top to bottom, those of one height from left to right."""
+    """Lines from top to bottom, those of one height from left."""
     rows: list[list[Line]] = []
     for line in sorted(lines, key=lambda line: (-line.bottom, line.left)):
         if rows and rows[-1][0].bottom - line.bottom < SAME_ROW * line.size:
@@ -97,7 +105,10 @@ def _by_row(lines: Sequence[Line]) -> list[Line]:
 
 
 def _by_place(lines: Sequence[Line], depth: int = 0) -> list[Line]:
-    """Lines from top to bottom, columns one after the other; lines across the columns part what is above from below."""
+    """Lines from top to bottom, columns one after the other.
+
+    Lines across the columns separate the part above from the part below.
+    """
     gap = column_gap(lines) if depth < 3 else None
     if gap is None:
         return _by_row(lines)
@@ -116,7 +127,10 @@ def _by_place(lines: Sequence[Line], depth: int = 0) -> list[Line]:
 
 
 def _with_cells_in_rows(lines: Sequence[Line]) -> list[Line]:
-    """Lines with each short cell of a column that comes by itself (page numbers of a contents page) put into its row."""
+    """Lines with each short cell of a separate column in its row.
+
+    An example are the page numbers of a contents page.
+    """
     if sum([len(line.text) <= MAX_CELL_CHARS for line in lines]) < MIN_GUTTER_LINES:
         return list(lines)
     rows = {round(line.bottom): line for line in lines if len(line.text) > MAX_CELL_CHARS}
@@ -134,7 +148,10 @@ def _with_cells_in_rows(lines: Sequence[Line]) -> list[Line]:
 
 
 def in_reading_order(lines: Sequence[Line], is_split: bool = False) -> list[Line]:
-    """Lines of a page as they are read. is_split: columns were taken apart, so the content's order is by row."""
+    """Lines of a page in reading order.
+
+    is_split: columns were separated, so the content's order is by row.
+    """
     lines = _with_cells_in_rows(lines)
     if is_split or any(_is_upward_step(above, line) for above, line in pairwise(lines)):
         return _by_place(lines)

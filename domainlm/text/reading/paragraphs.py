@@ -1,9 +1,10 @@
 """From the lines of pages in reading order to one flowing text.
 
-In: the lines of each page. Out: one text: lines joined to paragraphs, also over a column's or a page's end, words put
-together that a line's end had cut, the leaders of contents pages gone; and where in it each page and each line begins.
-Property kept: no line is lost. A line's end was meant where the next word would have fitted, which holds for prose, lists
-and code alike; distances and indents are judged by what is usual on the page, not by fixed numbers.
+In: the lines of each page. Out: one text: lines joined to paragraphs, also across the end of a column or a page,
+words put together that a line's end had cut, the leaders of contents pages removed; and the place in it at which each
+page and each line begins. Property kept: no line is lost. A line's end is intended if the next word would have
+fitted, which holds for prose, lists and code; distances and indents are compared with the usual ones on the page, not
+with fixed numbers.
 """
 
 from __future__ import annotations
@@ -55,7 +56,10 @@ Place = tuple[int, int]
 
 @dataclass
 class Flow:
-    """Text of all pages. pages: (character, page number) where each begins. lines: (character, end, text) by page number."""
+    """Text of all pages, with the places of pages and lines.
+
+    pages: (character, page number) at each beginning. lines: (character, end, text) by page number.
+    """
 
     text: str = ""
     pages: list[tuple[int, int]] = field(default_factory=list)
@@ -63,7 +67,10 @@ class Flow:
 
 
 def _steps(page: Sequence[Line]) -> Counter[tuple[int, int]]:
-    """How often one line follows another of its size (rounded) at a distance (in half points)."""
+    """Counts of distances between consecutive lines of one size.
+
+    The size is rounded, and the distance is in half points.
+    """
     return Counter(
         [
             (round(line.size), round(2 * (above.bottom - line.bottom)))
@@ -74,7 +81,7 @@ def _steps(page: Sequence[Line]) -> Counter[tuple[int, int]]:
 
 
 def _usual_steps(counts: Counter[tuple[int, int]], least: int) -> dict[int, float]:
-    """The most frequent distance between lines by size, where it is found that often."""
+    """The most frequent line distance by size, if frequent enough."""
     found: dict[int, float] = {}
     for (size, step), count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         if count >= least:
@@ -83,7 +90,7 @@ def _usual_steps(counts: Counter[tuple[int, int]], least: int) -> dict[int, floa
 
 
 def _column_edges(page: Sequence[Line], places: Sequence[Place]) -> Iterator[tuple[float, float]]:
-    """(usual left edge, furthest right edge) of the column that each line of a page is in."""
+    """(usual left edge, furthest right edge) of each line's column."""
     gap = column_gap(page)
     # by left edge, size and column: a page has few of them, and many lines
     if gap is None:
@@ -114,7 +121,10 @@ def _column_edges(page: Sequence[Line], places: Sequence[Place]) -> Iterator[tup
 
 
 def _usual_rights(pages: Sequence[Sequence[Line]], places: Sequence[Sequence[Place]]) -> dict[Place, int]:
-    """Where most lines of a place end in the whole document, where that is clear."""
+    """Where most lines of a place end in the document.
+
+    Places without a clear majority have no entry.
+    """
     rights = [round(line.right) for page in pages for line in page]
     ends: dict[Place, dict[int, int]] = {}
     for (place, right), count in Counter(zip(chain.from_iterable(places), rights, strict=True)).items():
@@ -133,14 +143,20 @@ def _usual_rights(pages: Sequence[Sequence[Line]], places: Sequence[Sequence[Pla
 
 
 def _within_edge(line: Line, right: float, usual: float | None) -> float:
-    """The right edge to go by, given the furthest of the line's column: one overfull line does not move it for all others."""
+    """The right edge that counts, given the furthest of the column.
+
+    One overfull line does not move it for all others.
+    """
     if usual is not None and usual + 1 < right <= usual + MAX_OVERFULL * (usual - line.left):
         return usual + 1
     return right
 
 
 def _ends_early(line: Line, following: str, right: float) -> bool:
-    """Whether the next line's first word would have fitted into this line: then its end was meant."""
+    """Whether the next line's first word would have fitted.
+
+    Then the line's end was intended.
+    """
     room = right - line.right - 0.5 * line.size
     if room <= 0:
         return False
@@ -152,12 +168,18 @@ def _ends_early(line: Line, following: str, right: float) -> bool:
 
 
 def _has_leaders(text: str) -> bool:
-    """Whether a line may be one of a contents page: its title, dots, its page."""
+    """Whether a line may be an entry of a contents page.
+
+    Such an entry has title, dots, page.
+    """
     return ". ." in text or ".." in text
 
 
 def _joint(line: Line, following: Line, left: float, right: float, usual_step: float, is_new_page: bool) -> str:
-    """What goes between two lines in reading order: a blank within a paragraph, else one line end or two."""
+    """The separator between two lines in reading order.
+
+    It is a space within a paragraph, else one line end or two.
+    """
     size = line.size
     if size > SIZE_CHANGE * following.size or following.size > SIZE_CHANGE * size:
         return "\n\n"
@@ -186,7 +208,7 @@ def _joint(line: Line, following: Line, left: float, right: float, usual_step: f
 
 
 def _is_spaced(text: str) -> bool:
-    """Whether Han and Latin letters mostly have a blank between them."""
+    """Whether Han and Latin letters mostly have a space between them."""
     found = Counter(_BOUNDARY.findall(text, 0, SAMPLED_CHARS))
     return found[" "] > found[""]
 
@@ -197,16 +219,16 @@ def _words_with_hyphen(pages: Sequence[Sequence[Line]]) -> frozenset[str]:
 
 
 def _blank(line: str, following: str, is_spaced: Callable[[], bool]) -> str:
-    """What goes between two lines of a paragraph."""
+    """The separator between two lines of a paragraph."""
     count = bool(_IS_CJK.match(line[-1])) + bool(_IS_CJK.match(following))
     is_mark = _CJK_MARK.match(line[-1]) or _CJK_MARK.match(following)
     return " " if not count or (count == 1 and not is_mark and is_spaced()) else ""
 
 
 def _joined(text: str, following: str, words: Callable[[], frozenset[str]]) -> str | None:
-    """A line that ends with "-" with the word whole that its end cut, or None where it cut none.
+    """A line with the whole word that its end cut, or None.
 
-    The document decides what has a hyphen.
+    The line ends with "-". The document decides which words have a hyphen. None if no word was cut.
     """
     cut, rest = _CUT_WORD.search(text), _WORD_START.match(following)
     if cut is None or rest is None:

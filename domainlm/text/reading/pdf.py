@@ -1,10 +1,10 @@
 """Sections of a PDF file: its text layer.
 
-In: bytes of a file. Out: sections at its bookmarks (one section where it has none) in reading order, with the page at
-which each stretch of text lies; what could not be read of it as rejections: scanned pages, pages in fonts without
-Unicode, pages that cannot be loaded. By pypdfium2, which finds lines well and costs 8 ms a page: the geometry is asked of
-it by line, not by character, so that the layout (`page_layout`, `paragraphs`) costs little beside the text. Not pdfplumber or
-pdfminer, 20 times slower; no OCR: a scan is named, and its text can come in beside it as a file of its own.
+In: bytes of a file. Out: sections at its bookmarks (one section if it has none) in reading order, with the page of
+each stretch of text; unreadable parts as rejections: scanned pages, pages in fonts without Unicode, pages that cannot
+be loaded. The library is pypdfium2, which finds lines well and costs 8 ms a page: its geometry is read by line, not
+by character, so that the layout (`page_layout`, `paragraphs`) costs little beside the text. pdfplumber and pdfminer
+are 20 times slower. There is no OCR: a scan is named, and its text can be added as a separate file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from domainlm.text.reading.paragraphs import Flow, flow_of
 from domainlm.text.reading.pieces import Rejection, Section
 from domainlm.text.reading.running_lines import without_running_lines
 
-# PDFium's mark for a hyphen at the end of a line, after which it goes on without a line end
+# PDFium's mark for a hyphen at the end of a line, after which it continues without a line end
 _HYPHEN_MARK = "\ufffe"
 # stands for it while lines are parted; a private character that no text has
 _HYPHEN = "\uf8fe"
@@ -55,7 +55,7 @@ def _page_ranges(numbers: list[int]) -> str:
 
 
 def _lines(text_page: Any) -> list[Line]:
-    """Lines of a page as PDFium gives them, in the order of the page's content, placed as they are read."""
+    """Lines of a page from PDFium, in content order, with positions."""
     import pypdfium2.raw as pdfium
 
     text = text_page.get_text_range()
@@ -106,7 +106,10 @@ def _lines(text_page: Any) -> list[Line]:
 
 
 def _turned(handle: Any, line: Line, turns: int) -> Line:
-    """A line that runs upwards (1), to the left (2) or downwards (3), on the page turned until it runs to the right."""
+    """A rotated line, on the page turned until it runs right.
+
+    turns: 1 for a line that runs upwards, 2 to the left, 3 downwards.
+    """
     import pypdfium2.raw as pdfium
 
     places: list[float] = []
@@ -119,9 +122,10 @@ def _turned(handle: Any, line: Line, turns: int) -> Line:
 
 
 def _gaps(handle: Any, line: Line, corners: Sequence[Any]) -> Iterator[tuple[float, float, float]]:
-    """(width, left, right) of each gap wider than its letters between two runs of characters of a line.
+    """(width, left, right) of each wide gap in a line.
 
-    corners: four numbers that PDFium writes to, made once a page.
+    The gap is wider than the line's letters, between two runs of characters. corners: four numbers that PDFium writes
+    to, made once a page.
     """
     import pypdfium2.raw as pdfium
 
@@ -135,7 +139,10 @@ def _gaps(handle: Any, line: Line, corners: Sequence[Any]) -> Iterator[tuple[flo
 
 
 def _split_columns(handle: Any, lines: list[Line]) -> list[Line]:
-    """Lines that hold a row of two columns taken apart, in reading order; other pages as they are, a table's rows marked."""
+    """Lines with rows of two columns separated, in reading order.
+
+    Other pages are unchanged, with a table's rows marked.
+    """
     width = max([line.right for line in lines]) - min([line.left for line in lines])
     wide = [line for line in lines if line.right - line.left > width / 2]
     if len(wide) < MIN_GUTTER_LINES:
@@ -163,7 +170,10 @@ def _split_columns(handle: Any, lines: list[Line]) -> list[Line]:
 
 
 def _in_columns(handle: Any, lines: list[Line], rows: Sequence[tuple[Line, float, float]], gutter: float) -> list[Line]:
-    """The lines of two columns in reading order, given those that hold both and where their gap is."""
+    """The lines of two columns in reading order.
+
+    rows: the lines that hold both; gutter: the place of their gap.
+    """
     import pypdfium2.raw as pdfium
 
     box = pdfium.FS_RECTF()
@@ -202,13 +212,19 @@ def _is_scanned(page: Any) -> bool:
 
 
 def _is_title(text: str, wanted: str) -> bool:
-    """Whether a line is a title (given without blanks), but for blanks and for a number before it."""
+    """Whether a line is a title, except for whitespace and numbering.
+
+    The title is given without whitespace.
+    """
     found = "".join(text.split())
     return found.endswith(wanted) and len(found) <= len(wanted) + MAX_NUMBER_CHARS
 
 
 def _headings(document: Any, flow: Flow) -> list[Heading]:
-    """The bookmarks whose title is one line or two of the page that they lead to; those of pages and figures are none."""
+    """The bookmarks whose title is on the page that they lead to.
+
+    The title is one line or two. Bookmarks of pages and figures are no headings.
+    """
     found: list[Heading] = []
     at = 0
     for bookmark in itertools.islice(document.get_toc(), MAX_BOOKMARKS):
@@ -264,7 +280,10 @@ def _opened(data: bytes) -> Any:
 
 
 def read_pdf(data: bytes) -> list[Section | Rejection]:
-    """The text of all pages, and what is wrong with some of them. Raises Unreadable."""
+    """The text of all pages, and the faults of some.
+
+    Raises Unreadable.
+    """
     import pypdfium2
 
     document = _opened(data)

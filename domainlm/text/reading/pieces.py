@@ -1,9 +1,9 @@
-"""What a reader yields: sections or pieces of text and rejections; and how long text is cut.
+"""The results of readers, and the cutting of long text.
 
 In: sections of a file. Out: pieces of at most a given length, each with its section's title in front, so that every
-document says by itself what it is about, and with the pages it lies on where the file has pages. Cuts fall at
-paragraphs, then lines, sentences, words: not at a fixed length, which would end documents in the middle of a word and
-teach the model to stop there.
+document states its subject, and with its pages if the file has pages. Rejections are results, too. Cuts fall at
+paragraphs, then lines, sentences, words: a fixed length would end documents in the middle of a word and teach the
+model to stop there.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Rejection:
 class Piece:
     """One document before it gets its labels.
 
-    part: tells pieces of one section apart. start, end: bytes in the raw file (-1: unknown). group: unit of the split,
-    empty for the whole file. links: keys not to be shared with held-out documents. meta: JSON object.
+    part: distinguishes pieces of one section. start, end: bytes in the raw file (-1: unknown). group: unit of the
+    split, empty for the whole file. links: keys not to be shared with held-out documents. meta: JSON object.
     """
 
     section: str
@@ -46,10 +46,11 @@ class Piece:
 
 @dataclass(frozen=True)
 class Section:
-    """Part of a file under one heading: the headings above it, its own heading, its text, its place in the file.
+    """Part of a file under one heading, with its place.
 
-    start, end: characters of the file's text, or bytes where the reader was given bytes (end -1: unknown). pages: where
-    the file has pages, (character of the body, number) of each page that begins in it, the first at character 0.
+    It has the headings above it, its own heading, and its text. start, end: characters of the file's text, or bytes
+    if the reader was given bytes (end -1: unknown). pages: if the file has pages, (character of the body, number) of
+    each page that begins in it, the first at character 0.
     """
 
     path: tuple[str, ...]
@@ -62,7 +63,10 @@ class Section:
 
 
 def cut_spans(text: str, max_chars: int) -> Iterator[tuple[int, int]]:
-    """(start, end) of parts of at most max_chars characters; no part but the last is shorter than half of that."""
+    """(start, end) of parts of at most max_chars characters.
+
+    No part but the last is shorter than half of that.
+    """
     at = 0
     while len(text) - at > max_chars:
         for mark in _BREAKS:
@@ -90,7 +94,10 @@ def _prefix(title: str, max_chars: int) -> str:
 
 
 def titled_parts(title: str, body: str, max_chars: int) -> Iterator[str]:
-    """Texts of one section: each the title, a blank line, and a part of the body. Nothing where the body is blank."""
+    """Texts of one section: title, blank line, part of the body.
+
+    There are none if the body is blank.
+    """
     prefix = _prefix(title, max_chars)
     for part in cut_at_breaks(body, max_chars - len(prefix)):
         yield prefix + part
@@ -103,7 +110,10 @@ def pages_of(section: Section, start: int, end: int) -> list[int]:
 
 
 def pieces_of_sections(sections: Iterable[Section], max_chars: int) -> Iterator[Piece]:
-    """Pieces of the sections of one file; sections without a body of their own give none."""
+    """Pieces of the sections of one file.
+
+    Sections with an empty body give none.
+    """
     seen: dict[str, int] = {}
     for section in sections:
         name = " > ".join(section.path)

@@ -1,7 +1,8 @@
 """The one section of a plain text file.
 
-In: text. Out: one section. A first line that stands alone, is short and does not end like a sentence is its title, as
-articles, contracts and chapters are usually stored; the file's name is not, because it is rarely prose.
+In: text. Out: one section. Its title is a first line that is followed by a blank line, is short and does not end like
+a sentence, as articles, contracts and chapters are usually stored; the file's name is not a title, because it is
+rarely prose.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ _SENTENCE_ENDS = (".", ",", ";", ":", "!", "?", "。", "，", "；", "：", "！
 
 
 def read_plain(text: str) -> list[Section]:
-    """One section, with a title where the first line is one. Offsets count characters."""
+    """One section, with a title if the first line is one.
+
+    Offsets count characters.
+    """
     body = text.replace("\r\n", "\n").lstrip("\ufeff\n\t ")
     first, _, rest = body.partition("\n")
     title = single_line(first)

@@ -1,10 +1,11 @@
 """From an inventory row to documents, whatever the format.
 
-In: a row of the raw corpus and its open file. Out: documents in canonical order, and rejections. One bad file or record is
-a rejection with a reason; only a file that is not what the inventory lists stops the build. Record formats are streamed;
-the others are read whole, up to `documents.max_file_bytes`. All are read in a process of their own, because any of them may
-hang, crash or take all memory on a bad file; but OBO, whose lines are ours to parse and whose terms are held all together,
-of a file within that limit. The tables below are the one place where a format's name meets its reader.
+In: a row of the raw corpus and its open file. Out: documents in canonical order, and rejections. One bad file or
+record is a rejection with a reason; only a file that differs from the inventory stops the build. Record formats are
+streamed; the others are read whole, up to `documents.max_file_bytes`. All are read in a child process, because any of
+them may hang, crash or take all memory on a bad file; the exception is OBO, whose lines our own code parses and whose
+terms are held all together, of a file within that limit. The tables below are the one place in which a format's name
+meets its reader.
 """
 
 from __future__ import annotations
@@ -59,7 +60,10 @@ HELD_WHOLE = SECTION_READERS | {"obo"}
 
 
 def _with_byte_offsets(sections: list[Section], decoded: Decoded, size: int) -> list[Section]:
-    """Sections placed in bytes: exact where the text encodes back to the file, unknown otherwise."""
+    """Sections placed in bytes: exact, or unknown.
+
+    They are exact if the text encodes back to the file.
+    """
     if any(section.end < 0 for section in sections):
         return [replace(section, start=0, end=size) for section in sections]
     if not decoded.is_exact:
@@ -77,9 +81,10 @@ def _with_byte_offsets(sections: list[Section], decoded: Decoded, size: int) -> 
 def read_sections(
     document_format: str, data: bytes, config: Documents, expected: str | None = None
 ) -> list[Section | Rejection]:
-    """Sections of a file that is read whole, placed in its bytes, and what could not be read of it. Raises Unreadable.
+    """Sections of a file that is read whole, and its faults.
 
-    expected: the character set that its source is mostly in.
+    Sections are placed in the file's bytes. expected: the character set of most files of its source. Raises
+    Unreadable.
     """
     if document_format in BYTE_READERS:
         found = BYTE_READERS[document_format](data)
@@ -128,7 +133,10 @@ def _read_here(file: BinaryIO, row: RawFile, config: Documents) -> Iterator[Piec
 
 
 def _read_articles(file: BinaryIO, config: Documents, process: ReaderProcess) -> Iterator[Piece | Rejection]:
-    """As read_mediawiki, with each article's markup read in the process: a bad one costs itself, not what follows it."""
+    """As read_mediawiki, with each article read in the process.
+
+    A bad article costs only itself, not the articles after it.
+    """
     for page in pages_of(file):
         if isinstance(page, Rejection):
             yield page
@@ -142,7 +150,7 @@ def _read_articles(file: BinaryIO, config: Documents, process: ReaderProcess) ->
 def read_pieces(
     row: RawFile, file: BinaryIO, config: Documents, process: ReaderProcess | None = None
 ) -> Iterator[Piece | Rejection]:
-    """Pieces and rejections of the part of a raw file that a row names."""
+    """Pieces and rejections of a row's part of a raw file."""
     if row["size"] == 0:
         yield Rejection("empty", "0 bytes")
         return
@@ -158,7 +166,10 @@ def read_pieces(
 
 
 def _guarded(found: Iterable[Piece | Rejection]) -> Iterator[Piece | Rejection]:
-    """What a reader finds; last a rejection where it raises what no reader should, because of something in the file."""
+    """A reader's results; last a rejection for an unexpected error.
+
+    Something in the file caused such an error.
+    """
     try:
         yield from found
     except (StageError, MemoryError):
@@ -171,7 +182,10 @@ def _guarded(found: Iterable[Piece | Rejection]) -> Iterator[Piece | Rejection]:
 
 
 def document_of(row: RawFile, piece: Piece) -> Document:
-    """A piece with its identity and the labels of its source; in Unicode that a file can hold, whatever its reader made of it."""
+    """A piece with its identity and its source's labels.
+
+    Its text is Unicode that a file can hold, whatever its reader made of it.
+    """
     name = "\0".join((row["source"], row["path"], piece.section, piece.part))
     return Document(
         id=hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:24],
@@ -193,16 +207,20 @@ def document_of(row: RawFile, piece: Piece) -> Document:
 
 
 def reader_process(config: Documents) -> ReaderProcess:
-    """The process that files are read in: one for all files of a shard. Use it as a context, before anything is read."""
+    """The process that files are read in, one per shard.
+
+    Use it as a context, before any file is read.
+    """
     return ReaderProcess(config.max_seconds, config.max_memory_mb)
 
 
 def read_documents_of(
     row: RawFile, file: BinaryIO, config: Documents, process: ReaderProcess | None = None
 ) -> Iterator[Document | Rejection]:
-    """Documents of a row in canonical order, each rejection before the documents that follow it.
+    """Documents of a row in canonical order, among them rejections.
 
-    process: of `reader_process`; None reads every format in this process, where a hang hangs and a crash crashes it.
+    Each rejection precedes the documents after it. process: of `reader_process`; None reads every format in this
+    process, which a bad file may hang or crash.
     """
 
     def place(found: Piece | Rejection) -> int | str:

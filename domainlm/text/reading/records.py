@@ -1,8 +1,9 @@
 """From one record of a table or a JSON file to pieces.
 
 In: a record (an object by field name), its place. Out: pieces of its text, or its conversation as one piece, or a
-rejection. The fields are configuration (`documents.text_field`, `title_field`, `meta_fields`): a name, or names joined by
-dots for an object within an object. A field whose own name has dots wins, because exports flatten objects that way.
+rejection. The fields are configuration (`documents.text_field`, `title_field`, `meta_fields`): a name, or names
+joined by dots for an object within an object. A field whose own name has dots wins, because exports flatten objects
+that way.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ from domainlm.text.reading.pieces import Piece, Rejection, titled_parts
 
 @dataclass(frozen=True)
 class Place:
-    """name: where the record stands, for people. key: its own part of the group. start, end: bytes (-1: unknown)."""
+    """The place of a record.
+
+    name: for people. key: its part of the group. start, end: bytes (-1: unknown).
+    """
 
     name: str
     key: str
@@ -41,7 +45,7 @@ def parsed_record(text: str) -> Any:
 
 
 def field_of(record: dict[str, Any], name: str) -> Any:
-    """Value of a field by its name or dotted path; None where there is none."""
+    """Value of a field by its name or dotted path, or None."""
     if name in record or "." not in name:
         return record.get(name)
     found: Any = record
@@ -53,7 +57,7 @@ def field_of(record: dict[str, Any], name: str) -> Any:
 
 
 def messages_of(record: dict[str, Any]) -> list[dict[str, str]] | None:
-    """The conversation of a record, or None where it is none."""
+    """The conversation of a record, or None if it holds none."""
     messages = record.get("messages")
     if not isinstance(messages, list) or not messages:
         return None
@@ -69,7 +73,10 @@ def messages_of(record: dict[str, Any]) -> list[dict[str, str]] | None:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON can hold it: dates, numbers of databases and bytes by their own words."""
+    """A value as JSON can hold it.
+
+    Dates, numbers of databases and bytes are written in their own words.
+    """
     if isinstance(value, str):
         return without_surrogates(value)
     if value is None or isinstance(value, bool | int):
@@ -94,7 +101,10 @@ def _json(meta: dict[str, Any]) -> str:
 def pieces_of_record(
     record: Any, place: Place, role: str, path: str, config: Documents, extra: Mapping[str, Any] = MappingProxyType({})
 ) -> Iterator[Piece | Rejection]:
-    """Pieces of one record, or its rejection. extra: what the reader adds to `meta` (a guessed character set)."""
+    """Pieces of one record, or its rejection.
+
+    extra: the reader's entries for `meta` (a detected character set).
+    """
     if not isinstance(record, dict):
         yield Rejection("invalid_record", f"{place.name}: a JSON {type(record).__name__}; expected an object")
         return

@@ -1,8 +1,9 @@
 """A file that another process reads.
 
-In: a pipe whose other end answers ("read", (offset, length)) with bytes, the file's size. Out: a binary file to read and seek.
-Property kept: the bytes are those that the other process has opened and checked, also where its file is no file of the
-system (a member of an archive). Not a descriptor that is handed over: both would move one place in the file.
+In: a pipe whose other end answers ("read", (offset, length)) with bytes, the file's size. Out: a binary file to read
+and seek. Property kept: the bytes are those that the other process has opened and checked, also if its file is no
+file of the system (a member of an archive). A shared descriptor would not do: both processes would move one place in
+the file.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from typing import Any
 
 
 class RemoteFile(io.RawIOBase):
-    """A file that the other end of a pipe reads. on_progress: called when bytes come for the first time."""
+    """A file that the other end of a pipe reads.
+
+    on_progress: called when bytes come for the first time.
+    """
 
     def __init__(self, pipe: Connection, size: int, on_progress: Callable[[], None]) -> None:
         self._pipe = pipe

@@ -1,8 +1,8 @@
 """Sections of a reStructuredText file, as prose.
 
-In: text. Out: sections at underlined headings; labels, comments, and directives that hold no prose are left out, other
-directives keep their content, roles keep their text. Not docutils: it knows none of Sphinx's directives and roles, and
-turns each of them into an error message in the middle of the text.
+In: text. Out: sections at underlined headings; labels, comments, and directives without prose are removed, other
+directives keep their content, roles keep their text. docutils was not chosen: it knows none of Sphinx's directives
+and roles, and turns each of them into an error message in the middle of the text.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _WITHOUT_PROSE = frozenset((
     "tabularcolumns", "testcleanup", "testsetup", "toctree", "unicode",
 ))
 # fmt: on
-# possessive, and a longest name, because a lazy search takes quadratic time on long runs of blanks and colons
+# possessive, and a longest name, because a lazy search takes quadratic time on long runs of whitespace and colons
 _ROLE = re.compile(r":[A-Za-z][\w:+.-]{0,99}:`(~|!)?([^`<]++)(<[^`>]*+>)?`", re.ASCII)
 _LINK = re.compile(r"(?<!`)`([^`<]++)<[^`>]*+>`(?!`)_{0,2}")
 _MARK = re.compile(r"\|(\w[\w -]*)\||(\[#?\w+\])_(?!\w)", re.ASCII)
@@ -64,7 +64,10 @@ def headings_of(text: str) -> list[Heading]:
 
 
 def plain_inline(text: str) -> str:
-    """Roles and links as the words that a reader sees: :class:`~a.B` becomes B."""
+    """Roles and links as the words that a reader sees.
+
+    :class:`~a.B` becomes B.
+    """
 
     def role(match: re.Match[str]) -> str:
         words = match[2].rstrip(" \t\n") if match[3] else match[2]

@@ -1,8 +1,9 @@
 """Running heads, running feet and page numbers.
 
-In: the lines of all pages. Out: the pages without what runs from page to page. Found by repetition at one height on near
-pages, and not by a margin's width: books differ in it. Only the outermost rows can run, up to the first that does not, and
-numbers in them must stay the same or grow as the page number does, so that the first rows of a long table stay.
+In: the lines of all pages. Out: the pages without lines that run from page to page. They are detected by repetition
+at one height on near pages, and not by a margin's width, which differs between books. Only the outermost rows can
+run, up to the first that does not, and numbers in them must stay the same or grow as the page number does, so that
+the first rows of a long table stay.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ _ROMAN = re.compile(r"(?<![^ ])[ivxlc]{1,7}\Z")
 
 
 class _Row(NamedTuple):
-    """A row of a page. mask: its text with 0 for each number and i for a Roman one at its end. lines: their indexes."""
+    """A row of a page.
+
+    mask: its text with 0 for each number and i for a Roman one at its end. lines: their indexes.
+    """
 
     mask: str
     numbers: list[int]
@@ -34,7 +38,10 @@ class _Row(NamedTuple):
 
 
 def _edge_rows(page: Sequence[Line], by_height: Iterable[int]) -> list[_Row]:
-    """The outermost rows of a page, given its lines' indexes from that edge on."""
+    """The outermost rows of a page.
+
+    by_height: its lines' indexes from that edge on.
+    """
     rows: list[list[int]] = []
     for index in by_height:
         line = page[index]
@@ -59,14 +66,20 @@ def _edge_rows(page: Sequence[Line], by_height: Iterable[int]) -> list[_Row]:
 
 
 def _is_like(row: _Row, other: _Row, step: int) -> bool:
-    """Whether two rows of one mask stand at one height, and their numbers stay the same or grow as the page number does."""
+    """Whether two rows of one mask are running lines of each other.
+
+    They are at one height, and their numbers stay the same or grow as the page number does.
+    """
     return abs(row.height - other.height) <= SAME_HEIGHT_POINTS and (
         row.numbers == other.numbers or all(b - a in (0, step) for a, b in zip(row.numbers, other.numbers, strict=True))
     )
 
 
 def _running(edges: Sequence[Sequence[_Row]]) -> list[set[int]]:
-    """Which lines of each page run from page to page: the outermost ones only, up to the first that does not."""
+    """The lines of each page that run from page to page.
+
+    They are the outermost ones only, up to the first that does not run.
+    """
     needed = min(RUNNING_PAGES, len(edges) - 1)
     found: list[set[int]] = []
     for number, edge in enumerate(edges):
@@ -90,7 +103,10 @@ def _running(edges: Sequence[Sequence[_Row]]) -> list[set[int]]:
 
 
 def without_running_lines(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
-    """Pages without the heads, feet and page numbers that run over at least three of nine pages in a row."""
+    """Pages without running heads, running feet and page numbers.
+
+    These run over at least three of nine pages in a row.
+    """
     orders = [sorted(range(len(page)), key=[-line.bottom for line in page].__getitem__) for page in pages]
     tops = _running([_edge_rows(page, order) for page, order in zip(pages, orders, strict=True)])
     feet = _running([_edge_rows(page, reversed(order)) for page, order in zip(pages, orders, strict=True)])

@@ -1,10 +1,11 @@
 """Records of tables: CSV, TSV, Parquet, Arrow.
 
-In: an open file. Out: pieces of its rows, or rejections by row. Streams: memory is one record, or one batch of columns.
-Only the columns that the configuration names are read of Parquet, which is cut into ranges at row groups. CSV is not cut,
-because whether a line end lies within quotes is known only from the beginning of the file. Where bytes have no order of
-rows, a row's name is padded with zeros: names in order are rows in order. Some broken files abort the process that opens them
-(found by fuzzing: pyarrow 26, a histogram in a column's metadata), so that all of this runs in one of its own (isolation.py).
+In: an open file. Out: pieces of its rows, or rejections by row. Tables are streamed: memory is one record, or one
+batch of columns. Of Parquet, which is cut into ranges at row groups, only the columns that the configuration names
+are read. CSV is not cut, because whether a line end is within quotes is known only from the beginning of the file. If
+bytes have no order of rows, a row's name is padded with zeros, so that the order of names is that of rows. Some
+broken files abort the process that opens them (found by fuzzing: pyarrow 26, a histogram in a column's metadata), so
+that all of this runs in a child process (isolation.py).
 """
 
 from __future__ import annotations
@@ -35,11 +36,12 @@ _FAULTS = (OSError, ValueError, MemoryError, OverflowError)
 
 
 class _Lines:
-    """Lines of a CSV file for the parser, which asks for as many as a record has.
+    """Lines of a CSV file for the parser, record by record.
 
-    Of the record since `begin`: first: the number of its first line, from 1. text: that line. last: the number of its last
-    line. start, end: its bytes. fault: of one of its lines. A record may take `documents.max_file_bytes`, as a file that is
-    read whole may: a smaller bound would lose long cells.
+    The parser asks for as many lines as a record has. Of the record since `begin`: first: the number of its first
+    line, from 1. text: that line. last: the number of its last line. start, end: its bytes. fault: of one of its
+    lines. A record may take `documents.max_file_bytes`, as a file that is read whole may: a smaller bound would lose
+    long cells.
     """
 
     def __init__(self, file: BinaryIO, config: Documents, expected: str | None) -> None:
@@ -83,10 +85,11 @@ class _Lines:
         return text.removeprefix("\ufeff") if offset == 0 else text
 
     def go_back(self) -> None:
-        """Go on at the record's second line, unless as many bytes as the file has were already read again.
+        """Continue at the record's second line, unless too much was reread.
 
-        They never are for stray quotes: what is searched for the end of one has no other, so it is searched once. But fields
-        that end well may come before the one that does not (`a","b` in every line), and the next record has all but one.
+        The limit is as many bytes as the file has. Stray quotes never reach it: a quote whose end is searched for has
+        none, so the search happens once. But fields that end well may come before the one that does not (`a","b` in
+        every line), and the next record has all but one.
         """
         self._again += self.end - self._second
         if self._again <= self._size:
@@ -95,12 +98,15 @@ class _Lines:
 
 
 def delimiter_of(line: str) -> str:
-    """The mark that a heading line has most of; a comma where it has none."""
+    """The most frequent delimiter of a heading line, else a comma."""
     return max(_DELIMITERS, key=lambda mark: (line.count(mark), -_DELIMITERS.index(mark)))
 
 
 def _is_name(text: str) -> bool:
-    """Whether a column may be called so. Not with blanks, which names of persons and addresses have."""
+    """Whether a text may be a column's name.
+
+    It must have no whitespace, which names of persons and addresses have.
+    """
     letters = _MARKS_OF_NAMES.sub("", text)
     return len(text) <= MAX_NAME_CHARS and not _NO_NAME.match(text) and letter_count(letters) == len(letters)
 
@@ -121,7 +127,10 @@ def _missing(config: Documents, columns: list[str], role: str) -> Unreadable | N
 def read_delimited(
     file: BinaryIO, is_tabbed: bool, role: str, path: str, config: Documents, expected: str | None = None
 ) -> Iterator[Piece | Rejection]:
-    """Pieces of the rows below a heading line. CSV: the heading says which of , ; tab | divides. Raises Unreadable."""
+    """Pieces of the rows below a heading line.
+
+    The heading of a CSV file shows which of , ; tab | is the delimiter. Raises Unreadable.
+    """
     wide, expected = beginning_of(file, config, expected)
     file = wide or file
     lines = _Lines(file, config, expected)
@@ -147,7 +156,7 @@ def read_delimited(
         except StopIteration:
             return
         except csv.Error:
-            # quotes within a quoted field are taken as they stand, if the line closes it
+            # quotes within a quoted field are read literally, if the line closes it
             alone = csv.reader([lines.text, ""], delimiter=delimiter)
             try:
                 row = next(alone)
@@ -156,7 +165,7 @@ def read_delimited(
                 continue
             if alone.line_num > 1:
                 lines.go_back()
-                rest = "the lines after it are read as rows of their own"
+                rest = "the lines after it are read as separate rows"
                 if lines.last > lines.first:
                     rest = f"lines up to {lines.last} are lost with it"
                 detail = f"row {number}, line {lines.first}: a quoted field that does not end; {rest}"
@@ -198,7 +207,10 @@ def _opened_parquet(file: BinaryIO) -> Any:
 
 
 def _row_groups(table: Any, start: int, end: int, size: int) -> Iterator[tuple[int, range]]:
-    """(index, rows from 1) of the row groups whose first byte lies in [start, end)."""
+    """(index, rows from 1) of the row groups in a range.
+
+    Their first byte is in [start, end).
+    """
     groups = [table.metadata.row_group(index) for index in range(table.num_row_groups)]
     columns = [group.column(0) for group in groups]
     # what a damaged footer puts outside of the file is in some range too, where it is rejected
@@ -216,7 +228,10 @@ def _row_groups(table: Any, start: int, end: int, size: int) -> Iterator[tuple[i
 def read_parquet(
     file: BinaryIO, start: int, end: int, role: str, path: str, config: Documents
 ) -> Iterator[Piece | Rejection]:
-    """Pieces of the row groups whose first byte lies in [start, end). Raises Unreadable: of the whole file."""
+    """Pieces of the row groups whose first byte is in [start, end).
+
+    Raises Unreadable: of the whole file.
+    """
     import pyarrow as pa
 
     size = file.seek(0, io.SEEK_END)
@@ -244,7 +259,10 @@ def read_parquet(
 
 
 def read_arrow(file: BinaryIO, role: str, path: str, config: Documents) -> Iterator[Piece | Rejection]:
-    """Pieces of the rows of an Arrow file or stream (what `datasets` saves to disk). Raises Unreadable."""
+    """Pieces of the rows of an Arrow file or stream.
+
+    `datasets` saves such files to disk. Raises Unreadable.
+    """
     import pyarrow as pa
 
     is_file = file.read(6) == b"ARROW1"
@@ -271,10 +289,10 @@ def read_arrow(file: BinaryIO, role: str, path: str, config: Documents) -> Itera
 
 
 def read_records(row: RawFile, file: BinaryIO, config: Documents) -> Iterator[Piece | Rejection]:
-    """Pieces of the part of a file of records that an inventory row names.
+    """Pieces of a row's part of a file of records.
 
-    A fault of the whole file is said once, by its first range: only those are raised by the readers of a range, which
-    yield what is wrong with their own bytes.
+    The first range reports a fault of the whole file, once: the readers of a range raise only such faults, and yield
+    those of their own bytes.
     """
     document_format, start, end = row["format"], row["start"], row["end"]
     role, path, expected = row["role"], row["path"], row.get("charset")

@@ -1,8 +1,8 @@
 """Wiki markup as prose.
 
-In: the markup of an article. Out: its prose: no templates but a few that stand for words, no tables, references, files,
-categories, and no closing sections that only list sources. Walks mwparserfromhell's nodes; its own `strip_code` keeps
-the cells of tables and the options of images.
+In: the markup of an article. Out: its prose, without tables, references, files, categories, most templates, and
+closing sections that only list sources. A few templates are replaced by their words. It walks mwparserfromhell's
+nodes, because its own `strip_code` keeps the cells of tables and the options of images.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _DROPPED_TAGS = frozenset((
     "syntaxhighlight",
 ))
 # fmt: on
-# possessive (++) or anchored, because pages hold long runs of blanks and brackets
+# possessive (++) or anchored, because pages hold long runs of whitespace and brackets
 _QUOTES = re.compile("'{2,5}")
 _MAGIC_WORD = re.compile(r"__[A-Z]+__")
 _EMPTY_BRACKETS = re.compile(r"(?<![ \t])[ \t]*[(（][ \t,;，；]*+[)）]")
@@ -35,7 +35,7 @@ _CLOSING = re.compile(
 
 
 def _template(node: Any) -> str:
-    """Words that a template stands for: its name decides; nothing for most."""
+    """Words in place of a template, chosen by name; mostly none."""
     name = str(node.name).strip().lower()
     values = [_plain(p.value).strip() for p in node.params if not p.showkey]
     if name in ("nowrap", "nobr", "small", "smaller", "big") and values:
@@ -94,7 +94,7 @@ def _without_closing_sections(code: Any) -> Any:
 
 
 def prose_of(markup: str) -> str:
-    """Prose of an article; headings are paragraphs of their own."""
+    """Prose of an article; headings are separate paragraphs."""
     import mwparserfromhell
 
     text = _plain(_without_closing_sections(mwparserfromhell.parse(markup, skip_style_tags=True)))

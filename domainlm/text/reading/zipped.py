@@ -1,8 +1,8 @@
-"""Parts of a file that is a zip archive of XML: Word documents and books.
+"""Parts of a zip archive of XML: Word documents and books.
 
-In: the bytes of the file. Out: its parts by name, and parsed XML. Refused, with the reason: what is no zip, what is
-encrypted, and a part that unpacks to more than `MAX_PART_BYTES` or `MAX_RATIO` times its size, judged before it is
-unpacked. XML with entity declarations is refused too: they are how a kilobyte becomes a gigabyte.
+In: the bytes of the file. Out: its parts by name, and parsed XML. Rejected, with the reason, are: files that are no
+zip, encrypted files, and a part that unpacks to more than `MAX_PART_BYTES` or `MAX_RATIO` times its size, judged
+before it is unpacked. XML with entity declarations is rejected too, because they turn a kilobyte into a gigabyte.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ _DOCTYPE = re.compile(rb"<!DOCTYPE[^>\[]*>", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Parts:
-    """An open zip file. names: its parts by lower-case name, because some writers disagree with themselves."""
+    """An open zip file.
+
+    names: its parts by lower-case name, because the spelling in some files is inconsistent.
+    """
 
     archive: zipfile.ZipFile
     names: dict[str, str]
@@ -90,7 +93,10 @@ def parts_of(data: bytes, kind: str) -> Parts:
 
 
 def local_name(element: ElementTree.Element) -> str:
-    """Name of an element without its name space; writers of strict and of transitional files use different ones."""
+    """Name of an element without its name space.
+
+    Strict and transitional files use different name spaces.
+    """
     tag = element.tag
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 

@@ -1,1 +1,1 @@
-"""What repeats: duplicates, boilerplate, evaluation texts, instruction rows."""
+"""Repeats: duplicates, boilerplate, evaluation texts, instruction rows."""

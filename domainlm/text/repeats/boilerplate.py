@@ -1,10 +1,10 @@
-"""Lines that stand in many documents of a source: menus, notices, signatures.
+"""Boilerplate: lines in many documents of a source (menus, notices, signatures).
 
-In: (source, text) of all documents, to be gone through twice. Out: the lines that stand in more documents of one source
-than a threshold, and texts without them. Memory is bounded whatever the corpus: the first pass counts hashes of lines in a
-sketch (Cormode & Muthukrishnan 2005, count-min), which can only overstate; the second counts exactly the few that the sketch
-names. Such lines go at the head and the foot of a text however short they are, and elsewhere from eight words: a short line
-between others ("else:", "Yes.") is said often because it is said often. A document's title stays.
+In: (source, text) of all documents, which are read twice. Out: the lines in more documents of one source than a
+threshold, and texts without them. Memory is bounded whatever the corpus: the first pass counts hashes of lines in a
+sketch (Cormode & Muthukrishnan 2005, count-min), which can only overstate; the second counts exactly the few that the
+sketch names. Such lines are removed at the head and the foot of a text at any length, and elsewhere from eight words
+on: a short line between others ("else:", "Yes.") may be frequent for good reasons. A document's title stays.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ Texts = Callable[[], Iterable[tuple[str, str]]]
 
 
 class TooManyLines(ValueError):
-    """More lines stand in many documents than memory allows to count; `count` of them were met."""
+    """More lines are in many documents than memory allows to count.
+
+    `count` of them were met.
+    """
 
     def __init__(self, count: int) -> None:
         super().__init__(f"{count} different lines")
@@ -39,7 +42,7 @@ class TooManyLines(ValueError):
 
 @dataclass(frozen=True)
 class Boilerplate:
-    """Digests of the lines that stand in too many documents, and in how many each does."""
+    """Digests of the lines in too many documents, and their document counts."""
 
     documents: dict[bytes, int]
 
@@ -51,12 +54,12 @@ class Boilerplate:
 
 
 def line_digest(source: str, line: str) -> bytes:
-    """What a line of a source is counted by, 16 bytes."""
+    """The 16 bytes by which a line of a source is counted."""
     return hashlib.blake2b(f"{source}\0{line}".encode(), digest_size=16).digest()
 
 
 def _lines(source: str, text: str) -> set[bytes]:
-    """Digests of the different lines of a text that have a word in them."""
+    """Digests of the distinct lines of a text that have a word."""
     return {line_digest(source, line) for line in {line.strip() for line in text.split("\n")} if words(line)}
 
 
@@ -91,7 +94,10 @@ class _Sketch:
 
 
 def _cells(digests: list[bytes]) -> tuple[Any, Any]:
-    """Two cells for each digest, by its two halves; little-endian on every machine."""
+    """Two cells for each digest, by its two halves.
+
+    They are little-endian on every machine.
+    """
     import numpy as np
 
     halves = np.frombuffer(b"".join(digests), dtype="<u8").reshape(-1, 2) % CELLS
@@ -114,13 +120,13 @@ def frequent_lines(texts: Texts, max_documents: int) -> Boilerplate:
 
 
 def without_boilerplate(source: str, title: str, text: str, found: Boilerplate) -> tuple[str, list[str]]:
-    """The text without boilerplate, and the lines that were taken out."""
+    """The text without boilerplate, and the removed lines."""
     lines = text.split("\n")
     stripped = [line.strip() for line in lines]
     is_taken = [bool(line) and line != title.strip() and found.is_frequent(source, line) for line in stripped]
     if not any(is_taken):
         return text, []
-    # what can lie between two lines of a menu: blanks, rules without words, the title
+    # lines that can lie between two lines of a menu: whitespace, rules without words, the title
     is_empty = [line == title.strip() or not words(line) for line in stripped]
     edges: set[int] = set()
     for order in (range(len(lines)), range(len(lines) - 1, -1, -1)):

@@ -1,10 +1,10 @@
-"""Finding exact duplicates and near-duplicates.
+"""Detection of exact duplicates and near duplicates.
 
 In: texts in canonical order, and the texts of the evaluation sets. Out: for each, the earlier text that it repeats.
-Near-duplicates: MinHash over shingles of words (datasketch), candidates from locality-sensitive hashing, confirmed by the
-estimated Jaccard similarity (standard error 0.04 at 112 permutations and similarity 0.8). The first of a set of duplicates
-stays, and only kept texts are compared with, so the result is that of the order alone. Memory: about 3.7 kB a kept document,
-nearly all of it the index.
+Near duplicates: MinHash over shingles of words (datasketch), candidates from locality-sensitive hashing, confirmed by
+the estimated Jaccard similarity (standard error 0.04 at 112 permutations and similarity 0.8). The first of a set of
+duplicates stays, and only kept texts are compared with, so the result depends on the order alone. Memory: about 3.7
+kB a kept document, nearly all of it the index.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ ROWS_COMPARED = 10_000
 
 
 def bands_and_rows(permutations: int, threshold: float) -> tuple[int, int]:
-    """The most rows a band with which two texts at the threshold still meet in some band 95 times of 100."""
+    """The most rows a band at which similar texts still meet.
+
+    Two texts at the threshold meet in some band 95 times of 100.
+    """
     for rows in range(permutations, 1, -1):
         bands = permutations // rows
         if 1.0 - (1.0 - threshold**rows) ** bands >= CANDIDATE_RECALL:
@@ -85,11 +88,14 @@ class NearDuplicates:
         return Repeat(self._identifiers[candidates[best]], "near", round(similarity, 4))
 
     def most_similar(self, found: frozenset[int]) -> Repeat | None:
-        """The kept text most similar to this one, at or above the threshold."""
+        """The kept text most similar to this one, at the threshold."""
         return self._most_similar(self._signature(found))
 
     def repeated(self, identifier: str, found: frozenset[int]) -> Repeat | None:
-        """The kept text most similar to this one, at or above the threshold; where there is none, this one is kept."""
+        """The kept text most similar to this one, at the threshold.
+
+        If there is none, this one is kept.
+        """
         signature = self._signature(found)
         repeat = self._most_similar(signature)
         if repeat is None:
@@ -109,7 +115,10 @@ class NearDuplicates:
 
 
 class RepeatFinder:
-    """What of one role's documents repeats something, in canonical order. before: finds what is kept rather than these."""
+    """Detection of repeats among one role's documents, in canonical order.
+
+    before: the finder of documents that are kept in preference to these.
+    """
 
     def __init__(
         self,
@@ -126,7 +135,10 @@ class RepeatFinder:
         self._exact: dict[bytes, str] = {}
 
     def repeated(self, identifier: str, text: str) -> Repeat | None:
-        """What a text repeats; where it repeats nothing, it is kept to compare with."""
+        """The text that this one repeats.
+
+        If it repeats none, it is kept for comparison.
+        """
         found = words(text)
         hashed = shingles(found, self._shingle_words)
         overlap = self._evaluation.repeated(found, hashed)
@@ -139,7 +151,10 @@ class RepeatFinder:
         return self._near.repeated(identifier, hashed)
 
     def kept_like(self, text: str, hashed: frozenset[int]) -> Repeat | None:
-        """The kept text that a text of these shingles repeats; it is not kept itself."""
+        """The kept text that a text of these shingles repeats.
+
+        The text itself is not kept.
+        """
         first = self._exact.get(_digest(text))
         if first is not None:
             return Repeat(first, "exact", 1.0)
@@ -151,11 +166,11 @@ class RepeatFinder:
         return self._evaluation.repeated(found, shingles(found, self._shingle_words))
 
     def exactly_repeated(self, identifier: str, text: str) -> Repeat | None:
-        """The earlier text equal to this one but for blanks."""
+        """The earlier text that equals this one except for whitespace."""
         first = self._exact.setdefault(_digest(text), identifier)
         return None if first == identifier else Repeat(first, "exact", 1.0)
 
 
 def _digest(text: str) -> bytes:
-    """Equal for texts that differ in blanks only."""
+    """A digest that ignores differences in whitespace."""
     return hashlib.sha256(" ".join(text.split()).encode()).digest()[:16]

@@ -1,9 +1,9 @@
-"""Finding text of evaluation sets, or of what else is held out, in other texts.
+"""Detection of evaluation texts, or other held-out text, in other texts.
 
-In: the texts that are sought. Out: of another text, the first of those that it repeats: much of it is in them, or much of
-one of them in it, both by shingles of words. A short question shares half of its shingles with much that is not it, and is
-sought whole instead. Not by the similarity of two texts, which a question within a long document has none of. Memory: 190
-bytes a shingle, and 2.4 kB a short question.
+In: the held-out texts. Out: of another text, the first of those that it repeats: much of it is in them, or much of
+one of them is in it, both by shingles of words. A short question shares half of its shingles with many unrelated
+texts, and is searched for as a whole instead. The similarity of two texts would not do, because a question is not
+similar to a long document that contains it. Memory: 190 bytes a shingle, and 2.4 kB a short question.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from domainlm.text.repeats.kinds import Repeat
 # a shorter question shares half of its shingles with any text that uses the same turn of phrase
 MIN_CONTAINED_SHINGLES = 8
 # a text shorter than six words, or eight CJK characters, is no question but a turn of phrase ("in the latter case"): of 300
-# lines of n words of Wikipedia, 24 stand in texts of other fields at n = 2, 11 at 3, 1 at 4, 2 at 5, none from 6 to 16; among
-# Chinese manuals the share falls up to 8 characters and stays (there, whole sentences are said again)
+# lines of n words of Wikipedia, 24 occur in texts of other fields at n = 2, 11 at 3, 1 at 4, 2 at 5, none from 6 to 16; among
+# Chinese manuals the share falls up to 8 characters and stays (there, whole sentences recur)
 MIN_WHOLE_WORDS = 6
 CJK_PER_WORD = 8 / 6
 # of texts that are gone through in several turns
@@ -27,7 +27,10 @@ MAX_SHINGLES = 1_000_000
 
 
 def shingles(found: Sequence[str], shingle_words: int) -> frozenset[int]:
-    """32-bit hashes of every run of shingle_words words; of all words where there are fewer. Equal to datasketch's hash."""
+    """32-bit hashes of every run of shingle_words words.
+
+    A shorter text gives one hash, of all words. The hashes equal datasketch's.
+    """
     if not found:
         return frozenset()
     runs = [found[offset:] for offset in range(min(shingle_words, len(found)))]
@@ -39,18 +42,18 @@ def shingles(found: Sequence[str], shingle_words: int) -> frozenset[int]:
 
 
 def is_telling(text: str, found: Sequence[str]) -> bool:
-    """Whether a text of these words is long enough to be known by standing whole within another."""
+    """Whether a text is long enough to be recognised within another."""
     count = cjk_count(text)
     return len(found) - count + count / CJK_PER_WORD >= MIN_WHOLE_WORDS
 
 
 def _run_of(found: Sequence[str]) -> str:
-    """Words as one string in which a run of them is found by its whole words only."""
+    """Words as a string in which only whole words match."""
     return f" {' '.join(found)} "
 
 
 class EvaluationTexts:
-    """Shingles of the evaluation sets, which of their documents has each, and the short ones whole."""
+    """Shingles of the evaluation sets with their documents, and whole short texts."""
 
     def __init__(self, threshold: float, shingle_words: int) -> None:
         self._threshold = threshold
@@ -59,17 +62,23 @@ class EvaluationTexts:
         self._holders: dict[int, list[int]] = {}
         # run of words -> the first document that is this run
         self._short: dict[str, str] = {}
-        # documents that are too short to be sought within others
+        # documents that are too short to be searched for within others
         self.too_short = 0
         self._automaton: Any = None
 
     @property
     def is_full(self) -> bool:
-        """Whether 200 MB are taken; a short text takes as much as ten shingles."""
+        """Whether 200 MB are used.
+
+        A short text takes as much as ten shingles.
+        """
         return len(self._holders) + 10 * len(self._short) >= MAX_SHINGLES
 
     def add(self, identifier: str, text: str, parts: Iterable[str] = ()) -> None:
-        """A text, and parts of it that are sought by themselves where they are long enough."""
+        """Add a text, and its parts that are long enough.
+
+        The parts are searched for by themselves.
+        """
         is_sought = self._add(identifier, text, words(text))
         for part in parts:
             found = words(part)
@@ -78,7 +87,7 @@ class EvaluationTexts:
         self.too_short += not is_sought
 
     def _add(self, identifier: str, text: str, found: Sequence[str]) -> bool:
-        """Whether the text is sought within others."""
+        """Whether the text is searched for within others."""
         hashed = shingles(found, self._shingle_words)
         for shingle in hashed:
             self._holders.setdefault(shingle, []).append(len(self._documents))
@@ -96,7 +105,7 @@ class EvaluationTexts:
         return self._overlapping(hashed) or self._within(found)
 
     def _overlapping(self, hashed: frozenset[int]) -> Repeat | None:
-        """Much of the document is in the sets, or much of one text in it."""
+        """A repeat by overlap: much of either text is in the other."""
         counts: dict[int, int] = {}
         hits = 0
         for shingle in hashed:
@@ -120,7 +129,10 @@ class EvaluationTexts:
         return Repeat(self._documents[best][0], "evaluation", round(similarity, 4))
 
     def _within(self, found: Sequence[str]) -> Repeat | None:
-        """A short text that stands in the document word for word; the first of the sets where there are several."""
+        """A short text that the document contains word for word.
+
+        If there are several, it is the first of the sets.
+        """
         if not self._short:
             return None
         if self._automaton is None:

@@ -1,9 +1,10 @@
-"""What of a text that is held out is sought in training text, and which instruction texts have some of it.
+"""Detection of instruction texts that repeat held-out text.
 
 In: the documents of `unique_shards`, ids of those that are held out and of the instruction documents. Out: ids of the
-instruction documents that repeat one of them, found as repeats of evaluation texts are: an answer that is a paragraph of the
-test set is no answer to learn. Against the held-out text alone, because which that is decides the split, and an answer out of a
-training text is a good one. Memory: a million shingles, 200 MB; of more text, several turns over the instruction documents.
+instruction documents that repeat one of them, detected as repeats of evaluation texts are: an answer that is a
+paragraph of the test set must not be learned. They are compared with the held-out text alone, because the split
+decides which text that is, and an answer from a training text is a good one. Memory: a million shingles, 200 MB; for
+more text, several passes over the instruction documents.
 """
 
 from __future__ import annotations
@@ -18,13 +19,19 @@ from domainlm.text.repeats.evaluation_texts import MIN_CONTAINED_SHINGLES, Evalu
 
 
 def messages_in(document: Document) -> list[str]:
-    """What is said in a conversation; not the system's turn, which is the same in many."""
+    """The messages of a conversation, without the system's turn.
+
+    Many conversations have the same system turn.
+    """
     found = json.loads(document.meta).get("messages", ()) if '"messages"' in document.meta else ()
     return [message["content"] for message in found if message["role"] != "system"]
 
 
 def parts_of(document: Document) -> list[str]:
-    """What of a document's text is sought by itself: the turns of a conversation, the text below a title."""
+    """The parts of a text that are searched for by themselves.
+
+    They are the turns of a conversation, or the text below a title.
+    """
     body = body_of(document)
     return [*messages_in(document), *([body] if body != document.text else ())]
 
@@ -32,7 +39,10 @@ def parts_of(document: Document) -> list[str]:
 def repeating(
     path: Path, instruction: Collection[str], held_out: Collection[str], threshold: float, shingle_words: int
 ) -> frozenset[str]:
-    """Ids of the instruction documents of which the whole, or a turn that is long enough, repeats a held-out text."""
+    """Ids of the instruction documents that repeat a held-out text.
+
+    The whole document, or a turn that is long enough, repeats it.
+    """
     found: set[str] = set()
 
     def look_for(texts: EvaluationTexts) -> None:

@@ -1,8 +1,8 @@
-"""What a document repeats, and what that is called where it is counted and listed.
+"""The kinds of repeats, and their names in counts and lists.
 
-In: nothing. Out: the value that finding duplicates gives, and one name for each kind of it: the figure of `stats.json`, the
-reason in the data card and in a trace. In a module of its own, because those who only read the names need none of the
-libraries that find duplicates.
+In: nothing. Out: the value that detection gives, and one name for each kind of it: the figure of `stats.json`, the
+reason in the data card and in a trace. It is a separate module, because readers of the names need none of the
+libraries that detect duplicates.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ REPEAT_REASONS = {"exact": "exact_duplicates", "near": "near_duplicates", "evalu
 
 @dataclass(frozen=True)
 class Repeat:
-    """What a document repeats. kind: `exact`, `near` or `evaluation`."""
+    """The text that a document repeats.
+
+    kind: `exact`, `near` or `evaluation`.
+    """
 
     duplicate_of: str
     kind: str

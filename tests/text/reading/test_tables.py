@@ -126,7 +126,7 @@ def test_a_quote_that_is_not_closed_costs_its_row_alone(row: bytes, mark: bytes)
     data = rows_with(row, 3, mark)
     found = read(data, "csv")
     (rejection,) = [each for each in found if isinstance(each, Rejection)]
-    said = "row 3, line 4: a quoted field that does not end; the lines after it are read as rows of their own"
+    said = "row 3, line 4: a quoted field that does not end; the lines after it are read as separate rows"
     assert (rejection.reason, rejection.detail) == ("unclosed_quote", said)
     others = [n for n in range(1, 11) if n != 3]
     good = [each for each in found if isinstance(each, Piece)]
@@ -181,7 +181,7 @@ def test_lines_that_are_not_read_again_are_named() -> None:
     # each record ends at the next line's quote, and begins another field there
     found = read(b"title,text\n" + b'a","b\n' * 100, "csv")
     assert [each.reason for each in found] == ["unclosed_quote"] * 2
-    said = "a quoted field that does not end; the lines after it are read as rows of their own"
+    said = "a quoted field that does not end; the lines after it are read as separate rows"
     assert found[0].detail == f"row 1, line 2: {said}"
     assert found[1].detail == "row 2, line 3: a quoted field that does not end; lines up to 101 are lost with it"
 
