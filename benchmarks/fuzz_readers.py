@@ -28,7 +28,7 @@ from domainlm.text.reading.pieces import Rejection
 from domainlm.text.reading.readers import read_documents_of, reader_process
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-from torture import charsets, sound
+from material.torture import charsets, sound
 
 SECONDS = 20
 # reasons that no file of a few kilobytes should end with: its reader hung, took all memory, or raised what it should not

@@ -32,7 +32,7 @@ from domainlm.stages import clean_shards, documents
 from domainlm.text.json_files import read_json
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-from torture import docx, epub, html, pdf
+from material.torture import docx, epub, html, pdf
 
 BOUND_MB = 1024
 SOURCE = {"source": "memory", "role": "corpus", "licence": "CC0-1.0", "authority": "", "stance": "", "charset": None}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attack import attack
+from material.attack import attack
 
 # plans, lets a test do something, and builds: what happens between, or while a stage runs, is the point of most tests
 BUILD = """\

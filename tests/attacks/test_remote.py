@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attack import attack
-from code_memory import know_code
+from material.attack import attack
+from material.code_memory import know_code
 
 from domainlm.builder.build import Outcome, build
 from domainlm.contract import Resources, StageError

@@ -3,13 +3,13 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from attacks_table import ORDER, PAGE, attacks, page
+from make_security import ORDER, PAGE, attacks, page
 
 MIN_ROWS = 60
 
 
 def test_the_page_is_what_is_generated(repository: Path) -> None:
-    assert (repository / PAGE).read_text(encoding="utf-8") == page(), "run: python tests/attacks_table.py"
+    assert (repository / PAGE).read_text(encoding="utf-8") == page(), "run: python docs/make_security.py"
 
 
 def test_there_are_many() -> None:

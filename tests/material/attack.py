@@ -1,6 +1,6 @@
 """What every attack on the project is filed under: who tries it, what is tried, what happens instead.
 
-A test below tests/attacks/ carries one `attack` row. tests/attacks_table.py prints them as docs/reference/security.md, so the page
+A test below tests/attacks/ carries one `attack` row. docs/make_security.py prints them as docs/reference/security.md, so the page
 promises nothing that no test holds.
 """
 

@@ -1,7 +1,8 @@
 """A folder of more than 120 files that a corpus should not have: every format, and every fault that files are known to have.
 
 In: an empty folder. Out: the files, and what each one must end in: `text`, or one of the reasons why it gives none. Made here
-from nothing; all of it is neutral. As a script it writes the folder and prints the table: `python tests/torture.py FOLDER`.
+from nothing; all of it is neutral. As a script it writes the folder, or tables of it, and prints what each must end in:
+`PYTHONPATH=tests python -m material.torture FOLDER [sound charsets faults archives]`.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ import struct
 import sys
 import tarfile
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from packers import tarred, zipped
+from material.packers import tarred, zipped
 
 ENGLISH = (
     "The lung is an organ of the respiratory system. Its principal function is the transport of oxygen from the air into "
@@ -316,20 +318,29 @@ def locked_zip() -> bytes:
     return bytes(data)
 
 
+TABLES = {"sound": sound, "charsets": charsets, "faults": faults, "archives": archives}
+
+
 def write_torture(folder: Path) -> dict[str, str]:
     """Write all files; returns what each must end in, by its path in the source. A name in GBK bytes is read as such."""
-    table = {**sound(), **charsets(), **faults(), **archives()}
-    for name, (data, _) in table.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    expected = {name: outcome for name, (_, outcome) in table.items()}
+    expected = write_tables(folder, TABLES)
     with open(os.fsencode(folder) + b"/faults/" + "文件名".encode("gbk") + b".txt", "wb") as file:
         file.write(SIMPLIFIED.encode() * 3)
     expected["faults/文件名.txt"] = "text"
     return expected
 
 
+def write_tables(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    table = {path: row for name in names for path, row in TABLES[name]().items()}
+    for name, (data, _) in table.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return {name: outcome for name, (_, outcome) in table.items()}
+
+
 if __name__ == "__main__":
-    for path, outcome in sorted(write_torture(Path(sys.argv[1])).items()):
+    target, *chosen = sys.argv[1:]
+    written = write_tables(Path(target), chosen) if chosen else write_torture(Path(target))
+    for path, outcome in sorted(written.items()):
         print(f"{path!r}: {outcome}")

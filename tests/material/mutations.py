@@ -4,14 +4,14 @@ Each row names the artifacts whose own action changes (code digest, configuratio
 are built *again*. What *follows* from them by `INPUTS` is built only if bytes upstream change, and everything else stays
 the *same*. A row that is also `rebuilt` for real says which artifacts' bytes differ afterwards.
 tests/pipeline/test_mutations.py asks a real project for its keys; test_mutations_rebuilt.py runs snakemake;
-tests/mutations_table.py prints the page.
+docs/make_soundness.py prints the page.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tree_changes import (
+from material.tree_changes import (
     CONFIG,
     TINY,
     Change,
