@@ -55,7 +55,7 @@ it, and stays as a test (tests/walk/regressions.py). `make test` walks 10 steps,
 tests/walk/test_walk.py names (`WALK_SEED`, `WALK_STEPS`: others):
 
 ```bash
-.venv/bin/python benchmarks/random_walk.py 2000 1 --jobs 2   # steps, seed
+.venv/bin/python tests/walk/run.py 2000 1 --jobs 2   # steps, seed
 ```
 
 Not in any key, by decision: the device, the processor's instruction set, threads, processes (`action.json` says where it

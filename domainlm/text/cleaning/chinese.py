@@ -3,7 +3,7 @@
 In: a text as `Parts`. Out: rule by rule its name and measured value. All are shares, so a short passage is judged like a
 long one. Characters of function words (的, 了, 是) are in every sentence and in no list of keywords; a bad scan puts blanks
 between characters and specks of dirt among them; an advert shouts. Thresholds are ours, chosen on the half of
-benchmarks/chinese_passages.jsonl that is not reported; benchmarks/chinese_quality.py measures them on the other half. Not a
+benchmarks/text/chinese_passages.jsonl that is not reported; benchmarks/text/chinese_quality.py measures them on the other half. Not a
 language model, which would catch more: it takes a thousand times as long.
 """
 

@@ -3,7 +3,7 @@
 In: text. Out: an ISO 639-1 code, or "und" where it cannot be told; the share. Chinese, Japanese and Korean are told by
 their scripts, which is right for texts of a few characters and costs nothing; the rest by py3langid, whose model lies in
 its wheel. On short texts it is right more often than fastText's small model and ten times as fast as lingua
-(benchmarks/language_identification.py). It sees two windows of a long text, because a document is in one language or is
+(benchmarks/text/language_identification.py). It sees two windows of a long text, because a document is in one language or is
 not worth more time.
 """
 

@@ -3,7 +3,7 @@
 In: text. Out: spans, each of one kind. A pattern proposes, a check decides: checksum (identity numbers, cards), numbering plan
 (phones: Google's phonenumbers), registered ranges (IP), and what stands before it ("tel", "订单号"), because an order
 number has the same digits as a phone. Not a named-entity model: it would take a hundred times as long. Recall and
-precision on generated positives and look-alikes: benchmarks/pii_quality.py. Names and street addresses are not found.
+precision on generated positives and look-alikes: benchmarks/text/pii_quality.py. Names and street addresses are not found.
 """
 
 from __future__ import annotations

@@ -6,19 +6,20 @@ it. The stages' own functions run, all shards at once, each in a process of its 
 every rule set, mask and repair switched on. Texts are generated, every record another one. What is in the folder already is used again.
 Fails above the bound.
 
-    python benchmarks/text_memory.py --folder FOLDER [--one-file jsonl|csv|parquet] [--one-file-mb 500] [--corpus-mb 5000] [--defaults]
+    python benchmarks/text/memory.py --folder FOLDER [--one-file jsonl|csv|parquet] [--one-file-mb 500] [--corpus-mb 5000] [--defaults]
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import io
 import json
 import multiprocessing
 import random
 import resource
-import sys
 import time
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -30,9 +31,6 @@ from domainlm.contract import Inputs, Resources
 from domainlm.raw.segments import byte_ranges, shard_of
 from domainlm.stages import clean_shards, documents
 from domainlm.text.json_files import read_json
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-from material.torture import docx, epub, html, pdf
 
 BOUND_MB = 1024
 SOURCE = {"source": "memory", "role": "corpus", "licence": "CC0-1.0", "authority": "", "stance": "", "charset": None}
@@ -52,6 +50,7 @@ EVERYTHING = {
     "personal_data": dict.fromkeys(("email", "phone", "mobile", "chinese_id", "bank_card", "ip"), "mask"),
     **{"has_ascii_width": True, "script": "simplified", "repeated_lines": "drop", "secrets": "mask"},
 }
+W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 SYLLABLES = [first + second for first in "bcdfghjklmnprstvz" for second in "aeiou"]
 ENGLISH = "The {} of {} was {} to the {} that {} and {} have in {}. "
 CHARACTERS = (
@@ -100,6 +99,46 @@ def write_file(path: Path, megabytes: float, first: int) -> None:
             "epub": lambda: epub("</p><p>".join(texts)),
         }
         path.write_bytes(made[name]())
+
+
+def html(text: str) -> str:
+    return f"<html><head><title>Page</title></head><body><h1>Lung</h1><p>{text}</p></body></html>"
+
+
+def zipped(files: Mapping[str, str]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return file.getvalue()
+
+
+def docx(text: str) -> bytes:
+    body = "".join(f"<w:p><w:r><w:t>{line}</w:t></w:r></w:p>" for line in text.split("\n"))
+    return zipped({"word/document.xml": f"<w:document {W}><w:body>{body}</w:body></w:document>"})
+
+
+def epub(text: str) -> bytes:
+    package = (
+        "<package><metadata><title>Book</title></metadata><manifest>"
+        '<item id="a" href="a.xhtml" media-type="application/xhtml+xml"/></manifest><spine><itemref idref="a"/></spine></package>'
+    )
+    container = '<container><rootfile full-path="book.opf"/></container>'
+    parts = {"META-INF/container.xml": container, "book.opf": package, "a.xhtml": html(text)}
+    return zipped({"mimetype": "application/epub+zip", **parts})
+
+
+def pdf(pages: list[str]) -> bytes:
+    from reportlab.pdfgen.canvas import Canvas
+
+    file = io.BytesIO()
+    canvas = Canvas(file, invariant=1)
+    for page in pages:
+        for number in range(0, len(page), 80):
+            canvas.drawString(72, 760 - number // 5, page[number : number + 80])
+        canvas.showPage()
+    canvas.save()
+    return file.getvalue()
 
 
 def write_parquet(path: Path, rows: Iterator[dict[str, str]]) -> None:

@@ -6,7 +6,7 @@ store of long use. Everything is built in one process, because 2,000 processes t
 `snakemake --touch` then writes the records that Snakemake keeps of its own jobs. CPU seconds (of all processes of a run) stand
 beside the wall clock, so that a busy machine shows.
 
-    python benchmarks/store_scale.py
+    python benchmarks/store/scale.py
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ import hashlib
 import json
 import os
 import pstats
-import resource
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import checkout
+from checkout import Cost, copy_repository, environment_of
+
 SHARDED = ("raw_corpus", "documents", "clean_shards")
 TARGET = "clean_shards"
 DOMAIN = "scale"
@@ -45,14 +46,6 @@ corpus_split: {{replay_share: 0.0}}
 """
 MEBIBYTE = 1 << 20
 RUN = ("snakemake", "--cores", "all", TARGET, "--config", f"domain={DOMAIN}")
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a command took. cpu_seconds: of all its processes, user and system."""
-
-    seconds: float
-    cpu_seconds: float
 
 
 def main() -> None:
@@ -123,23 +116,13 @@ def seconds_of(cost: Cost) -> str:
 # --- the project ---
 
 
-def make_project(root: Path, shards: int, raw_files: int) -> None:
-    copy_repository(root)
+def make_project(root: Path, shards: int, raw_files: int, source: Path = checkout.REPOSITORY) -> None:
+    copy_repository(root, source)
     (root / "config/domains").mkdir(exist_ok=True)
     (root / f"config/domains/{DOMAIN}.yaml").write_text(CONFIG.format(shards=shards), encoding="utf-8")
     write_raw_files(root / "data/scale/corpus", raw_files)
     (root / "data/scale/model").mkdir()
     (root / "data/scale/model/config.json").write_text("{}", encoding="utf-8")
-
-
-def copy_repository(root: Path) -> None:
-    """The files of this checkout that git knows or would take; nothing of what was built in it."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.PIPE, check=True).stdout
-    for name in sorted({os.fsdecode(name) for name in listed.split(b"\0") if name}):
-        if (REPOSITORY / name).is_file():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(REPOSITORY / name, root / name)
 
 
 def write_raw_files(folder: Path, count: int) -> None:
@@ -181,39 +164,12 @@ def store_of(root: Path) -> Path:
 # --- running ---
 
 
-def environment_of(root: Path) -> dict[str, str]:
-    """Commands of this Python, the copy's own package, nothing of the caller's store and remotes."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("DOMAINLM_")}
-    commands = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
-    nowhere = dict.fromkeys(("DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR"), "/nonexistent")
-    return {**kept, **nowhere, "PATH": commands, "PYTHONPATH": str(root), "DOMAINLM_REMOTE": "none"}
-
-
 def run(root: Path, *command: str) -> Cost:
-    """Run a command in the project. Ends the benchmark where the command fails."""
-    before, began = cpu_of_children(), time.perf_counter()
-    done = subprocess.run(
-        command,
-        cwd=root,
-        env=environment_of(root),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    cost = Cost(time.perf_counter() - began, cpu_of_children() - before)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout[-3000:]}")
-    return cost
-
-
-def cpu_of_children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    return checkout.run(root, *command)[0]
 
 
 def inside(root: Path, step: str) -> Cost:
-    return run(root, sys.executable, "benchmarks/store_scale.py", "--inside", step)
+    return run(root, sys.executable, "benchmarks/store/scale.py", "--inside", step)
 
 
 def build_inside() -> None:

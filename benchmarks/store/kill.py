@@ -1,4 +1,4 @@
-"""Kills at random instants: `python benchmarks/kill_store.py [KILLS] [SEED]`.
+"""Kills at random instants: `python benchmarks/store/kill.py [KILLS] [SEED]`.
 
 Several processes at once build, restore, push to a folder remote and collect, in two workspaces that share one store and
 want different configurations. At random instants all of them are stopped, one or more are killed (SIGKILL), and
@@ -45,7 +45,7 @@ from domainlm.upkeep import verify
 from domainlm.upkeep.gc import collect_garbage
 from domainlm.workflow.prepare import prepare
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 CONFIG = """\
 domain: tiny
 sources:

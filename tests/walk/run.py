@@ -1,7 +1,7 @@
-"""A random walk through changes, kills, clocks and looks: `python benchmarks/random_walk.py [STEPS] [SEED] [--jobs 2]`.
+"""A random walk through changes, kills, clocks and looks: `python tests/walk/run.py [STEPS] [SEED] [--jobs 2]`.
 
 Walks of up to 200 steps, from seeds that count up, each on a tiny project that is built; after every step the plain command is
-compared with a build from nothing (tests/walk/walk.py). A walk ends at a divergence, and the next one begins. Printed are the steps
+compared with a build from nothing (walk.py). A walk ends at a divergence, and the next one begins. Printed are the steps
 done, the divergences by kind, the first of each kind shrunk to the steps that are enough for it, and the seconds. Exits with 1
 where there was one.
 """
@@ -19,7 +19,9 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+# in this script's own folder, `walk` would be the module walk.py
+sys.path.pop(0)
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from walk.state import Tools
 from walk.steps import LEFT_OUT

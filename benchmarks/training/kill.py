@@ -1,4 +1,4 @@
-"""Training killed and continued: `python benchmarks/kill_training.py [KILLS]`.
+"""Training killed and continued: `python benchmarks/training/kill.py [KILLS]`.
 
 Builds `pt_adapter` undisturbed in one empty store, then in another store kills the build with SIGKILL at random
 moments of the training, each time continuing with the plain command, and compares the tree digests.
@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 ARTIFACT = PROJECT / "artifacts" / "medical" / "pt_adapter"
 OVERRIDES = ["corpus_split={max_train_tokens: 16000}", "pt_adapter={max_validation_rows: 2}"]
 COMMAND = [sys.executable, "-m", "snakemake", "--cores", "all", "pt_adapter", "--config", *OVERRIDES]

@@ -6,7 +6,7 @@ run is a process of its own, and the median of the rounds counts. A run's first 
 peft + Trainer is given the micro-batch that it is fastest with. Only ratios carry over to another machine.
 
 Needs the extra `benchmarks` (trl). Example:
-    python benchmarks/pt_training.py artifacts/medical/base_model artifacts/medical/pt_tokens
+    python benchmarks/training/pt_training.py artifacts/medical/base_model artifacts/medical/pt_tokens
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ unique_shards. What differs is who decides what has to run. Each form is written
 raw folder (`dvc add`), the stages' modules and parameters; plain rules list every raw file and the step's module as
 inputs. Scenarios run once per tool and round, the tools in turn; medians count. Only ratios carry over to another machine.
 
-    python benchmarks/store_peers.py
+    python benchmarks/store/peers.py
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from store_scale import Cost, copy_repository, cpu_of_children, environment_of, raw_text, say
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from checkout import Cost, copy_repository, run
+from scale import raw_text, say
 
 TARGET = "unique_shards"
 # the same shards for all
@@ -177,15 +179,7 @@ class Tool:
     def timed(self, *command: str, root: Path | None = None) -> Cost:
         """Run a command. Ends the benchmark where it fails."""
         root = root or self.root
-        before, began = cpu_of_children(), time.perf_counter()
-        environment = {**environment_of(root), **self.variables}
-        done = subprocess.run(
-            command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-        )
-        cost = Cost(time.perf_counter() - began, cpu_of_children() - before)
-        if done.returncode:
-            raise SystemExit(f"{self.name}: {' '.join(command)} failed:\n{done.stdout[-3000:]}")
-        return cost
+        return run(root, *command, variables=self.variables)[0]
 
     def build(self) -> Cost:
         return self.timed(*self.run)

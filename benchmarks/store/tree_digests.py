@@ -1,4 +1,4 @@
-"""Tree digests of every installed artifact: `python benchmarks/tree_digests.py [PROJECT]`; compare two clones with diff."""
+"""Tree digests of every installed artifact: `python benchmarks/store/tree_digests.py [PROJECT]`; compare two clones with diff."""
 
 from __future__ import annotations
 

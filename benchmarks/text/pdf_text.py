@@ -5,7 +5,7 @@ fetched by digest. Out: Markdown tables: CPU seconds of both in one run, interle
 drawn by a fixed seed, how many of the bare call's characters come back in their order, and which lines do not. What should
 be missing there is running heads, page numbers, leaders of contents pages, and hyphens at line ends.
 
-    python benchmarks/pdf_text.py [--cache .cache/benchmarks] [--rounds 5] [--pages 20] [--show]
+    python benchmarks/text/pdf_text.py [--cache .cache/benchmarks] [--rounds 5] [--pages 20] [--show]
 """
 
 from __future__ import annotations
@@ -13,59 +13,32 @@ from __future__ import annotations
 import argparse
 import contextlib
 import difflib
-import hashlib
 import itertools
 import random
 import statistics
-import subprocess
-import sys
-import tarfile
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from pinned import members, package_file
 
 from domainlm.raw.unreadable import Unreadable
-from domainlm.sources.fetch_package import download
 from domainlm.text.reading.pdf import read_pdf
 from domainlm.text.reading.pieces import Rejection, Section
 
-PYPDF = {
-    "source": "pdf_text",
-    "package": "pypdf",
-    "version": "7.1.0",
-    "kind": "sdist",
-    "member": None,
-    "sha256": "ca3fa902369e98a6d2cb7b56396de902b72ef9bb3c1e8706c1bfc7d8bd0cf0d7",
-}
-DEBIAN = "debian-reference-zh-cn"
-DEBIAN_SHA256 = "6d2d8d9a646397e28b04cdff23d2e4374101ebf9be348e35961af62c8a2d0977"
 # of a clinic's guidelines: 8 MB that say nothing of the others
 SKIPPED = "issue-604.pdf"
 
 
-def fetched(cache: Path) -> dict[str, list[Path]]:
-    """PDF files by origin."""
-    cache.mkdir(parents=True, exist_ok=True)
-    archive = cache / "pypdf.tar.gz"
-    if not archive.exists():
-        download(PYPDF, cache).rename(archive)
-    folder = cache / "pypdf"
-    if not folder.exists():
-        with tarfile.open(archive) as tar:
-            wanted = [member for member in tar if member.name.endswith(".pdf") and "/resources/" in member.name]
-            tar.extractall(folder, wanted, filter="data")
-    debian = cache / "debian"
-    if not debian.exists():
-        subprocess.run(["apt-get", "download", DEBIAN], cwd=cache, check=True)
-        package = next(cache.glob(f"{DEBIAN}_*.deb"))
-        found = hashlib.sha256(package.read_bytes()).hexdigest()
-        if found != DEBIAN_SHA256:
-            raise SystemExit(f"{package.name} has sha256 {found}, expected {DEBIAN_SHA256}: set DEBIAN_SHA256")
-        subprocess.run(["dpkg-deb", "-x", package, debian], check=True)
-    return {"pypdf's samples": sorted(folder.rglob("*.pdf")), "Chinese manual": sorted(debian.rglob("*.pdf"))}
+def files_of(cache: Path) -> dict[str, list[tuple[str, bytes]]]:
+    """(name, bytes) of PDF files by origin."""
+    samples = members(package_file("pypdf", cache), lambda name: name.endswith(".pdf") and "/resources/" in name)
+    manual = members(package_file("debian-reference-zh-cn", cache), lambda name: name.endswith(".pdf"))
+    return {
+        "pypdf's samples": sorted((name, data) for name, data in samples if Path(name).name != SKIPPED),
+        "Chinese manual": sorted(manual),
+    }
 
 
 def bare_pages(data: bytes) -> list[str]:
@@ -93,16 +66,15 @@ def attempt(reader: Callable[[bytes], object], data: bytes) -> float:
     return time.process_time() - begin
 
 
-def print_speed(files: dict[str, list[Path]], rounds: int) -> None:
+def print_speed(files: dict[str, list[tuple[str, bytes]]], rounds: int) -> None:
     print(
         "\n| files | pages | bare, s | read_pdf, s | ratio of totals | median ratio a file |\n|---|---|---|---|---|---|"
     )
     totals = [0.0, 0.0]
-    for origin, paths in files.items():
+    for origin, held in files.items():
         pages = 0
         bare, ours = [], []
-        for path in paths:
-            data = path.read_bytes()
+        for _, data in held:
             found: tuple[list[float], list[float]] = ([], [])
             for turn in range(rounds):
                 for which, reader in ((0, bare_pages), (1, read_pdf))[:: 1 if turn % 2 else -1]:
@@ -115,21 +87,21 @@ def print_speed(files: dict[str, list[Path]], rounds: int) -> None:
                 continue
         each = statistics.median(mine / its for mine, its in zip(ours, bare, strict=True))
         print(
-            f"| {len(paths)} {origin} | {pages} | {sum(bare):.2f} | {sum(ours):.2f} | "
+            f"| {len(held)} {origin} | {pages} | {sum(bare):.2f} | {sum(ours):.2f} | "
             f"{sum(ours) / sum(bare):.2f} | {each:.2f} |"
         )
         totals = [totals[0] + sum(bare), totals[1] + sum(ours)]
     print(f"| all | | {totals[0]:.2f} | {totals[1]:.2f} | {totals[1] / totals[0]:.2f} | |")
 
 
-def print_outcomes(files: dict[str, list[Path]]) -> None:
+def print_outcomes(files: dict[str, list[tuple[str, bytes]]]) -> None:
     print("\n| files | sections | characters | rejections |\n|---|---|---|---|")
-    for origin, paths in files.items():
+    for origin, held in files.items():
         reasons: Counter[str] = Counter()
         sections = chars = 0
-        for path in paths:
+        for _, data in held:
             try:
-                for found in read_pdf(path.read_bytes()):
+                for found in read_pdf(data):
                     if isinstance(found, Rejection):
                         reasons[found.reason] += 1
                     else:
@@ -138,7 +110,7 @@ def print_outcomes(files: dict[str, list[Path]]) -> None:
             except Unreadable as error:
                 reasons[error.reason] += 1
         listed = ", ".join(f"{reason} {count}" for reason, count in sorted(reasons.items()))
-        print(f"| {len(paths)} {origin} | {sections} | {chars} | {listed} |")
+        print(f"| {len(held)} {origin} | {sections} | {chars} | {listed} |")
 
 
 def pages_of(sections: list[Section]) -> dict[int, str]:
@@ -152,12 +124,13 @@ def pages_of(sections: list[Section]) -> dict[int, str]:
     return texts
 
 
-def print_pages(path: Path, count: int, is_shown: bool) -> None:
-    data = path.read_bytes()
+def print_pages(name: str, data: bytes, count: int, is_shown: bool) -> None:
     bare = bare_pages(data)
     read = pages_of([found for found in read_pdf(data) if isinstance(found, Section)])
     chosen = sorted(random.Random(0).sample([n for n, text in enumerate(bare, 1) if text.strip()], count))
-    print(f"\n{path.name}\n\n| page | characters | in order | missing, in this page | added |\n|---|---|---|---|---|")
+    print(
+        f"\n{Path(name).name}\n\n| page | characters | in order | missing, in this page | added |\n|---|---|---|---|---|"
+    )
     kept = total = 0
     for number in chosen:
         before, after = "".join(bare[number - 1].split()), "".join(read.get(number, "").split())
@@ -180,11 +153,10 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=20)
     parser.add_argument("--show", action="store_true", help="print the sampled pages, bare and read")
     given = parser.parse_args()
-    files = fetched(given.cache)
-    files["pypdf's samples"] = [path for path in files["pypdf's samples"] if path.name != SKIPPED]
+    files = files_of(given.cache)
     print_speed(files, given.rounds)
     print_outcomes(files)
-    print_pages(files["Chinese manual"][0], given.pages, given.show)
+    print_pages(*files["Chinese manual"][0], given.pages, given.show)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ In: numbers of files and shards. Out: Markdown tables. In a temporary folder: a 
 small texts. It is built up to unique_shards by Snakemake, one file is changed, `domainlm plan` is asked, and it is built
 again. Fails where a job of a sharded artifact starts that is not of the file's shard, or where the plan and the build differ.
 
-    python benchmarks/one_changed_file.py
+    python benchmarks/store/one_changed_file.py
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from store_scale import DOMAIN, make_project
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import checkout
+from scale import DOMAIN, make_project
 
 from domainlm.raw.segments import shard_of
 
@@ -45,7 +46,7 @@ def main() -> None:
         path = f"{number // 100:04d}/{number:06d}.txt"
         file = root / f"data/scale/corpus/{path}"
         file.write_text(file.read_text(encoding="utf-8").replace("small", "changed"), encoding="utf-8")
-        plan = command(root, sys.executable, "-m", "domainlm", "plan", TARGET, "--domain", DOMAIN, "--json")
+        _, plan = checkout.run(root, sys.executable, "-m", "domainlm", "plan", TARGET, "--domain", DOMAIN, "--json")
         planned = {row["artifact"]: row for row in json.loads(plan)["artifacts"]}
         seconds, built = run(root, options.cores)
         print(
@@ -70,23 +71,13 @@ def main() -> None:
             raise SystemExit("\n".join(wrong))
 
 
-def command(root: Path, *arguments: str) -> str:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("DOMAINLM_")}
-    environment |= {"PYTHONPATH": str(root), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"}
-    done = subprocess.run(arguments, cwd=root, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(arguments)} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
-    return done.stdout
-
-
 def run(root: Path, cores: int) -> tuple[float, list[dict[str, Any]]]:
     """Seconds of a run of Snakemake, and the rows that it added to builds.jsonl."""
     log = root / ".domainlm/builds.jsonl"
     before = len(log.read_text(encoding="utf-8").splitlines()) if log.exists() else 0
-    began = time.perf_counter()
-    command(root, "snakemake", "--cores", str(cores), TARGET, "--config", f"domain={DOMAIN}")
+    cost, _ = checkout.run(root, "snakemake", "--cores", str(cores), TARGET, "--config", f"domain={DOMAIN}")
     rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()[before:]]
-    return time.perf_counter() - began, rows
+    return cost.seconds, rows
 
 
 if __name__ == "__main__":

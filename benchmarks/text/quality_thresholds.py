@@ -6,24 +6,22 @@ threshold, in Chinese by ours, on how many pages both verdicts are the same, and
 shares would be equal. Half of the pages, by a stable hash, is to choose by, half to report. The idea: a translation is as
 good a text as its original. Then the speed of all rules on the Chinese pages, in bytes and characters of one core.
 
-    python benchmarks/quality_thresholds.py [--cache FOLDER]
+    python benchmarks/text/quality_thresholds.py [--cache FOLDER]
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import io
 import re
 import statistics
-import subprocess
-import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from lxml import html
+from pinned import members, package_file
 
 from domainlm.config.cleaning import CleanShards
 from domainlm.text.characters import cjk_count, letter_count, normalised
@@ -32,26 +30,18 @@ from domainlm.text.cleaning.conventions import CHINESE, ENGLISH, Conventions
 from domainlm.text.cleaning.parts import Parts
 from domainlm.text.cleaning.quality import kept_lines, quality_failures
 
-ROOT = Path(__file__).resolve().parents[1]
-# package -> version, sha256
-PACKAGES = {
-    "debian-reference-en": ("2.100", "9f31d3a17df505de09689ca255512ea58c1fc47c59bb1b0c7bf1c23362e9743f"),
-    "debian-reference-zh-cn": ("2.100", "6d2d8d9a646397e28b04cdff23d2e4374101ebf9be348e35961af62c8a2d0977"),
-    "libreoffice-help-en-us": (
-        "4:7.4.7-1+deb12u14",
-        "8faa840285734d6cfe1ed25537b48f07e74bd6412e3917bf8e5f8a653f7b3712",
-    ),
-    "libreoffice-help-zh-cn": (
-        "4:7.4.7-1+deb12u14",
-        "db867cdece4c2f9c7eebe65e519c6cf386fdcf49d6e061db3dffec893b3e1dee",
-    ),
-    "debian-handbook": ("11.20220922", "3d5dbeac1f1afc9c094eab9d0f701f6ecff99c4927d5a4794cf6c85678134faa"),
-}
+DOCUMENTATION = (
+    "debian-reference-en",
+    "debian-reference-zh-cn",
+    "libreoffice-help-en-us",
+    "libreoffice-help-zh-cn",
+    "debian-handbook",
+)
 # English member, and how the Chinese one is called
 PAGES = (
-    (re.compile(r"\./usr/share/libreoffice/help/en-US/text/.*\.html"), "en-US", "zh-CN"),
-    (re.compile(r"\./usr/share/doc/debian-handbook/html/en-US/.*\.html"), "en-US", "zh-CN"),
-    (re.compile(r"\./usr/share/debian-reference/.*\.en\.html"), ".en.", ".zh-cn."),
+    (re.compile(r"usr/share/libreoffice/help/en-US/text/.*\.html"), "en-US", "zh-CN"),
+    (re.compile(r"usr/share/doc/debian-handbook/html/en-US/.*\.html"), "en-US", "zh-CN"),
+    (re.compile(r"usr/share/debian-reference/.*\.en\.html"), ".en.", ".zh-cn."),
 )
 HEADINGS = ("h1", "h2", "h3", "h4")
 BLOCKS = ("p", "h5", "dt", "pre", "td", *HEADINGS)
@@ -59,31 +49,9 @@ NOT_TEXT = "//script|//style|//nav|//div[@class='navheader' or @class='navfooter
 MIN_CHARS = 200
 
 
-def package_file(package: str, cache: Path) -> Path:
-    version, sha256 = PACKAGES[package]
-    pattern = f"{package}_{version.replace(':', '%3a')}_*.deb"
-    if not list(cache.glob(pattern)):
-        cache.mkdir(parents=True, exist_ok=True)
-        subprocess.run(
-            ["apt-get", "download", f"{package}={version}"], cwd=cache, check=True, stdout=subprocess.DEVNULL
-        )
-    path = next(cache.glob(pattern))
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != sha256:
-        raise SystemExit(f"{path}: sha256 {found}; expected {sha256}")
-    return path
-
-
-def members(cache: Path) -> dict[str, bytes]:
-    found = {}
-    for package in PACKAGES:
-        command = ["dpkg-deb", "--fsys-tarfile", str(package_file(package, cache))]
-        data = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
-        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-            for entry in archive:
-                if entry.name.endswith(".html") and (file := archive.extractfile(entry)) is not None:
-                    found[entry.name] = file.read()
-    return found
+def documentation(cache: Path) -> dict[str, bytes]:
+    packages = (package_file(name, cache) for name in DOCUMENTATION)
+    return dict(page for package in packages for page in members(package, lambda name: name.endswith(".html")))
 
 
 def pieces(page: bytes) -> list[str]:
@@ -109,7 +77,7 @@ def pieces(page: bytes) -> list[str]:
 
 def pairs(cache: Path) -> Iterator[tuple[str, str]]:
     """The same text in English and Chinese, where both have as many pieces and the Chinese one is translated."""
-    files = members(cache)
+    files = documentation(cache)
     for name in sorted(files):
         for pattern, english, chinese in PAGES:
             other = name.replace(english, chinese)
@@ -163,7 +131,7 @@ def print_table(texts: list[tuple[str, str]], name: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cache", type=Path, default=ROOT / ".cache/benchmarks")
+    parser.add_argument("--cache", type=Path, default=Path(".cache/benchmarks"))
     texts = list(pairs(parser.parse_args().cache.resolve()))
     for half, name in enumerate(("choose", "report")):
         print_table([pair for pair in texts if hashlib.sha256(pair[0].encode()).digest()[0] % 2 == half], name)

