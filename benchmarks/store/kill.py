@@ -29,12 +29,13 @@ from typing import Any
 import domainlm.stages.clean_shards
 import domainlm.stages.documents
 import domainlm.stages.raw_corpus
-from domainlm.builder import build, workspace
+from domainlm.builder import build
 from domainlm.builder.history import recorded_build
 from domainlm.builder.workspace import installing
 from domainlm.contract import Resources, StageError
+from domainlm.pipeline.places import BUILDS_FILE
 from domainlm.pipeline.stamp import Stamp
-from domainlm.store import remote_location
+from domainlm.store import late_files, remote_location
 from domainlm.store.actions import action_key, make_action
 from domainlm.store.install import install
 from domainlm.store.lease import lease
@@ -350,7 +351,7 @@ def outcomes_so_far(world: World) -> dict[str, int]:
     """How the builds that came to an end in the two workspaces ended."""
     found: Counter[str] = Counter()
     for name in ("a", "b"):
-        path = world.project(name) / build.BUILDS_FILE
+        path = world.project(name) / BUILDS_FILE
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         found.update(json.loads(line)["outcome"] for line in lines)
     return dict(found)
@@ -394,7 +395,7 @@ def main() -> None:
     kills = int(sys.argv[1]) if len(sys.argv) > 1 else 300
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 32)
     # an input that another configuration takes away is not waited for here
-    workspace.LATE_SECONDS = build.LATE_SECONDS = 0.05
+    late_files.LATE_SECONDS = build.LATE_SECONDS = 0.05
     began = time.monotonic()
     root = Path(tempfile.mkdtemp(prefix="kill-store-"))
     try:

@@ -253,7 +253,7 @@ class TestLateFiles:
     @pytest.fixture(autouse=True)
     def _short(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("domainlm.builder.build.LATE_SECONDS", 1.5)
-        monkeypatch.setattr("domainlm.builder.workspace.LATE_SECONDS", 1.5)
+        monkeypatch.setattr("domainlm.store.late_files.LATE_SECONDS", 1.5)
 
     @pytest.mark.parametrize("late", ["manifest", "stamp"])
     def test_a_file_that_another_host_wrote_is_waited_for(self, built_text_project: Any, late: str) -> None:
