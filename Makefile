@@ -41,7 +41,7 @@ benchmarks: $(READY)
 	$(PIP) install --no-deps --require-hashes -r envs/benchmarks.lock
 
 test: $(READY)
-	python tests/fetch_qwen_tokenizer.py
+	python tests/material/fetch_qwen_tokenizer.py
 	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile -m "not long"
 
 # real DVC, real clusters (where SLURM is installed and `make extras` was run), real rebuilds
@@ -63,8 +63,8 @@ format: $(READY)
 # generated files; tests keep them true
 docs dvc.yaml: $(READY)
 	python docs/make_reference.py
-	python tests/mutations_table.py
-	python tests/attacks_table.py
+	python docs/make_soundness.py
+	python docs/make_security.py
 	python -m domainlm.workflow.dvc
 	python -m domainlm.workflow.rules
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from interpreters import interpreter
+from material.interpreters import interpreter
 
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 # constructions whose syntax trees or tokens changed between versions

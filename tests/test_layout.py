@@ -24,6 +24,16 @@ PACKAGE = PACKAGE_ROOT / "domainlm"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MAX_FIRST_LINE_WORDS = 12
 ARTIFACTS = [stage.name for stage in STAGES]
+# rooms of tests, and single ones, that are of many modules
+TESTS_OF_MANY_MODULES = {
+    "attacks",
+    "docs/test_pages.py",
+    "pipeline",
+    "store/test_faults.py",
+    "test_code_digest_versions.py",
+    "test_layout.py",
+    "walk",
+}
 # without those that the default domain does without (tests/workflow/test_dvc.py has a domain with them)
 DEFAULT_ARTIFACTS = [stage.name for stage in STAGES if is_part(stage, resolve(PACKAGE_ROOT, {}))]
 # lowest first; a room may import from itself and from what stands before its line in its own wing, and from what lies between
@@ -162,6 +172,30 @@ def test_patterns_do_not_ask_the_interpreter_what_a_letter_is(path: Path) -> Non
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in free:
             assert not re.search(r"\\[bBwWdD]", node.value), f"{path.name}:{node.lineno}: {node.value}; add re.ASCII"
+
+
+def test_a_test_is_named_after_the_module_or_the_room_that_it_tests() -> None:
+    tests = PACKAGE_ROOT / "tests"
+    names = {path.relative_to(tests) for path in tests.rglob("test_*.py")}
+    found = {exception for exception in TESTS_OF_MANY_MODULES for name in names if name.is_relative_to(exception)}
+    assert found == TESTS_OF_MANY_MODULES
+    for name in names:
+        if not any(name.is_relative_to(exception) for exception in TESTS_OF_MANY_MODULES):
+            # the pages' generators lie in docs/
+            root = PACKAGE_ROOT if name.parts[0] == "docs" else PACKAGE
+            tested = root / name.parent / name.name.removeprefix("test_")
+            assert tested.is_file() or tested.with_suffix("").is_dir(), f"tests/{name}: there is no {tested}"
+
+
+def test_no_benchmark_imports_from_the_tests() -> None:
+    """What a benchmark measures must not move with the tests' material."""
+    of_tests = {path.stem for path in (PACKAGE_ROOT / "tests").iterdir()}
+    for path in (PACKAGE_ROOT / "benchmarks").rglob("*.py"):
+        for node in ast.walk(tree_of(path)):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            own = [name for name in names if name.split(".")[0] in of_tests | {"tests"}]
+            assert not own, f"{path.relative_to(PACKAGE_ROOT)} imports {own}"
 
 
 @pytest.mark.parametrize("rule", rules())

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from interpreters import interpreter
+from material.interpreters import interpreter
 
 from domainlm import loading
 

@@ -65,7 +65,7 @@ SAMPLE_BYTES = 8_000
 # what a declared set is worth: about 2 common Chinese characters against 2 rare ones
 DECLARED_BITS = 16.0
 # a majority: among so many files or more that are not in UTF-8, this share. Of texts of 10 to 19 characters a right prior reads
-# 0.4 % more and a wrong one 3.2 % less (benchmarks/charset_accuracy.py), so a mere half would do harm
+# 0.4 % more and a wrong one 3.2 % less (benchmarks/text/charset_accuracy.py), so a mere half would do harm
 MAJORITY_FILES, MAJORITY_SHARE = 10, 0.95
 # bytes that may be the second of a character
 _SECONDS = bytes(range(0x30, 0x100))

@@ -18,13 +18,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, cast
 
 from domainlm.config.domain import DomainConfig
 from domainlm.raw.archives import PACKED_SUFFIXES, ArchiveFault, Limits
 from domainlm.raw.charset import SAMPLE_BYTES, majority_charset
 from domainlm.raw.expansion import Found, expand, facts_of, is_expanded
 from domainlm.raw.media_type import TEXT_TYPES
+from domainlm.raw.raw_file import Declared, RawFile
 from domainlm.raw.segments import format_of
 from domainlm.scaffold.findings import ARCHIVE, FormatCount, Survey, Unread
 from domainlm.sources.folders import FAULTS, LocalFile, local_files
@@ -120,11 +121,11 @@ class _Tally:
             self.refuse(first.reason, first.detail, path, found, True)
 
 
-def row_to_read(source: str, role: str, path: str, size: int, found: str | None, charset: str | None) -> dict[str, Any]:
+def row_to_read(source: str, role: str, path: str, size: int, found: str | None, charset: str | None) -> RawFile:
     """A row of an inventory, as far as readers look at it."""
     labels = dict.fromkeys(("licence", "authority", "stance"), "")
     place = {"source": source, "role": role, "path": path, "size": size, "start": 0, "end": size}
-    return {**place, "format": found, "charset": charset, **labels}
+    return cast("RawFile", {**place, "format": found, "charset": charset, **labels})
 
 
 def _in_stable_order(files: Sequence[LocalFile]) -> list[LocalFile]:
@@ -150,7 +151,8 @@ def _look_into(tally: _Tally, file: LocalFile, scratch: Path) -> bool:
     section = tally.config.raw_corpus
     max_bytes = min(section.max_archive_bytes, MAX_UNPACKED_BYTES)
     limits = Limits(section.max_archive_ratio, max_bytes, section.max_archive_depth)
-    row = {"path": file.path, "prefix": f"{file.path}/", "include": ["**"], "exclude": [], "format": None}
+    facts = {"path": file.path, "prefix": f"{file.path}/", "include": ["**"], "exclude": [], "format": None}
+    row = cast("Declared", facts)
     with open(file.location, "rb") as opened:
         members = expand(opened, row, scratch, limits)
         for found in islice(members, MAX_MEMBERS):

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from attack import attack
-from packers import PACKERS, tarred, zipped
+from material.attack import attack
+from material.packers import PACKERS, tarred, zipped
 
 from domainlm.raw import archives
 from domainlm.raw.archives import Archive, ArchiveFault, Limits

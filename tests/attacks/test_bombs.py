@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attack import attack
+from material.attack import attack
 
 from domainlm.config.cleaning import CleanShards
 from domainlm.config.errors import ConfigurationError

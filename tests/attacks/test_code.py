@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attack import attack
+from material.attack import attack
 
 # plans, lets a test do something, and builds: what happens between, or while a stage runs, is the point of most tests
 BUILD = """\
@@ -114,6 +114,14 @@ def project(original: Path, tmp_path: Path, tree_environment: Callable[..., dict
     return found
 
 
+def is_in_the_key(project: Project, name: str, old: bytes, new: bytes) -> None:
+    """An edit of the file is built, and what the stage marks is of the new code: 3 before, 4 after."""
+    assert project.outcome() == "built"
+    project.edit(name, old, new)
+    assert project.outcome() == "built"
+    assert project.mark == "4"
+
+
 @attack(
     "code",
     "stale bytecode",
@@ -159,10 +167,7 @@ def test_code_in_a_package_s_own_file_is_in_the_key(project: Project, name: str)
     file = f"{name.replace('.', '/')}/__init__.py"
     project.add(file, "LIMIT = 3\n")
     project.marked("LIMIT", f"from {name} import LIMIT")
-    assert project.outcome() == "built"
-    project.edit(file, b"LIMIT = 3", b"LIMIT = 4")
-    assert project.outcome() == "built"
-    assert project.mark == "4"
+    is_in_the_key(project, file, b"LIMIT = 3", b"LIMIT = 4")
 
 
 @attack(
@@ -174,10 +179,7 @@ def test_code_in_a_package_s_own_file_is_in_the_key(project: Project, name: str)
 def test_a_name_that_begins_alike_is_in_the_key(project: Project) -> None:
     project.add("domainlm/config_helpers.py", "LIMIT = 3\n")
     project.marked("LIMIT", "from domainlm.config_helpers import LIMIT")
-    assert project.outcome() == "built"
-    project.edit("domainlm/config_helpers.py", b"LIMIT = 3", b"LIMIT = 4")
-    assert project.outcome() == "built"
-    assert project.mark == "4"
+    is_in_the_key(project, "domainlm/config_helpers.py", b"LIMIT = 3", b"LIMIT = 4")
 
 
 @attack(
@@ -189,10 +191,7 @@ def test_a_name_that_begins_alike_is_in_the_key(project: Project) -> None:
 def test_what_computes_of_the_configuration_is_in_the_key(project: Project) -> None:
     project.add("domainlm/config/section.py", "\n\ndef limit():\n    return 3\n")
     project.marked("limit()", "from domainlm.config.section import limit")
-    assert project.outcome() == "built"
-    project.edit("domainlm/config/section.py", b"return 3", b"return 4")
-    assert project.outcome() == "built"
-    assert project.mark == "4"
+    is_in_the_key(project, "domainlm/config/section.py", b"return 3", b"return 4")
 
 
 @attack(

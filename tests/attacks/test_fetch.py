@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attack import attack
-from packers import zipped
-from servers import Answer, answering_server
+from material.attack import attack
+from material.packers import zipped
+from material.servers import Answer, answering_server
 
 from domainlm.config.errors import ConfigurationError
 from domainlm.config.resolve import resolve

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attack import attack
+from material.attack import attack
 
 from domainlm.config.sources import BaseModelConfig
 from domainlm.contract import Inputs, Resources, StageError

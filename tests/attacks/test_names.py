@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from attack import attack
+from material.attack import attack
 from typer.testing import CliRunner
 
 from domainlm.cli import application

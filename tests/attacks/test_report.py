@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attack import attack
-from report_artifacts import artifacts
+from material.attack import attack
+from material.report_artifacts import artifacts
 
 from domainlm.contract import Resources
 from domainlm.stages.eval_report import run

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attack import attack
-from servers import Answer, answering_server
+from material.attack import attack
+from material.checkout import NO_DVC_SETTINGS
+from material.servers import Answer, answering_server
 
 from domainlm.commands.progress import Reporter
 from domainlm.config.errors import ConfigurationError
@@ -222,7 +223,6 @@ def test_the_login_of_an_index_is_not_quoted(store: Store, tmp_path: Path, monke
     "an error that names the variable or file; neither it nor its trace repeats the secret",
 )
 def test_the_password_of_a_remote_is_not_quoted(tmp_path: Path) -> None:
-    nowhere = {"DVC_GLOBAL_CONFIG_DIR": "/nonexistent", "DVC_SYSTEM_CONFIG_DIR": "/nonexistent"}
     for scheme in ("https", "ssh", "s3", "gs"):
         for password in (
             HIDDEN,
@@ -234,12 +234,17 @@ def test_the_password_of_a_remote_is_not_quoted(tmp_path: Path) -> None:
             f"a@{HIDDEN}",
         ):
             with pytest.raises(RemoteError, match="DOMAINLM_REMOTE") as raised:
-                remote_location(tmp_path, {**nowhere, "DOMAINLM_REMOTE": f"{scheme}://joe:{password}@127.0.0.1:9/x"})
+                remote_location(
+                    tmp_path, {**NO_DVC_SETTINGS, "DOMAINLM_REMOTE": f"{scheme}://joe:{password}@127.0.0.1:9/x"}
+                )
             assert HIDDEN not in trace_of(raised.value)
     (tmp_path / ".dvc").mkdir()
     for text in (f"['remote \"x\"']\npassword {HIDDEN}\n", f"password = {HIDDEN}\n", f"[core\nremote = {HIDDEN}\n"):
         (tmp_path / ".dvc/config.local").write_text(text)
-        for locate in (lambda: remote_location(tmp_path, nowhere), lambda: store_folder(tmp_path, nowhere)):
+        for locate in (
+            lambda: remote_location(tmp_path, NO_DVC_SETTINGS),
+            lambda: store_folder(tmp_path, NO_DVC_SETTINGS),
+        ):
             with pytest.raises(LocationError) as failed:
                 locate()
             assert HIDDEN not in trace_of(failed.value)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attack import attack
+from material.attack import attack
 
 from domainlm.builder.hollow import is_hollow, marker_path
 from domainlm.builder.inputs import own_stamp

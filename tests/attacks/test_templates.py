@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from attack import attack
+from material.attack import attack
 
 from domainlm.config.instruction import SftTokens
 from domainlm.contract import StageError

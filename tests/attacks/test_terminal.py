@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attack import attack
+from material.attack import attack
 from typer.testing import CliRunner
 
 from domainlm.cli import application

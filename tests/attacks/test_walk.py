@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from attack import attack
+from material.attack import attack
 from walk.regressions import ATTACKS
 from walk.state import Tools
 from walk.walk import run_steps

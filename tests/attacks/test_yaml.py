@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from attack import attack
+from material.attack import attack
 
 from domainlm.config.errors import ConfigurationError
 from domainlm.config.resolve import resolve

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from code_memory import know_code
+from material.projects import ONE_SHARD, write_project
 
 from domainlm.builder.build import Outcome, build
 from domainlm.builder.history import recorded_build
@@ -26,32 +26,12 @@ from domainlm.store.manifest import read_manifest
 from domainlm.store.roots import Workspaces, find_workspaces
 from domainlm.workflow.prepare import prepare
 
-CONFIG = """\
-domain: tiny
-sources:
-  x: {role: corpus, local: corpus}
-  m: {role: base_model, local: model}
-raw_corpus: {shards: 1}
-corpus_split: {replay_share: 0.0}
-"""
 Get = Callable[..., Stamp]
 
 
 @pytest.fixture
-def project(tmp_path: Path, repository: Path) -> Path:
-    root = tmp_path / "project"
-    files = {
-        "corpus/a.txt": "a text",
-        "corpus/b.txt": "b text",
-        "model/config.json": "{}",
-        "config/config.yaml": CONFIG,
-    }
-    for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    (root / "envs").symlink_to(repository / "envs")
-    know_code(root)
-    return root
+def project(tmp_path: Path) -> Path:
+    return write_project(tmp_path / "project", {"a.txt": "a text", "b.txt": "b text"}, ONE_SHARD)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from code_memory import know_code
+from material.projects import DOCUMENTS, ONE_SHARD, RAW, write_project
 
 from domainlm.builder import hollow
 from domainlm.builder.build import Outcome, build
@@ -27,43 +27,19 @@ from domainlm.store.remote import object_name
 from domainlm.upkeep.push_pull import pull_hollow, pull_named, push
 from domainlm.workflow.prepare import prepare
 
-CONFIG = """\
-domain: tiny
-sources:
-  x: {role: corpus, local: corpus}
-  m: {role: base_model, local: model}
-raw_corpus: {shards: 1}
-corpus_split: {replay_share: 0.0}
-"""
-RAW, DOCUMENTS = "artifacts/tiny/raw_corpus/0000", "artifacts/tiny/documents/0000"
+CORPUS = {"a.txt": "a text that is long enough", "b.txt": "b text that is long enough"}
 
 
 def silent(message: str) -> None:
     return None
 
 
-def make_project(root: Path, repository: Path) -> Path:
-    files = {
-        "corpus/a.txt": "a text that is long enough",
-        "corpus/b.txt": "b text that is long enough",
-        "model/config.json": "{}",
-        "config/config.yaml": CONFIG,
-    }
-    for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    (root / "envs").symlink_to(repository / "envs")
-    return root
-
-
 @pytest.fixture
-def make(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """make(name): a project with its own store; all share one remote folder."""
 
     def made(name: str) -> Path:
-        project = make_project(tmp_path / name, repository)
-        know_code(project)
-        return project
+        return write_project(tmp_path / name, CORPUS, ONE_SHARD)
 
     (tmp_path / "remote").mkdir()
     monkeypatch.setenv("DOMAINLM_REMOTE", str(tmp_path / "remote"))

@@ -68,7 +68,7 @@ def test_commands_name_artifacts_and_files_that_exist(page: Path) -> None:
         assert target in TARGETS, f"snakemake target {target}"
     for module in re.findall(r"python -m (domainlm(?:\.\w+)+)", text):
         assert (PACKAGE_ROOT / f"{module.replace('.', '/')}.py").is_file(), module
-    for script in re.findall(r"python (?:-i )?((?:benchmarks|docs|envs)/\S+?\.py)", text):
+    for script in re.findall(r"python (?:-i )?((?:benchmarks|docs|envs|tests)/\S+?\.py)", text):
         assert (PACKAGE_ROOT / script).is_file(), script
     makefile = (PACKAGE_ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"^(?:time )?make ([a-z_]+)", "\n".join(blocks(name_of(page), "bash")), re.MULTILINE):

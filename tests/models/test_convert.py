@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import pytest
 import torch
-from gguf_files import write_gguf
+from material.gguf_files import write_gguf
 
 from domainlm.config.sources import BaseModelConfig
 from domainlm.contract import StageError

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from gguf_files import write_gguf
+from material.gguf_files import write_gguf
 
 from domainlm.contract import StageError
 from domainlm.models.gguf_header import read_gguf_header

@@ -1,174 +1,21 @@
-"""A tiny domain, for the real snakemake and the real dvc: a random model, a small corpus, small knobs."""
+"""A tiny domain in a copy of the repository (material/tiny_domain.py): nothing built, everything built, under DVC's versions.
+
+Also loaded by its path, without pytest, for the names that it takes from there.
+"""
 
 from __future__ import annotations
 
 import fcntl
-import json
-import random
-import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from code_memory import know_code
+from material.checkout import copy_tree, copy_whole
+from material.code_memory import know_code
+from material.tiny_domain import PIPELINE_FILE, TINY, Tree, words, write_corpus, write_domain
+from material.tiny_models import CHAT_TEMPLATE, write_model
 
-CHAT_TEMPLATE = (
-    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n'}}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-)
-PIPELINE_FILE = "domains/tiny/dvc.yaml"
-TINY = """\
-sources:
-  tiny_corpus: {role: corpus, local: data/tiny/corpus, licence: CC0-1.0}
-  tiny_general: {role: replay, local: data/tiny/general, licence: CC0-1.0}
-  tiny_evaluation: {role: evaluation, local: data/tiny/evaluation, licence: CC0-1.0}
-  tiny_model: {role: base_model, local: data/tiny/model, licence: CC0-1.0}
-raw_corpus: {segment_bytes: 4000}
-documents: {group_depth: 1}
-corpus_split: {max_train_tokens: 4000, validation_share: 0.1, test_share: 0.15}
-pt_tokens: {sequence_length: 64}
-pt_adapter: {learning_rate: 0.02, rank: 2, alpha: 4, rows_per_step: 8}
-merged_model: {dtype: float32}
-sft_dataset: {max_documents: 12, max_questions_per_document: 2}
-sft_tokens: {sequence_length: 256, system_prompt: null}
-sft_adapter: {learning_rate: 0.02, rank: 2, alpha: 4, rows_per_step: 4}
-eval_results:
-  max_definitions: 4
-  max_answers: 4
-  max_choices: 2
-  max_generations: 2
-  max_new_tokens: 4
-  max_general_tokens: 200
-  bootstrap_samples: 100
-"""
-
-
-def words(seed: str, count: int) -> str:
-    """Pronounceable words, the same for the same seed."""
-    source = random.Random(seed)
-    syllables = ["ba", "co", "di", "fe", "gu", "ha", "jo", "ki", "lo", "mu", "ne", "po", "ra", "si", "te", "vo"]
-    return " ".join("".join(source.choices(syllables, k=source.randint(1, 3))) for _ in range(count))
-
-
-def write_corpus(folder: Path) -> None:
-    """Every text format, two bad files, one empty one."""
-    folder.mkdir(parents=True)
-    terms = ["format-version: 1.2\n", "[Term]\nid: T:0\nname: root\n"]
-    for number in range(1, 80):
-        parent = 0 if number < 9 else (number - 1) % 8 + 1
-        terms.append(
-            f"[Term]\nid: T:{number}\nname: {words(f'name{number}', 2)}\n"
-            f'def: "A kind of {words(f"definition{number}", 18)}." []\n'
-            f'synonym: "{words(f"synonym{number}", 2)}" EXACT []\nis_a: T:{parent}\n'
-        )
-    (folder / "terms.obo").write_text("\n".join(terms), encoding="utf-8")
-    for number in range(3):
-        text = words(f"md{number}", 60)
-        (folder / f"page{number}.md").write_text(f"# Page {number}\n\n{text}.\n", encoding="utf-8")
-        (folder / f"note{number}.txt").write_text(f"{words(f'txt{number}', 50)}.\n", encoding="utf-8")
-        html = f"<html><head><title>{number}</title></head><body><p>{words(f'html{number}', 50)}.</p></body></html>"
-        (folder / f"web{number}.html").write_text(html, encoding="utf-8")
-    rows = [json.dumps({"title": f"row {n}", "text": f"{words(f'row{n}', 30)}."}) for n in range(6)]
-    (folder / "rows.jsonl").write_text("\n".join([*rows[:3], '{"text": "cut off', *rows[3:]]) + "\n", encoding="utf-8")
-    (folder / "binary.txt").write_bytes(bytes(range(256)) * 8)
-    (folder / "empty.md").write_bytes(b"")
-
-
-def write_model(folder: Path, text: str) -> None:
-    """A random Llama of two layers and a small BPE tokenizer with a chat template, in which padding is the end of text."""
-    import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    control = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=control, initial_alphabet=alphabet, show_progress=False
-    )
-    tokenizer.train_from_iterator([text], trainer)
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=control[0], pad_token=control[0])
-    fast.chat_template = CHAT_TEMPLATE
-    fast.save_pretrained(folder)
-    config = LlamaConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=512,
-        tie_word_embeddings=True,
-        bos_token_id=None,
-        eos_token_id=0,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        LlamaForCausalLM(config).save_pretrained(folder)
-
-
-@dataclass(frozen=True)
-class Tree:
-    """A copy of the repository with the tiny domain in it."""
-
-    path: Path
-    environment: Callable[..., dict[str, str]]
-
-    def run(self, *command: str, expect: int = 0, **changes: str) -> str:
-        """Run a command in the tree; returns what it printed."""
-        done = subprocess.run(
-            command,
-            cwd=self.path,
-            env=self.environment(self.path, changes),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == expect, done.stdout
-        return done.stdout
-
-    def snakemake(
-        self, *arguments: str, cores: int = 1, config: Sequence[str] = (), expect: int = 0, **changes: str
-    ) -> str:
-        command = ["snakemake", "--cores", str(cores), *arguments, "--config", "domain=tiny", *config]
-        return self.run(*command, expect=expect, **changes)
-
-    def builds(self) -> list[dict[str, Any]]:
-        path = self.path / ".domainlm/builds.jsonl"
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
-
-    @contextmanager
-    def outcomes(self) -> Iterator[dict[str, set[str]]]:
-        """Within the block: what was done, filled at its end: outcome -> artifacts."""
-        before = len(self.builds())
-        found: dict[str, set[str]] = {}
-        yield found
-        for row in self.builds()[before:]:
-            found.setdefault(row["outcome"], set()).add(row["artifact"])
-
-    def artifact(self, name: str) -> Path:
-        return self.path / "artifacts" / "tiny" / name
-
-    def digests(self) -> dict[str, str]:
-        """Bytes of the manifest of every whole artifact."""
-        return {p.parent.name: p.read_text() for p in sorted((self.path / "artifacts/tiny").glob("*/manifest.json"))}
-
-    def commit(self, message: str) -> None:
-        """Commit everything that git does not ignore."""
-        self.run("git", "add", "--all")
-        self.run("git", "commit", "--quiet", "-m", message)
-
-    def edit(self, name: str, old: str, new: str) -> None:
-        path = self.path / name
-        text = path.read_text(encoding="utf-8")
-        assert old in text, (name, old)
-        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+__all__ = ["CHAT_TEMPLATE", "PIPELINE_FILE", "TINY", "Tree", "words", "write_corpus", "write_model"]
 
 
 @pytest.fixture(scope="session")
@@ -190,24 +37,13 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
 
 
 @pytest.fixture(scope="session")
-def fresh_folder(
-    shared_folder: Callable[..., Path],
-    copy_tree: Callable[[Path], Path],
-    tree_environment: Callable[..., dict[str, str]],
-) -> Path:
+def fresh_folder(shared_folder: Callable[..., Path]) -> Path:
     """The tree, nothing built."""
 
     def make(folder: Path) -> None:
         copy_tree(folder)
-        (folder / "config/domains/tiny.yaml").write_text(TINY, encoding="utf-8")
-        write_corpus(folder / "data/tiny/corpus")
-        for role in ("general", "evaluation"):
-            (folder / "data/tiny" / role).mkdir()
-            for number in range(9 if role == "general" else 2):
-                text = f"{words(f'{role}{number}', 40)}.\n"
-                (folder / "data/tiny" / role / f"{number}.txt").write_text(text, encoding="utf-8")
-        write_model(folder / "data/tiny/model", words("tokenizer", 4000))
-        tree = Tree(folder, tree_environment)
+        write_domain(folder)
+        tree = Tree(folder)
         tree.run("git", "init", "-q", "-b", "main")
         tree.run("git", "config", "user.name", "Tiny")
         tree.run("git", "config", "user.email", "tiny@example.org")
@@ -218,36 +54,27 @@ def fresh_folder(
 
 
 @pytest.fixture(scope="session")
-def built_folder(
-    shared_folder: Callable[..., Path], fresh_folder: Path, tree_environment: Callable[..., dict[str, str]]
-) -> Path:
+def built_folder(shared_folder: Callable[..., Path], fresh_folder: Path) -> Path:
     """The tree with everything built, by plain `snakemake --cores 1`."""
 
     def make(folder: Path) -> None:
         copy_whole(fresh_folder, folder)
-        Tree(folder, tree_environment).snakemake()
+        Tree(folder).snakemake()
 
     return shared_folder("built", make)
 
 
 @pytest.fixture(scope="session")
-def versioned_folder(
-    shared_folder: Callable[..., Path], built_folder: Path, tree_environment: Callable[..., dict[str, str]]
-) -> Path:
+def versioned_folder(shared_folder: Callable[..., Path], built_folder: Path) -> Path:
     """The built tree after one `dvc repro`, committed."""
 
     def make(folder: Path) -> None:
         copy_whole(built_folder, folder)
-        tree = Tree(folder, tree_environment)
+        tree = Tree(folder)
         tree.run("dvc", "repro", "--quiet", PIPELINE_FILE)
         tree.commit("Versioned")
 
     return shared_folder("versioned", make)
-
-
-def copy_whole(source: Path, target: Path) -> None:
-    # one call, so that hardlinks between store, artifacts and DVC's cache stay hardlinks
-    subprocess.run(["cp", "-a", str(source), str(target)], check=True)
 
 
 @pytest.fixture(scope="session")
@@ -256,40 +83,38 @@ def copy() -> Callable[[Path, Path], None]:
 
 
 @pytest.fixture(scope="session")
-def tree_type(tree_environment: Callable[..., dict[str, str]]) -> Callable[[Path], Tree]:
+def tree_type() -> Callable[[Path], Tree]:
     """tree_type(folder): the folder with the commands that run in it."""
-    return lambda folder: Tree(folder, tree_environment)
+    return Tree
 
 
 @pytest.fixture
-def fresh_tree(fresh_folder: Path, tmp_path: Path, tree_environment: Callable[..., dict[str, str]]) -> Tree:
+def fresh_tree(fresh_folder: Path, tmp_path: Path) -> Tree:
     """A copy of the fresh tree, the test's own."""
     copy_whole(fresh_folder, tmp_path / "fresh")
-    return Tree(tmp_path / "fresh", tree_environment)
+    return Tree(tmp_path / "fresh")
 
 
 @pytest.fixture
-def built_tree(built_folder: Path, tmp_path: Path, tree_environment: Callable[..., dict[str, str]]) -> Tree:
+def built_tree(built_folder: Path, tmp_path: Path) -> Tree:
     """A copy of the built tree, the test's own."""
     copy_whole(built_folder, tmp_path / "built")
-    return Tree(tmp_path / "built", tree_environment)
+    return Tree(tmp_path / "built")
 
 
 @pytest.fixture
-def versioned_tree(versioned_folder: Path, tmp_path: Path, tree_environment: Callable[..., dict[str, str]]) -> Tree:
+def versioned_tree(versioned_folder: Path, tmp_path: Path) -> Tree:
     """A copy of the versioned tree, the test's own."""
     copy_whole(versioned_folder, tmp_path / "versioned")
-    return Tree(tmp_path / "versioned", tree_environment)
+    return Tree(tmp_path / "versioned")
 
 
 @pytest.fixture
-def make_tree(
-    fresh_folder: Path, tmp_path: Path, tree_environment: Callable[..., dict[str, str]]
-) -> Callable[[str], Tree]:
+def make_tree(fresh_folder: Path, tmp_path: Path) -> Callable[[str], Tree]:
     """make_tree(name): another copy of the fresh tree, in a folder of this name."""
 
     def make(name: str) -> Tree:
         copy_whole(fresh_folder, tmp_path / name)
-        return Tree(tmp_path / name, tree_environment)
+        return Tree(tmp_path / name)
 
     return make

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attack import attack
+from material.attack import attack
 
 from domainlm.store.remote import action_name
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attack import attack
-from servers import Answer, answering_server
+from material.attack import attack
+from material.servers import Answer, answering_server
 
 pytestmark = pytest.mark.long
 

@@ -338,7 +338,7 @@ def test_a_build_whose_parent_ended_before_it_could_look_ends(built_tree: Any) -
 
 def test_kills_at_random_instants(repository: Path, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, str(repository / "benchmarks/kill_store.py"), "25", "7"],
+        [sys.executable, str(repository / "benchmarks/store/kill.py"), "25", "7"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1", "TMPDIR": str(tmp_path)},
         capture_output=True,

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from material.unavailable import unavailable
 
 pytestmark = pytest.mark.long
 
@@ -90,10 +91,7 @@ class Api(BaseHTTPRequestHandler):
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     if find_spec("snakemake_executor_plugin_kubernetes") is None:
-        reason = "the extra kubernetes is not installed: make extras"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        unavailable("the extra kubernetes is not installed: make extras")
     (tmp_path / "pods").mkdir()
     server = Cluster(tmp_path / "pods")
     thread = threading.Thread(target=server.serve_forever)

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from interpreters import interpreter
-from mutations import ALL, ARTIFACTS, INPUTS, KINDS, NOTHING, ROWS, Row, following
-from mutations_table import PAGE, page
-from tree_changes import Change, append, edit, nothing
+from make_soundness import PAGE, page
+from material.interpreters import interpreter
+from material.mutations import ALL, ARTIFACTS, INPUTS, KINDS, NOTHING, ROWS, Row, following
+from material.tree_changes import Change, append, edit, nothing
 
 from domainlm.pipeline.table import EXCLUDED_MODULES
 from domainlm.raw.segments import shard_of

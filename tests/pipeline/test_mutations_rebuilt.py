@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from mutations import ROWS, Row, built_again
-from tree_changes import overwritten
+from material.mutations import ROWS, Row, built_again
+from material.tree_changes import overwritten
 
 pytestmark = pytest.mark.long
 

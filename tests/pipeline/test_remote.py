@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from servers import BUCKET, s3_server
+from material.servers import BUCKET, s3_server
 
 from domainlm.builder.hollow import hollow_folders
 

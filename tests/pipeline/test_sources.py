@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from packers import tarred, zipped
-from servers import http_server
+from material.packers import tarred, zipped
+from material.servers import http_server
 
 from domainlm.explain.trace import make_trace
 from domainlm.store.canonical import sha256_of

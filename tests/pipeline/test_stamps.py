@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from code_memory import know_code
+from material.projects import write_project
 
 from domainlm.config.domain import DomainConfig
 from domainlm.config.errors import ConfigurationError
@@ -17,14 +17,9 @@ from domainlm.store.actions import action_key
 
 
 @pytest.fixture
-def project(tmp_path: Path, repository: Path) -> Path:
+def project(tmp_path: Path) -> Path:
     """A project with the real lock files and a corpus of two files."""
-    (tmp_path / "envs").symlink_to(repository / "envs")
-    for name in ("corpus/a.txt", "corpus/b.txt", "model/config.json"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(name)
-    know_code(tmp_path)
-    return tmp_path
+    return write_project(tmp_path, {"a.txt": "a text", "b.txt": "b text"})
 
 
 def config(**values: Any) -> DomainConfig:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from torture import write_torture
+from material.torture import write_torture
 
 DOMAIN = """\
 extends: tiny

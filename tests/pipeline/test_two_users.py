@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from conftest import unavailable
+from material.unavailable import unavailable
 
 pytestmark = pytest.mark.long
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pytest
-from packers import PACKERS
+from material.packers import PACKERS
 
 from domainlm.raw import archives
 from domainlm.raw.archives import Archive, ArchiveFault, Limits

@@ -5,7 +5,7 @@ import lzma
 import zlib
 
 import pytest
-from packers import PACKERS
+from material.packers import PACKERS
 
 from domainlm.raw import packed
 from domainlm.raw.packed import unpacked

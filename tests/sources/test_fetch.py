@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from packers import zipped
-from servers import Answer, answering_server, http_server
+from material.packers import zipped
+from material.servers import Answer, answering_server, http_server
 
 from domainlm.contract import StageError
 from domainlm.sources.fetch import declared_digests, fetch, fetch_hub

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
-from packers import tarred, zipped
+from material.packers import tarred, zipped
 
 from domainlm.config.domain import DomainConfig
 from domainlm.contract import Inputs, Resources, StageError

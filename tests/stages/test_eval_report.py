@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_artifacts import artifacts
+from material.report_artifacts import artifacts
 
 from domainlm.contract import Inputs, Resources
 from domainlm.pipeline.slices import parse_slice

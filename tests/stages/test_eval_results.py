@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from material.tiny_models import CONTROL, write_trained_tokenizer
 
 from domainlm.config.domain import DomainConfig
 from domainlm.config.evaluation import EvalResults
@@ -17,39 +18,15 @@ from domainlm.stages.eval_results import run
 from domainlm.text.document import Document, write_documents
 from domainlm.tokens.special import SpecialTokens, write_special_tokens
 
-SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-TEMPLATE = (
-    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-)
 TEXTS = [f"Name {i}\n\nThe definition of thing number {i}, which is a kind of thing." for i in range(40)]
-
-
-def write_tokenizer(folder: Path) -> int:
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
-    )
-    tokenizer.train_from_iterator(TEXTS, trainer)
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token=SPECIAL[2], pad_token=SPECIAL[2], bos_token=SPECIAL[1]
-    )
-    fast.chat_template = TEMPLATE
-    fast.save_pretrained(folder)
-    return tokenizer.get_vocab_size()
 
 
 def write_model(folder: Path, seed: int) -> None:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    vocabulary = write_tokenizer(folder)
+    end = CONTROL[2]
+    vocabulary = write_trained_tokenizer(folder, TEXTS, eos_token=end, pad_token=end, bos_token=CONTROL[1])
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=vocabulary,
@@ -62,7 +39,7 @@ def write_model(folder: Path, seed: int) -> None:
         initializer_range=0.3,
     )
     LlamaForCausalLM(config).save_pretrained(folder)
-    write_special_tokens(folder, SpecialTokens(0, SPECIAL[0], 2, SPECIAL[2], 2, vocabulary))
+    write_special_tokens(folder, SpecialTokens(0, CONTROL[0], 2, end, 2, vocabulary))
 
 
 def write_adapter(folder: Path, base: Path, seed: int) -> None:

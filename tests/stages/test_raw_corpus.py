@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
-from packers import tarred, zipped
+from material.packers import tarred, zipped
 
 from domainlm.contract import Inputs, Resources, StageError
 from domainlm.pipeline.slices import parse_slice

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from servers import http_server
+from material.checkout import NO_DVC_SETTINGS
+from material.servers import http_server
 
 from domainlm.store import remote_files
 from domainlm.store.actions import action_key, make_action
@@ -20,7 +21,6 @@ from domainlm.store.signatures import SIGNING_VARIABLE, TRUSTED_VARIABLE
 
 Make = Callable[..., Parcel]
 # as where no configuration of the machine's own user is
-NOWHERE = {"DVC_GLOBAL_CONFIG_DIR": "/nonexistent", "DVC_SYSTEM_CONFIG_DIR": "/nonexistent"}
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,7 @@ def parcel(store: Store, tmp_path: Path) -> Make:
 
 
 def at(folder: Path, **environment: str) -> Remote:
-    remote = open_remote(Path("/nonexistent"), {**NOWHERE, "DOMAINLM_REMOTE": str(folder), **environment})
+    remote = open_remote(Path("/nonexistent"), {**NO_DVC_SETTINGS, "DOMAINLM_REMOTE": str(folder), **environment})
     assert remote is not None
     return remote
 
@@ -227,7 +227,7 @@ def test_http_serves_what_a_folder_holds(remote: Remote, store: Store, parcel: M
     sent = parcel({"a.txt": "some text"})
     remote.push([sent], store.objects)
     with http_server(Path(remote.location.root)) as address:
-        served = open_remote(tmp_path, {**NOWHERE, "DOMAINLM_REMOTE": address})
+        served = open_remote(tmp_path, {**NO_DVC_SETTINGS, "DOMAINLM_REMOTE": address})
         assert served is not None
         assert served.action(sent.key) == (sent.manifest, sent.record)
         assert served.action("0" * 64) is None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from servers import BUCKET, free_port, http_server, s3_server, sftp_server
+from material.servers import BUCKET, free_port, http_server, s3_server, sftp_server
 
 from domainlm.store import remote_files
 from domainlm.store.remote_files import Refused, RemoteFiles

@@ -4,16 +4,16 @@ import traceback
 from pathlib import Path
 
 import pytest
+from material.checkout import NO_DVC_SETTINGS
 
 from domainlm.store.location import LocationError
 from domainlm.store.remote_location import RemoteError, RemoteLocation, remote_location
 
 # no configuration of the machine's own user
-NOWHERE = {"DVC_GLOBAL_CONFIG_DIR": "/nonexistent", "DVC_SYSTEM_CONFIG_DIR": "/nonexistent"}
 
 
 def locate(project: Path, **environment: str) -> RemoteLocation | None:
-    return remote_location(project, {**NOWHERE, **environment})
+    return remote_location(project, {**NO_DVC_SETTINGS, **environment})
 
 
 def found(project: Path, **environment: str) -> RemoteLocation:

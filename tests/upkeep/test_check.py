@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from code_memory import know_code
+from material.projects import SOURCES, write_project
 from typer.testing import CliRunner
 
 from domainlm.builder.history import recorded_build
@@ -20,26 +20,14 @@ from domainlm.store.location import store_folder
 from domainlm.upkeep.check import Checked, check, stamps_to_check
 from domainlm.workflow.prepare import prepare
 
-CONFIG = """\
-domain: tiny
-sources:
-  x: {role: corpus, local: corpus}
-  m: {role: base_model, local: model}
-raw_corpus: {shards: 2}
-corpus_split: {replay_share: 0.0}
-"""
 QUIET = Resources(log=lambda message: None)
 
 
 @pytest.fixture
-def project(tmp_path: Path, repository: Path) -> Path:
+def project(tmp_path: Path) -> Path:
     """Two shards of raw_corpus and documents, built and gathered."""
-    files = {f"corpus/{n}.txt": f"a sentence of text {n}.\n" * 3 for n in range(8)}
-    for name, text in {**files, "model/config.json": "{}", "config/config.yaml": CONFIG}.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    (tmp_path / "envs").symlink_to(repository / "envs")
-    know_code(tmp_path)
+    corpus = {f"{n}.txt": f"a sentence of text {n}.\n" * 3 for n in range(8)}
+    write_project(tmp_path, corpus, f"{SOURCES}raw_corpus: {{shards: 2}}\n")
     for artifact in ("raw_corpus", "documents"):
         for stamp in stamps_to_check(stamps_of(tmp_path), artifact, None):
             recorded_build(tmp_path, stamp, QUIET)

@@ -1,6 +1,6 @@
 """Step lists that once ended in a divergence, each as short as shrinking made it: what a walk found is walked again in every test run.
 
-A list begins at a built project and is judged after every step. To add one, paste what `benchmarks/random_walk.py` prints.
+A list begins at a built project and is judged after every step. To add one, paste what `tests/walk/run.py` prints.
 """
 
 from __future__ import annotations

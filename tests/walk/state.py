@@ -20,21 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from material.checkout import NO_DVC_SETTINGS, TREE, copy_tree, copy_whole
 from walk.project import Settings, write_raw
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-TREE = (
-    "Snakefile",
-    ".dvcignore",
-    ".gitignore",
-    "pyproject.toml",
-    "rules",
-    "profiles",
-    "config",
-    "domainlm",
-    "envs",
-    ".dvc/config",
-)
+# what the walk's domain does without
+LEFT_OUT = ("dvc.yaml", "data/instruction", ".dvc/.gitignore")
 TARGET = "unique_shards"
 DOMAIN = "artifacts/tiny"
 # what decides about a result: all that a build from nothing is given
@@ -191,11 +181,7 @@ class Tools:
             name: value for name, value in os.environ.items() if not name.startswith(("DOMAINLM_", "PYTHON", "DVC_"))
         }
         commands = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
-        nowhere = {
-            "DVC_GLOBAL_CONFIG_DIR": "/nonexistent",
-            "DVC_SYSTEM_CONFIG_DIR": "/nonexistent",
-            "DVC_NO_ANALYTICS": "1",
-        }
+        nowhere = {**NO_DVC_SETTINGS, "DVC_NO_ANALYTICS": "1"}
         own = {"PATH": commands, "HF_HUB_OFFLINE": "1", "DOMAINLM_REMOTE": "none", "OMP_NUM_THREADS": "1"}
         self.environment = {**kept, **nowhere, **own}
         self.server = Asked("server.py", self.environment)
@@ -210,13 +196,7 @@ class Tools:
         self.builder.close()
 
     def _make_base(self) -> None:
-        for name in TREE:
-            source, target = REPOSITORY / name, self.base / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if source.is_dir():
-                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copyfile(source, target)
+        copy_tree(self.base, [name for name in TREE if name not in LEFT_OUT])
         write_raw(self.base)
         world = World(self.base, self)
         world.write_settings()
@@ -231,8 +211,7 @@ class Tools:
         self.worlds += 1
         folder = self.root / f"world{self.worlds}"
         folder.mkdir()
-        # one call, so that hardlinks between store and artifacts stay hardlinks
-        subprocess.run(["cp", "-a", str(self.base), str(folder / "project")], check=True)
+        copy_whole(self.base, folder / "project")
         return World(folder / "project", self)
 
     def remove(self, world: World) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from code_memory import know_code
+from material.projects import SOURCES, write_project
 
 from domainlm.builder.hollow import mark_hollow
 from domainlm.builder.one_build import Build
@@ -24,13 +24,6 @@ from domainlm.store.manifest import Manifest
 from domainlm.store.objects import expected_mtime_ns
 from domainlm.workflow.due import find_due, needed_folders, requested_artifacts
 
-CONFIG = """\
-domain: tiny
-sources:
-  x: {role: corpus, local: corpus}
-  m: {role: base_model, local: model}
-corpus_split: {replay_share: 0.0}
-"""
 FETCHED = f"  f: {{role: corpus, fetch: {{package: p, version: '1', sha256: {'a' * 64}}}}}\n  m:"
 SPLIT, DATASET = "artifacts/tiny/corpus_split", "artifacts/tiny/sft_dataset"
 
@@ -80,14 +73,9 @@ class Project:
 
 
 @pytest.fixture
-def make_project(tmp_path: Path, repository: Path) -> Callable[[str], Project]:
-    def make(config: str = CONFIG) -> Project:
-        (tmp_path / "envs").symlink_to(repository / "envs")
-        for name, text in {"corpus/a.txt": "a", "model/config.json": "{}", "config/config.yaml": config}.items():
-            (tmp_path / name).parent.mkdir(exist_ok=True)
-            (tmp_path / name).write_text(text)
-        know_code(tmp_path)
-        return Project(tmp_path)
+def make_project(tmp_path: Path) -> Callable[[str], Project]:
+    def make(config: str = SOURCES) -> Project:
+        return Project(write_project(tmp_path, {"a.txt": "a"}, config))
 
     return make
 
@@ -95,7 +83,7 @@ def make_project(tmp_path: Path, repository: Path) -> Callable[[str], Project]:
 @pytest.fixture
 def project(make_project: Callable[[str], Project]) -> Project:
     """Built up to sft_dataset."""
-    project = make_project(CONFIG)
+    project = make_project(SOURCES)
     project.build_all(project.stamps())
     return project
 
@@ -118,12 +106,12 @@ def test_what_was_built_as_asked_for_is_not_due(project: Project) -> None:
 def test_a_target_of_any_kind_needs_what_it_is_made_for(
     make_project: Callable[[str], Project], target: str, artifact: str
 ) -> None:
-    stamps = list(make_project(CONFIG).stamps().values())
+    stamps = list(make_project(SOURCES).stamps().values())
     assert needed_folders(stamps, [target]) == needed_folders(stamps, [artifact])
 
 
 def test_nothing_installed_is_left_to_snakemake(make_project: Callable[[str], Project]) -> None:
-    assert make_project(CONFIG).due() == set()
+    assert make_project(SOURCES).due() == set()
 
 
 @pytest.mark.parametrize("seconds", [-86_400, 0, 86_400])
@@ -220,7 +208,7 @@ def test_a_hollow_artifact_is_due_where_it_is_asked_for_by_name(project: Project
 
 
 def test_a_fetched_file_that_was_written_to_makes_raw_corpus_due(make_project: Callable[[str], Project]) -> None:
-    project = make_project(CONFIG.replace("  m:", FETCHED))
+    project = make_project(SOURCES.replace("  m:", FETCHED))
     project.build_all(project.stamps())
     fetched = project.store.objects.path("a" * 64)
     fetched.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from code_memory import know_code
+from material.projects import write_project
 from snakemake import cli
 from snakemake.cli import get_argument_parser
 
@@ -24,24 +24,12 @@ from domainlm.workflow.dvc import pipeline_text
 from domainlm.workflow.prepare import prepare
 from domainlm.workflow.snakemake import LOOKS, Workflow, build_command
 
-CONFIG = """\
-domain: tiny
-sources:
-  x: {role: corpus, local: corpus}
-  m: {role: base_model, local: model}
-corpus_split: {replay_share: 0.0}
-"""
 ACTION = make_action("raw_corpus", "c" * 64, {}, {}, {})
 
 
 @pytest.fixture
-def project(tmp_path: Path, repository: Path) -> Path:
-    (tmp_path / "envs").symlink_to(repository / "envs")
-    for name, text in {"corpus/a.txt": "a", "model/config.json": "{}", "config/config.yaml": CONFIG}.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    know_code(tmp_path)
-    return tmp_path
+def project(tmp_path: Path) -> Path:
+    return write_project(tmp_path, {"a.txt": "a"})
 
 
 def install(workflow: Workflow, artifact: str, text: str = "{}", shard: str | None = None) -> Path:

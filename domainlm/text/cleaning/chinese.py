@@ -3,8 +3,8 @@
 The published rules were made for English. In: a text as `Parts`. Out: each rule's name and measured value. All are
 shares, so a short passage is judged like a long one. Characters of function words (的, 了, 是) are in every sentence and
 in no list of keywords; a bad scan has spaces between characters and specks of dirt among them; an advert shouts. The
-thresholds were chosen for domainlm on the half of benchmarks/chinese_passages.jsonl that is not reported;
-benchmarks/chinese_quality.py measures them on the other half. A language model would reject more, but takes a
+thresholds were chosen for domainlm on the half of benchmarks/text/chinese_passages.jsonl that is not reported;
+benchmarks/text/chinese_quality.py measures them on the other half. A language model would reject more, but takes a
 thousand times as long.
 """
 

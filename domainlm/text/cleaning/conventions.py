@@ -3,8 +3,8 @@
 In: nothing. Out: one `Conventions` per way of writing. The thresholds of English are the published ones: Gopher (Rae
 et al. 2021, table A1 and appendix A), C4 (Raffel et al. 2020, section 2.2, and its reference code), FineWeb (Penedo
 et al. 2024). Those of Chinese are such that the same page in both languages gets the same verdict
-(benchmarks/quality_thresholds.py, 3,800 pages): a word is 1.5 characters, a line 0.4 times as long. Three are from
-labelled passages (benchmarks/chinese_quality.py): the shares of marks and function words, and the length of text
+(benchmarks/text/quality_thresholds.py, 3,800 pages): a word is 1.5 characters, a line 0.4 times as long. Three are from
+labelled passages (benchmarks/text/chinese_quality.py): the shares of marks and function words, and the length of text
 between marks. A segmenter of Chinese was not chosen: it takes ten times as long as all rules together, and its words
 change with its version.
 """

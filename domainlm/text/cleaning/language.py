@@ -3,7 +3,7 @@
 In: text. Out: an ISO 639-1 code, or "und" if it is not detected; the share, among the letters. Chinese, Japanese and
 Korean are detected by their scripts, which is right for texts of a few characters and costs nothing; the rest by
 py3langid, whose model is in its wheel. On short texts it is right more often than fastText's small model and ten
-times as fast as lingua (benchmarks/language_identification.py). It reads two windows of a long text, because a
+times as fast as lingua (benchmarks/text/language_identification.py). It reads two windows of a long text, because a
 document is in one language or is not worth more time.
 """
 

@@ -4,7 +4,7 @@ The addresses are e-mail and IP addresses; mobile and identity numbers are Chine
 kind. A pattern proposes, a check decides: checksum (identity numbers, cards), numbering plan (phones: Google's
 phonenumbers), registered ranges (IP), and the words before it ("tel", "订单号"), because an order number has the same
 digits as a phone. A named-entity model was not chosen: it would take a hundred times as long. Recall and precision on
-generated positives and look-alikes: benchmarks/pii_quality.py. Names and street addresses are not found.
+generated positives and look-alikes: benchmarks/text/pii_quality.py. Names and street addresses are not found.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from packers import zipped
+from material.packers import zipped
 
 from domainlm.raw.unreadable import Unreadable
 from domainlm.text.reading.zipped import parts_of
