@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from domainlm.config.domain import DomainConfig
 from domainlm.raw.archives import PACKED_SUFFIXES, ArchiveFault, Limits
