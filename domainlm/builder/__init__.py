@@ -1,1 +1,1 @@
-"""How one artifact is built, and what a build would do."""
+"""The build of one artifact, and the prediction of a run."""

@@ -1,9 +1,10 @@
-"""Two outputs for one key: is it the platform, or is the stage not deterministic?
+"""Two outputs of one key: another platform, or a stage without determinism?
 
-In: the first output's record and another one's, with what the store has of their bytes. Out: an `Alternative`: the first
-differing file and record, and the facts of the platforms that differ. Where none differ, the stage gave two results for
-one question, and that is said loudly; where some do (another CPU, another torch build), rounding differs as it must. In
-both cases the first output stays: what was trained from it names it.
+In: the records of the first output and of another one, with the bytes that the store has of them. Out: an
+`Alternative`, which names the first differing file and record, and the facts of the platforms that differ. Where none
+differ, the stage gave two results for one question, and the message is a loud one. Where some do (another CPU, another
+torch build), rounding differs as it must. In both cases the first output stays, because artifacts that were trained
+from it name it.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ from domainlm.store.actions import plain_fact
 from domainlm.store.local import Store
 from domainlm.store.manifest import Entry, Manifest
 
-# what decides the last bits of floating point; Python's version and the number of threads do not
+# these decide the last bits of floating point; Python's version and the number of threads do not
 DECISIVE = ("machine", "system", "torch", "cpu_capability", "cuda", "device", "world_size", "micro_batch_rows")
 
 
 @dataclass(frozen=True)
 class Alternative:
-    """Another output for a key than the first one.
+    """A further output of a key, different from the first.
 
-    first, second: tree digests. file: first path that differs; change: what differs in it, in words. platforms: fact -> (of the
-    first, of the second), only those that differ.
+    first, second: tree digests. file: the first path that differs; change: how it differs, in words. platforms: fact ->
+    (of the first, of the second), only those that differ.
     """
 
     artifact: str
@@ -89,7 +90,10 @@ def platform_difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> 
 def compare_outputs(
     store: Store, first: tuple[Manifest, Mapping[str, Any]], second: tuple[Manifest, Mapping[str, Any]]
 ) -> Alternative | None:
-    """What differs between two outputs of one key, with their action records; None where the bytes are equal."""
+    """Difference between two outputs of one key; None where they are equal.
+
+    Each output comes with its action record.
+    """
     if first[0] == second[0]:
         return None
     before = {entry.path: entry for entry in first[0].entries}

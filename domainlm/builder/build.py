@@ -1,9 +1,10 @@
-"""One build: from a stamp to an installed artifact, by the cheapest way that is right.
+"""One build: from a stamp to an installed artifact, the cheapest way.
 
-In: a stamp and the upstream manifests. Out: the artifact installed. The ways and their order are those of `ways.py`: installed and
-untouched; restored from the action cache by hardlink; fetched from the remote, or, where nobody asked for the bytes, only its
-records (hollow). Where no way leads there, it is built in a temporary folder, recorded, installed. Two builders of one key meet at
-a lease, and the second finds the first one's result.
+In: a stamp and the manifests of its inputs. Out: the installed artifact. `ways.py` states the ways and their order: the
+artifact is installed and untouched; it is restored from the action cache by hardlink; it is fetched from the remote, or
+only its records are (hollow), where nobody asked for the bytes. A way counts only if its result is right. Where no way leads there, the stage runs in a temporary
+folder, and its output is recorded and installed. Two builders of one key meet at a lease, and the second uses the first
+one's result.
 """
 
 from __future__ import annotations
@@ -44,10 +45,11 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a build ended (up_to_date, restored, fetched, built), why, the action key, the tree digest.
+    """The result of a build: kind, reason, action key and tree digest.
 
-    size_bytes: size of the artifact. moved_bytes: what came from the remote. alternative: what differs from an earlier output of
-    the key, where there is one. quarantined: digests of damaged objects that this build put aside.
+    The kind is up_to_date, restored, fetched or built. size_bytes: size of the artifact. moved_bytes: bytes that came
+    from the remote. alternative: the difference from an earlier output of the key, where there is one. quarantined:
+    digests of damaged objects that this build moved into quarantine.
     """
 
     outcome: str
@@ -62,7 +64,7 @@ class Outcome:
 
 
 def explain(last: Mapping[str, Any] | None, action: Mapping[str, Any]) -> str:
-    """In a few words, what differs from the action that the installed artifact was built from."""
+    """The differences from the installed artifact's action, in a few words."""
     if last is None:
         return "not built here yet"
     changed = [name for name, value in action.items() if last["action"].get(name) != value]
@@ -72,10 +74,11 @@ def explain(last: Mapping[str, Any] | None, action: Mapping[str, Any]) -> str:
 def build(
     project: Path, stamp: Stamp, resources: Resources, is_requested: bool = True, may_run: bool = True
 ) -> Outcome:
-    """Build one artifact or shard. Raises StageError, RemoteError, and LeaseTimeout where another builder never ends.
+    """Build one artifact or shard.
 
-    is_requested: whether its bytes are wanted; where they are not, a remote's record is enough (hollow). may_run: whether
-    the stage is run on a miss (`pull` only brings what is there).
+    is_requested: whether its bytes are wanted; where they are not, a remote's record is enough (hollow). may_run:
+    whether the stage is run on a miss (`pull` only fetches what exists). Raises StageError, RemoteError, and
+    LeaseTimeout where another builder never ends.
     """
     store = Store(store_folder(project))
     try:
@@ -90,8 +93,8 @@ def build(
 class _Attempt:
     """A build on its way to the artifact.
 
-    last: record of what lies in the folder. installed: what is installed, where it counts for this key. hit: the store's record
-    of the key, as soon as it was looked for.
+    last: record of the folder's content. installed: the installed artifact, where it counts for this key. hit: the
+    store's record of the key, as soon as it was looked up.
     """
 
     build: Build
@@ -136,11 +139,11 @@ def _begun(build: Build) -> _Attempt:
 
 
 def _done(attempt: _Attempt, outcome: str, manifest: Manifest, why: str | None = None, moved: int = 0) -> Outcome:
-    """Note what is installed by now, and what of the store was used for it."""
+    """Note the installed artifact and the store's records that were used."""
     build, actions = attempt.build, attempt.build.store.actions
     note_installed(build.project, build.stamp, build.key, manifest.tree_digest)
     if outcome != "up_to_date":
-        # the one that was replaced was in use until now, too
+        # the artifact that was replaced was in use until now, too
         for used in {build.key, build.key if attempt.last is None else attempt.last["key"]}:
             actions.mark_used(used)
     quarantined = tuple(path.name.split(".")[0] for path in build.store.objects.quarantined)
@@ -169,7 +172,10 @@ def _take_installed(attempt: _Attempt) -> Outcome | None:
 
 
 def _record_installed(build: Build, installed: Installed) -> bool:
-    """Give the store the record of what is installed; False, and nothing is recorded, where files of it are wrong."""
+    """Give the store the record of an installed artifact.
+
+    Returns False, and records nothing, where files of the artifact are wrong.
+    """
     if adopt(build.path, installed.manifest, build.store.objects, build.project):
         return False
     origin = read_origin(build.project, build.folder, build.key)
@@ -178,7 +184,10 @@ def _record_installed(build: Build, installed: Installed) -> bool:
 
 
 def _take_from_read_only(attempt: _Attempt) -> Outcome | None:
-    """Install what a store has that this process may only read; no lease is needed for that. Raises StageError."""
+    """Install from a store that this process may only read.
+
+    No lease is needed for that. Raises StageError.
+    """
     build, store = attempt.build, attempt.build.store
     if can_lease(store.leases):
         return None
@@ -202,7 +211,7 @@ def _take_from_store(attempt: _Attempt) -> Outcome | None:
 
 def _take_checkout(attempt: _Attempt) -> Outcome | None:
     build, installed = attempt.build, attempt.installed
-    # a checkout that copied: the files' times are new
+    # the files' times are new after a checkout that copied
     if attempt.hit is not None or installed is None or not _record_installed(build, installed):
         return None
     attempt.hit = build.store.actions.find(build.key)
@@ -227,7 +236,7 @@ def _take_from_remote(attempt: _Attempt) -> Outcome | None:
     if found is None or (hit is not None and hit.manifest != found.manifest):
         return None
     if not build.is_requested:
-        # the store gets no record of what it does not have; its manifest is what `why` compares with later
+        # the store gets no record of bytes that it does not have; `why` compares with the manifest later
         write_tree(build.store.root, found.manifest)
         mark_hollow(build.project, build.folder, build.key)
         note_origin(build.project, build.folder, build.key, found.origin)
@@ -248,7 +257,7 @@ def _take_from_remote(attempt: _Attempt) -> Outcome | None:
 def _take_alternative(attempt: _Attempt) -> Outcome | None:
     build = attempt.build
     for manifest, record in build.store.actions.alternatives(build.key):
-        # better another output of this very key than the work once more
+        # another output of this very key is better than the same work again
         if build.store.has_all(manifest) and _install_whole(build, Recorded(manifest, record))[0]:
             why = f"{attempt.why}; the first output's bytes are gone, an alternative's are here"
             return _done(attempt, "restored", manifest, why)
@@ -256,10 +265,10 @@ def _take_alternative(attempt: _Attempt) -> Outcome | None:
 
 
 def _install_whole(build: Build, found: Recorded) -> tuple[bool, int]:
-    """`install_found`, and what raw files an inventory names."""
+    """`install_found`, and the raw files that an inventory names."""
     is_whole, moved = install_found(build.project, build.folder, found, build.store, build.log)
     if is_whole and build.stage.lists_raw_files:
-        # by our own action: the same one, and not because a record says so
+        # declared by this project's own action, which is the same one; a record is not trusted to name downloads
         fetch_declared(build.action, build.store, build.log)
     return is_whole, moved
 
@@ -275,7 +284,10 @@ TAKEN: dict[Way, Callable[[_Attempt], Outcome | None]] = {
 
 
 def name_damage(project: Path, store: Store, log: Callable[[str], None]) -> None:
-    """Say what this build put into quarantine and where its other names are; take it out of DVC's cache."""
+    """Report this build's quarantined objects, with their other names.
+
+    DVC's cache loses its link to such an object, too.
+    """
     for wrong in store.actions.put_aside:
         where = f"; it is kept: {wrong.kept}" if wrong.kept is not None else ""
         log(f"the store's record {wrong.name} does not count: {wrong.reason}{where}")

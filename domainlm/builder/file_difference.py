@@ -1,8 +1,8 @@
-"""The first difference between two files that should be equal, in the terms of their format.
+"""The first difference between two files, in the terms of their format.
 
-In: two files and the name that says their format. Out: one line: a record and key, a row and column, an index, a tensor;
-for other formats the byte. Both files are read piece by piece, so the size does not matter. A binary diff would name an
-offset, from which nobody sees which document or which tensor it was.
+In: two files that should be equal, and the name that states their format. Out: one line that names a record and key, a
+row and column, an index or a tensor; for other formats it names the byte. Both files are read piece by piece, so their
+size does not matter. A binary diff would name an offset, from which nobody sees which document or which tensor differs.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def first_difference(name: str, first: Path, second: Path) -> str:
     compare = BY_SUFFIX.get(Path(name).suffix, differing_byte)
     try:
         found = compare(first, second)
-    except Exception as error:  # every format's reader has its own
+    except Exception as error:  # every format's reader raises errors of its library
         return f"{differing_byte(first, second)} (one of them cannot be read as {Path(name).suffix}: {error})"
-    # equal in meaning, written another way: a space in JSON, a row group in parquet
+    # equal values may be written in different ways: a space in JSON, a row group in parquet
     return found or f"{differing_byte(first, second)}; their values are equal"
 
 
@@ -133,7 +133,10 @@ def differing_element(first: Path, second: Path) -> str | None:
 
 
 def differing_tensor(first: Path, second: Path) -> str | None:
-    """Tensors are compared in float64; the one that is named is the first by name, the difference the largest of all."""
+    """First differing tensor by name, and the largest difference of all.
+
+    Tensors are compared in float64.
+    """
     import torch
     from safetensors import safe_open
 

@@ -1,6 +1,7 @@
-"""A file system without room, named: whatever error it caused.
+"""A full file system, named in the error that it causes.
 
-In: a block of a build. Out: `FullDisk`, whose message names the file system and the way to continue.
+In: a block of a build. Out: `FullDisk`, whose message names the file system and the way to continue, whatever error the
+block raised.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from domainlm.store.space import explain_full_disk
 
 
 class FullDisk(StageError):
-    """A file system has no room left: the message names it and the way on."""
+    """A file system is full; the message names it and the remedy."""
 
 
 @contextmanager

@@ -1,7 +1,8 @@
-"""A build with a line of history: what was built, how, how long it took, and why.
+"""A build with a line of history: result, duration and reason.
 
-In: what `build` takes. Out: its outcome, and one line in the project's `builds.jsonl` whatever happens; a stage that ran is in the
-store's history, too. `plan` prices from these lines, and "built nothing" is judged by them.
+In: the arguments of `build`. Out: its outcome, and one line in the project's `builds.jsonl`, whether the build
+succeeded or not; a stage that ran is in the store's history, too. `plan` estimates times from these lines, and tests
+read from them that nothing was built.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ from domainlm.store.secrets import without_secrets
 def recorded_build(
     project: Path, stamp: Stamp, resources: Resources, is_requested: bool = True, may_run: bool = True
 ) -> Outcome:
-    """`build`, with one line in builds.jsonl and in the store's history whatever happens."""
+    """`build`, with one line in builds.jsonl and in the store's history.
+
+    The line is written for a failed build, too.
+    """
     began = time.monotonic()
     row: dict[str, Any] = {
         "artifact": stamp.artifact,
@@ -40,7 +44,7 @@ def recorded_build(
 
     def note() -> None:
         row["seconds"] = round(time.monotonic() - began, 3)
-        # with the process that a stage reads in or trains by; at most, as the peaks may lie at different times
+        # the sum with the child process of a stage is an upper bound, as the peaks may lie at different times
         peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
         row["peak_memory_mb"] = sum(peaks) // 1024
         row["time"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -63,7 +67,7 @@ def recorded_build(
         return outcome
     except BaseException as error:
         row |= {"outcome": "failed", "why": without_secrets(f"{type(error).__name__}: {error}")[:500]}
-        # a full disk takes no line either; the error itself is what counts
+        # a full disk takes no line either; the error itself counts more
         with suppress(OSError):
             note()
         raise

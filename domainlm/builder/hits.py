@@ -1,7 +1,7 @@
-"""What counts as the result of a key: a record of the store, or of the remote, as far as it can be right.
+"""The recorded result of a key, in the store or the remote.
 
-In: a key. Out: its record, or None; what was found wrong with one is said, once. A record that cannot be right counts as
-none: an error would let whoever can write to a remote stop every build, now and, had it been recorded, later.
+In: a key. Out: its record, or None; a fault of a record is reported once. A record that cannot be right counts as none.
+Raising an error would let whoever can write to a remote stop every build, now and, had the record been kept, later.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from domainlm.store.signatures import TRUSTED_VARIABLE
 
 
 def store_hit(build: Build) -> Recorded | None:
-    """The store's record of a build's key. One that cannot be right, or that nobody trusted signed, is put aside.
+    """The store's record of a build's key.
 
-    It would be in the way of every later build.
+    A record that cannot be right, or that nobody trusted signed, is moved into quarantine: it would be in the way of
+    every later build.
     """
     store, key = build.store, build.key
     hit = store.actions.find(key)
@@ -36,7 +37,10 @@ def store_hit(build: Build) -> Recorded | None:
 
 
 def remote_hit(build: Build, remote: Remote) -> Recorded | None:
-    """The remote's record of a build's key, as far as it can be right; what is wrong is said, and it counts as none."""
+    """The remote's record of a build's key, if it can be right.
+
+    A faulty record is reported and counts as none.
+    """
     log = build.log
     found = remote.find(build.key, log)
     if found is None:

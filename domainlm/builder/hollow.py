@@ -1,10 +1,10 @@
-"""Artifacts without their bytes: what a remote has is fetched only where something reads it.
+"""Hollow artifacts: the bytes stay in the remote until something reads them.
 
-In: an artifact's manifest and action record, found in a remote. Out: a *hollow* artifact: both records in place, no
-files, and a marker under `.domainlm/hollow/`. A hit needs the manifests of its inputs, not their bytes, so a fresh
-clone with a remote asks for a few megabytes where everything would be gigabytes. A stage that misses fills its inputs
-first; what the user asked for by name is always filled. The marker lies outside the artifact, so the manifest's digest
-and DVC's view of the folder know nothing of it.
+In: an artifact's manifest and action record, found in a remote. Out: a *hollow* artifact: both records are in place,
+the files are absent, and a marker lies under `.domainlm/hollow/`. A hit needs the manifests of its inputs, not their
+bytes, so a fresh clone with a remote fetches a few megabytes instead of gigabytes. A stage that misses fills its inputs
+first; artifacts that the user requested by name are always filled. The marker lies outside the artifact, so it changes
+neither the manifest's digest nor DVC's view of the folder.
 """
 
 from __future__ import annotations
@@ -46,7 +46,10 @@ def is_hollow(project: Path, folder: str, key: str) -> bool:
 
 
 def is_lost(project: Path, folder: str, key: str) -> bool:
-    """Whether something needed the bytes of this key and the remote had only their record: it has to be built."""
+    """Whether this key's bytes were needed and the remote lacked them.
+
+    The remote had only the record, so the artifact has to be built.
+    """
     marker = _marker(project, folder, key)
     return marker is not None and marker.get("is_lost") is True
 

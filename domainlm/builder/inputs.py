@@ -1,7 +1,8 @@
-"""The inputs of a stage, made whole before it runs: fetched where they are declared or hollow, healed where they are damaged.
+"""The inputs of a stage, made whole before it runs.
 
-In: a stamp, the store, the remote. Out: folders that hold what their manifests list, and the installed files of a recorded artifact.
-Only what this project's own stamp declares is downloaded, never what a record says.
+In: a stamp, the store, the remote. Out: folders that hold the files of their manifests, and the installed files of a
+recorded artifact. Inputs that are declared or hollow are fetched; damaged ones are repaired. Only what this project's
+own stamp declares is downloaded: a record may come from anybody, so it never decides what is.
 """
 
 from __future__ import annotations
@@ -34,16 +35,20 @@ LEASE_TIMEOUT_SECONDS = 6 * 3600.0
 def fetch_declared(
     action: Mapping[str, Any], store: Store, log: Callable[[str], None]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Fetch what an action declares and the store has not, sound. Returns the files of hub revisions by source."""
+    """Fetch the declared files of an action that the store lacks.
+
+    Files that the store has undamaged are not fetched. Returns the files of hub revisions by source.
+    """
     for row in declared_rows(action):
         fetch(row, store, log)
     return {hub["source"]: fetch_hub(hub, store, log) for hub in declared_hubs(action)}
 
 
 def install_found(project: Path, folder: str, found: Recorded, store: Store, log: Log) -> tuple[bool, int]:
-    """Install an artifact whose record is known, fetching what the store lacks; (whether it is whole, bytes moved).
+    """Install an artifact whose record is known.
 
-    The record enters the store when its bytes are here, not before: a record is a promise that they are what the key gave.
+    What the store lacks is fetched. Returns whether the artifact is whole, and the bytes moved. The record enters the
+    store after the bytes, not before: it promises that they are the key's result.
     """
     manifest, key = found.manifest, found.record["key"]
     moved = fetch_missing(project, manifest, store, log)
@@ -61,16 +66,20 @@ def install_found(project: Path, folder: str, found: Recorded, store: Store, log
 
 
 def fetch_missing(project: Path, manifest: Manifest, store: Store, log: Log) -> int:
-    """Fetch the objects that the store lacks from the remote, if there is one; return the bytes moved."""
+    """Fetch the objects that the store lacks; return the bytes moved.
+
+    They come from the remote, if there is one.
+    """
     missing = [entry for entry in manifest.entries if not store.objects.has(entry.sha256, entry.size)]
     remote = open_remote(project) if missing else None
     return remote.fetch(missing, store.objects, log) if remote is not None else 0
 
 
 def own_stamp(project: Path, folder: str) -> Stamp | None:
-    """This project's stamp of a folder, which says what it declares; None where there is none, or a torn one.
+    """This project's stamp of a folder, or None.
 
-    The record beside an artifact may be anybody's. What is downloaded, and from where, is never taken from it.
+    The stamp declares what is downloaded, and from where. None: there is no stamp, or it is torn. The record beside an
+    artifact may be anybody's, so neither is ever taken from it.
     """
     parts = folder.split("/")
     try:
@@ -81,7 +90,10 @@ def own_stamp(project: Path, folder: str) -> Stamp | None:
 
 
 def fetch_raw_files(project: Path, folder: str, store: Store, log: Log) -> None:
-    """Fetch what a shard of raw_corpus lists: its inventory names files that lie in the store alone."""
+    """Fetch the files that a shard of raw_corpus lists.
+
+    Its inventory names files that lie in the store alone.
+    """
     stamp = own_stamp(project, folder)
     stage = BY_NAME.get(stamp.artifact) if stamp is not None else None
     if stamp is not None and stage is not None and stage.lists_raw_files:
@@ -89,7 +101,10 @@ def fetch_raw_files(project: Path, folder: str, store: Store, log: Log) -> None:
 
 
 def check_inputs(build: Build) -> None:
-    """Make sure that a stage reads what the manifests say. Raises StageError naming what is damaged."""
+    """Make sure that a stage reads what the manifests list.
+
+    Raises StageError, which names the damaged files.
+    """
     project, stamp, store, log = build.project, build.stamp, build.store, build.log
     keys = trusted_keys(project)
     for folder in stamp.inputs.values():
@@ -106,7 +121,7 @@ def check_inputs(build: Build) -> None:
             raise StageError(f"{folder}/{MANIFEST_NAME} is not a manifest; rebuild it with snakemake")
         installed = Installed(project, folder, manifest, record) if record is not None else None
         if installed is not None and is_hollow(project, folder, installed.key):
-            # several stages may read it: one of them fetches
+            # several stages may read this input, and one of them fetches it
             found = recorded_of(installed)
             with lease(store.leases, installed.key, LEASE_TIMEOUT_SECONDS, log):
                 is_whole, _ = install_found(project, folder, found, store, log)
@@ -125,12 +140,15 @@ def check_inputs(build: Build) -> None:
                     f"{folder}: {', '.join(wrong[:3])} differ from the manifest and the store has no sound copy; "
                     f"run the same command again: {folder} is built again first"
                 )
-        # the inventory names fetched files; one that was damaged or collected since is fetched again
+        # the inventory names fetched files; those that were damaged or collected since are fetched again
         fetch_raw_files(project, folder, store, log)
 
 
 def hub_config(stamp: Stamp, hub_files: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """What a stage is told of the files of hub revisions, which its stamp names by commit only."""
+    """The files of hub revisions, as a stage is given them.
+
+    Its stamp names the revisions by commit only.
+    """
     if BY_NAME[stamp.artifact].declares == "model":
         return {"files": next(iter(hub_files.values()))} if hub_files else {}
     return {"hub_files": hub_files} if hub_files else {}

@@ -1,7 +1,7 @@
 """An artifact in its folder, as a value.
 
-In: a project and a folder of it. Out: an `Installed`: what the folder should hold, and which action that is the output of. Whether
-the folder does hold it is asked elsewhere: `is_hollow`, `is_installed`, `installed_fault`.
+In: a project and one of its folders. Out: an `Installed`: the files that the folder should hold, and the action that
+produced them. `is_hollow`, `is_installed` and `installed_fault` tell whether the folder does hold them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from domainlm.store.manifest import Manifest
 
 @dataclass(frozen=True)
 class Installed:
-    """An artifact or shard in its folder (relative to the project): its manifest, and the action record beside it."""
+    """An installed artifact or shard: its folder, manifest and action record.
+
+    The folder is relative to the project.
+    """
 
     project: Path
     folder: str
@@ -29,11 +32,17 @@ class Installed:
 
     @property
     def key(self) -> str:
-        """The key that the record names, which may be any; `is_record_of` says whether it is the action's."""
+        """The key that the record names.
+
+        It may be any key; `is_record_of` tells whether it is the action's.
+        """
         return str(self.record.get("key"))
 
 
 def installed_in(project: Path, folder: str) -> Installed | None:
-    """What lies in a folder, manifest and record of one moment. None where one is being installed."""
+    """The installed artifact of a folder, read at one moment.
+
+    Manifest and record belong together. None: an artifact is being installed, or none is there.
+    """
     found = read_installed(project / folder)
     return Installed(project, folder, *found) if found is not None else None

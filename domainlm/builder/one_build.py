@@ -1,7 +1,8 @@
-"""One build, as a value: what is asked for, with which store, on which terms.
+"""One build as a value: what is requested, from which store, how.
 
-In: a stamp, and the manifests of its inputs as they lie in the workspace. Out: a `Build`, whose action and key are made once. All that
-builds, looks up or records takes this one value, so nothing can be looked up under one key and recorded under another.
+In: a stamp, and the manifests of its inputs as they lie in the workspace. Out: a `Build`, whose action and key are
+computed once. Every function that builds, looks up or records takes this one value, so nothing can be looked up under
+one key and recorded under another.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from domainlm.store.manifest import MANIFEST_NAME
 
 @dataclass(frozen=True)
 class Build:
-    """One artifact or shard that is asked for. action: of the stamp and its inputs' digests; key: the action's.
+    """One requested artifact or shard, with its action and key.
 
-    is_requested: whether its bytes are wanted; where they are not, a remote's record is enough (hollow). may_run: whether
-    the stage is run on a miss (`pull` only brings what is there).
+    action: of the stamp and its inputs' digests. is_requested: whether its bytes are wanted; where they are not, a
+    remote's record is enough (hollow). may_run: whether the stage is run on a miss (`pull` only fetches what exists).
     """
 
     project: Path
@@ -55,7 +56,7 @@ class Build:
 
     @property
     def input_digests(self) -> dict[str, str]:
-        """Input name -> the tree digest that the key is made from."""
+        """Input name -> the tree digest that enters the key."""
         found: dict[str, str] = self.action["inputs"]
         return found
 
@@ -73,9 +74,10 @@ def make_build(
     is_requested: bool = True,
     may_run: bool = True,
 ) -> Build:
-    """The build of a stamp from what is installed now. Raises StageError where an input is not built.
+    """The build of a stamp from the artifacts that are installed now.
 
-    What something needed and the remote had only a record of is always wanted with its bytes.
+    An artifact whose bytes were needed when the remote had only its record is always wanted with its bytes. Raises
+    StageError where an input is not built.
     """
     action = action_of(stamp, _input_digests(project, stamp))
     key = action_key(action)
@@ -84,7 +86,10 @@ def make_build(
 
 
 def _input_digests(project: Path, stamp: Stamp) -> dict[str, str]:
-    """Input name -> tree digest. What another host has just written may show late; then StageError."""
+    """Input name -> tree digest.
+
+    A file that another host has just written may become visible late, so this waits before it raises StageError.
+    """
     end = time.monotonic() + LATE_SECONDS
     digests = {}
     for name, folder in stamp.inputs.items():

@@ -1,12 +1,13 @@
-"""Where an installed artifact came from, and whether that is trusted now.
+"""The origin of installed artifacts, and whether it is trusted now.
 
-In: the records of a remote, the file of trusted keys. Out: a note per folder under `.domainlm/fetched/`, as long as what
-lies there came from a remote; and what nobody trusted has signed, withdrawn. The store's own record says the same, but a
-hollow artifact has none, and a record that is made again from an installed folder must not forget it: what was fetched
-unsigned would count as built here. The note lies outside the artifact, so DVC's view of the folder knows nothing of it.
+In: the records of a remote, the file of trusted keys. Out: a note per folder under `.domainlm/fetched/`, as long as the
+folder's content came from a remote; an artifact that nobody trusted has signed is withdrawn. The store's own record
+states the same. But a hollow artifact has none there, and a record that is made again from an installed folder must
+keep the origin, or an artifact that was fetched unsigned would count as built here. The note lies outside the artifact,
+so it does not change DVC's view of the folder.
 
-What was fetched is checked when it is used, not only when it comes: who begins to trust keys today has yesterday's
-records already.
+A fetched artifact is checked when it is used, not only when it is fetched, because a user who starts to trust keys
+today already has yesterday's records.
 """
 
 from __future__ import annotations
@@ -35,9 +36,10 @@ def note_path(project: Path, folder: str) -> Path:
 
 
 def note_origin(project: Path, folder: str, key: str, origin: Origin | None, trusted_by: str = "") -> None:
-    """Note where what is put in place now came from; None for what was built with this store.
+    """Note the origin of an artifact that is being installed.
 
-    trusted_by: digest of the question, what is installed and the file of trusted keys, that was answered by yes.
+    origin: None for an artifact that was built with this store. trusted_by: digest of the question that was answered by
+    yes, made from the installed artifact and the file of trusted keys.
     """
     path = note_path(project, folder)
     if origin is None:
@@ -47,12 +49,15 @@ def note_origin(project: Path, folder: str, key: str, origin: Origin | None, tru
 
 
 def read_origin(project: Path, folder: str, key: str) -> Origin | None:
-    """Where the artifact of this key came from; None for what was built with this store."""
+    """The origin of this key's artifact; None if built with this store."""
     return _read(project, folder, key)[0]
 
 
 def origin_of_installed(installed: Installed, store: Store) -> Origin | None:
-    """Like `read_origin`; of a folder that another workspace or DVC has filled the store may know more."""
+    """`read_origin`, asking the store as well.
+
+    The store may know more about a folder that another workspace or DVC has filled.
+    """
     origin = read_origin(installed.project, installed.folder, installed.key)
     if origin is None:
         recorded = store.actions.find(installed.key)
@@ -61,7 +66,10 @@ def origin_of_installed(installed: Installed, store: Store) -> Origin | None:
 
 
 def recorded_of(installed: Installed) -> Recorded:
-    """The record of what is installed, as the store would have it: with where it came from."""
+    """The record of an installed artifact as the store would have it.
+
+    It includes the origin.
+    """
     origin = read_origin(installed.project, installed.folder, installed.key)
     return Recorded(installed.manifest, installed.record, origin)
 
@@ -72,7 +80,10 @@ def _read(project: Path, folder: str, key: str) -> tuple[Origin | None, str]:
 
 
 def trusted_keys(project: Path) -> Path | None:
-    """The file of trusted keys, or None where everybody is trusted. Raises RemoteError for one that is not there."""
+    """The file of trusted keys; None where everybody is trusted.
+
+    Raises RemoteError where the named file does not exist.
+    """
     file = trusted_keys_file(project)
     if file is not None and not file.is_file():
         raise RemoteError(f"{TRUSTED_VARIABLE} is {file}, which is not a file; expected an allowed_signers file")
@@ -80,9 +91,10 @@ def trusted_keys(project: Path) -> Path | None:
 
 
 def installed_fault(project: Path, folder: str, store: Store, keys: Path, is_remembered: bool = True) -> str | None:
-    """Why what is installed in a folder does not count, in words: it came from a remote, and nobody trusted signed it.
+    """The reason why an installed artifact does not count, or None.
 
-    is_remembered: whether it is noted that somebody did, so that it is not asked again as long as the file of keys is the same.
+    An artifact does not count if it came from a remote and nobody trusted has signed it. is_remembered: whether a
+    positive answer is noted, so that the question is not asked again as long as the file of keys is the same.
     """
     installed = installed_in(project, folder)
     if installed is None or not is_record_of(installed.record, installed.key):
@@ -90,14 +102,14 @@ def installed_fault(project: Path, folder: str, store: Store, keys: Path, is_rem
         return None
     key, manifest = installed.key, installed.manifest
     origin = origin_of_installed(installed, store)
-    # another file of keys, or another output of the key, is another question
+    # with another file of keys, or another output of the key, the question is a new one
     asked = sha256_of(canonical_json([sha256_of_file(keys), manifest.tree_digest]))
     if origin is None or _read(project, folder, key)[1] == asked:
         return None
     fault = trust_fault(key, manifest.tree_digest, origin.signature, keys)
     if fault is not None:
         return f"it came from {origin.remote}, and {fault}"
-    # asking again each time would be two processes for every artifact
+    # asking again each time would start two processes for every artifact
     if is_remembered:
         note_origin(project, folder, key, origin, asked)
     return None
@@ -106,7 +118,10 @@ def installed_fault(project: Path, folder: str, store: Store, keys: Path, is_rem
 def untrusted_folders(
     project: Path, stamps: Iterable[Stamp], store: Store, is_remembered: bool = True
 ) -> dict[str, str]:
-    """Folder -> why what is installed there does not count. Empty, at no cost, where no keys are trusted."""
+    """Folder -> reason why its artifact does not count.
+
+    Where no keys are trusted, the result is empty and costs nothing.
+    """
     keys = trusted_keys(project)
     if keys is None:
         return {}
@@ -115,7 +130,10 @@ def untrusted_folders(
 
 
 def withdraw_installed(project: Path, folder: str, store: Store, log: Log) -> None:
-    """Take away the manifest of what is installed in a folder and does not count, where keys are trusted."""
+    """Remove the manifest of an artifact that nobody trusted has signed.
+
+    Nothing happens where no keys are trusted.
+    """
     keys = trusted_keys(project)
     fault = installed_fault(project, folder, store, keys) if keys is not None else None
     if fault is not None:
@@ -124,7 +142,10 @@ def withdraw_installed(project: Path, folder: str, store: Store, log: Log) -> No
 
 
 def record_fault(project: Path, key: str, found: Recorded) -> str | None:
-    """Why the store's record of a key does not count, in words, where keys are trusted."""
+    """The reason why the store's record of a key does not count.
+
+    None: it counts, or no keys are trusted.
+    """
     keys = trusted_keys(project)
     if keys is None or found.origin is None:
         return None

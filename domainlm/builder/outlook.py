@@ -1,9 +1,9 @@
-"""What a run would do with each artifact, found out without doing it.
+"""The outlook of each artifact: what a run would do, without running.
 
-In: the stamps of a configuration as it is now, the workspace, the store, the remote's records. Out: one `Outlook` per artifact
-and shard that a target needs. Nothing is written, moved or removed. The ways and their order are those of `build` (`ways.py`).
-Below something that will be built the inputs are not known yet; then the outlook says what happens if that comes out as it was
-(early cutoff), and that it is built otherwise.
+In: the stamps of the current configuration, the workspace, the store, the remote's records. Out: one `Outlook` for each
+artifact and shard that a target needs. Nothing is written, moved or removed. The ways and their order are those of
+`build` (`ways.py`). Downstream of an artifact that will be built the inputs are not known yet; the outlook then states
+what happens if that artifact's bytes do not change (early cutoff), and that the stage runs otherwise.
 """
 
 from __future__ import annotations
@@ -36,9 +36,10 @@ State = Literal["up_to_date", "restore", "fetch", "build"]
 class Outlook:
     """What a run would do with one artifact or shard.
 
-    inputs: input -> tree digest, None where it is built first. last: record of what is installed. unless: artifacts whose coming
-    out as they were would make it `otherwise` instead of a build; empty for what is certain. manifest: of the result where it
-    is known; under `unless`, of the result in that case. fetch_bytes: what moves. is_hollow: no bytes are here afterwards.
+    inputs: input -> tree digest, None where it is built first. last: record of the installed artifact. unless:
+    artifacts whose unchanged bytes would make the result `otherwise` instead of a build; empty where the outlook is
+    certain. manifest: of the result, where it is known; under `unless`, of the result in that case. fetch_bytes: bytes
+    that would be moved. is_hollow: no bytes are here afterwards.
     """
 
     stamp: Stamp
@@ -53,7 +54,7 @@ class Outlook:
 
     @property
     def action(self) -> dict[str, Any]:
-        """The action that it asks for; inputs that are built first have None."""
+        """The action of the stamp; inputs that are built first have None."""
         # None stands for a digest that nobody knows yet; no key is made of this action
         return {**action_of(self.stamp, {}), "inputs": dict(self.inputs)}
 
@@ -68,9 +69,10 @@ class _Found:
 
 @dataclass(frozen=True)
 class _Inputs:
-    """Digests of an artifact's inputs. known: by name, None where it is built first. likely: as they were, where that is known.
+    """Digests of an artifact's inputs.
 
-    unless: artifacts whose coming out as they were would make the likely ones true.
+    known: by name, None where it is built first. likely: the digests of the last build, where they are known. unless:
+    artifacts whose unchanged bytes would make the likely digests true.
     """
 
     known: dict[str, str | None]
@@ -80,9 +82,10 @@ class _Inputs:
 
 @dataclass
 class _Look:
-    """What is seen of a build that is not done.
+    """The state of a build that has not been carried out.
 
-    installed: manifest in the folder, where it counts for this key. recorded: the store's record, as soon as it was looked for.
+    installed: manifest in the folder, where it counts for this key. recorded: the store's record, as soon as it was
+    looked up.
     """
 
     build: Build
@@ -92,7 +95,7 @@ class _Look:
 
 
 def needed_stamps(stamps: Iterable[Stamp], artifact: str) -> list[Stamp]:
-    """The stamps of an artifact and of all that it is made from, in pipeline order."""
+    """The stamps of an artifact and its ancestors, in pipeline order."""
     ordered = list(stamps)
     by_folder = {stamp.folder: stamp for stamp in ordered}
     wanted: set[str] = set()
@@ -109,7 +112,10 @@ def needed_stamps(stamps: Iterable[Stamp], artifact: str) -> list[Stamp]:
 def predict(
     project: Path, stamps: Iterable[Stamp], artifact: str, store: Store, remote: Remote | None
 ) -> list[Outlook]:
-    """The outlook of an artifact and of all that it is made from, in pipeline order. Raises ConfigurationError."""
+    """The outlook of an artifact and its ancestors, in pipeline order.
+
+    Raises ConfigurationError.
+    """
     found: dict[str, Outlook] = {}
     for stamp in needed_stamps(stamps, artifact):
         is_wanted = stamp.artifact == artifact and stamp.shard is None
@@ -148,7 +154,7 @@ def _outlook(stamp: Stamp, inputs: _Inputs, last: Mapping[str, Any] | None, seen
     if seen.state == "build":
         return Outlook(stamp, "build", inputs.known, last, seen.manifest)
     if inputs.unless:
-        # it is built unless they come out as they were; what moves then is not known yet
+        # it is built unless their bytes do not change; how much is moved then is not known yet
         rest = inputs.unless, seen.state, 0, seen.is_hollow
         return Outlook(stamp, "build", inputs.known, last, seen.manifest, *rest)
     rest = (), seen.state, seen.fetch_bytes, seen.is_hollow
@@ -167,7 +173,10 @@ def _foreign_digest(project: Path, folder: str) -> str:
 
 
 def _last_manifest(project: Path, stamp: Stamp, last: Mapping[str, Any] | None, store: Store) -> Manifest | None:
-    """What the artifact was before it is built again: from the workspace, or from the store's record of its key."""
+    """The artifact's manifest before it is built again.
+
+    It comes from the workspace, or from the store's record of its key.
+    """
     manifest = read_manifest(project / stamp.folder)
     if manifest is None and last is not None:
         hit = store.actions.get(last["key"])
@@ -176,7 +185,7 @@ def _last_manifest(project: Path, stamp: Stamp, last: Mapping[str, Any] | None, 
 
 
 def _look(build: Build, last: Mapping[str, Any] | None, remote: Remote | None) -> _Found:
-    """What `build` would find for a key, in its order."""
+    """The state in which `build` would find a key, in its order."""
     project, folder = build.project, build.folder
     is_requested = build.is_requested or is_lost(project, folder, build.key)
     manifest = read_manifest(build.path) if last is not None and last["key"] == build.key else None
@@ -197,7 +206,10 @@ def _look_at_installed(look: _Look) -> _Found | None:
 
 
 def _look_into_read_only(_: _Look) -> _Found | None:
-    """Nothing: who may only read the store is told what happens to those who may write to it."""
+    """No result: an outlook describes stores that can be written.
+
+    A user who may only read the store is shown what happens to those who may write to it.
+    """
     return None
 
 
@@ -247,7 +259,10 @@ LOOKS: dict[Way, Callable[[_Look], _Found | None]] = {
 
 
 def missing_entries(manifest: Manifest, store: Store, folder: Path | None = None) -> list[Entry]:
-    """Distinct files of a manifest that neither the store nor the folder has, sound. Reads what was touched, leaves it so."""
+    """Distinct files of a manifest that neither store nor folder has.
+
+    Damaged files count as missing. Files that were touched are read and left as they are.
+    """
     missing = {}
     for entry in manifest.entries:
         places = [store.objects.path(entry.sha256), *([folder / entry.path] if folder is not None else [])]

@@ -1,6 +1,7 @@
-"""What a run was asked for: a requested artifact is always filled with its bytes, others may stay hollow.
+"""The requested artifacts of a run, which are filled with their bytes.
 
-In: the targets of a run. Out: one note for each domain, which every build of the run reads.
+In: the targets of a run. Out: one note for each domain, which every build of the run reads. Artifacts that were not
+requested may stay hollow.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ REQUESTED = ".domainlm/requested"
 
 
 def write_requested(project: Path, domain: str, artifacts: Iterable[str]) -> None:
-    """Note what this run was asked for; forget the notes of runs that are over.
+    """Note the requested artifacts, and remove the notes of ended runs.
 
-    A file, not a parameter of the rules: Snakemake would run a rule again because its command line changed.
+    A file is used, not a parameter of the rules, because Snakemake would run a rule again if its command line changed.
     """
     folder = project / REQUESTED
     folder.mkdir(parents=True, exist_ok=True)
@@ -39,7 +40,7 @@ def is_requested(project: Path, domain: str, artifact: str) -> bool:
         try:
             row = read_note(path) or {}
         except PermissionError:
-            # of another user's run in this folder, who has closed it: that run fetches what it was asked for
+            # another user's run wrote this note and closed it; that run fetches its requested artifacts itself
             continue
         names = row.get("artifacts")
         if row.get("domain") == domain and isinstance(names, list) and artifact in names:

@@ -1,7 +1,7 @@
-"""Running one stage on a miss: its inputs made whole, its output recorded and installed.
+"""One stage on a miss: inputs made whole, output recorded and installed.
 
-In: a build. Out: the artifact in the store and in the workspace. Nothing is visible before it is
-whole: the stage writes into a temporary folder of the store, the record comes after the bytes, the manifest last.
+In: a build. Out: the artifact in the store and in the workspace. Nothing is visible before it is whole: the stage
+writes into a temporary folder of the store, the record is written after the bytes, and the manifest last.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ Output = tuple[Manifest, Mapping[str, Any]]
 
 
 def check_distributions(stamp: Stamp) -> None:
-    """The installed packages must be the locked ones: their versions are in the key."""
+    """Check that the installed packages are the locked ones.
+
+    Their versions are in the key.
+    """
     for name, locked in stamp.distributions.items():
         try:
             found = metadata.version(name).split("+")[0]
@@ -44,9 +47,10 @@ def check_distributions(stamp: Stamp) -> None:
 
 
 def run_stage(build: Build) -> tuple[Manifest, Mapping[str, Any], Alternative | None]:
-    """Run the stage on a miss, record and install its output.
+    """Run the stage on a miss; record and install its output.
 
-    Returns the manifest that counts, the stage's figures, and what differs from an earlier output of the key, if there was one.
+    Returns the manifest that counts, the stage's figures, and the difference from an earlier output of the key, if
+    there was one.
     """
     project, store, key = build.project, build.store, build.key
     with store.temporary(key[:16]) as folder:
@@ -71,13 +75,16 @@ def run_stage(build: Build) -> tuple[Manifest, Mapping[str, Any], Alternative | 
 
 
 def run_into(build: Build, out: Path, scratch: Path) -> Mapping[str, Any]:
-    """Run the stage into an empty folder, its inputs made whole before; returns its figures."""
+    """Run the stage into an empty folder; return its figures.
+
+    Its inputs are made whole before.
+    """
     project, stamp, store = build.project, build.stamp, build.store
     check_distributions(stamp)
     hub_files = fetch_declared(build.action, store, build.log)
     check_inputs(build)
     before = installations(build)
-    # first: it loads the configuration models, and nothing but the stage is loaded after its code
+    # this loads the configuration models, so it comes first: after the stage's code nothing else is loaded
     config = typed_slice(stamp, {**stamp.config, **hub_config(stamp, hub_files)})
     code = load_code(project, stamp, store)
     function = code.module.run_shard if stamp.shard is not None else code.module.run
@@ -87,13 +94,16 @@ def run_into(build: Build, out: Path, scratch: Path) -> Mapping[str, Any]:
         try:
             stats: Mapping[str, Any] = function(inputs, config, out, scratch, build.resources)
         finally:
-            # whatever a stage says of an input that was taken away under it, this is the cause
+            # a changed input is the cause, whatever error the stage raised because of it
             check_unchanged(build, before)
     return stats
 
 
 def record_output(build: Build, out: Path) -> tuple[Output, Output]:
-    """Put an output into the store under its key; returns the first output of the key and this one. Call it under the guard."""
+    """Put an output into the store under its key.
+
+    Returns the first output of the key and this one. Call it under the guard.
+    """
     store, key = build.store, build.key
     manifest = store.commit(out)
     if build.stamp.is_gather:
@@ -106,7 +116,10 @@ def record_output(build: Build, out: Path) -> tuple[Output, Output]:
 
 
 def gathered(build: Build, own: Manifest) -> Manifest:
-    """Manifest of a sharded artifact: its own files and those of every shard below NNNN/."""
+    """Manifest of a sharded artifact.
+
+    It lists the artifact's own files and those of every shard below NNNN/.
+    """
     entries = list(own.entries)
     for shard, folder in build.stamp.inputs.items():
         path = build.project / folder

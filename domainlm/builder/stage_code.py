@@ -1,9 +1,10 @@
-"""The code of a stage, loaded for a run and held to its key: what runs is what the key names.
+"""A stage's code, loaded for a run and compared with its key.
 
-In: a stamp. Out: the stage's module, after a proof that what Python ran of it and of all that it imports are the bytes that the
-stamp's code digest was made from. While the stage runs, nothing else of the package is loaded, in its own process and in those
-that it starts; after it, the package data are looked at once more. The digest is of the bytes that ran (`domainlm.loading`), not of
-what the files hold by then, so an edit at any moment is either what the key names or refused.
+In: a stamp. Out: the stage's module, after a check that the bytes which Python ran, of it and of all its imports, are
+those of the stamp's code digest. While the stage runs, no other module of the package is loaded, neither in its own
+process nor in those that it starts; afterwards the package data are checked once more. The digest is of the bytes that
+ran (`domainlm.loading`), not of the files as they are by then, so an edit at any moment is either what the key names or
+refused.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StageCode:
-    """A stage's module, and what may be loaded of the package while it runs: name -> digest of the source. index: of what ran."""
+    """A stage's module, and the modules that may load while it runs.
+
+    The names of these modules map to the digests of their sources. index: of the code that ran.
+    """
 
     module: ModuleType
     sources: dict[str, str]
@@ -42,10 +46,11 @@ class StageCode:
 
 
 def load_code(project: Path, stamp: Stamp, store: Store) -> StageCode:
-    """Load a stage's module with all that it imports, which must be the code that the key names.
+    """Load a stage's module with all its imports, and check its digest.
 
-    Loaded first and compared then: what is edited later is not what runs. Raises StageError for code edited since the stamp was
-    written, whose output would lie in the store under the key of other code, and for code that no digest covers.
+    The code is loaded first and compared then, so a later edit does not run. Raises StageError for code edited since
+    the stamp was written, because its output would lie in the store under the key of other code, and for code that no
+    digest covers.
     """
     stage = BY_NAME[stamp.artifact]
     try:
@@ -70,7 +75,7 @@ def load_code(project: Path, stamp: Stamp, store: Store) -> StageCode:
             f"the code of {stamp.artifact} was edited since this run began, so its key names other code than would run; "
             "run the same command again"
         )
-    # what the digest stands for: `why` names the function that changed by it
+    # these definitions stand behind the digest: `why` names the changed function by them
     write_code(store.root, stamp.code_digest, ran.definitions(stage.modules, data))
     return StageCode(importlib.import_module(stage.module), _ran_digests() | ran.sources(stage.modules), ran)
 
@@ -80,7 +85,10 @@ def _ran_digests() -> dict[str, str]:
 
 
 def _check_loaded(ran: CodeIndex, module: str) -> None:
-    """Every module of a stage must have been run from the file that its digest is of. Raises StageError."""
+    """Check that a stage's modules ran from the files of its digest.
+
+    Raises StageError.
+    """
     for name, path in ran.closure([module], has_started=False).items():
         found = RAN[name].path if name in RAN else None
         if found is None or os.path.realpath(found) != os.path.realpath(path):
@@ -91,10 +99,12 @@ def _check_loaded(ran: CodeIndex, module: str) -> None:
 
 
 def typed_slice(stamp: Stamp, values: Mapping[str, Any]) -> Slice:
-    """What a stage is given of the configuration: the values of its key, and what is known of its sources since they were fetched.
+    """The part of the configuration that a stage is given.
 
-    The models, which are in no code digest, must make of the values what they are. Where they were edited since the stamp was written,
-    a new knob's default or another meaning would be in the result and not in the key. Raises StageError.
+    It holds the values of the stage's key, and the facts about its sources that are known since they were fetched. The
+    models are in no code digest, so they must parse the values to exactly those values. If they were edited since the
+    stamp was written, a new knob's default or another meaning would be in the result and not in the key. Raises
+    StageError.
     """
     # a build that finds its result loads no models
     from pydantic import ValidationError
@@ -103,7 +113,7 @@ def typed_slice(stamp: Stamp, values: Mapping[str, Any]) -> Slice:
 
     try:
         found: Slice = parse_slice(stamp.artifact, values, stamp.shard is not None)
-        # rows of sources hold no knobs, and there may be a hundred thousand
+        # rows of sources hold no knobs, and there may be a hundred thousand rows
         made: Any = found.model_dump(mode="json", exclude=set(listed_names(stamp.artifact)))
     except ValidationError as error:
         raise StageError(_edited(stamp, str(error))) from error
@@ -119,7 +129,10 @@ def _edited(stamp: Stamp, what: str) -> str:
 
 @contextmanager
 def running(stamp: Stamp, code: StageCode) -> Iterator[None]:
-    """Within the block the stage runs. Raises StageError where code or package data were not, or are not, what its key names."""
+    """The context in which a stage runs.
+
+    Raises StageError where code or package data were not, or are not, those that its key names.
+    """
     try:
         with only(code.sources):
             yield

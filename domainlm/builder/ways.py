@@ -1,8 +1,8 @@
-"""The order of the ways to an artifact, stated once: a build takes the first that leads there, and an outlook names it.
+"""The ways to an artifact, in the order of their trial.
 
-In: a function for each way, which returns what it found, or None. Out: what the first of them found. Where none leads there, the
-stage runs. `build` and `outlook` each bring a table of functions and neither has an order of its own, so what `plan` says
-is what a build does.
+In: a function for each way, which returns its result, or None. Out: the first result. Where no way leads to the
+artifact, the stage runs. `build` and `outlook` each bring a table of functions, and the order is stated only here, so a
+build does what `plan` predicts.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Way(Enum):
     ALTERNATIVE = "the store has another output of the key, and its bytes"
 
 
-# a lease is a file of the store, and these need none: they look first whether there is anything to wait for
+# a lease is a file of the store; these ways need none and are tried before it is waited for
 WITHOUT_LEASE = (Way.INSTALLED, Way.READ_ONLY_STORE)
 WITH_LEASE = tuple(way for way in Way if way not in WITHOUT_LEASE)
 
@@ -34,5 +34,8 @@ WITH_LEASE = tuple(way for way in Way if way not in WITHOUT_LEASE)
 def first_found(
     ways: Iterable[Way], steps: Mapping[Way, Callable[[Asked], Found | None]], asked: Asked
 ) -> Found | None:
-    """What the first way that leads to the artifact finds; None where none does. Later ways are not tried."""
+    """The result of the first way that leads to the artifact.
+
+    None: no way does. Later ways are not tried.
+    """
     return next((found for way in ways if (found := steps[way](asked)) is not None), None)

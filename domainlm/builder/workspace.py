@@ -1,8 +1,8 @@
 """A workspace that several processes and several hosts use at once.
 
-In: a project folder. Out: one installer at a time; files that another host wrote, waited for; inputs that are checked to
-be the same after a stage as before it; what is to be said once per run. A lease is per action key, so it does not keep
-two builds of one artifact from two configurations apart: these meet here.
+In: a project folder. Out: one installer at a time; files that another host wrote, after a wait for them; a check that
+inputs are the same after a stage as before it; messages that are printed once per run. A lease is per action key, so it
+does not separate two builds of one artifact from two configurations; this module does.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ INSTALL_LOCK = ".domainlm/install.lock"
 
 @contextmanager
 def installing(project: Path) -> Iterator[None]:
-    """Alone in changing what is installed: two installs in one folder would leave the one's manifest on the other's files.
+    """The lock under which one process changes what is installed.
 
-    Taken after the store's guard where both are held. It goes with the process that holds it.
+    Two installs in one folder would leave the manifest of one beside the files of the other. The lock is taken after
+    the store's guard where both are held. It ends with the process that holds it.
     """
     path = project / INSTALL_LOCK
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,19 +40,23 @@ def installing(project: Path) -> Iterator[None]:
 
 
 def adopt(folder: Path, manifest: Manifest, objects: Objects, project: Path) -> list[str]:
-    """`adopt_installed`, alone; the paths that are wrong, all of them where another manifest is installed by now."""
+    """`adopt_installed` under the lock; returns the paths that are wrong.
+
+    All paths are wrong if another manifest is installed by now.
+    """
     with installing(project):
-        # without its manifest: that was taken because something is damaged, and the rest may still be sound
+        # a missing manifest was removed because a file is damaged, and the other files may still be undamaged
         if read_manifest(folder) not in (None, manifest):
             return [entry.path for entry in manifest.entries] or [MANIFEST_NAME]
         return adopt_installed(folder, manifest, objects)
 
 
 def bring_to_now(files: Iterable[Path]) -> None:
-    """Give files whose time lies ahead of the clock the time that it is.
+    """Set files whose time lies in the future to the present time.
 
-    No decision rests on these times. But Snakemake fails a job whose inputs are newer than its outputs, and would fail each one
-    until a clock that was set back has passed the old times. The system sets the time, as it does when Snakemake touches its outputs.
+    No decision rests on these times. But Snakemake fails a job whose inputs are newer than its outputs, and would fail
+    each one until a clock that was set back has passed the old times. The system sets the time, as it does when
+    Snakemake touches its outputs.
     """
     for path in files:
         with suppress(OSError):
@@ -60,10 +65,13 @@ def bring_to_now(files: Iterable[Path]) -> None:
 
 
 def installations(build: Build) -> dict[str, tuple[int, int]]:
-    """By input, inode and time of its record, which every install writes anew and nothing else touches."""
+    """Input -> inode and time of its record.
+
+    Every install writes the record anew, and nothing else touches it.
+    """
     found = {}
     for name, folder in build.stamp.inputs.items():
-        # opened, because that is what makes a network file system ask for it anew
+        # opening a file makes a network file system ask for it anew
         with suppress(FileNotFoundError), (build.project / folder / ACTION_NAME).open("rb") as file:
             record = os.fstat(file.fileno())
             found[name] = (record.st_ino, record.st_mtime_ns)
@@ -71,10 +79,11 @@ def installations(build: Build) -> dict[str, tuple[int, int]]:
 
 
 def check_unchanged(build: Build, before: Mapping[str, tuple[int, int]]) -> None:
-    """What a stage has read must be what its key names. Raises StageError naming the input that is another one by now.
+    """Check that the inputs are still those that the key names.
 
-    before: `installations` before it was read. An input may have been another one meanwhile and be itself again, with the
-    same digest and, since these are links, the same files.
+    before: `installations` before the stage read them. An input may have been another one in between and be the old one
+    again, with the same digest and, since these are links, the same files. Raises StageError, which names the input
+    that was replaced.
     """
     after = installations(build)
     for name, folder in build.stamp.inputs.items():
@@ -108,7 +117,7 @@ def _has_files(folder: Path, manifest: Manifest) -> bool:
 
 
 def say_copies(project: Path, store: Path, copied_bytes: int, log: Callable[[str], None]) -> None:
-    """Say that files are copied, not linked; once per run."""
+    """Report once per run that files are copied, not linked."""
     if copied_bytes:
         say_once(
             project,
@@ -120,7 +129,10 @@ def say_copies(project: Path, store: Path, copied_bytes: int, log: Callable[[str
 
 
 def say_once(project: Path, name: str, message: str, log: Callable[[str], None]) -> None:
-    """Say something once per run, whichever of its processes comes to it first (`forget_said` begins a run)."""
+    """Log a message once per run, by whichever process is first.
+
+    `forget_said` begins a run.
+    """
     path = project / ".domainlm" / name
     path.parent.mkdir(exist_ok=True)
     try:
