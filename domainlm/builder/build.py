@@ -2,9 +2,9 @@
 
 In: a stamp and the manifests of its inputs. Out: the installed artifact. `ways.py` states the ways and their order: the
 artifact is installed and untouched; it is restored from the action cache by hardlink; it is fetched from the remote, or
-only its records are (hollow), where nobody asked for the bytes. A way counts only if its result is right. Where no way leads there, the stage runs in a temporary
-folder, and its output is recorded and installed. Two builders of one key meet at a lease, and the second uses the first
-one's result.
+only its records are (hollow), where nobody asked for the bytes. A way counts only if its result is right. Where no way
+leads there, the stage runs in a temporary folder, and its output is recorded and installed. Two builders of one key
+meet at a lease, and the second uses the first one's result.
 """
 
 from __future__ import annotations

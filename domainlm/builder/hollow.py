@@ -37,7 +37,7 @@ def _marker(project: Path, folder: str, key: str) -> dict[str, object] | None:
 def is_hollow(project: Path, folder: str, key: str) -> bool:
     """Whether the folder holds the records of this key without their bytes.
 
-    The files themselves have the last word: a `dvc pull` or `dvc checkout` fills a folder without asking its marker.
+    The files count more than the marker, because `dvc pull` and `dvc checkout` fill a folder and leave its marker.
     """
     if _marker(project, folder, key) is None:
         return False

@@ -1,1 +1,1 @@
-"""What is to be built: the table, the graph, slices, stamps, places."""
+"""The pipeline as data: the stage table, its graph, stamps and slices."""

@@ -1,7 +1,8 @@
-"""The chain of models that a domain trains: the one place where `sft_adapter.relay` is decoded.
+"""The chain of models that a domain trains.
 
-In: a resolved configuration. Out: base, PT and SFT model, each by the artifacts that hold its checkpoint and its adapter. Stages are
-handed models, not the relay, so that one more training stage is one more entry here.
+In: a resolved configuration. Out: base, PT and SFT model, each given by the artifacts that hold its checkpoint and its
+adapter. `sft_adapter.relay` is interpreted here alone. Stages are given models, not the relay, so one more training
+stage is one more entry here.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Model:
-    """One model: the artifacts that hold its checkpoint and its adapter (None: the checkpoint alone).
+    """One model: the artifacts that hold its checkpoint and its adapter.
 
-    `domainlm.config.section.Model` is what a stage is handed of it; this one needs no pydantic, which a build that finds its result
-    does not load.
+    adapter: None for the checkpoint alone. `domainlm.config.section.Model` is the form in which a stage receives it.
+    This one needs no pydantic, which a build that finds its result does not load.
     """
 
     name: str
@@ -36,7 +37,10 @@ _PRETRAINED = {
 
 
 def chain(config: DomainConfig) -> tuple[Model, ...]:
-    """The models of a domain in the order of training. Without continued pretraining there is no PT model."""
+    """The models of a domain in the order of training.
+
+    Without continued pretraining there is no PT model.
+    """
     pretrained = _PRETRAINED[config.sft_adapter.relay]
     start = pretrained or BASE
     tuned = Model("sft", start.checkpoint, "sft_adapter")

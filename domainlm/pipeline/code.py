@@ -1,6 +1,7 @@
-"""The package's own code as stages' keys see it: its index, the digest of a stage's code, and whose code runs.
+"""The package's code as stages' keys see it: index, digests, origin.
 
-In: a project, an artifact. Out: what is remembered of each module in `.domainlm/code_index.json`, code digests, definitions.
+In: a project, an artifact. Out: the index of modules in `.domainlm/code_index.json`, the digest of a stage's code, and
+its definitions.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ CODE_INDEX_FILE = ".domainlm/code_index.json"
 
 
 def check_package(project: Path) -> None:
-    """A project that holds the package must be run by it: keys are of its code, and so must the bytes be.
+    """Check that a project which holds the package is run by it.
 
-    An experiment's folder is such a project, while an installed package is the checkout that it was installed from. Raises
-    ConfigurationError.
+    Keys are made of the project's code, so its code must also make the bytes. An experiment's folder is such a project,
+    while an installed package is the checkout that it was installed from. Raises ConfigurationError.
     """
     own = project / "domainlm" / "pipeline" / "code.py"
     if own.exists() and not own.samefile(__file__):
@@ -33,7 +34,10 @@ def code_index(project: Path) -> CodeIndex:
 
 
 def code_definitions(project: Path, artifact: str) -> tuple[str, dict[str, dict[str, str]]]:
-    """Code digest of an artifact's stage as its code is now, and what it is made of: file -> definition -> digest."""
+    """Code digest of an artifact's stage, and the definitions behind it.
+
+    The definitions are file -> definition -> digest, of the code as it is now.
+    """
     stage, code = BY_NAME[artifact], code_index(project)
     data = package_data_files(stage)
     return code.digest(stage.modules, data), code.definitions(stage.modules, data)

@@ -1,4 +1,4 @@
-"""Edges of the graph: what an artifact is made from, and on which condition.
+"""Edges of the graph: inputs of an artifact, and their conditions.
 
 In: a resolved configuration. Out: the upstream artifacts of one edge; none where its condition does not hold.
 """
@@ -23,8 +23,8 @@ Condition = Callable[["DomainConfig"], bool]
 class Edge:
     """One edge, or several that depend on the configuration in one way.
 
-    names: the artifacts that it can lead to, in pipeline order. chosen: those that it leads to under a configuration. is_same_shard:
-    whether a shard is made from the same shard of them, and not from the whole artifacts.
+    names: the artifacts that it can lead to, in pipeline order. chosen: those that it leads to under a configuration.
+    is_same_shard: whether a shard is made from the same shard of them, and not from the whole artifacts.
     """
 
     names: tuple[str, ...]
@@ -38,7 +38,7 @@ def same(name: str) -> Edge:
 
 
 def whole(name: str, when: Condition | None = None) -> Edge:
-    """A whole artifact; where `when` is given, under the configurations for which it holds."""
+    """A whole artifact, if its condition `when` holds or is not given."""
     return Edge((name,), lambda config: (name,) if when is None or when(config) else ())
 
 
@@ -53,7 +53,10 @@ def all_models() -> Edge:
 
 
 def has_seeds(config: DomainConfig) -> bool:
-    """Whether the domain has examples that tell what is of it: without them there is no relevance_model."""
+    """Whether the domain has examples for a relevance model.
+
+    Without them there is no relevance_model.
+    """
     return any(source.role == "seed" for source in config.sources.values())
 
 

@@ -1,4 +1,4 @@
-"""The graph of artifacts under a configuration: which are part of it, and what each is made from."""
+"""The graph of artifacts under a configuration: its nodes and edges."""
 
 from __future__ import annotations
 

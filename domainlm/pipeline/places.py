@@ -1,4 +1,4 @@
-"""Where things lie in a project, as paths relative to it: artifacts and stamps."""
+"""Paths of artifacts and stamps, relative to the project."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The slice of the configuration that a stage depends on.
 
-In: a stage, a resolved configuration. Out: the values of its slice (`domainlm.config.domain.SLICES`) as they enter the action key,
-defaults written out; and for each value the knob that it comes from. What is listed of sources is added by `stamps.py`.
+In: a stage, a resolved configuration. Out: the values of its slice (`domainlm.config.domain.SLICES`) as they enter the
+action key, with defaults written out; and for each value the knob that it comes from. `stamps.py` adds the rows of
+sources.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from domainlm.config.section import Slice
 from domainlm.pipeline.chain import chain, start_of_sft
 
 SECTION = "section"
-# how a value is computed that is no knob itself
+# functions that compute values which are no knobs themselves
 DERIVED: Mapping[str, Callable[[DomainConfig], Any]] = {
     "models": lambda config: [asdict(model) for model in chain(config)],
     "start": lambda config: asdict(start_of_sft(config)),
@@ -32,7 +33,10 @@ def slice_type(artifact: str, is_shard: bool = False) -> type[Slice]:
 
 
 def parse_slice(artifact: str, values: Mapping[str, Any], is_shard: bool = False) -> Any:
-    """The values of an artifact's slice as its stage is given them. Raises pydantic's ValidationError."""
+    """The values of an artifact's slice as its stage receives them.
+
+    Raises pydantic's ValidationError.
+    """
     return slice_type(artifact, is_shard).model_validate(values)
 
 
@@ -42,7 +46,10 @@ def _origin(field: FieldInfo) -> Mapping[str, Any]:
 
 
 def config_slice(artifact: str, config: DomainConfig, is_shard: bool = False) -> dict[str, Any]:
-    """The values of the configuration that an artifact's result depends on, defaults written out."""
+    """The values of the configuration that an artifact's result depends on.
+
+    Defaults are written out.
+    """
     values = config.model_dump(mode="json")
     found: dict[str, Any] = {}
     for name, field in slice_type(artifact, is_shard).model_fields.items():
@@ -74,7 +81,10 @@ def listed_names(artifact: str) -> frozenset[str]:
 
 
 def knob_paths(artifact: str) -> dict[str, str]:
-    """Name in an artifact's slices -> dotted path of the knob that the value is, or is derived from."""
+    """Name in an artifact's slices -> dotted path of its knob.
+
+    The value is that of the knob, or is derived from it.
+    """
     found = {}
     for is_shard in (False, True):
         for name, field in slice_type(artifact, is_shard).model_fields.items():
@@ -86,14 +96,17 @@ def knob_paths(artifact: str) -> dict[str, str]:
 
 
 def derived_names(artifact: str) -> frozenset[str]:
-    """Names in an artifact's slice whose values are no knob, but computed from one."""
+    """Names in an artifact's slice whose values are computed from a knob."""
     return frozenset(
         name for name, field in slice_type(artifact).model_fields.items() if "derived_from" in _origin(field)
     )
 
 
 def files_of_knobs(artifact: str, config: DomainConfig) -> list[str]:
-    """Files that an artifact's own section names, whose content is in its slice (fields of format `path`)."""
+    """Files that an artifact's own section names.
+
+    They are fields of format `path`; the files' content is in the slice.
+    """
     return sorted(_named_files(getattr(config, artifact)))
 
 

@@ -1,7 +1,8 @@
-"""A stamp: what one build needs to know, and where it, its artifact and the note of what was installed lie.
+"""A stamp: the description of one build, with its paths.
 
-In: the file that a run's main process wrote (`domainlm/pipeline/stamps.py`). Out: a `Stamp` and the action that it asks for. Apart from how
-stamps are made, because a build only reads one: it loads neither the configuration models nor what lists sources.
+In: the file that a run's main process wrote (`domainlm/pipeline/stamps.py`). Out: a `Stamp`, the action that it asks
+for, and the note of what was installed. A build only reads a stamp, so this module is separate from the one that makes
+them: a build loads neither the configuration models nor the listing of sources.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from domainlm.store.staging import replace_file
 
 @dataclass(frozen=True)
 class Stamp:
-    """One build, ready to run. Paths are relative to the project. shard: its number as text, or None for a whole artifact.
+    """One build, ready to run.
 
-    roots (source -> local file or folder) says where raw bytes lie; it is not part of the action key, their digests are.
+    Paths are relative to the project. shard: its number as text, or None for a whole artifact. roots (source -> local
+    file or folder): the places of raw bytes; they are not part of the action key, their digests are.
     """
 
     domain: str
@@ -40,7 +42,10 @@ class Stamp:
 
 
 def parse_stamp(data: bytes) -> Stamp | None:
-    """The stamp that a file holds; None for a torn one, or one of another version of this package."""
+    """The stamp that a file holds.
+
+    None: the file is torn, or of another version of this package.
+    """
     try:
         return Stamp(**(parse_note(data) or {}))
     except TypeError:
@@ -48,7 +53,10 @@ def parse_stamp(data: bytes) -> Stamp | None:
 
 
 def action_of(stamp: Stamp, input_digests: Mapping[str, str]) -> dict[str, Any]:
-    """The action that a stamp asks for. input_digests: input name -> tree digest of what is installed."""
+    """The action that a stamp asks for.
+
+    input_digests: input name -> tree digest of the installed artifact.
+    """
     name = f"{stamp.artifact}{'_shard' if stamp.shard is not None else ''}"
     return make_action(name, stamp.code_digest, stamp.config, input_digests, stamp.distributions)
 
@@ -59,19 +67,28 @@ def _installed_note(project: Path, stamp: Stamp) -> Path:
 
 
 def read_installed_note(project: Path, stamp: Stamp) -> tuple[str, str] | None:
-    """Key and tree digest that the last build installed here, whatever lies there by now. None where nothing says so."""
+    """Key and tree digest that the last build installed here.
+
+    The folder may hold another artifact by now. None: there is no note.
+    """
     row = read_note(_installed_note(project, stamp)) or {}
     return (row["key"], row["tree_digest"]) if has_kinds(row, ("key", "tree_digest")) else None
 
 
 def note_installed(project: Path, stamp: Stamp, key: str, tree_digest: str) -> None:
-    """Keep what a key gave: what was made from it stays up to date when its own files are removed to make room."""
+    """Note the tree digest that a key gave.
+
+    Artifacts that were made from it stay up to date when its own files are removed to make room.
+    """
     if read_installed_note(project, stamp) != (key, tree_digest):
         replace_file(_installed_note(project, stamp), canonical_json({"key": key, "tree_digest": tree_digest}))
 
 
 def read_stamp(path: Path) -> Stamp:
-    """Raises StageError for a stamp that is not there, or cannot be read."""
+    """The stamp of a file.
+
+    Raises StageError where the file does not exist or cannot be read.
+    """
     data = read_late(path)
     stamp = parse_stamp(data) if data is not None else None
     if stamp is None:

@@ -1,9 +1,10 @@
-"""Stamps: everything that a build needs to know, resolved once by the main process.
+"""Stamps: all that a build needs to know, resolved once.
 
 In: a resolved configuration. Out: one small file per artifact and shard,
 `.domainlm/stamps/<domain>/<artifact>[.NNNN].json`, rewritten only if changed: code digest, configuration slice,
-versions, and where the inputs lie. `build` reads it and never resolves again, and cluster jobs find it on the shared file
-system. It is no input of a rule: which rules have to run is told by keys (`domainlm/workflow/due.py`), not by its time.
+versions, and the places of the inputs. The main process of a run writes it; `build` reads it and never resolves again,
+and cluster jobs find it on the shared file system. It is no input of a rule: keys decide which rules have to run
+(`domainlm/workflow/due.py`), not its time.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ _PIN = re.compile(r"^([A-Za-z0-9_.-]+)==([^\s;\\]+)")
 
 
 def locked_versions(project: Path) -> dict[str, str]:
-    """Distribution -> public version in the lock files. The local part (+cpu, +cu130) is a build, not a version."""
+    """Distribution -> public version in the lock files.
+
+    The local part (+cpu, +cu130) names a build, not a version.
+    """
     versions: dict[str, str] = {}
     for name in LOCK_FILES:
         try:
@@ -57,9 +61,10 @@ def _roots(config: DomainConfig) -> dict[str, str]:
 
 
 def make_stamps(project: Path, config: DomainConfig, is_remembered: bool = True) -> list[Stamp]:
-    """Every stamp of a domain, in pipeline order. Raises ConfigurationError for missing sources.
+    """Every stamp of a domain, in pipeline order.
 
-    is_remembered: whether digests of files and modules that changed are kept for the next run. `plan` writes nothing.
+    is_remembered: whether digests of files and modules that changed are kept for the next run; `plan` writes nothing.
+    Raises ConfigurationError for missing sources.
     """
     check_package(project)
     check_left_behind(project, config)
@@ -92,7 +97,10 @@ def make_stamps(project: Path, config: DomainConfig, is_remembered: bool = True)
 def _stage_stamps(
     stage: Stage, config: DomainConfig, common: dict[str, Any], listed: Mapping[str, list[dict[str, Any]]]
 ) -> list[Stamp]:
-    """listed: by what a stage declares, the rows of its sources, one entry a shard."""
+    """The stamps of one stage.
+
+    listed: the rows of the sources that a stage declares, by the kind declared, one entry a shard.
+    """
     domain, name, shards = config.domain, stage.name, shard_names(config)
     rows = listed.get(stage.declares or "", [])
     roots = _roots(config) if stage.declares or stage.reads_raw_files else {}
@@ -117,7 +125,7 @@ def _stage_stamps(
 
 
 def write_stamps(project: Path, stamps: list[Stamp]) -> None:
-    """Write what changed, and remove the stamps of shards that are no more."""
+    """Write the stamps that changed; remove those of shards that disappeared."""
     wanted = set()
     for stamp in stamps:
         path = project / stamp_path(stamp.domain, stamp.artifact, stamp.shard)
@@ -131,5 +139,8 @@ def write_stamps(project: Path, stamps: list[Stamp]) -> None:
 
 
 def _says(path: Path, values: Mapping[str, Any]) -> bool:
-    """Whether a stamp's file holds these values. One line is written much faster than the readable form, and as strict."""
+    """Whether a stamp's file holds these values.
+
+    The stamps are compared as one line, which is written much faster than the readable form and is as strict.
+    """
     return canonical_json(read_note(path)) == canonical_json(values)

@@ -1,7 +1,7 @@
 """The stage table: one row per artifact, in pipeline order.
 
-In: nothing. Out: `STAGES`. Rules, dvc.yaml, stamps, the reference and the tests are made from it or checked against it, so that an
-artifact is added by one row; no other module of the engine knows an artifact by its name.
+In: nothing. Out: `STAGES`. Rules, dvc.yaml, stamps, the reference and the tests are made from it or checked against it,
+so an artifact is added by one row; no other module of the engine knows an artifact by its name.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from domainlm.pipeline.edges import (
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 EXCLUDED_MODULES = ("domainlm.config", "domainlm.contract")
-# what the rules of trainings let a profile set
+# settings of a training's rule that a profile may change
 TRAINING = (("micro_batch_rows", 1), ("checkpoint_seconds", 60))
 TORCH = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
 
 
-# what `snakemake` builds when it is asked for nothing else
+# `snakemake` builds this artifact when it has no target
 LAST_ARTIFACT = "eval_report"
 
 
 class Shards(Enum):
-    """How an artifact is divided: not at all, or by the raw files that it is made from."""
+    """The division of an artifact: none, or by its raw files."""
 
     NONE = "none"
     BY_FILE = "by_file"
@@ -43,15 +43,16 @@ class Shards(Enum):
 
 @dataclass(frozen=True)
 class Stage:
-    """One artifact.
+    """One row of the table: an artifact and the stage that makes it.
 
-    group: the file of its rule below rules/. inputs: the edges to what it is made from. when: the configurations of which it is a
-    part. shards: how it is divided. compares: knob that lists other domains whose same artifact it reads. declares: which of the
-    configuration's sources it brings in, texts as raw files or the base model. reads_raw_files: whether it opens the files that an
-    inventory lists. distributions: what its bytes depend on. package_data: files below domainlm/ that it reads. launched: modules
-    that it starts by name in processes of their own (torchrun), which count as imported. uses_torch: whether it takes all cores.
-    profile_knobs: what a profile may set for its rule, with the defaults. memory_mb: default of the rule's resource. metrics, plots:
-    files of its output that DVC shows.
+    group: the file of its rule below rules/. inputs: the edges to its inputs. when: the configurations that it is part
+    of. shards: how it is divided. compares: knob that lists other domains whose same artifact it reads. declares: the
+    kind of the configuration's sources that it brings in, texts as raw files or the base model. reads_raw_files:
+    whether it opens the files that an inventory lists. distributions: the packages that its bytes depend on.
+    package_data: files below domainlm/ that it reads. launched: modules that it starts by name in processes of their
+    own (torchrun), which count as imported. uses_torch: whether it takes all cores. profile_knobs: settings of its rule
+    that a profile may change, with the defaults. memory_mb: default of the rule's resource. metrics, plots: files of
+    its output that DVC shows.
     """
 
     name: str
@@ -77,7 +78,10 @@ class Stage:
 
     @property
     def lists_raw_files(self) -> bool:
-        """Whether its output is an inventory of raw files, which lie in the store or in their folders and not in it."""
+        """Whether its output is an inventory of raw files.
+
+        The files lie in the store or in their folders, not in the output.
+        """
         return self.declares == "texts"
 
     @property
@@ -86,7 +90,7 @@ class Stage:
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """Where its code begins: its own module, and those that it launches."""
+        """The stage's own module, and the modules that it launches."""
         return (self.module, *self.launched)
 
 

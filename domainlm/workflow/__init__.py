@@ -1,1 +1,1 @@
-"""The front doors: Snakemake and DVC."""
+"""The pipeline as Snakemake and DVC run it."""

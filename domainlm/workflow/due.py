@@ -1,12 +1,14 @@
-"""Which artifacts are due: what is installed and is not what its stamp asks for, told by keys and contents, never by ages.
+"""The due artifacts, found by keys and contents and never by age.
 
-In: the stamps of a configuration, the workspace, the store. Out: folders whose rules Snakemake has to run. Nothing is changed.
+In: the stamps of a configuration, the workspace, the store. Out: folders whose rules Snakemake has to run. Nothing is
+changed.
 
-Snakemake compares times. A failed job's old manifest is put back with a new time; a `dvc checkout` brings other bytes with old
-times; a clock is set back; a build of an older configuration ends last. In each of them the times say "up to date". So an
-artifact counts as present where the key of its record is that of the action which its stamp asks for, made from the inputs that
-are there, and its files are those of its manifest; everything else with a manifest is due. Taking that manifest away would make
-its rule run, too, but a dry run would change the workspace, and what a kill leaves would be guesswork.
+Snakemake compares times, and times mislead: a failed job's old manifest is put back with a new time; a `dvc checkout`
+brings other bytes with old times; a clock is set back; a build of an older configuration ends last. In each of these
+cases the times mean "up to date". So an artifact counts as present where the key of its record is that of the action
+which its stamp asks for, made from the inputs that are installed, and its files are those of its manifest; every other
+artifact with a manifest is due. Removing that manifest would make its rule run, too, but a dry run would change the
+workspace, and the state after a kill could only be guessed.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from domainlm.store.manifest import ACTION_NAME, MANIFEST_NAME, parse_manifest
 
 
 def needed_folders(stamps: list[Stamp], targets: Iterable[str]) -> set[str]:
-    """Folders of what Snakemake's targets name and of everything that it is made from."""
+    """Folders of Snakemake's targets and of all their ancestors."""
     inputs = {stamp.folder: stamp.inputs.values() for stamp in stamps}
     whole = {stamp.artifact: stamp.folder for stamp in stamps if stamp.shard is None}
     waiting = [_folder_of(name, inputs, whole) for name in targets or ["all"]]
@@ -39,7 +41,10 @@ def needed_folders(stamps: list[Stamp], targets: Iterable[str]) -> set[str]:
 
 
 def _folder_of(target: str, folders: Container[str], whole: Mapping[str, str]) -> str:
-    """Folder that a target of Snakemake is made for; of a log or a benchmark, which can be targets, that of its artifact."""
+    """The artifact's folder that a target of Snakemake belongs to.
+
+    Logs and benchmarks can be targets, too; they belong to the folder of their artifact.
+    """
     folder = str(Path(target).parent)
     if folder in folders:
         return folder
@@ -49,7 +54,10 @@ def _folder_of(target: str, folders: Container[str], whole: Mapping[str, str]) -
 
 
 def requested_artifacts(targets: Iterable[str]) -> set[str]:
-    """Artifacts that Snakemake's targets (rules or files) name. No target: the report."""
+    """Artifacts that Snakemake's targets (rules or files) name.
+
+    Without a target, it is the report.
+    """
     found = set()
     for target in targets or ["all"]:
         parts = Path(target).parts
@@ -61,15 +69,16 @@ def requested_artifacts(targets: Iterable[str]) -> set[str]:
 def find_due(
     project: Path, stamps: list[Stamp], needed: set[str], requested: set[str], store: Store, is_remembered: bool = True
 ) -> set[str]:
-    """Folders of artifacts and shards, among the needed ones, of which something is there and whose rules have to run.
+    """Needed folders whose artifact is present in part and is due.
 
-    That is: of another key, damaged, without bytes although they are requested by name, made from fetched files that were written
-    to, or left without a manifest by a job that ended while it installed what the store has. Of what is not there at all Snakemake
-    makes what something needs; somebody may have removed it to make room. is_remembered: whether a file that was only touched
-    gets its object's time back, so that it is hashed once.
+    An artifact or shard is due if it has another key, is damaged, has no bytes although it is requested by name, was
+    made from fetched files that were written to, or has no manifest because a job ended while it installed what the
+    store has. An artifact that is absent is not listed: Snakemake makes it if something needs it, for somebody may have
+    removed it to make room. is_remembered: whether a file that was only touched gets its object's time back, so that it
+    is hashed once.
     """
     due = _of_damaged_fetches(project, stamps, store) & needed
-    # folder -> tree digest of what is there, or would be after its rule ran; None where nobody knows before it is built
+    # folder -> tree digest of its content now, or after its rule ran; None where it is unknown before the build
     digests: dict[str, str | None] = {}
     for stamp in stamps:
         if stamp.folder not in needed:
@@ -92,10 +101,10 @@ def find_due(
 
 
 def _key(project: Path, stamp: Stamp, digests: Mapping[str, str | None]) -> str | None:
-    """Key of the action that a stamp asks for; None where an input is not known yet."""
+    """Key of the action of a stamp; None where an input is unknown."""
     inputs = {}
     for name, path in stamp.inputs.items():
-        # another domain's results, which this run does not make, are what lies there
+        # another domain's results are taken as they are, as this run does not make them
         data = None if path in digests else _manifest_bytes(project / path)
         digest = digests[path] if path in digests else sha256_of(data) if data is not None else None
         if digest is None:
@@ -105,7 +114,10 @@ def _key(project: Path, stamp: Stamp, digests: Mapping[str, str | None]) -> str 
 
 
 def _digest_elsewhere(project: Path, stamp: Stamp, key: str | None, store: Store) -> str | None:
-    """Tree digest that a key gave before, here or in the store: what was made from it is up to date without its bytes."""
+    """Tree digest that a key gave before, here or in the store.
+
+    Artifacts that were made from it are up to date without its bytes.
+    """
     if key is None:
         return None
     note = read_installed_note(project, stamp)
@@ -116,7 +128,10 @@ def _digest_elsewhere(project: Path, stamp: Stamp, key: str | None, store: Store
 
 
 def _is_left_over(folder: Path, key: str | None, store: Store) -> bool:
-    """Whether a folder without its manifest is the rest of an install, and what was meant can be put there by links."""
+    """Whether a folder without a manifest is an unfinished install.
+
+    It is, if the artifact can be completed by links.
+    """
     if key is None or not (folder / ACTION_NAME).exists():
         return False
     hit = store.actions.get(key)
@@ -129,7 +144,7 @@ def _manifest_bytes(folder: Path) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except IsADirectoryError:
-        # something is there, and it is no manifest
+        # the path exists and is no manifest
         return b""
 
 
@@ -142,7 +157,10 @@ def _is_as_listed(folder: Path, data: bytes, is_remembered: bool) -> bool:
 
 
 def _of_damaged_fetches(project: Path, stamps: list[Stamp], store: Store) -> set[str]:
-    """Folders of raw_corpus whose fetched files in the store were written to; their build fetches them again."""
+    """Folders of raw_corpus whose fetched files were written to.
+
+    The files lie in the store; the folders' build fetches them again.
+    """
     found: set[str] = set()
     is_written_to: dict[str, bool] = {}
     for stamp in stamps:

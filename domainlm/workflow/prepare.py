@@ -1,8 +1,8 @@
-"""What the Snakefile needs: a resolved domain, its stamps on disk, and the input files of each rule.
+"""A resolved domain, its stamps on disk, and each rule's input files.
 
-In: the overrides of `--config`. Out: a `Workflow`, whose methods return paths relative to the project. Nothing here
-reads bulk data or imports torch: `snakemake -n` costs one look at the configuration, the sources' file times and the
-modules' file times.
+In: the overrides of `--config`. Out: a `Workflow` for the Snakefile, whose methods return paths relative to the
+project. Nothing here reads bulk data or imports torch: `snakemake -n` costs one look at the configuration, the sources'
+file times and the modules' file times.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ DVC_VARIABLE = "DVC_STAGE"
 
 @contextmanager
 def _naming_refusals(project: Path) -> Iterator[None]:
-    """A store closed to this user, or no file of trusted keys: a matter of configuration, said before any work starts."""
+    """Report a closed store or missing file of keys before work starts.
+
+    A store that is closed to this user, or a file of trusted keys that does not exist, is an error of configuration.
+    """
     try:
         with naming_refusals(store_folder(project)):
             yield
@@ -50,11 +53,12 @@ def prepare(
     targets: Iterable[str] = (),
     is_run: bool = True,
 ) -> Workflow:
-    """Resolve and return what the rules need; the main process of a run writes the stamps that changed.
+    """Resolve the domain and return what the rules need.
 
-    targets: rules and files that Snakemake goes for. is_run: whether it will run jobs; a look (a dry run, `--list`, `--summary`,
-    `--lint`) changes nothing here, for a build may be running from the stamps that are there, and what lies in the workspace may
-    be an older version that somebody checked out. Snakemake's jobs on other machines only read. Raises ConfigurationError.
+    The main process of a run writes the stamps that changed. targets: rules and files that Snakemake aims at. is_run:
+    whether it will run jobs. A run without jobs (a dry run, `--list`, `--summary`, `--lint`) changes nothing here,
+    because a build may be running from the present stamps, and the workspace may hold an older version that somebody
+    checked out. Snakemake's jobs on other machines only read. Raises ConfigurationError.
     """
     project = project or Path.cwd()
     with _naming_refusals(project):
@@ -66,7 +70,7 @@ def _prepare(
 ) -> Workflow:
     config = resolve(project, overrides)
     if not is_main_process:
-        # what was resolved when the job was submitted counts, whatever was edited while it waited in a queue
+        # the configuration counts as resolved when the job was submitted, not as edited while it waited in a queue
         return Workflow(project, config, {})
     if DVC_VARIABLE in os.environ:
         check_pipeline_file(project, config.domain)

@@ -1,7 +1,7 @@
-"""What Snakemake is given and asked: the paths of each rule, the shell line, its settings before it makes its graph.
+"""The interface to Snakemake: paths of each rule, shell line, settings.
 
-In: a resolved domain and its stamps (`domainlm/workflow/prepare.py`). Out: a `Workflow`, whose methods return paths relative to the
-project.
+In: a resolved domain and its stamps (`domainlm/workflow/prepare.py`), and the settings that Snakemake has before it
+makes its graph. Out: a `Workflow`, whose methods return paths relative to the project.
 """
 
 from __future__ import annotations
@@ -41,12 +41,15 @@ LOOKS = (
 
 @dataclass(frozen=True)
 class Workflow:
-    """A resolved domain as the rules see it. stamps: empty in a job of a cluster, which reads those few that it needs."""
+    """A resolved domain as the rules see it.
+
+    stamps: empty in a job of a cluster, which reads the few that it needs.
+    """
 
     project: Path
     config: DomainConfig
     stamps: dict[tuple[str, str | None], Stamp]
-    # manifests whose rules have to run, whatever Snakemake makes of the files' times
+    # manifests whose rules have to run, even if the files' times mean "up to date" to Snakemake
     due: tuple[str, ...] = ()
 
     @property
@@ -62,7 +65,10 @@ class Workflow:
         return f"{artifact_folder(self.domain, artifact, shard)}/{MANIFEST_NAME}"
 
     def input(self, artifact: str, name: str, shard: str | None = None) -> list[str]:
-        """One of the rule's inputs: the manifest of an upstream artifact; none where the configuration does without it."""
+        """One of the rule's inputs: the manifest of an upstream artifact.
+
+        The list is empty where the configuration does without it.
+        """
         folder = self._stamp(artifact, shard).inputs.get(name)
         return [f"{folder}/{MANIFEST_NAME}"] if folder is not None else []
 
@@ -71,7 +77,10 @@ class Workflow:
         return [self.manifest(artifact, shard) for shard in self.shards]
 
     def compared(self, artifact: str) -> list[str]:
-        """Manifests of the same artifact of other domains. Raises ConfigurationError where one was not built."""
+        """Manifests of the same artifact of other domains.
+
+        Raises ConfigurationError where one was not built.
+        """
         found = []
         for name, folder in self._stamp(artifact, None).inputs.items():
             if not name.startswith(COMPARED):
@@ -86,7 +95,10 @@ class Workflow:
         return found
 
     def _stamp(self, artifact: str, shard: str | None) -> Stamp:
-        """In a job of a cluster each is read once, when the first rule's inputs ask for it."""
+        """The stamp of an artifact or shard.
+
+        In a job of a cluster each is read once, when the first rule's inputs ask for it.
+        """
         if (artifact, shard) not in self.stamps:
             self.stamps[artifact, shard] = self._written_stamp(artifact, shard)
         return self.stamps[artifact, shard]
@@ -110,7 +122,7 @@ class Workflow:
         return BY_NAME[artifact].memory_mb
 
     def say_how_to_use(self) -> None:
-        """Print where the adapter lies and how to load it, once it is built."""
+        """Print the adapter's place and how to load it, once built."""
         model = chain(self.config)[-1]
         adapter = artifact_folder(self.domain, model.adapter or model.checkpoint)
         if not (self.project / adapter / MANIFEST_NAME).exists():
@@ -133,12 +145,13 @@ class Workflow:
 
 
 def asked_of_snakemake() -> tuple[Any, set[str], bool]:
-    """Snakemake's settings (the rules to run whatever their state), the rules and files that it goes for, whether it runs jobs.
+    """Snakemake's settings and targets, and whether it runs jobs.
 
-    The settings are None where it makes no graph. The Snakefile is read while the call that is given them runs, and
-    `workflow.dag_settings` is set only after that; what is requested and what is due has to be known before the graph is made.
-    What is named by --forcerun, --until or --prioritize is made, too. Whether jobs will run its command line alone knows by then.
-    Without one (its Python interface) they do.
+    Settings: the rules to run whatever their state; None where Snakemake makes no graph. Targets: rules and files. The
+    Snakefile is read while the call that receives the settings runs, and `workflow.dag_settings` is set only after
+    that, but the requested and the due artifacts have to be known before the graph is made. Targets of --forcerun,
+    --until and --prioritize are made, too. Whether jobs will run is known by then from the command line alone; without
+    one (Snakemake's Python interface) they do.
     """
     settings, targets, is_run = None, set[str](), True
     frame = inspect.currentframe()
@@ -156,10 +169,11 @@ def asked_of_snakemake() -> tuple[Any, set[str], bool]:
 
 
 def share_volume() -> None:
-    """Let Snakemake's Kubernetes executor know that its pods see this folder, as profiles/kubernetes mounts it.
+    """Declare that Kubernetes pods share this folder.
 
-    The plugin declares that pods share nothing, whatever --shared-fs-usage says. Snakemake would then copy what a rule names, which
-    here are manifests, through a storage provider, and the bytes of artifacts, which no rule names, would be nowhere.
+    profiles/kubernetes mounts it so. The executor's plugin declares that pods share nothing, whatever --shared-fs-usage
+    is. Snakemake would then copy the files that a rule names, which here are manifests, through a storage provider, and
+    the bytes of artifacts, which no rule names, would be nowhere.
     """
     from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
@@ -169,10 +183,11 @@ def share_volume() -> None:
 
 
 def build_command() -> str:
-    """The shell line of every rule. `exec`, so that the build's parent is Snakemake and it ends when Snakemake does.
+    """The shell line of every rule.
 
-    $PPID is set by the shell when it starts, half a second before Python can look who its parent is.
+    It uses `exec`, so that Snakemake is the build's parent and the build ends with it. The shell sets $PPID when it
+    starts, half a second before Python can read its parent's id.
     """
-    # Snakemake fills in what stands in braces
+    # Snakemake replaces the text in braces
     python = shlex.quote(sys.executable).replace("{", "{{").replace("}", "}}")
     return f"exec {python} -m domainlm build --as-needed --parent $PPID"
