@@ -1,4 +1,4 @@
-"""`new`: a domain's file, made of a look at a folder."""
+"""`new`: a domain file, written from a survey of a folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ def new(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be written; write nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Look at a folder of texts, and write a domain's file for it. Never replaces one; builds nothing."""
+    """Survey a folder of texts and write a domain file for it.
+
+    An existing file is never replaced, and nothing is built.
+    """
     from domainlm.commands.progress import Reporter
     from domainlm.scaffold.new import Request, plan_domain, render, write_domain
 

@@ -43,7 +43,7 @@ class Shards(Enum):
 
 @dataclass(frozen=True)
 class Stage:
-    """One row of the table: an artifact and the stage that makes it.
+    """A row of the table: an artifact and the stage behind it.
 
     group: the file of its rule below rules/. inputs: the edges to its inputs. when: the configurations that it is part
     of. shards: how it is divided. compares: knob that lists other domains whose same artifact it reads. declares: the

@@ -1,1 +1,1 @@
-"""Where raw bytes come from: listed, remembered, fetched, opened."""
+"""Raw bytes of sources: listed, indexed, fetched, opened."""

@@ -1,8 +1,9 @@
-"""Fixed-output fetches: one file from a Python package or a URL, files of a hub revision, checked against what is declared.
+"""Fixed-output fetches, checked against the declared digest.
 
-In: a row of the configuration. Out: the file as a store object under its digest. Nothing that is fetched is run, imported or
-unpacked: the digest is compared first, and an archive's member is read by the code that reads archives of a corpus.
-Packages come by pip (domainlm/sources/fetch_package.py), addresses by urllib (fetch_url.py), revisions by huggingface_hub.
+In: a row of the configuration: one file from a Python package or a URL, or the files of a hub revision. Out: the file
+as a store object under its digest. No fetched file is run, imported or unpacked: the digest is compared first, and an
+archive's member is read by the code that reads archives of a corpus. Packages come by pip
+(domainlm/sources/fetch_package.py), addresses by urllib (fetch_url.py), revisions by huggingface_hub.
 """
 
 from __future__ import annotations
@@ -43,7 +44,10 @@ def wrong_digest(row: Declared, what: str, found: str) -> StageError:
 
 
 def take_member(row: Declared, file: Path, folder: Path) -> Path:
-    """The one file of an archive that a source wants. Raises StageError where it is not there, or cannot be read."""
+    """The one file of an archive that a source wants.
+
+    Raises StageError where it does not exist, or cannot be read.
+    """
     kept = folder / "member"
     try:
         with file.open("rb") as opened, Archive(opened, file.name, folder, Limits(math.inf, 1 << 62)) as archive:
@@ -64,7 +68,10 @@ def take_member(row: Declared, file: Path, folder: Path) -> Path:
 
 
 def fetch(row: Declared, store: Store, log: Callable[[str], None]) -> None:
-    """Make sure that the store has the fetched file. Raises StageError on a digest mismatch, before anything uses it."""
+    """Make sure that the store has the fetched file.
+
+    Raises StageError on a digest mismatch, before anything uses the file.
+    """
     digest = row["sha256"]
     path = store.objects.path(digest)
     if path.exists() and store.objects.has(digest, path.stat().st_size):
@@ -85,7 +92,8 @@ def fetch(row: Declared, store: Store, log: Callable[[str], None]) -> None:
 def declared_rows(action: Mapping[str, Any]) -> list[Declared]:
     """The files of packages and addresses that an action asks for.
 
-    A slice of texts has them under `fetched`, beside the local files of its shard; that of a model among its `files`.
+    A slice of texts has them under `fetched`, beside the local files of its shard; the slice of a model has them among
+    its `files`.
     """
     config = action["config"]
     if "fetched" in config:
@@ -94,13 +102,19 @@ def declared_rows(action: Mapping[str, Any]) -> list[Declared]:
 
 
 def declared_hubs(action: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The hub revisions that an action asks for: those of texts under `hubs`, that of a model under `hub`."""
+    """The hub revisions that an action asks for.
+
+    Those of texts are under `hubs`, that of a model under `hub`.
+    """
     hubs, hub = action["config"].get("hubs", []), action["config"].get("hub")
     return [*hubs, *([hub] if hub is not None else [])]
 
 
 def declared_digests(store: Store, action: Mapping[str, Any]) -> list[str]:
-    """Objects that an action has fetched: its output does not hold them, its rebuild and what reads it do need them."""
+    """Objects that an action has fetched.
+
+    Its output does not hold them, but its rebuild and the readers of the output need them.
+    """
     hub_rows = [row for hub in declared_hubs(action) for row in _read_hub_record(store, hub)]
     return [row["sha256"] for row in [*declared_rows(action), *hub_rows]]
 
@@ -117,7 +131,7 @@ def _read_hub_record(store: Store, hub: Mapping[str, Any]) -> list[dict[str, Any
         rows = json.loads(_hub_record(store, hub).read_bytes())
     except (FileNotFoundError, ValueError, RecursionError):
         return []
-    # a torn note is as none: the revision is fetched again
+    # a torn note counts as missing, and the revision is fetched again
     return rows if isinstance(rows, list) and all(map(_is_hub_row, rows)) else []
 
 
@@ -130,9 +144,10 @@ def _is_hub_row(row: object) -> bool:
 
 
 def fetch_hub(hub: Mapping[str, Any], store: Store, log: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Make sure that the store has the files of a hub revision; return their rows. The token comes from the environment.
+    """Fetch the files of a hub revision; return their rows.
 
-    A revision is a commit, so what it holds is noted once and downloaded once. Raises StageError.
+    The token comes from the environment. A revision is a commit, so its list of files is noted once and its files are
+    downloaded once. Raises StageError.
     """
     with lease(store.leases, f"hub-{hub['revision']}", FETCH_TIMEOUT_SECONDS, log):
         rows = _read_hub_record(store, hub)
@@ -165,7 +180,10 @@ def _download_hub(hub: Mapping[str, Any], store: Store, log: Callable[[str], Non
 
 
 def _download_files(hub: Mapping[str, Any], folder: Path) -> None:
-    """The files of a revision. Of a dataset those that its patterns name, which are ours and not the hub's."""
+    """Download the files of a revision.
+
+    From a dataset, only the files that the source's patterns match are downloaded; the hub's own patterns are not used.
+    """
     import httpx2
     import huggingface_hub
     from huggingface_hub.errors import EntryNotFoundError, HFValidationError

@@ -1,8 +1,9 @@
-"""One distribution file from a Python package index, by pip; no code of it runs, and nothing opens it.
+"""One distribution file from a Python package index, by pip.
 
-In: package, version, kind (wheel or sdist), and the archive's digest where it is declared. Out: the file, in a folder. The
-ordinary client does the download, so a proxy, a mirror or an air-gapped index works as it does for everything else
-(domainlm/sources/pip_download.py, a process of its own: pip's modules stay out of this one).
+In: package, version, kind (wheel or sdist), and the archive's digest where it is declared. Out: the file, in a folder.
+No code of the distribution runs, and nothing opens it. The ordinary client does the download, so a proxy, a mirror or
+an air-gapped index works as it does for every other installation. It runs in a separate process
+(domainlm/sources/pip_download.py), so that pip's modules are not loaded into this one.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ def download(row: Declared, folder: Path) -> Path:
         "package": row["package"],
         "version": row["version"],
         "kind": row["kind"],
-        # of a member's archive nothing is declared
+        # the declared digest is the member's, so its archive has none
         "sha256": row.get("sha256") if row["member"] is None else None,
         "folder": str(target),
     }
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    # -P: modules beside the program would be found before those that pip imports
+    # -P: without it, modules beside the program would be found before those that pip imports
     command = [sys.executable, "-P", str(PROGRAM), json.dumps(wanted)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", check=False)
     result = target / "result.json"

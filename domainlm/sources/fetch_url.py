@@ -1,9 +1,9 @@
 """One file from an http or https address.
 
-In: the address, which holds no credentials (domainlm/config/resolve.py sees to that). Out: the file, in a folder. A user and password come
-from ~/.netrc (or the file that NETRC names), by the entry of the address's own host; a proxy comes from the environment. What
-is sent to that host goes to no other: a redirect may leave it, but the login stays behind. urllib alone would send the login on
-with any redirect, and follow one to ftp; `requests` is no dependency.
+In: the address, which holds no credentials (domainlm/config/resolve.py refuses them). Out: the file, in a folder. A
+user and password come from ~/.netrc (or the file that NETRC names), by the entry of the address's own host; a proxy
+comes from the environment. A login is sent to that host alone: a redirect may lead to another one, but the login is not
+sent there. urllib alone would send the login on with any redirect, and follow one to ftp; `requests` is no dependency.
 """
 
 from __future__ import annotations
@@ -25,28 +25,29 @@ from domainlm.contract import StageError
 from domainlm.raw.raw_file import Declared
 from domainlm.store.secrets import without_secrets
 
-# a read that gives nothing for so long has failed
+# a read that gives no bytes for this time has failed
 URL_TIMEOUT_SECONDS = 60.0
 URL_ATTEMPTS = 3
 NETRC_VARIABLE = "NETRC"
-# ValueError: a redirect to a host that is none
+# ValueError: a redirect to an invalid host
 _TROUBLE = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError, ValueError)
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class RefusedRedirect(Exception):
-    """The server leads to where no file is fetched from."""
+    """A redirect to an address from which no file is fetched."""
 
 
 def origin_of(parts: SplitResult) -> tuple[str, str, int]:
-    """Scheme, host and port: where a login may be sent."""
+    """Scheme, host and port: the origin that may receive a login."""
     return parts.scheme, (parts.hostname or "").lower(), parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
 
 
 def login_of(host: str) -> tuple[str, str] | None:
-    """User and password of a host in ~/.netrc. Raises ValueError for a file that cannot be read as one.
+    """User and password of a host in ~/.netrc.
 
-    `default` entries are not taken: the address stands in a domain file, and whoever wrote that could name any host.
+    `default` entries are not taken: the address stands in a domain file, whose author could name any host. Raises
+    ValueError for a file that cannot be read as netrc.
     """
     named = os.environ.get(NETRC_VARIABLE)
     file = Path(named).expanduser() if named else Path.home() / ".netrc"
@@ -55,10 +56,10 @@ def login_of(host: str) -> tuple[str, str] | None:
             raise ValueError(f"{NETRC_VARIABLE} names {file}, which is no file")
         return None
     try:
-        # without a name the module checks that nobody else may read the file
+        # if it is given no name, the module checks that nobody else may read the file
         entries = netrc.netrc(named and str(file)).hosts
     except netrc.NetrcParseError as error:
-        # its message quotes what it could not read, which may be a password
+        # its message quotes the text that it could not read, which may be a password
         place = f"line {error.lineno}" if error.lineno else "its rights"
         raise ValueError(
             f"{file} cannot be used: look at {place}; expected `machine HOST login USER password WORD`, mode 600"
@@ -70,7 +71,10 @@ def login_of(host: str) -> tuple[str, str] | None:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects to http and https, never from https to http; a login goes with one that stays at its origin."""
+    """Follows redirects to http and https, never from https to http.
+
+    A login is sent again only if the redirect stays at its origin.
+    """
 
     def __init__(self, origin: tuple[str, str, int], authorization: str | None) -> None:
         self._origin, self._authorization = origin, authorization
@@ -95,7 +99,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
             raise RefusedRedirect(f"from https to http, to {parts.hostname}")
         if "@" in parts.netloc:
             raise RefusedRedirect(f"to an address with a user or password, at {parts.hostname}")
-        # urllib would read what comes with a redirect whole, into memory
+        # urllib would read the whole body of a redirect into memory
         file.close()
         found = super().redirect_request(request, file, code, message, headers, url)
         if found is not None and self._authorization is not None and target == self._origin:
@@ -104,7 +108,10 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 def download_url(row: Declared, folder: Path) -> Path:
-    """Download a file; a proxy is taken from the environment. Raises StageError with the last error."""
+    """Download a file; a proxy is taken from the environment.
+
+    Raises StageError with the last error.
+    """
     path, address = folder / "download", str(row["url"])
     failed = f"source {row['source']}: cannot download {without_secrets(address)}"
     parts = urlsplit(address)
@@ -118,7 +125,7 @@ def download_url(row: Declared, folder: Path) -> Path:
     for attempt in range(URL_ATTEMPTS):
         request = urllib.request.Request(address)  # noqa: S310 - the configuration allows http and https only
         if authorization is not None:
-            # not among the headers that urllib hands on with a redirect
+            # urllib does not send this kind of header again with a redirect
             request.add_unredirected_header("Authorization", authorization)
         try:
             with opener.open(request, timeout=URL_TIMEOUT_SECONDS) as response, path.open("wb") as file:

@@ -1,11 +1,11 @@
 """Files of local folders.
 
-In: a source with `local`. Out: its files, sorted. Property kept: nothing is left out silently but hidden files. Linked folders
-are followed, and a folder is read once, however many paths lead to it (22 folders with two links each make four million): by the
-path with the fewest links, then the shortest, then the first by name. What is not read (another path to a folder, a dangling
-link, a pipe) is listed with its fault, for one bad file must not stop the rest; a folder that cannot be listed is an error,
-because nobody could count what is missing. Names are taken as bytes, so that the result does not depend on the locale; those
-that are not UTF-8 are read as GBK.
+In: a source with `local`. Out: its files, sorted. Property kept: only hidden files are excluded silently. Linked
+folders are followed, and a folder is read once, however many paths lead to it (22 folders with two links each make four
+million): by the path with the fewest links, then the shortest, then the first by name. Paths that are not read (another
+path to a folder, a dangling link, a pipe) are listed with their fault, because one bad file must not stop the rest. A
+folder that cannot be listed is an error, because nobody could count the missing files. Names are taken as bytes, so
+that the result does not depend on the locale; those that are not UTF-8 are read as GBK.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from domainlm.raw.json_text import parsed_json
 from domainlm.raw.segments import is_included, may_hold_included
 from domainlm.store.location import experiment_origin
 
-# what `datasets` saves beside a dataset's data files
+# `datasets` saves these files beside a dataset's data files
 SAVED_DATASET = (b"state.json", b"dataset_info.json")
 _DATASET_FOLDER = b"dataset_dict.json"
-# a longer one names more than a million data files
+# a longer state.json names more than a million data files
 MAX_STATE_BYTES = 100_000_000
-# of a path in a message
+# the length to which a message shows a path
 MAX_SHOWN_CHARS = 300
-# what builds, DVC, git and Snakemake write: a corpus that held it would change with every build
+# builds, DVC, git and Snakemake write here: a corpus that held these folders would change with every build
 _OWN_FOLDERS = ("artifacts", ".domainlm", ".dvc", ".git", ".snakemake")
-# why a file of texts is not read -> in words
+# fault of a file that is not read -> its meaning
 FAULTS = {
     "dangling_link": "a link that leads to no file",
     "not_a_file": "a pipe, a socket or a device",
@@ -52,10 +52,11 @@ Identity = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """One file of a local source. path: in the source, readable text. location: where it lies, as the system's bytes.
+    """One file of a local source.
 
-    name: its true name in the source where that is not UTF-8 (bytes as surrogates), else None. identity: size, time, inode,
-    the inode's time. fault: why it cannot be read, a key of FAULTS; its identity is then NO_IDENTITY.
+    path: in the source, readable text. location: where the file lies, as the system's bytes. name: its true name in the
+    source where that is not UTF-8 (bytes as surrogates), else None. identity: size, time, inode, the inode's time.
+    fault: the reason why it cannot be read, a key of FAULTS; its identity is then NO_IDENTITY.
     """
 
     path: str
@@ -73,7 +74,10 @@ def identity_of(found: os.stat_result) -> Identity:
 
 
 def _entries(folder: bytes, shown: str, key: str) -> list[os.DirEntry[bytes]]:
-    """What a folder holds, less hidden files; of a dataset that was saved to disk its data files. Raises ConfigurationError."""
+    """The entries of a folder, without hidden files.
+
+    A dataset that was saved to disk has its data files only. Raises ConfigurationError.
+    """
     try:
         with os.scandir(folder) as scanned:
             entries = sorted((e for e in scanned if not e.name.startswith(b".")), key=lambda entry: entry.name)
@@ -97,7 +101,10 @@ def _entries(folder: bytes, shown: str, key: str) -> list[os.DirEntry[bytes]]:
 
 
 def _status(entry: os.DirEntry[bytes]) -> os.stat_result | str:
-    """What an entry is, links followed; a key of FAULTS where it is nothing to read."""
+    """The status of an entry, links followed, or its fault.
+
+    A fault is a key of FAULTS, for an entry that cannot be read.
+    """
     try:
         found = entry.stat()
     except PermissionError:
@@ -112,7 +119,10 @@ def _status(entry: os.DirEntry[bytes]) -> os.stat_result | str:
 
 @dataclass(frozen=True, slots=True, order=True)
 class _Folder:
-    """A folder to read, in the order in which folders are read. name: its path in the source, "/" behind it."""
+    """A folder to read, in the order in which folders are read.
+
+    name: its path in the source, with "/" at the end.
+    """
 
     links: int
     depth: int
@@ -130,14 +140,17 @@ def _place(path: str | bytes) -> Place | None:
 
 
 def _refused_places(project: Path, root: bytes) -> dict[Place, str]:
-    """Folders that are not to be read as a part of a source, with the fault: those that it lies in, and our own."""
+    """Folders that no source may read -> fault.
+
+    They are the folders that the source lies in, and those that builds write.
+    """
     above = dict.fromkeys(map(_place, map(str, Path(os.path.realpath(os.fsdecode(root))).parents)), "folder_above")
     own = dict.fromkeys((_place(os.path.join(project, name)) for name in _OWN_FOLDERS), "own_folder")
     return {place: fault for place, fault in {**own, **above}.items() if place is not None}
 
 
 def _leads_within_own(location: bytes, refused: Mapping[Place, str]) -> bool:
-    """Whether a link leads into one of our own folders, however deep."""
+    """Whether a link leads into a folder that builds write, however deep."""
     places = map(_place, map(str, Path(os.path.realpath(os.fsdecode(location))).parents))
     return any(place is not None and refused.get(place) == "own_folder" for place in places)
 
@@ -163,7 +176,7 @@ def _walk(project: Path, root: bytes, shown: str, key: str, source: Source) -> I
             name = folder.name + entry.name
             path = readable_name(name)
             is_taken = is_included(path, source.include, source.exclude)
-            # of a million files that are left out none is asked for
+            # a million excluded files must not cost a system call each
             if not is_taken and not entry.is_dir(follow_symlinks=False) and not entry.is_symlink():
                 continue
             try:
@@ -194,14 +207,17 @@ def _faulty(name: bytes, location: bytes, fault: str) -> LocalFile:
 
 
 def _shown(shown: str, name: bytes) -> str:
-    """A path in a source for a message; of a very long one both ends."""
+    """A path for a message; long ones are shortened in the middle."""
     text = f"{shown}/{readable_name(name)}".rstrip("/")
     half = MAX_SHOWN_CHARS // 2
     return text if len(text) <= MAX_SHOWN_CHARS else f"{text[:half]}...{text[-half:]}"
 
 
 def local_files(project: Path, name: str, source: Source) -> list[LocalFile]:
-    """Files of a local source, sorted by path. Raises ConfigurationError where nothing is there to read."""
+    """Files of a local source, sorted by path.
+
+    Raises ConfigurationError where there is no file to read.
+    """
     assert source.local is not None
     root = project / source.local
     key = f"sources.{name}.local"

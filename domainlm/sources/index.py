@@ -1,10 +1,11 @@
-"""Digests and media types of local files, remembered from run to run.
+"""An index of digests and media types of local files.
 
-In: files as a folder lists them. Out: digest, size and media type of each. A file is read only where it changed: size, time in ns,
-inode, and the inode's own time, because a program that edits in place can put the file's time back. One changed within two
-seconds of when it was hashed, by its file system's clock, is hashed again: its next write could leave the time as it is. What is
-kept of a file is as of when it was opened to be read, which may be after it was listed; and all is forgotten with the code that
-tells types.
+In: files as a folder lists them. Out: digest, size and media type of each. The index is kept from run to run, and a
+file is read only where it changed: size, time in ns, inode, and the inode's own time, because a program that edits in
+place can put the file's time back. A file that changed within two seconds before it was hashed, by its file system's
+clock, is hashed again, because its next write could leave the time as it is. A row describes the file at the moment
+when it was opened, which may be after it was listed. The whole index is dropped when the code that detects media types
+changes.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ from domainlm.store.notes import read_note
 from domainlm.store.staging import replace_file
 
 INDEX_FILE = ".domainlm/local_index.json"
-# files handed to one thread at once: a future for each of a million files would cost more than reading them
+# files for one thread at once: a future for each of a million files would cost more than reading them
 _FILES_PER_TASK = 256
-# identity (size, time, inode, the inode's time), digest, when it was read, media type
+# identity (size, time, inode, the inode's time), digest, time of reading, media type
 _ROW = [int, int, int, int, str, int, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a file holds."""
+    """The digest, size and media type of a file."""
 
     sha256: str
     size: int
@@ -44,7 +45,10 @@ class Content:
 
 
 def read_content(location: bytes) -> tuple[Identity, str, str]:
-    """Identity, SHA-256 and media type of a file as it is read. Raises OSError with the file's name."""
+    """Identity, SHA-256 and media type of a file as it is read.
+
+    Raises OSError with the file's name.
+    """
     try:
         with open(location, "rb") as file:
             identity = identity_of(os.fstat(file.fileno()))
@@ -58,13 +62,16 @@ def read_content(location: bytes) -> tuple[Identity, str, str]:
                 file.seek(0)
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        # a read that fails names no file, an open that fails does
+        # the error of a failed read names no file, that of a failed open does
         raise OSError(error.errno, error.strerror, os.fsdecode(location)) from error
     return identity, digest, media_type
 
 
 def _rows(files: Sequence[LocalFile], offset_ns: int) -> list[list[Any] | None]:
-    """What is kept of each file; None of one that may not be read. offset_ns: how far the files' clock is ahead."""
+    """The index row of each file; None where reading is not permitted.
+
+    offset_ns: how far the files' clock is ahead.
+    """
     rows: list[list[Any] | None] = []
     for file in files:
         began_ns = time.time_ns() + offset_ns
@@ -82,7 +89,7 @@ def _is_row(row: object) -> bool:
 
 
 class LocalIndex:
-    """What is known of local files, by their place relative to the project."""
+    """The index of local files, by their place relative to the project."""
 
     def __init__(self, project: Path) -> None:
         self._project = os.fsencode(project)
@@ -92,15 +99,15 @@ class LocalIndex:
         self._code = module_digest(Path(media_types.__file__).read_bytes())
         kept = read_note(self._file) or {}
         rows = kept.get("files")
-        # of other code, torn, or of another kind: then every file is read again
+        # an index of other code, a torn one, or one of another form is dropped: then every file is read again
         if kept.get("media_type_code") == self._code and isinstance(rows, dict) and all(map(_is_row, rows.values())):
             self._rows = rows
 
     def contents(self, files: Sequence[LocalFile]) -> list[Content | None]:
-        """Content of each file, None of one that may not be read (permissions).
+        """Content of each file; None where reading is not permitted.
 
-        What changed is hashed in threads, because hashlib works without the interpreter's lock. Raises OSError with the name of
-        a file that cannot be read for another reason.
+        Changed files are hashed in threads, because hashlib works without the interpreter's lock. Raises OSError with
+        the name of a file that cannot be read for another reason.
         """
         names = [self._name(file.location) for file in files]
         changed = [n for n, file in enumerate(files) if not self._is_known(names[n], file.identity)]
@@ -122,7 +129,7 @@ class LocalIndex:
 
     def _name(self, location: bytes) -> str:
         prefix = self._project + b"/"
-        # relpath asks for the working folder at each call, which shows with ten thousand files
+        # relpath asks for the working folder at each call, which is slow with ten thousand files
         own = location[len(prefix) :] if location.startswith(prefix) else os.path.relpath(location, self._project)
         return own.decode("utf-8", "surrogateescape")
 

@@ -1,8 +1,9 @@
 """Opening raw files by their inventory rows.
 
-In: where sources lie, the store (where fetched and copied files lie), a row. Out: an open file whose bytes have the
-digest that the row lists; anything else is refused. The check happens on the open file itself, so what is checked is
-what is read. Rows of one archive follow each other: it stays open between them, so a packed one is unpacked once.
+In: the places of sources, the store (which holds fetched and copied files), a row. Out: an open file whose bytes have
+the digest that the row lists; any other file is refused. The open file itself is checked, so the checked bytes are the
+bytes that are read. Rows of one archive follow each other: the archive stays open between them, so a packed one is
+unpacked once.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from domainlm.raw.expansion import digest_of
 from domainlm.raw.raw_file import RawFile
 from domainlm.store.local import Store
 
-# what an inventory lists was within the limits when it was made
+# the files of an inventory were within the limits when it was made
 _NO_LIMITS = Limits(math.inf, 1 << 62)
 
 
 class OpenArchives:
-    """The archives that lead to the last member that was read, and that member.
+    """The archives that lead to the last member read, and that member.
 
-    scratch: folder for what is unpacked. Of two rows with the same archive and member, the second unpacks nothing.
+    scratch: folder for unpacked files. Of two rows with the same archive and member, the second unpacks nothing.
     """
 
     def __init__(self, open_archive: Callable[[RawFile], BinaryIO], scratch: Path) -> None:
@@ -39,7 +40,10 @@ class OpenArchives:
         self._last: tuple[list[str], BinaryIO] | None = None
 
     def open(self, row: RawFile) -> BinaryIO:
-        """A member, seekable. Raises StageError where it is not what the row lists."""
+        """A member, seekable.
+
+        Raises StageError where its bytes are not those that the row lists.
+        """
         way = [row["archive"], *(row["members"] or ())]
         try:
             if self._last is None or self._last[0] != way:
@@ -106,10 +110,11 @@ class _View(io.RawIOBase):
 def raw_opener(
     project: Path, roots: Mapping[str, str], store: Store, is_listing: bool = False
 ) -> Callable[[Mapping[str, Any]], BinaryIO]:
-    """The function that opens a raw file by its inventory row, refusing bytes that the inventory does not list.
+    """The function that opens a raw file by its inventory row.
 
-    roots: source -> local file or folder. is_listing: for the stage that lists the files, and so reads the files themselves; every
-    other one reads the copies that it made where the source says `copy: true`.
+    It refuses bytes that the inventory does not list. roots: source -> local file or folder. is_listing: for the stage
+    that lists the files, and so reads the files themselves; every other stage reads the copies that were made where the
+    source states `copy: true`.
     """
     checked: dict[str, tuple[int, int, int]] = {}
 
@@ -124,7 +129,7 @@ def raw_opener(
 
     def whole(row: RawFile) -> BinaryIO:
         digest = row.get("archive") or row["sha256"]
-        # the copy that raw_corpus made is an object; only raw_corpus itself reads the file
+        # the copy that raw_corpus made is an object; only raw_corpus itself reads the original file
         if row["origin"] != "local" or (row.get("is_copied") and not is_listing):
             return stored(digest, row["source"])
         return local(row, digest)
@@ -159,7 +164,7 @@ def raw_opener(
     archives: list[OpenArchives] = []
 
     def opened(listed: Mapping[str, Any]) -> BinaryIO:
-        # a row that the listing stage opens has not all keys of an inventory, but those that lead to its file
+        # a row of the listing stage lacks some keys of an inventory, but has those that lead to its file
         row = cast(RawFile, listed)
         if not row.get("members"):
             return whole(row)

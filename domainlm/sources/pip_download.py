@@ -1,12 +1,14 @@
-"""Downloads one file of a distribution with pip's own finder and session, and does nothing else with it.
+"""Downloads one file of a distribution with pip's finder and session.
 
 In: a JSON text as the only argument: package, version, kind, sha256 (or null), folder. Out: the file in the folder, and
-`result.json` beside it with its name and digest; or exit 1, pip's reason on the standard error.
+`result.json` beside it with its name and digest; or exit 1, with pip's reason on the standard error. Nothing else is
+done with the file.
 
-Run as a program of its own by domainlm/sources/fetch_package.py, so it imports nothing of the package. Why pip's modules and not
-its command line: `pip download` asks a source distribution's build backend for metadata, and which backend that is the
-distribution says (`backend-path`), so its own code runs. pip's finder reads names of files only. Its session knows what
-the user set up for every other `pip install`: indexes, links, proxies, certificates, ~/.netrc, keyrings, PIP_* and pip.conf.
+domainlm/sources/fetch_package.py runs this file as a separate program, so it imports nothing of the package. It uses
+pip's modules and not the command line, because `pip download` asks a source distribution's build backend for metadata,
+and the distribution decides which backend that is (`backend-path`), so its own code would run. pip's finder reads names
+of files only. Its session knows the user's settings for every other `pip install`: indexes, links, proxies,
+certificates, ~/.netrc, keyrings, PIP_* and pip.conf.
 """
 
 from __future__ import annotations
@@ -25,7 +27,10 @@ SCHEMES = ("http", "https", "file")
 
 
 def is_usable(link: Any) -> bool:
-    """Whether a link is a file to download: no repository, and no file of this machine that a page elsewhere names."""
+    """Whether a link is a file that may be downloaded.
+
+    A repository may not, nor a file of this machine that a page elsewhere names.
+    """
     scheme = str(link.scheme).lower()
     page = getattr(link.comes_from, "url", link.comes_from)
     return scheme in SCHEMES and not (scheme == "file" and page and not str(page).lower().startswith("file:"))
@@ -37,11 +42,15 @@ def declared_digest(link: Any) -> str | None:
 
 
 def in_order(candidates: list[Any], evaluator: Any, sha256: str | None) -> list[Any]:
-    """Candidates, the likeliest first: the declared digest's, then as pip prefers them; never one known to be another."""
+    """Candidates, the likeliest first.
+
+    The candidate with the declared digest comes first, then the others in pip's order. A candidate that is known to
+    have another digest is dropped.
+    """
     if sha256 is not None:
         named = [found for found in candidates if declared_digest(found.link) == sha256]
         unnamed = [found for found in candidates if declared_digest(found.link) is None]
-        # where all are known to be others, the best of them gives the digest that the message names
+        # where all have other digests, the best candidate gives the digest that the message names
         candidates = named or unnamed or candidates
     ordered, rest = [], list(candidates)
     while rest:
@@ -52,7 +61,10 @@ def in_order(candidates: list[Any], evaluator: Any, sha256: str | None) -> list[
 
 
 def write_file(link: Any, session: Any, target: Path) -> str:
-    """Write a link's file; return its digest. Raises what the session raises, ValueError for a file that is cut short."""
+    """Write a link's file; return its digest.
+
+    Raises the session's errors, and ValueError for a file that is cut short.
+    """
     from pip._internal.network.utils import HEADERS, raise_for_status, response_chunks
 
     if link.is_file:
@@ -79,15 +91,15 @@ def make_command() -> Any:
     from pip._vendor.packaging.version import Version
 
     class OneFile(DownloadCommand):
-        """`pip download` with its options and settings, which stops where it would look into what it downloaded."""
+        """`pip download` with its options and settings, without inspection of the file."""
 
         def run(self, options: Any, arguments: list[str]) -> int:
             wanted = json.loads(arguments[0])
             what = f"{wanted['package']}=={wanted['version']} ({wanted['kind']})"
-            # settings that choose between wheels and source distributions would hide the kind that is declared
+            # settings that choose between wheels and source distributions would hide the declared kind
             options.format_control = FormatControl()
             session = self.get_default_session(options)
-            # nothing is installed, so which Python it needs is no matter
+            # nothing is installed, so the Python version that it requires does not matter
             finder = self._build_package_finder(options, session, make_target_python(options), True)
             name = canonicalize_name(wanted["package"])
             of_kind = [
@@ -119,7 +131,7 @@ def make_command() -> Any:
                         return digest
                     reason = f"its sha256 is {digest}, but the index says {expected}"
                 except NetworkConnectionError:
-                    # the server's answer, which a second question does not change
+                    # this is the server's answer, which a second request does not change
                     raise
                 except Exception as error:
                     reason = f"{type(error).__name__}: {error}"

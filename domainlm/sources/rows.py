@@ -1,10 +1,11 @@
-"""Raw files as the resolver sees them: the inventory of local folders, and the rows that each shard is given.
+"""Raw files as the resolver sees them: inventory and shards' rows.
 
-In: the sources of a configuration. Out: rows (path, digest, size, byte range, media type, labels), by shard. A local folder is
-stat'ed against an index and hashed only where it changed. An archive is one row: what is in it, the stage finds out.
+In: the sources of a configuration. Out: rows (path, digest, size, byte range, media type, labels), by shard. Files of a
+local folder are compared with an index by their status and hashed only where they changed. An archive is one row; the
+stage lists its members.
 
-A DVC experiment (`--temp`, `--queue`) runs in a folder to which DVC copies only what git or DVC tracks. A raw file that
-is in the project and not there would silently be left out of the experiment's corpus, so that is refused.
+A DVC experiment (`--temp`, `--queue`) runs in a folder to which DVC copies only what git or DVC tracks. A raw file of
+the project that is missing there would silently be absent from the experiment's corpus, so the run is refused.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from domainlm.sources.folders import FAULTS, LocalFile, left_behind, local_files
 from domainlm.sources.index import Content, LocalIndex
 from domainlm.store.location import experiment_origin
 
-# which files of a hub revision are fetched: of a model, and of a dataset whose source does not say
+# patterns of the fetched files of a hub revision: of a model, and of a dataset whose source names no patterns
 HUB_PATTERNS = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
 HUB_DATA_PATTERNS = tuple(
     f"**/*.{kind}{packed}"
@@ -41,7 +42,7 @@ HUB_DATA_PATTERNS = tuple(
     for packed in ("", ".gz", ".zst", ".bz2", ".xz")
 )
 DEFAULT_INCLUDE = ["**/*"]
-# files of a source by which the set of nearly all is told: at each start, 0.02 s in UTF-8 and 0.3 s in GBK
+# files of a source from which its main character set is detected: at each start, 0.02 s in UTF-8 and 0.3 s in GBK
 CHARSET_FILES = 64
 
 
@@ -54,9 +55,10 @@ def labels(name: str, source: Source) -> dict[str, Any]:
 
 
 def check_left_behind(project: Path, config: DomainConfig) -> None:
-    """In a DVC experiment's folder: no raw file of the project is missing. Raises ConfigurationError.
+    """Check that a DVC experiment's folder lacks no raw file.
 
-    What git tracks is as the experiment's commit says, whatever the project's folder holds by now.
+    Files that git tracks count as in the experiment's commit, whatever the project's folder holds by now. Raises
+    ConfigurationError.
     """
     origin = experiment_origin(project)
     for name, source in sorted(config.sources.items()):
@@ -72,13 +74,16 @@ def check_left_behind(project: Path, config: DomainConfig) -> None:
             done = subprocess.run(command, cwd=origin / source.local, stdout=subprocess.PIPE, check=True)
             tracked = set(os.fsdecode(done.stdout).split("\0"))
             for file in missing:
-                # a link that git tracks leads nowhere where it does not track the file
+                # a tracked link leads nowhere if git does not track its file
                 if (file.name or file.path) not in tracked or file.path in here:
                     raise left_behind(f"sources.{name}.local", source.local, f"{source.local}/{file.path}", origin)
 
 
 def label_table_of(project: Path, name: str, source: Source) -> Table:
-    """Labels of single files, by path. Raises ConfigurationError naming file and line."""
+    """Labels of single files, by path.
+
+    Raises ConfigurationError, which names file and line.
+    """
     if source.label_table is None:
         return {}
     key = f"sources.{name}.label_table"
@@ -98,15 +103,19 @@ def _patterns(source: Source) -> list[dict[str, str | None]]:
 
 
 def _without_nothing(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row without the keys that say nothing: a million rows are read and written at each start."""
+    """A row without its empty keys.
+
+    A million rows are read and written at each start.
+    """
     return {key: value for key, value in row.items() if value is not None and value is not False}
 
 
 def _majority_charset(found: Iterable[tuple[LocalFile, Content]]) -> str | None:
-    """Character set that nearly all files which are no UTF-8 are in. Raises OSError.
+    """Character set of nearly all files that are not UTF-8.
 
-    Of some of the texts, by smallest digest: a function of the contents, which one changed file hardly ever moves. One that may
-    no longer be read tells nothing: opening it says so where it is needed.
+    It is detected from the texts with the smallest digests, so it is a function of the contents, which one changed file
+    hardly ever alters. A file that may no longer be read does not count here; its error is reported where the file is
+    opened for its content. Raises OSError.
     """
     texts = ((content.sha256, file.location) for file, content in found if content.media_type in TEXT_TYPES)
 
@@ -117,7 +126,7 @@ def _majority_charset(found: Iterable[tuple[LocalFile, Content]]) -> str | None:
         except PermissionError:
             return b"", False
         except OSError as error:
-            # a read that fails names no file, an open that fails its bytes
+            # the error of a failed read names no file, that of a failed open names it in bytes
             raise OSError(error.errno, error.strerror, os.fsdecode(location)) from error
         return data, len(data) == SAMPLE_BYTES
 
@@ -125,7 +134,10 @@ def _majority_charset(found: Iterable[tuple[LocalFile, Content]]) -> str | None:
 
 
 def local_rows(project: Path, name: str, source: Source, index: LocalIndex, segment_bytes: int) -> Iterator[Declared]:
-    """One row per byte range of every file of a local source, one for each archive among them and each that cannot be read."""
+    """One row per byte range of every file of a local source.
+
+    An archive is one row, and so is a file that cannot be read.
+    """
     key = f"sources.{name}.local"
     files = local_files(project, name, source)
     is_text = source.role != "base_model"
@@ -181,7 +193,10 @@ def local_rows(project: Path, name: str, source: Source, index: LocalIndex, segm
 
 
 def _inside(table: Table, archives: set[str], files: set[str]) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """Rows of a table by the archive that their paths lead into, and paths that lead nowhere."""
+    """Rows of a table by archive, and paths that lead nowhere.
+
+    A row belongs to the archive that its path leads into.
+    """
     inner: dict[str, dict[str, Any]] = {}
     unknown = []
     for path, found in table.items():
@@ -205,7 +220,10 @@ def _ranges_of(row: dict[str, Any], content: Content, source: Source, segment_by
 
 
 def fetched_row(project: Path, name: str, source: Source) -> Declared:
-    """What a fetched source is before it is expanded: package or url, version, member and digest."""
+    """A fetched source before it is expanded.
+
+    The row holds package or url, version, member and digest.
+    """
     assert source.fetch is not None
     url = source.fetch.url
     last = unquote(urlsplit(url).path.rsplit("/", 1)[-1]) or name if url is not None else None
@@ -221,7 +239,7 @@ def fetched_row(project: Path, name: str, source: Source) -> Declared:
 
 
 def hub_row(project: Path, name: str, source: Source) -> Declared:
-    """What a dataset of the hub is before its files are known."""
+    """A dataset of the hub before its files are known."""
     assert source.hub is not None
     patterns = source.include if source.include != DEFAULT_INCLUDE else list(HUB_DATA_PATTERNS)
     row = {
@@ -247,7 +265,10 @@ def _declared(project: Path, name: str, source: Source) -> dict[str, Any]:
 
 
 def text_slices(project: Path, config: DomainConfig, index: LocalIndex) -> list[dict[str, Any]]:
-    """Rows of sources in the slice of each shard of raw_corpus, in order. An archive larger than a segment is dealt out to all shards."""
+    """Rows of sources in the slice of each shard of raw_corpus.
+
+    The shards are in order. An archive larger than a segment is divided among all shards.
+    """
     section = config.raw_corpus
     files: list[list[Declared]] = [[] for _ in range(section.shards)]
     fetched, hubs = [], []
@@ -268,14 +289,17 @@ def text_slices(project: Path, config: DomainConfig, index: LocalIndex) -> list[
     common = {
         "fetched": fetched,
         "hubs": hubs,
-        # what a revision holds is known when it was fetched
+        # the files of a revision are known when it was fetched
         "hub_files": {},
     }
     return [{"files": rows, "shard": shard, **common} for shard, rows in enumerate(files)]
 
 
 def base_model_slice(project: Path, config: DomainConfig, index: LocalIndex) -> dict[str, Any]:
-    """Source and files of the base model. A hub revision's files are listed when they are fetched: its commit pins them."""
+    """Source and files of the base model.
+
+    A hub revision's files are listed when they are fetched: its commit pins them.
+    """
     name, source = next((n, s) for n, s in config.sources.items() if s.role == "base_model")
     found: dict[str, Any] = {"source": labels(name, source), "files": [], "hub": None}
     if source.fetch is not None:
