@@ -1,1 +1,1 @@
-"""`domainlm new`: a folder looked at, and the domain file that fits it."""
+"""`domainlm new`: the survey of a folder and its domain file."""

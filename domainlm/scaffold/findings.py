@@ -1,7 +1,8 @@
-"""What a look at a folder of files found (`survey.py`).
+"""The survey of a folder, as values.
 
-In: counts. Out: values, and what follows from them: shares of languages, whether all was tried. Counts of a sample are kept beside
-how many were tried and never scaled up, but for the languages: which one a folder is mostly in is a question about all of it.
+In: counts (`survey.py`). Out: values, and conclusions from them: shares of languages, and whether every file was tried.
+Counts of a sample are kept beside the number of files tried and never scaled up, except for the languages, because the
+main language of a folder is a question about all of its files.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ from dataclasses import dataclass
 
 from domainlm.text.cleaning.language import UNDETERMINED
 
-# the name of the row that counts archives
+# name of the row for archives
 ARCHIVE = "archive"
 
 
 @dataclass(frozen=True)
 class FormatCount:
-    """Files of one format, members of archives with them. tried: how many of them were given to a reader; read: had text."""
+    """Files of one format, including members of archives.
+
+    tried: how many of them were given to a reader; read: how many of those had text.
+    """
 
     name: str
     files: int
@@ -30,7 +34,10 @@ class FormatCount:
 
 @dataclass(frozen=True)
 class Unread:
-    """Files that a build would list and not read. of: how many files were tried, where only a sample was; example: a path."""
+    """Files that a build would list and not read.
+
+    of: how many files were tried, where only a sample was; example: a path.
+    """
 
     reason: str
     detail: str
@@ -41,8 +48,11 @@ class Unread:
 
 @dataclass(frozen=True)
 class Survey:
-    """files, size_bytes: of the folder. by_name: files whose format is told by their names alone. unlooked: archives of which
-    not all was looked at. other_names: names that are not UTF-8."""
+    """The survey of a folder.
+
+    files, size_bytes: of the folder. by_name: files whose format was detected by their names alone. unlooked: archives
+    that were not read to their end. other_names: names that are not UTF-8.
+    """
 
     files: int
     size_bytes: int
@@ -62,11 +72,14 @@ class Survey:
 
     @property
     def text_files(self) -> int:
-        """Files that give text as far as is known, members of archives with them."""
+        """Files known to give text, including members of archives."""
         return sum(found.files for found in self.formats if found.name != ARCHIVE)
 
     def language_shares(self) -> dict[str, float]:
-        """Share of the files by language, those read of a format standing for all of it; by falling share."""
+        """Share of the files by language, in falling order.
+
+        The files read of a format stand for all files of that format.
+        """
         weights: dict[str, float] = {}
         for found in self.formats:
             known = {name: count for name, count in found.languages.items() if name != UNDETERMINED}

@@ -1,7 +1,8 @@
-"""What `domainlm new` is given beside a folder: instruction data and a base model, checked as a build would check them.
+"""The optional arguments of `domainlm new`: instruction data and a base model.
 
-In: sources of a checked configuration. Out: notes; `ConfigurationError` where a build would stop at them. Weights are not read:
-names, headers and configurations of a checkpoint tell in a moment what a copy of it would tell after minutes.
+In: sources of a checked configuration. Out: notes; `ConfigurationError` where a build would stop at them. The checks
+are those of a build. Weights are not read, because names, headers and configurations of a checkpoint show the same
+faults in a moment that a copy of it would show after minutes.
 """
 
 from __future__ import annotations
@@ -27,13 +28,16 @@ from domainlm.text.reading.readers import read_documents_of
 from domainlm.text.reading.tables import RECORD_READERS
 from domainlm.tokens.special import naming_source
 
-# of instruction data: what is wrong with it is wrong from the start
+# of instruction data: faults show in the first records
 MAX_RECORDS = 1000
 MAX_FILES = 10
 
 
 def check_instructions(project: Path, name: str, config: DomainConfig) -> list[str]:
-    """Whether the first records are conversations. Raises ConfigurationError where none is, or the files hold no records."""
+    """Check that the first records are conversations.
+
+    Raises ConfigurationError where none is, or where the files hold no records.
+    """
     local = config.sources[name].local
     conversations, rejected, packed = 0, list[str](), list[str]()
     with ReaderProcess(config.documents.max_seconds, config.documents.max_memory_mb) as process:
@@ -62,14 +66,19 @@ def check_instructions(project: Path, name: str, config: DomainConfig) -> list[s
             f"--sft: {local} holds no conversation among the first {MAX_RECORDS} records{first}; expected lines such as "
             '{"messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}]}'
         )
-    notes = [f"whether {path} holds conversations was not looked at, as it is packed" for path in packed]
+    notes = [f"{path} was not searched for conversations, because it is packed" for path in packed]
     if rejected:
-        notes.append(f"{len(rejected)} of {conversations + len(rejected)} records of {local} are none: {rejected[0]}")
+        notes.append(
+            f"{len(rejected)} of {conversations + len(rejected)} records of {local} are no conversations: {rejected[0]}"
+        )
     return notes
 
 
 def check_base_model(project: Path, name: str, config: DomainConfig) -> None:
-    """Whether a checkpoint's files can be one. Raises ConfigurationError."""
+    """Check that a checkpoint's files can be a base model.
+
+    Raises ConfigurationError.
+    """
     files = local_files(project, name, config.sources[name])
     faulty = next((file for file in files if file.fault is not None), None)
     if faulty is not None:
@@ -79,7 +88,7 @@ def check_base_model(project: Path, name: str, config: DomainConfig) -> None:
         folder = Path(temporary)
         try:
             with naming_source(name):
-                # chosen as a build chooses them, then each led to where it lies
+                # the files are chosen as in a build, then each is linked to its place
                 collect_files([{"path": path} for path in places], lambda row: io.BytesIO(), folder)
                 _link(folder, places)
                 if (folder / GGUF_NAME).exists():
@@ -91,7 +100,10 @@ def check_base_model(project: Path, name: str, config: DomainConfig) -> None:
 
 
 def _link(folder: Path, places: dict[str, str]) -> None:
-    """Put links in the place of the empty files of a folder; all of a checkpoint's files lie in one folder."""
+    """Replace the empty files of a folder by links.
+
+    All of a checkpoint's files lie in one folder.
+    """
     configuration = next((path for path in places if Path(path).name == "config.json"), None)
     for file in sorted(folder.iterdir()):
         if configuration is None:

@@ -1,13 +1,15 @@
-"""`domainlm new`: a domain's file, made of a look at a folder of files.
+"""`domainlm new`: a domain's file, written from a survey of a folder.
 
-In: a name, a folder, perhaps instruction data, a base model and a licence. Out: a `Scaffold`: what the folder holds, the text of
-`config/domains/NAME.yaml`, and what is worth knowing before a build. Property kept: the text is a function of the arguments, of
-the folder's names and contents and of `config/config.yaml`; it has passed the resolver, and what it names has been read by the
-readers and checks of a build, so that no first run ends at a line that was written here. A file that is there is never replaced.
+In: a name, a folder, perhaps instruction data, a base model and a licence. Out: a `Scaffold`: the survey of the folder,
+the text of `config/domains/NAME.yaml`, and notes for the time before a build. Property kept: the text is a function of
+the arguments, of the folder's names and contents and of `config/config.yaml`. It has passed the resolver, and the
+readers and checks of a build have read the files that it names, so no first run ends at a line that was written here.
+An existing file is never replaced.
 
-The inherited texts are left out by name, one line each. A folder of one's own needs that: roles replace only their own kind
-(ADR 0005), so the default domain's general text, evaluation sets and conversations would be fetched, trained on and measured
-on beside it, in English, whatever the folder is in. `extends` of an empty domain was not taken: what is left out would not be seen.
+The inherited texts are excluded by name, one line each, because roles replace only their own kind (ADR 0005): otherwise
+the default domain's general text, evaluation sets and conversations would be fetched, trained on and measured on beside
+the user's folder, in English, whatever the folder's language. `extends` of an empty domain was not chosen, because it
+would not show the excluded texts.
 """
 
 from __future__ import annotations
@@ -52,7 +54,10 @@ Progress = Callable[[int, int, Mapping[str, float]], None]
 
 @dataclass(frozen=True)
 class Request:
-    """What a domain is made of: paths as they were given, None where nothing was."""
+    """The arguments for a domain's file.
+
+    Paths are kept as they were given; None: not given.
+    """
 
     name: str
     folder: str
@@ -63,7 +68,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Scaffold:
-    """file: of the domain, relative to the project. text: what stands in it."""
+    """A new domain's file, not written yet.
+
+    file: its path, relative to the project. text: its content.
+    """
 
     domain: str
     folder: str
@@ -84,7 +92,10 @@ class Scaffold:
 
 
 def plan_domain(project: Path, request: Request, progress: Progress) -> Scaffold:
-    """Look at the files and make the text; nothing is written. Raises ConfigurationError."""
+    """Survey the files and make the text; nothing is written.
+
+    Raises ConfigurationError.
+    """
     name = checked_domain(request.name, "NAME")
     file = f"config/domains/{name}.yaml"
     if request.licence is not None and not (request.licence.isprintable() and request.licence.strip()):
@@ -96,7 +107,7 @@ def plan_domain(project: Path, request: Request, progress: Progress) -> Scaffold
     if os.path.lexists(project / file):
         raise _exists(file)
     inherited = read_layer(project, DEFAULT_FILE).values.get("sources")
-    # what else it may be, the resolver says
+    # the resolver reports the fault of any other value
     inherited = inherited if isinstance(inherited, Mapping) else {}
     folder = checked_folder(project, request.folder)
     licence = "unstated" if request.licence is None else request.licence
@@ -121,7 +132,10 @@ def plan_domain(project: Path, request: Request, progress: Progress) -> Scaffold
 
 
 def write_domain(project: Path, scaffold: Scaffold) -> None:
-    """Write the domain's file. Raises ConfigurationError where there is one by now."""
+    """Write the domain's file.
+
+    Raises ConfigurationError where the file exists by now.
+    """
     path = project / scaffold.file
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -132,7 +146,10 @@ def write_domain(project: Path, scaffold: Scaffold) -> None:
 
 
 def _checked(project: Path, name: str, config: DomainConfig) -> list[str]:
-    """Notes on what was given beside the folder. Raises ConfigurationError where a build would stop at it."""
+    """Notes on the optional arguments.
+
+    Raises ConfigurationError where a build would stop at them.
+    """
     if config.sources[name].role == "base_model":
         check_base_model(project, name, config)
         return []
@@ -141,12 +158,15 @@ def _checked(project: Path, name: str, config: DomainConfig) -> list[str]:
 
 def _exists(file: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{file} is there already, and is not written over; choose another name, or remove it to have it made anew"
+        f"{file} exists and is not overwritten; choose another name, or remove the file to write it anew"
     )
 
 
 def checked_path(project: Path, given: str, where: str) -> str:
-    """A path as the configuration names it: relative to the project, or absolute outside of it. Raises ConfigurationError."""
+    """A path as the configuration names it.
+
+    It is relative to the project, or absolute outside of it. Raises ConfigurationError.
+    """
     path = os.path.abspath(os.path.join(project, os.path.expanduser(given)))
     if not given or not os.path.exists(path):
         raise ConfigurationError(f"{where}: {shown(given)} does not exist; expected a path relative to {project}")
@@ -155,15 +175,18 @@ def checked_path(project: Path, given: str, where: str) -> str:
     except UnicodeEncodeError:
         raise ConfigurationError(
             f"{where}: the path {shown(given)} is not UTF-8, which no configuration can name; rename the folder, or link to it "
-            "under another name (what is in it may be called as it is)"
+            "under another name (the files in it may keep their names)"
         ) from None
-    # not resolved: a link below data/ may lead anywhere
+    # links are kept: a link below data/ may lead anywhere
     root = os.path.abspath(project)
     return os.path.relpath(path, root) if _is_within(path, root) else path
 
 
 def checked_folder(project: Path, given: str) -> str:
-    """The folder of a corpus, or one file or archive. Raises ConfigurationError, also where it holds the project itself."""
+    """The folder of a corpus, or one file or archive.
+
+    Raises ConfigurationError, also where the folder holds the project itself.
+    """
     found = checked_path(project, given, "FOLDER")
     real, root = os.path.realpath(project / found), os.path.realpath(project)
     if _is_within(root, real):
@@ -178,9 +201,10 @@ def checked_folder(project: Path, given: str) -> str:
 
 
 def _holds_something(folder: str) -> bool:
-    """Whether there is a file, a link that may lead to one, or a folder that cannot be listed, which the listing names.
+    """Whether a folder holds anything that the listing would report.
 
-    Links are not followed: they may lead round in circles.
+    That is a file, a link that may lead to one, or a folder that cannot be listed. Links are not followed, because they
+    may lead round in circles.
     """
     closed: list[OSError] = []
     for path, folders, names in os.walk(folder, onerror=closed.append):
@@ -197,26 +221,29 @@ def _is_within(path: str, folder: str) -> bool:
 
 
 def _resolved(project: Path, file: str, text: str) -> DomainConfig:
-    """The configuration that a text makes, as a run would resolve it. Raises ConfigurationError."""
+    """The configuration that a text makes, as a run would resolve it.
+
+    Raises ConfigurationError.
+    """
     domain = Path(file).stem
     layer = Layer(file, {**load_yaml(text, file), "domain": domain})
     return with_word_lists(project, validate([read_layer(project, DEFAULT_FILE), layer]))
 
 
 def check_something_is_read(given: str, found: Survey) -> None:
-    """Raises ConfigurationError where a build would find no text."""
+    """Raise ConfigurationError where a build would find no text."""
     is_all_known = found.tried == found.text_files and not found.unlooked
     refused = sum(unread.files for unread in found.unread if unread.of is not None)
     if is_all_known and refused == found.tried:
         reasons = "; ".join(f"{each.files} {each.reason} ({each.detail}): {each.example}" for each in found.unread[:5])
         raise ConfigurationError(
             f"FOLDER: none of the {found.files} files of {shown(given)} would give text: {reasons}; see docs/how-to/sources.md "
-            "for what is read"
+            "for the formats that are read"
         )
 
 
 def render(scaffold: Scaffold, is_written: bool) -> RenderableType:
-    """What was found, what was written, and the next command."""
+    """The survey, the written file, and the next command."""
     seen = survey_words(scaffold.folder, scaffold.survey, scaffold.notes)
     written = line(f"{scaffold.file} {'is written' if is_written else 'would be written'}:")
     rows = [line(f"  {row}") for row in scaffold.text.splitlines()]

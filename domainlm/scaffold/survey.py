@@ -1,10 +1,11 @@
-"""What a folder of files holds, before anything is built: formats, sizes, languages, character sets, what would not be read.
+"""The survey of a folder before a build.
 
-In: a local source of a checked configuration. Out: a `Survey`. Property kept: a function of names and contents, told by the
-listing, the detection and the readers that a build uses, so that what is said here is what a build does. Bounded, so that a
-folder of 100,000 files takes seconds: files are looked at in the order of a hash of their paths, MAX_LOOKED_AT of them by
-content, the others by name; texts of MAX_READ files of each format are read, each within MAX_READ_SECONDS of CPU. A look at
-every byte was not taken: it is what the build does next, and it keeps what it finds.
+In: a local source of a checked configuration. Out: a `Survey` with formats, sizes, languages, character sets, and the
+files that would not be read. Property kept: the survey is a function of names and contents, and uses the listing, the
+detection and the readers of a build, so it agrees with the build. It is bounded, so that a folder of 100,000 files
+takes seconds: files are taken in the order of a hash of their paths, MAX_LOOKED_AT of them are detected by content, the
+others by name; texts of MAX_READ files of each format are read, each within MAX_READ_SECONDS of CPU. Reading every byte
+was not chosen, because the build does that next, and keeps its results.
 """
 
 from __future__ import annotations
@@ -36,24 +37,24 @@ from domainlm.text.reading.pieces import Rejection
 from domainlm.text.reading.readers import HELD_WHOLE, TEXT_READERS, read_documents_of
 
 MAX_LOOKED_AT = 10_000
-# of each format; the first text of each tells its language
+# files of each format; a file's language is that of its first text
 MAX_READ = 30
 MAX_READ_BYTES = 16_000_000
 MAX_READ_SECONDS = 5.0
-# of one file: a table may begin with rows that have no text
+# documents of one file: a table may begin with rows that have no text
 MAX_READ_ITEMS = 20
 MAX_LANGUAGE_CHARS = 2000
 MAX_CHARSET_FILES = 64
-# archives that are looked into, and how far
+# archives that are read, and the limits within each
 MAX_ARCHIVES = 20
 MAX_ARCHIVE_BYTES = 50_000_000
 MAX_UNPACKED_BYTES = 200_000_000
 MAX_MEMBERS = 1000
 FILES_PER_PROGRESS = 100
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", *PACKED_SUFFIXES)
-# what says in which set of characters it is written
+# formats with a character set to detect
 _WITH_CHARSET = frozenset((*TEXT_READERS, "jsonl", "json", "csv", "tsv"))
-BY_NAME = "told by its name alone"
+BY_NAME = "detected by its name alone"
 
 
 @dataclass
@@ -67,14 +68,17 @@ class _Counts:
 
 @dataclass
 class _Tally:
-    """What was found so far. charset: the set that the folder's files are mostly in."""
+    """The counts of a survey so far.
+
+    charset: the character set of most files in the folder.
+    """
 
     config: DomainConfig
     source: str
     process: ReaderProcess
     charset: str | None = None
     formats: dict[str, _Counts] = field(default_factory=dict)
-    # (reason, media type or format, whether it was tried) -> files, the first path, what is said of that
+    # (reason, media type or format, whether it was tried) -> files, the first path, the detail reported for it
     unread: dict[tuple[str, str, bool], tuple[int, str, str]] = field(default_factory=dict)
 
     def refuse(self, reason: str, detail: str, path: str, kind: str = "", is_tried: bool = False) -> None:
@@ -89,7 +93,10 @@ class _Tally:
         return counts
 
     def take(self, path: str, size: int, facts: Mapping[str, Any], opened: Callable[[], BinaryIO] | None) -> None:
-        """One file: counted or refused; read, where few of its format were. opened: None where only its name is known."""
+        """Count, refuse or read one file.
+
+        It is read where few files of its format were. opened: None where only the file's name is known.
+        """
         found, limit = facts["format"], self.config.documents.max_file_bytes
         if size == 0:
             self.refuse("empty", "0 bytes", path)
@@ -107,7 +114,7 @@ class _Tally:
 
     def _read(self, path: str, size: int, found: str, file: BinaryIO, counts: _Counts) -> None:
         row = row_to_read(self.source, "corpus", path, size, found, self.charset)
-        # a reader is stopped where it has given enough
+        # a reader is stopped after this many documents
         items = list(islice(read_documents_of(row, file, self.config.documents, self.process), MAX_READ_ITEMS))
         texts = [item for item in items if isinstance(item, Document)]
         if texts:
@@ -117,19 +124,22 @@ class _Tally:
             return
         first = next((item for item in items if isinstance(item, Rejection)), Rejection("no_document", "no text in it"))
         if first.reason != "time_limit":
-            # a build gives it more time than this
+            # a build allows more time than the survey
             self.refuse(first.reason, first.detail, path, found, True)
 
 
 def row_to_read(source: str, role: str, path: str, size: int, found: str | None, charset: str | None) -> RawFile:
-    """A row of an inventory, as far as readers look at it."""
+    """A row of an inventory, with the keys that readers use."""
     labels = dict.fromkeys(("licence", "authority", "stance"), "")
     place = {"source": source, "role": role, "path": path, "size": size, "start": 0, "end": size}
     return cast("RawFile", {**place, "format": found, "charset": charset, **labels})
 
 
 def _in_stable_order(files: Sequence[LocalFile]) -> list[LocalFile]:
-    """In an order that has nothing to do with folders: the first ones are of all of them."""
+    """Files in an order that does not depend on folders.
+
+    The first files are a sample of all.
+    """
     return sorted(files, key=lambda file: hashlib.sha256(file.path.encode("utf-8", "surrogateescape")).digest())
 
 
@@ -147,7 +157,10 @@ def _beginnings(texts: Sequence[LocalFile]) -> list[tuple[bytes, bool]]:
 
 
 def _look_into(tally: _Tally, file: LocalFile, scratch: Path) -> bool:
-    """Take the members of an archive; whether all of them were. Each is read while its archive gives it."""
+    """Take the members of an archive; return whether all were taken.
+
+    Each member is read while its archive provides it.
+    """
     section = tally.config.raw_corpus
     max_bytes = min(section.max_archive_bytes, MAX_UNPACKED_BYTES)
     limits = Limits(section.max_archive_ratio, max_bytes, section.max_archive_depth)
@@ -159,7 +172,7 @@ def _look_into(tally: _Tally, file: LocalFile, scratch: Path) -> bool:
             if isinstance(found, Found):
                 _take_member(tally, found)
             elif found.fault.reason == "archive_too_large" and max_bytes < section.max_archive_bytes:
-                # a build has room for it
+                # a build has room for this archive
                 return False
             else:
                 tally.refuse(found.fault.reason, found.fault.detail, found.path)
@@ -170,7 +183,7 @@ def _take_member(tally: _Tally, found: Found) -> None:
     try:
         with found.opened() as file:
             facts = facts_of(found.members[-1], file, None)
-            # unpacked once, looked at twice
+            # unpacked once, read twice
             tally.take(found.path, found.size, facts, lambda: file)
     except ArchiveFault as fault:
         tally.refuse(fault.reason, fault.detail, found.path)
@@ -179,7 +192,10 @@ def _take_member(tally: _Tally, found: Found) -> None:
 def _take_files(
     tally: _Tally, files: Sequence[LocalFile], scratch: Path, progress: Callable[[int, int, Mapping[str, float]], None]
 ) -> int:
-    """Take files by their content; how many archives among them were not looked into, or not to their end."""
+    """Take files by their content.
+
+    Returns how many archives among them were not read, or not to their end.
+    """
     looked: list[tuple[LocalFile, dict[str, Any]]] = []
     for file in files:
         try:
@@ -205,7 +221,10 @@ def _take_files(
 def survey(
     project: Path, name: str, config: DomainConfig, progress: Callable[[int, int, Mapping[str, float]], None]
 ) -> Survey:
-    """Look at the files of a local source. Raises ConfigurationError where nothing is there, or a folder cannot be listed."""
+    """The survey of a local source's files.
+
+    Raises ConfigurationError where there is no file, or where a folder cannot be listed.
+    """
     files = local_files(project, name, config.sources[name])
     sound = _in_stable_order([file for file in files if file.fault is None])
     looked_at, others = sound[:MAX_LOOKED_AT], sound[MAX_LOOKED_AT:]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gguf_files import write_gguf
+from material.gguf_files import write_gguf
 from rich.console import Console
 from safetensors.numpy import save_file
 from torture import ENGLISH, SIMPLIFIED, docx, faults, html, pdf, zipped
@@ -100,9 +100,9 @@ def test_a_folder_of_several_formats(project: Path) -> None:
         "    role: corpus\n"
         "    local: data/leaflets\n"
         "    licence: unstated  # state it: every document carries it to the report\n"
-        "  wikipedia: null  # left out of config/config.yaml: replay text\n"
-        "  scikit_learn_docs: null  # left out: evaluation text\n"
-        "  style: null  # left out: instruction text\n"
+        "  wikipedia: null  # excluded: replay text of config/config.yaml\n"
+        "  scikit_learn_docs: null  # excluded: evaluation text\n"
+        "  style: null  # excluded: instruction text\n"
         "corpus_split: {replay_share: 0.0}  # as there is no replay text\n"
     )
 
@@ -171,7 +171,7 @@ def test_a_file_that_is_there_is_never_replaced(is_link: bool, project: Path) ->
     else:
         path.write_text("mine", encoding="utf-8")
     for again in (lambda: made(project), lambda: write_domain(project, found)):
-        with pytest.raises(ConfigurationError, match=r"config/domains/leaflets\.yaml is there already"):
+        with pytest.raises(ConfigurationError, match=r"config/domains/leaflets\.yaml exists and is not overwritten"):
             again()
     assert path.is_symlink() or path.read_text(encoding="utf-8") == "mine"
     assert not (project / "config/domains/nowhere").exists()
@@ -369,7 +369,7 @@ def test_instruction_data_replaces_the_inherited_one(project: Path) -> None:
 def test_instruction_data_that_is_packed_is_said_not_to_be_looked_at(project: Path) -> None:
     write(project / "data", {"leaflets/a.txt": ENGLISH, "rows.jsonl.gz": gzip.compress(json.dumps(GOOD_ROW).encode())})
     found = made(project, instructions="data/rows.jsonl.gz")
-    assert "whether rows.jsonl.gz holds conversations was not looked at, as it is packed" in found.notes
+    assert "rows.jsonl.gz was not searched for conversations, because it is packed" in found.notes
 
 
 @pytest.mark.parametrize(
@@ -519,7 +519,7 @@ def test_of_many_files_a_sample_is_read_and_the_rest_told_by_name(
     assert {each.name: (each.files, each.tried) for each in found.survey.formats} == {"txt": (40, 0), "archive": (1, 0)}
     assert (found.survey.by_name, found.survey.unlooked) == (42, 1)
     assert unread(found) == {"README": "unknown_format"}
-    assert "told by their names alone: 42 of 42 files" in found.notes
+    assert "detected by their names alone: 42 of 42 files" in found.notes
 
 
 def test_one_set_of_nearly_all_files_reads_the_short_ones(project: Path) -> None:
@@ -574,7 +574,7 @@ def test_the_command_line(project: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "next: snakemake --cores all unique_shards --config domain=leaflets" in done.stdout
     done = CliRunner().invoke(application, ["new", "leaflets", "data/leaflets"])
     assert (done.exit_code, done.stdout) == (2, "")
-    assert done.stderr.startswith("config/domains/leaflets.yaml is there already")
+    assert done.stderr.startswith("config/domains/leaflets.yaml exists and is not overwritten")
     assert sorted(path.name for path in project.iterdir()) == ["config", "data"]
 
 
