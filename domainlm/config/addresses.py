@@ -1,7 +1,8 @@
-"""Where a source that is no local file comes from: a file of a Python package, a file at an address, a revision of the hub.
+"""Sources that are no local files: package files, URLs, hub revisions.
 
-In: what a domain file says. Out: names, versions and addresses that can be nothing else: each is matched whole against what its
-kind allows, so none is an option or a direct reference to the client that it is handed to, two lines, or a way out of a folder.
+In: the values of a domain file. Out: names, versions and addresses that can be nothing else. Each is matched whole
+against the form that its kind allows, so none is an option or a direct reference to the client that receives it, none
+holds two lines, and none leads out of a folder.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ _VERSION = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _HUB_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?")
-# RFC 3986: what an address may hold; the host by names or numbers, in brackets for IPv6
+# RFC 3986: the characters of an address; the host is a name or a number, in brackets for IPv6
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]!$&'()*+,;=%@-]+")
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}(?:\.{_LABEL})*\.?|(?=[^:]*:)[0-9A-Fa-f:.]+)")
-# control characters, halves of characters, and what ends a line
+# control characters, halves of characters, and characters that end a line
 _UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
 
 
@@ -82,7 +83,10 @@ def _commit(name: str) -> str:
 
 
 def _address(url: str) -> str:
-    """Raises ValueError without the address's own text: what is wrong with it may be a password."""
+    """A valid address.
+
+    Raises ValueError without the address's own text, because its faulty part may be a password.
+    """
     if not url.startswith(("http://", "https://")):
         raise ValueError("url must begin with http:// or https://; name a file by local instead")
     if not _ADDRESS.fullmatch(url):
@@ -103,7 +107,10 @@ def _address(url: str) -> str:
 
 
 class Fetch(Strict):
-    """A fixed-output fetch of one file, from a Python package or from a URL, pinned by its digest."""
+    """A fixed-output fetch of one file, pinned by its digest.
+
+    The file comes from a Python package or from a URL.
+    """
 
     package: Annotated[str, AfterValidator(_distribution)] | None = Field(
         None, description="distribution name on the Python package index"
@@ -133,7 +140,10 @@ class Fetch(Strict):
 
 
 class Hub(Strict):
-    """A repository on the Hugging Face hub, pinned to a commit (the commit hash is the digest)."""
+    """A repository on the Hugging Face hub, pinned to a commit.
+
+    The commit hash is the digest.
+    """
 
     repository: Annotated[str, AfterValidator(_repository)] = Field(
         description="owner/name on the hub: a model for role base_model, else a dataset"

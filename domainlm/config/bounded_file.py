@@ -1,7 +1,7 @@
-"""Reading a small file that a configuration names, whatever lies there.
+"""Bounded reading of a small file that a configuration names.
 
-In: a path. Out: its bytes. Raises OSError in place of waiting for a pipe, or of filling the memory from a device or a corpus: a
-domain file may come from a stranger, and names its word lists and label tables.
+In: a path to a file of any kind. Out: its bytes. Raises OSError instead of waiting for a pipe, or of filling the memory
+from a device or a corpus: a domain file may come from a stranger, and names its word lists and label tables.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def read_bounded(path: str | bytes | os.PathLike[str], max_bytes: int) -> bytes:
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "no regular file", path)
     with open(path, "rb") as file:
-        # not by its size alone, which may have grown
+        # the size alone is not enough, as the file may have grown
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise OSError(errno.EFBIG, f"more than {max_bytes} bytes", path)

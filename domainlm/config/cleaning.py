@@ -1,4 +1,4 @@
-"""The section of clean_shards, and what its parts are called."""
+"""The section of clean_shards, and the names of its parts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ QualityRule = Literal[
 # fmt: on
 
 
-# keep: count it only; mask: put its kind in its place; drop: refuse the document
+# keep: count the find only; mask: replace it by the name of its kind; drop: reject the document
 Treatment = Literal["keep", "mask", "drop"]
 
 
@@ -43,7 +43,10 @@ class PersonalData(Strict):
 
 
 class WordList(Strict):
-    """Words of a domain, and what their presence means; the resolver puts a file's words in the place of its name."""
+    """Words of a domain, and the consequence of their presence.
+
+    The resolver replaces a file's name by its words.
+    """
 
     file: str | None = Field(
         None,

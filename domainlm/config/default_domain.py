@@ -1,3 +1,6 @@
-"""The name of the default domain, apart from the models: a build knows it and loads none of them."""
+"""The name of the default domain.
+
+It is separate from the models, because a build uses it and loads none of them.
+"""
 
 DEFAULT_DOMAIN = "medical"

@@ -1,9 +1,9 @@
 """The configuration model: every knob, its default, its unit.
 
-In: mappings read from YAML and from `--config`. Out: one frozen `DomainConfig`, defaults written out, so that two
-ways of saying the same thing give the same action keys. Unknown keys are refused with the nearest valid one
-(`resolve.py` words the error). This package is outside every code digest: its whole effect is the resolved slice that
-a stage is given.
+In: mappings read from YAML and from `--config`. Out: one frozen `DomainConfig` with defaults written out, so that two
+spellings of the same configuration give the same action keys. Unknown keys are refused with the nearest valid one
+(`resolve.py` words the error). This package is outside every code digest: its whole effect is the resolved slice that a
+stage is given.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class DomainConfig(Strict):
     eval_report: EvalReport = EvalReport()
 
 
-# by artifact; a shard has its artifact's unless it is named here
+# slice type by artifact; a shard has its artifact's type unless it is named here
 SLICES: dict[str, type[Slice]] = {
     "raw_corpus_shard": RawCorpusShardSlice,
     "raw_corpus": Slice,

@@ -1,4 +1,7 @@
-"""The error of a wrong configuration, apart from the resolver: a build knows it and reads no configuration."""
+"""The error of a wrong configuration.
+
+It is separate from the resolver, because a build uses it and reads no configuration.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ from domainlm.wording import printable
 
 
 class ConfigurationError(Exception):
-    """The configuration is wrong: the message names file, key, value, and the fix. A secret among the values is masked.
+    """A wrong configuration: file, key, value, and the fix.
 
-    Snakemake prints it too, so names in it are made printable here. Its lines are ours.
+    A secret among the values is masked. Snakemake prints the message too, so names in it are made printable here; the
+    line breaks are the message's own.
     """
 
     def __init__(self, message: str) -> None:

@@ -12,7 +12,7 @@ from domainlm.config.section import Model, Slice, Strict, derived, own
 
 
 def _written_out(value: Any) -> Any:
-    """A date without quotes is a date to YAML 1.1."""
+    """A date as text; without quotes, YAML 1.1 reads a date."""
     return value.isoformat() if type(value) is datetime.date else value
 
 

@@ -1,9 +1,9 @@
-"""The one resolver: defaults < config/config.yaml < domain file (which may extend another) < `--config`.
+"""The resolver: defaults < config/config.yaml < domain file < `--config`.
 
-In: the project folder, a domain's name, overrides. Out: one `DomainConfig`. A domain file's sources replace the
-inherited sources of the same role, because a domain has its own corpus but usually keeps the base model; a source
-under an inherited name is merged into it, and `null` removes it. Errors name the file, the key and the nearest valid
-key, before any work starts.
+In: the project folder, a domain's name, overrides. A domain file may extend another one. Out: one `DomainConfig`. A
+domain file's sources replace the inherited sources of the same role, because a domain has its own corpus but usually
+keeps the base model; a source under an inherited name is merged into it, and `null` removes it. Errors name the file,
+the key and the nearest valid key, before any work starts.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from domainlm.config.yaml_text import MAX_CHARS, InvalidYaml, parsed_yaml, plain
 
 DEFAULT_FILE = "config/config.yaml"
 OVERRIDES = "--config"
-# of UTF-8: four a character
+# UTF-8 has up to four bytes a character
 MAX_LAYER_BYTES = 4 * MAX_CHARS
-# of a word list or a label table; a million rows take about half of it
+# the size of a word list or a label table; a million rows take about half of it
 MAX_LIST_BYTES = 100_000_000
-# of what is wrong: the first lines tell, and a value may be a book
+# errors of a message, and characters of each: the first ones are enough, and a value may be a book
 MAX_ERRORS = 20
 MAX_SAID_CHARS = 500
-# what YAML 1.1 took for true and false
+# YAML 1.1 read these as true and false
 _NO_BOOLEANS = ("yes", "Yes", "YES", "no", "No", "NO", "on", "On", "ON", "off", "Off", "OFF")
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 100
@@ -44,7 +44,7 @@ _SHORT.maxlevel = 3
 
 
 def shown(value: Any) -> str:
-    """A value as a message quotes it: as Python writes it, cut where it is long."""
+    """A value as a message quotes it: Python's form, shortened if long."""
     return _SHORT.repr(value)
 
 
@@ -57,7 +57,10 @@ class Layer:
 
 
 def load_yaml(text: str, name: str) -> Any:
-    """The value of a text in YAML 1.2. name: of the file, for the message. Raises ConfigurationError."""
+    """The value of a text in YAML 1.2.
+
+    name: of the file, for the message. Raises ConfigurationError.
+    """
     try:
         return parsed_yaml(text)
     except InvalidYaml as error:
@@ -81,7 +84,10 @@ def read_layer(project: Path, name: str) -> Layer:
 
 
 def parse_overrides(overrides: Mapping[str, Any]) -> Layer:
-    """Values of `--config KEY=VALUE`. Snakemake has read the YAML, and leaves 1e-3 as text: a plain scalar is read once more."""
+    """Values of `--config KEY=VALUE`.
+
+    Snakemake has read the YAML, and leaves 1e-3 as text, so a plain scalar is read once more.
+    """
 
     def parsed(value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -97,12 +103,18 @@ def parse_overrides(overrides: Mapping[str, Any]) -> Layer:
 
 
 def default_domain(project: Path) -> str:
-    """The domain that a run without `--config domain=` builds. Raises ConfigurationError."""
+    """The domain that a run without `--config domain=` builds.
+
+    Raises ConfigurationError.
+    """
     return checked_domain(read_layer(project, DEFAULT_FILE).values.get("domain", DEFAULT_DOMAIN), DEFAULT_FILE)
 
 
 def checked_domain(name: Any, where: str) -> str:
-    """The name of a domain, which folders and files are called by. where: who gives it. Raises ConfigurationError."""
+    """The name of a domain, used for folders and files.
+
+    where: the place in the configuration that gives it. Raises ConfigurationError.
+    """
     if not isinstance(name, str) or re.fullmatch(NAME_PATTERN, name) is None or len(name) > MAX_NAME_CHARS:
         raise ConfigurationError(
             f"{where}: {shown(name)} is no name of a domain; expected at most {MAX_NAME_CHARS} small letters, digits and _, "
@@ -146,7 +158,10 @@ def _merge(below: Any, above: Any) -> Any:
 
 
 def merge_sources(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Sources of two layers: new ones replace inherited ones of their role, named ones are merged, null removes."""
+    """Sources of two layers.
+
+    New ones replace inherited ones of their role, named ones are merged, and null removes.
+    """
     replaced = {s.get("role") for name, s in above.items() if isinstance(s, Mapping) and name not in below}
     kept = {
         name: source
@@ -172,7 +187,10 @@ def merge_layers(layers: list[Layer]) -> dict[str, Any]:
 
 
 def _origin(layers: list[Layer], location: tuple[Any, ...]) -> str:
-    """Name of the strongest layer that sets a key or, where none does, as much of the way to it as any."""
+    """Name of the strongest layer that sets a key.
+
+    Where no layer sets it, the layer that sets the longest part of its path.
+    """
     for length in range(len(location), 0, -1):
         for layer in reversed(layers):
             value: Any = layer.values
@@ -219,7 +237,7 @@ def validate(layers: list[Layer]) -> DomainConfig:
     values = merge_layers(layers)
     if secret := secrets_of_sources(values, lambda location: _origin(layers, location)):
         raise ConfigurationError(secret)
-    # YAML has one kind of sequence and of number; strict models then refuse text for numbers
+    # YAML has one kind of sequence and of number, so only the models, which are strict, can refuse text for numbers
     try:
         config = DomainConfig.model_validate(values)
     except ValidationError as error:
@@ -234,7 +252,7 @@ def validate(layers: list[Layer]) -> DomainConfig:
 
 
 def check_roles(config: DomainConfig) -> None:
-    """Raises ConfigurationError where the sources cannot make a build."""
+    """Raise ConfigurationError where the sources cannot make a build."""
     roles = [source.role for source in config.sources.values()]
     where = f"domain {config.domain}: sources"
     if roles.count("base_model") != 1:
@@ -261,7 +279,10 @@ def check_roles(config: DomainConfig) -> None:
 
 
 def check_policy(config: DomainConfig) -> None:
-    """Raises ConfigurationError where a rule names a source that the domain does not have: it would match nothing."""
+    """Raise ConfigurationError where a rule names an unknown source.
+
+    Such a rule would match nothing.
+    """
     for number, rule in enumerate(config.policy):
         for pattern in rule.where.source or ():
             if not any(fnmatchcase(name, pattern) for name in config.sources):
@@ -278,7 +299,7 @@ def _words_of(project: Path, key: str, file: str) -> list[str]:
         raise ConfigurationError(f"{key}.file: cannot read {file} ({error.strerror}); expected a text file") from error
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{key}.file: {file} is not UTF-8 ({error}); save it as UTF-8") from error
-    # C# is a word: a comment begins a line, or follows a space
+    # "C#" is a word: a comment is at the beginning of a line or after whitespace
     words = [word for line in lines if (word := re.split(r"(?:^|\s)#", line)[0].strip())]
     if not words:
         raise ConfigurationError(f"{key}.file: {file} holds no word; expected one word or phrase a line")
@@ -286,7 +307,10 @@ def _words_of(project: Path, key: str, file: str) -> list[str]:
 
 
 def with_word_lists(project: Path, config: DomainConfig) -> DomainConfig:
-    """The configuration with the words of each list in the place of its file's name: they are what counts, not where they stood."""
+    """The configuration with words in place of the files' names.
+
+    The words of a list count, not the file that they stood in.
+    """
     lists = {}
     for name, entry in config.clean_shards.word_lists.items():
         key = f"domain {config.domain}: clean_shards.word_lists.{name}"

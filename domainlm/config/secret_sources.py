@@ -1,7 +1,8 @@
-"""Secrets among the values of sources: refused with the way to give them, and never quoted.
+"""Secrets among the values of sources, refused and never quoted.
 
-In: the merged values of a configuration. Out: what is wrong, in lines that hold no secret. Looked at before the models are, as those
-quote what they do not understand; and under every key, as whoever mistakes one writes the address to another.
+In: the merged values of a configuration. Out: errors, with the right way to give a secret, in lines that hold none. The
+values are searched before the models check them, as the models quote values that they do not understand; and under
+every key, as a user who mistakes a key writes the address to another one.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ _INSTEAD = {
 
 
 def secrets_of_sources(values: Mapping[str, Any], origin: Callable[[tuple[str, ...]], str]) -> str | None:
-    """What sources hold of secrets, a line each. origin: location -> name of the layer that sets it."""
+    """The secrets that sources hold, a line each.
+
+    origin: location -> name of the layer that sets it.
+    """
     lines = [
         f"{origin(location)}: {'.'.join(location)}: holds {what}, which would be written to keys, records and reports; "
         f"{_INSTEAD.get(location[-1], 'remove it')}"
@@ -32,7 +36,10 @@ def secrets_of_sources(values: Mapping[str, Any], origin: Callable[[tuple[str, .
 
 
 def quotable(value: Any) -> Any:
-    """A value of a source as an error may quote it: in what is no address, what stands before an @ may be a password all the same."""
+    """A value of a source as an error may quote it.
+
+    The text before an @ may be a password even in a value that is no address.
+    """
     if isinstance(value, str):
         return re.sub(r"(?s).*@", "***@", value)
     return sorted(map(str, value)) if isinstance(value, Mapping) else value

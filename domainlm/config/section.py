@@ -1,4 +1,4 @@
-"""Sections of the configuration, slices of it, and the types that several of them share."""
+"""Sections of the configuration, slices of it, and their shared types."""
 
 from __future__ import annotations
 
@@ -21,27 +21,34 @@ def _sha256(digest: str) -> str:
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Sha256 = Annotated[str, AfterValidator(_sha256), Field(json_schema_extra={"pattern": "^[0-9a-f]{64}$"})]
 NAME_PATTERN = "^[a-z][a-z0-9_]*$"
-# files and folders are called by it, and their names end at 255 bytes
+# names of files and folders are made from it, and those end at 255 bytes
 MAX_NAME_CHARS = 100
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=MAX_NAME_CHARS)]
 
 
 class Strict(BaseModel):
-    """A section: immutable, unknown keys refused, no silent coercion of strings to numbers; a number is finite."""
+    """A section: immutable and strict.
+
+    Unknown keys are refused, text is not silently coerced to a number, and a number is finite.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Slice(Strict):
-    """The values that a stage's result depends on: they are in its action key, and its `run` is given nothing else.
+    """The values that a stage's result depends on.
 
-    Each field says where its value comes from: `section` is the stage's own section, `own` names another knob by its path,
-    `derived` a value computed from a knob, `listed` rows of sources.
+    They are in its action key, and its `run` is given nothing else. Each field states where its value comes from:
+    `section` is the stage's own section, `own` names another knob by its path, `derived` a value computed from a knob,
+    `listed` rows of sources.
     """
 
 
 class Model(Strict):
-    """One model of a domain's chain: the artifacts that hold its checkpoint and its adapter (null: the checkpoint alone)."""
+    """One model of a domain's chain: its checkpoint and its adapter.
+
+    Each is the name of an artifact; null: the checkpoint alone.
+    """
 
     name: Literal["base", "pt", "sft"]
     checkpoint: str
@@ -59,5 +66,8 @@ def derived(path: str) -> Any:
 
 
 def listed(default: Any = ...) -> Any:
-    """Rows of sources, which domainlm/sources/ lists; the default is what a stage is given before they are fetched."""
+    """Rows of sources, which domainlm/sources/ lists.
+
+    The default is the value that a stage is given before they are fetched.
+    """
     return Field(default, json_schema_extra={"is_listed": True})

@@ -1,4 +1,4 @@
-"""Sources: where external texts and models come from, their labels, and what the policy lets them be used for."""
+"""Sources: external texts and models, their labels, and their permitted uses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DocumentFormat = Literal[
     "obo", "txt", "md", "rst", "html", "pdf", "docx", "epub", "json", "jsonl", "csv", "tsv", "parquet", "arrow", "mediawiki"
 ]
 # fmt: on
-# one of ASCII, and one of each script that some character sets write as runs of ASCII characters
+# a letter of ASCII, and one of each script that some character sets write as runs of ASCII characters
 _LETTERS = "aé中あ가я"
 
 
@@ -36,7 +36,7 @@ def _known_charset(name: str) -> None:
 
 
 def _label(value: str) -> str:
-    """A label as it is compared and counted: without the blanks around it."""
+    """A label without the whitespace around it, for comparing and counting."""
     if not value.strip():
         raise ValueError("the label is empty; expected a text, or no such key")
     return value.strip()
@@ -46,7 +46,10 @@ Label = Annotated[str, AfterValidator(_label)]
 
 
 class Labels(Strict):
-    """Labels of the files that a pattern matches; what is null stays as it was."""
+    """Labels of the files that a pattern matches.
+
+    A label that is null does not change.
+    """
 
     pattern: str = Field(description="glob pattern of paths in the source, as in include")
     licence: Label | None = Field(None, description="licence of these files")
@@ -61,7 +64,7 @@ class Labels(Strict):
 
 
 class Source(Strict):
-    """Where an external text or model comes from, what it may be used for, and its labels."""
+    """An external text or model, with its permitted uses and labels."""
 
     role: Role = Field(
         description="corpus, replay (general text), evaluation, instruction, seed (examples for relevance_model), or base_model"
@@ -106,7 +109,10 @@ def _listed(value: Any) -> Any:
 
 
 def _stripped(patterns: list[str]) -> list[str]:
-    """Patterns as they are compared: with a label without the blanks around it."""
+    """Patterns without the whitespace around them.
+
+    Labels are compared in the same form.
+    """
     found = [pattern.strip() for pattern in patterns]
     if not all(found):
         raise ValueError("a pattern is empty and matches no label; expected a label, or a glob pattern such as *")
@@ -133,7 +139,10 @@ Patterns = Annotated[
 
 
 class PolicyWhere(Strict):
-    """Labels that a document must have; each a glob pattern or a list of them. A label that is not named may be any."""
+    """Labels that a document must have.
+
+    Each is a glob pattern or a list of them. A label that is not named may have any value.
+    """
 
     source: Patterns | None = Field(None, description="name of the source")
     role: Annotated[Patterns, AfterValidator(_roles)] | None = Field(None, description="role of the source")
@@ -181,7 +190,10 @@ class BaseModelSlice(Slice):
 
 
 class RawCorpusShardSlice(Slice):
-    """One shard's files. The shards' inventories show how files were dealt out, so the gathered artifact has an empty slice."""
+    """The files of one shard.
+
+    The shards' inventories show how the files were divided, so the gathered artifact has an empty slice.
+    """
 
     shard: int = listed()
     files: list[dict[str, Any]] = listed()

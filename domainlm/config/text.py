@@ -1,4 +1,4 @@
-"""Sections of the stages from raw files to the split corpus, but for cleaning."""
+"""Sections of the stages from raw files to split corpus, without cleaning."""
 
 from __future__ import annotations
 
@@ -90,6 +90,6 @@ class UniqueShardsSlice(Slice):
 class CorpusSplitSlice(Slice):
     section: CorpusSplit
     seed: int = own("seed")
-    # a text repeats another one by the same measure in both stages
+    # both stages use the same measure for repeated text
     evaluation_threshold: float = own("unique_shards.evaluation_threshold")
     shingle_words: int = own("unique_shards.shingle_words")

@@ -1,10 +1,11 @@
-"""YAML 1.2 as its core schema reads it, within bounds.
+"""YAML 1.2 by its core schema, within bounds.
 
-In: the text of a configuration. Out: mappings, lists, texts, numbers, booleans and nulls. Properties kept: a value means what
-the YAML 1.2 specification says (`017` is 17; `no`, `1:30` and a date are text), so another tool that reads the file sees what
-was built; and whatever the text holds, reading it takes a moment, for a domain file may come from a stranger. What is no part
-of the core schema (tags, merge keys, keys that are not text) is refused rather than guessed at. Built on PyYAML's events and
-not on its loaders: they read YAML 1.1, recurse as deep as the text does, and expand aliases without a limit.
+In: the text of a configuration. Out: mappings, lists, texts, numbers, booleans and nulls. Properties kept: a value has
+the meaning of the YAML 1.2 specification (`017` is 17; `no`, `1:30` and a date are text), so another tool that reads
+the file sees the built values; and any text is read in a moment, for a domain file may come from a stranger. Features
+outside the core schema (tags, merge keys, keys that are not text) are refused rather than guessed at. It is built on
+PyYAML's events and not on its loaders, because these read YAML 1.1, recurse as deep as the text does, and expand
+aliases without a limit.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from yaml import events
 MAX_CHARS = 1_000_000
 MAX_DEPTH = 100
 MAX_KEY_CHARS = 1000
-# what all values come to where every alias is written out: their characters, and for each value as many as a short one takes
+# size of all values with every alias written out: their characters, and for each value the characters of a short one
 MAX_EXPANDED_CHARS = 2_000_000
 CHARS_OF_A_VALUE = 10
-# a longer number is none that a knob takes, a commit has 40 digits, and Python reads no more than 4300
+# no knob takes a longer number, a commit has 40 digits, and Python reads no more than 4300
 MAX_NUMBER_CHARS = 39
 _TEXT_TAG = "tag:yaml.org,2002:str"
 _NULL = frozenset(("", "~", "null", "Null", "NULL"))
@@ -32,14 +33,17 @@ _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", re.ASCII)
 _FLOAT = re.compile(
     r"[-+]?(?:(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN)", re.ASCII
 )
-# control characters, halves of pairs, and what YAML 1.1 takes for the end of a line and 1.2 does not
+# control characters, halves of pairs, and characters that end a line in YAML 1.1 and not in 1.2
 _REFUSED = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-# what an escape can write and neither a file's name nor UTF-8 can hold
+# characters that an escape can write and that neither a file's name nor UTF-8 can hold
 _IN_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 class InvalidYaml(ValueError):
-    """What is wrong with a text. line, column: where, from 1."""
+    """The fault of a text.
+
+    line, column: its place, from 1.
+    """
 
     def __init__(self, problem: str, line: int, column: int) -> None:
         super().__init__(problem, line, column)
@@ -58,7 +62,7 @@ def _invalid(problem: str, event: events.Event) -> InvalidYaml:
 
 
 def _number(text: str, event: events.Event) -> int | float | None:
-    """The number that a plain scalar is; None where it is none."""
+    """The number that a plain scalar denotes, or None."""
     is_integer = _INTEGER.fullmatch(text) is not None
     if not is_integer and not _FLOAT.fullmatch(text):
         return None
@@ -70,7 +74,10 @@ def _number(text: str, event: events.Event) -> int | float | None:
 
 
 def scalar(event: events.ScalarEvent) -> Any:
-    """The value of one scalar, by the core schema. Raises InvalidYaml."""
+    """The value of one scalar, by the core schema.
+
+    Raises InvalidYaml.
+    """
     text: str = event.value
     if event.tag not in (None, "!", _TEXT_TAG):
         raise _invalid(f"tag {event.tag[:100]}: tags are not read; write the value itself, text in quotes", event)
@@ -87,14 +94,20 @@ def scalar(event: events.ScalarEvent) -> Any:
 
 
 def plain_value(text: str) -> Any:
-    """What a text means where it stands as a plain scalar: a number, boolean or null, else the text. Raises InvalidYaml."""
+    """The meaning of a text as a plain scalar.
+
+    It is a number, boolean or null, else the text. Raises InvalidYaml.
+    """
     is_short = len(text) <= MAX_NUMBER_CHARS
     return scalar(events.ScalarEvent(None, None, (is_short, True), text))  # type: ignore[no-untyped-call]
 
 
 @dataclass
 class _Reading:
-    """Values made of the events of one document. anchors: value and size of each anchor, None while it is being read."""
+    """Values made of the events of one document.
+
+    anchors: value and size of each anchor, None while it is being read.
+    """
 
     stream: Iterator[events.Event]
     anchors: dict[str, tuple[Any, int] | None] = field(default_factory=dict)
@@ -171,7 +184,7 @@ def _events(text: str) -> Iterator[events.Event]:
         while loader.check_event():  # type: ignore[no-untyped-call]
             yield loader.get_event()  # type: ignore[no-untyped-call]
     except (ValueError, OverflowError) as error:
-        # PyYAML does not look how large the numbers of escapes and directives are
+        # PyYAML does not check the size of numbers in escapes and directives
         raise _at(loader.get_mark(), "not valid YAML: an escape beyond U+10FFFF, or a version that is none") from error  # type: ignore[no-untyped-call]
 
 
@@ -193,7 +206,10 @@ def _document(text: str) -> Any:
 
 
 def parsed_yaml(text: str) -> Any:
-    """The one value of a text; None where it holds none. Raises InvalidYaml."""
+    """The one value of a text; None where it holds none.
+
+    Raises InvalidYaml.
+    """
     if len(text) > MAX_CHARS:
         raise InvalidYaml(f"more than {MAX_CHARS} characters; keep long lists in separate files", 1, 1)
     if (refused := _REFUSED.search(text.removeprefix("\ufeff"))) is not None:
