@@ -1,13 +1,13 @@
 """Artifact `corpus_split`: documents assigned to training, validation, test and other sets.
 
-In: `unique_shards`, and the tokenizer of `base_model`. Out: train (corpus within its token budget, and replay up to its
-share of tokens, in the order of a stable hash), validation, test, general_held_out (replay articles, whole), evaluation,
-instruction, and train_sft_only and validation_sft_only (what the policy lets into instruction data and not into PT, which
-would choose by its validation what it may not see), each as Parquet;
-`left_out.jsonl` with a reason for every document in none of them; `stats.json`. Property kept: no group lies in two of
-train, validation and test, no training document shares a link with a held-out one, and no validation document with a test
-one; no instruction document repeats a held-out text, as `unique_shards` finds repeats of evaluation texts. Tokens and
-not documents are counted for the replay share: a share of documents would let long articles drown terms.
+In: `unique_shards`, and the tokenizer of `base_model`. Out, each as Parquet: train (corpus within its token budget, and
+replay up to its share of tokens, in the order of a stable hash), validation, test, general_held_out (replay articles,
+whole), evaluation, instruction, and train_sft_only and validation_sft_only (texts that the policy permits in
+instruction data and not in PT, which would otherwise choose by validation texts that it may not see); `left_out.jsonl`
+with a reason for every document in none of them; `stats.json`. Property kept: no group lies in two of train, validation
+and test, no training document shares a link with a held-out one, and no validation document with a test one; no
+instruction document repeats a held-out text, as `unique_shards` finds repeats of evaluation texts. The replay share
+counts tokens and not documents, because by a share of documents long articles would drown terms.
 """
 
 from __future__ import annotations
@@ -45,7 +45,10 @@ ROLES = ("corpus", "replay", "evaluation", "instruction", "classifier")
 
 
 def entries_by_role(path: Path) -> dict[str, list[Entry]]:
-    """What the split needs to know of every document, without its text, by the role that the document plays."""
+    """The facts that the split needs about every document, by role.
+
+    The text is not among them.
+    """
     import pyarrow.parquet as pq
 
     found: dict[str, list[Entry]] = {role: [] for role in ROLES}
@@ -61,9 +64,10 @@ def entries_by_role(path: Path) -> dict[str, list[Entry]]:
 def split_corpus(
     corpus: list[Entry], evaluated: list[Entry], section: CorpusSplit, seed: int
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Split by document id (`train` stands for what may be trained on), and the reason of each that is left out.
+    """Split by document id, and the reason of each excluded document.
 
-    evaluated: documents of the same sources that the policy lets be judged by only: nothing beside them is trained on.
+    The split `train` stands for the documents that may be trained on. evaluated: documents of the same sources that the
+    policy permits for evaluation only: nothing beside them is trained on.
     """
     sizes = group_sizes(corpus)
     if len(corpus) < section.min_documents or len(sizes) < MIN_GROUPS:
@@ -108,9 +112,10 @@ def left_out_counts(left_out: Mapping[str, str]) -> dict[str, int]:
 def split_roles(
     entries: Mapping[str, list[Entry]], section: CorpusSplit, seed: int
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Split by document id, of documents of every role, and the reason of each that is left out.
+    """Split of documents of every role, and reasons of the excluded ones.
 
-    `train` and `replay` stand for what may be trained on; budgets choose from them.
+    Both are by document id. `train` and `replay` stand for the documents that may be trained on; budgets choose from
+    them.
     """
     corpus_sources = {entry.source for entry in entries["corpus"]}
     evaluated = [entry for entry in entries["evaluation"] if entry.source in corpus_sources]
@@ -140,9 +145,12 @@ def split_roles(
 def within(
     budget: Budget, documents: Iterable[tuple[Document, int]], progress: Callable[[int], None]
 ) -> dict[str, int]:
-    """Tokens by id of the documents that a budget takes, in the given order. Reads no further than to a full budget."""
+    """Tokens by id of the documents that fit into a budget.
+
+    Documents are taken in the given order, and no more are read once the budget is full.
+    """
     taken: dict[str, int] = {}
-    # an empty budget spares the work of counting
+    # with an empty budget, nothing is counted
     if budget.is_full:
         return taken
     for document, tokens in documents:
@@ -155,7 +163,10 @@ def within(
 
 
 def write_part(out: Path, name: str, documents: Iterator[tuple[Document, int]]) -> dict[str, Any]:
-    """Write the documents of one split, each given with its tokens; returns its figures."""
+    """Write the documents of one split; return its figures.
+
+    Each document is given with its tokens.
+    """
     documents_by_source: Counter[str] = Counter()
     tokens_by_source: Counter[str] = Counter()
 
@@ -177,9 +188,10 @@ def write_part(out: Path, name: str, documents: Iterator[tuple[Document, int]]) 
 def group_counts(
     entries: Mapping[str, list[Entry]], split: Mapping[str, str], train_ids: Container[str]
 ) -> dict[str, int]:
-    """How many groups each split has of the corpus, and of general text how many there are and are held out.
+    """The number of groups in each split.
 
-    train_ids: documents of the corpus that the budget took.
+    For the corpus, by split; for general text, the number of all groups and of those held out. train_ids: documents of
+    the corpus that the budget took.
     """
     by_split: dict[str, set[str]] = {"train": set(), "validation": set(), "test": set()}
     for entry in entries["corpus"]:
@@ -226,7 +238,7 @@ def run(inputs: Inputs, config: CorpusSplitSlice, out: Path, scratch: Path, reso
             left_out[identifier] = "repeat_of_held_out"
 
     def chosen(part: str, budget: Budget, reason: str) -> dict[str, int]:
-        """Tokens of the documents of one part that its budget takes; the others are left out."""
+        """Tokens of a part's documents within its budget; others are excluded."""
         candidates = {identifier for identifier, name in split.items() if name == part}
         documents = counted(in_hash_order(path, candidates, seed), tokenizer)
         taken = within(budget, documents, lambda done: resources.progress(done, len(candidates), {}))
@@ -253,9 +265,9 @@ def run(inputs: Inputs, config: CorpusSplitSlice, out: Path, scratch: Path, reso
 
     def documents_of(name: str) -> Iterator[tuple[Document, int]]:
         if name == "train":
-            # counted when they were chosen: tokenising is most of this stage's work
+            # tokens were counted at the choice: tokenising is most of this stage's work
             return ((found, train_tokens[found.id]) for found in in_hash_order(path, train_tokens.keys(), seed))
-        # a split of nothing spares the work of reading everything
+        # for an empty split, no document is read
         if name not in filled:
             return iter(())
         return counted((found for found in read_documents(path) if split.get(found.id) == name), tokenizer)
@@ -266,7 +278,7 @@ def run(inputs: Inputs, config: CorpusSplitSlice, out: Path, scratch: Path, reso
     stats["train"] |= {"replay_documents": len(replay_tokens), "replay_tokens": spent, "replay_share": share}
     stats["groups"] = group_counts(entries, split, corpus_tokens.keys())
     write_left_out(out, left_out)
-    # the reasons that every split has, also where there are none
+    # reasons that the figures always name, also with a count of 0
     none = dict.fromkeys(("sibling_of_held_out", "validation_sibling_of_test", "over_budget", "replay_not_needed"), 0)
     stats["left_out"] = none | left_out_counts(left_out)
     stats["left_out_by_source"] = left_out_by_source(entries, left_out)

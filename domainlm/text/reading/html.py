@@ -15,7 +15,7 @@ from domainlm.text.reading.html_blocks import LINE, PARAGRAPH, blocks_of
 from domainlm.text.reading.html_main import main_blocks
 from domainlm.text.reading.pieces import Section
 
-# the look-behind keeps long runs of whitespace linear
+# the look-behind keeps the time linear in long runs of whitespace
 _BREAKS = re.compile(f"(?<![ {LINE}])[ {LINE}]*{PARAGRAPH}[ {LINE}{PARAGRAPH}]*")
 _LINE_BREAKS = re.compile(f"(?<! ) *{LINE}[ {LINE}]*")
 _ITEM_MARK = re.compile(r"^-[ \n]+(?=[^\s-])", re.MULTILINE)
@@ -30,7 +30,7 @@ def _collapsed(parts: list[str]) -> str:
 
 
 class _Writer:
-    """Sections while the tree is walked."""
+    """The sections written so far, while the tree is walked."""
 
     def __init__(self) -> None:
         self.sections: list[Section] = []
@@ -78,7 +78,7 @@ def read_html(text: str) -> list[Section]:
         if not is_main[block]:
             continue
         if level and not is_prose and 2 * blocks.link_chars[block] > blocks.chars[block]:
-            # a row of a list, which has no other text below it
+            # an item of a list, which has no other text below it
             writer.write(PARAGRAPH)
         elif level > 0:
             writer.begin_heading()
@@ -88,7 +88,7 @@ def read_html(text: str) -> list[Section]:
             writer.write(text)
     sections = writer.closed()
     if sections and not sections[0].title:
-        # what precedes the first heading goes by the page's own title
+        # the text before the first heading gets the page's title
         named = page.css_first("head title")
         title = single_line(named.text()) if named is not None else ""
         first = sections[0]

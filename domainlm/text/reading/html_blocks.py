@@ -1,8 +1,9 @@
-"""What a page shows, as marks and texts in order, each with the block element that holds it.
+"""The flow and the block elements of a page, from its tree.
 
-In: the tree of an HTML page. Out: its flow (texts, breaks, headings) and, for every block element, what main content is
-told by: how much text, link text and prose is in it, and whether its name says that it is a menu or the like. One walk
-over the tree, in Python but with few calls a node: the tree of a page has ten times as many bytes as it shows text.
+In: the tree of an HTML page. Out: its flow (texts, breaks, headings), in order, each with the block element that holds
+it; and, for every block element, the facts by which main content is detected: how much text, link text and prose is in
+it, and whether its name is that of a menu or the like. It is one walk over the tree, in Python but with few calls a
+node, because the tree of a page has ten times as many bytes as it shows text.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ LINES = frozenset(("caption", "dd", "dt", "li", "tbody", "tfoot", "thead", "tr")
 CELLS = frozenset(("td", "th"))
 _BLOCKS = HEADINGS | PARAGRAPHS | LINES | CELLS
 _ROLES = frozenset(("navigation", "search", "banner", "contentinfo", "complementary", "dialog", "menu", "menubar"))
-# words of a class or an id that tell what is not main content
+# words of a class or an id that mark boilerplate
 _NAMES = frozenset((
     "ad", "ads", "advert", "advertisement", "author", "banner", "breadcrumb", "breadcrumbs", "byline", "catlinks",
     "comment", "commentlist", "comments", "contentinfo", "cookie", "cookies", "copyright", "crumb", "crumbs", "dateline",
@@ -41,35 +42,36 @@ _NAMES = frozenset((
     "rank", "ranking", "recommend", "recommended", "related", "share", "sharing", "side", "sidebar", "sig", "signature",
     "siblings", "skip", "social", "subscribe", "tag", "tags", "toc", "toolbar", "userinfo", "widget",
 ))
-# those of them whose block may be prose that is not the page's: of its readers, or about other pages
+# the words among them whose block may be prose that is not the page's: by its readers, or about other pages
 _SPEECH = frozenset((
     "author", "comment", "commentlist", "comments", "cookie", "cookies", "disqus", "newsletter", "recommend", "recommended",
     "related", "sig", "signature", "subscribe",
 ))
-# classes of docutils, DocBook and pandoc. The id of a section is its heading's words: one about cookies is no notice of them
+# classes of docutils, DocBook and pandoc. A section's id repeats its heading: a section about cookies is no cookie notice
 _SECTIONS = frozenset(("sect", "section", "subsection"))
 # fmt: on
 _PARTS = ("sidebar", "breadcrumb", "comment", "recommend", "copyright", "navig", "pagination", "signature", "footer")
-# the second form of a formula, behind the one that is read: KaTeX's and MathJax's
+# the second form of a formula, after the one that is read: KaTeX's and MathJax's
 _FORMULA_AGAIN = ("katex-html", "MJX_Assistive_MathML")
-# MediaWiki's formulas are hidden behind an image of them
+# MediaWiki hides a formula's source and shows an image of it
 _FORMULA_HIDDEN = "mwe-math-mathml"
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NOT_LETTERS = re.compile(r"[^a-z]+")
 _BLANKS = re.compile(r"[ \t\r\n\f\xa0]+")
 _SENTENCE = re.compile(r"[.!?;:,。！？；：，、]")
-# marks that stand for a break until blanks are collapsed; both are invalid in HTML text
+# marks that stand for a break until whitespace is collapsed; both are invalid in HTML text
 PARAGRAPH, LINE = "\x02", "\x01"
-# shorter blocks are labels, buttons and dates more often than sentences; a Chinese sentence is that much shorter
+# shorter blocks are labels, buttons and dates more often than sentences; Chinese sentences have fewer characters
 _MIN_PROSE_CHARS, _MIN_HAN_PROSE_CHARS = 50, 20
 
 
 @dataclass
 class Blocks:
-    """What a page shows, and its block elements; the first is the body, and parents come before children.
+    """The flow of a page, and its block elements.
 
-    flow: (block, text or mark, 0), or (block, "", level) where a heading begins, (block, "", -level) where it ends. The
-    other lists have one entry a block. chars, link_chars, prose: of its own text, without its descendants.
+    The first block is the body, and parents come before children. flow: (block, text or mark, 0), or (block, "", level)
+    where a heading begins, (block, "", -level) where it ends. The other lists have one entry a block. chars,
+    link_chars, prose: of a block's own text, without its descendants.
     """
 
     flow: list[tuple[int, str, int]] = field(default_factory=list)
@@ -94,7 +96,10 @@ class Blocks:
         return len(self.parent) - 1
 
     def totals(self, own: list[int], kept: list[bool] | None = None) -> list[int]:
-        """What each block holds with its descendants; of kept blocks only, where they are given."""
+        """The sum over each block and its descendants.
+
+        Where kept blocks are given, only they count.
+        """
         total = [count if kept is None or kept[block] else 0 for block, count in enumerate(own)]
         for block in range(len(total) - 1, 0, -1):
             total[self.parent[block]] += total[block]
@@ -107,7 +112,10 @@ def _words(name: str) -> list[str]:
 
 @functools.lru_cache(maxsize=4096)
 def _named(classes: str, identifier: str) -> tuple[bool, bool]:
-    """Whether classes or id name boilerplate, and whether they name comments and the like. Words count as a whole."""
+    """Whether classes or id name boilerplate, and whether they name comments.
+
+    "Comments" stands for reader's speech in general. Words count as a whole.
+    """
     words = _words(classes)
     if _SECTIONS.isdisjoint(words):
         words += _words(identifier)
@@ -124,7 +132,10 @@ def _prose_chars(text: str, link_chars: int) -> int:
 
 
 def _is_in_sentence(button: Any) -> bool:
-    """Whether words stand before a button and something after it: "press OK, then wait" lacks a word without it."""
+    """Whether a button stands inside a sentence.
+
+    It does if words stand before it and text after it: "press OK, then wait" lacks a word without it.
+    """
     before, after = button.prev, button.next
     return (
         before is not None
@@ -136,7 +147,10 @@ def _is_in_sentence(button: Any) -> bool:
 
 
 def _is_hidden(node: Any, attributes: Mapping[str, str | None]) -> bool:
-    """Whether a page shows nothing of an element, or shows it again: the second form of a formula."""
+    """Whether a page hides an element, or shows it in another form.
+
+    The second form of a formula is such a repetition.
+    """
     style, classes = attributes.get("style"), attributes.get("class") or ""
     if "hidden" in attributes or (style and "display:none" in style.replace(" ", "")):
         return not classes.startswith(_FORMULA_HIDDEN)
@@ -144,10 +158,11 @@ def _is_hidden(node: Any, attributes: Mapping[str, str | None]) -> bool:
 
 
 class _Walk:
-    """One walk over a tree: what is found, the open block, and how many of each kind of element are open around it.
+    """One walk over a tree: its results, and the open elements.
 
-    run: texts of the open block since its last break. stack: nodes to come, and elements to leave: (node, block above, tag).
-    banner: block of the site's header, or 0.
+    Open elements are the open block, and how many of each kind of element are open around it. run: texts of the open
+    block since its last break. stack: nodes to come, and elements to leave: (node, block above, tag). banner: block of
+    the site's header, or 0.
     """
 
     __slots__ = ("banner", "block", "found", "headings", "links", "preformatted", "run", "run_links", "stack")
@@ -182,7 +197,7 @@ class _Walk:
         if self.preformatted:
             text = text.replace("\xa0", " ")
         elif text.isspace():
-            # blanks at the start of a block show nothing
+            # whitespace at the start of a block shows nothing
             if self.run:
                 self.found.flow.append((self.block, " ", 0))
                 self.run.append(" ")
@@ -195,7 +210,10 @@ class _Walk:
             self.run_links += len(text)
 
     def enter(self, node: Any, tag: str) -> bool:
-        """Begin an element that may be a link or a block; False where the page does not show it."""
+        """Begin an element that may be a link or a block.
+
+        Returns False where the page does not show the element.
+        """
         attributes = node.attributes
         if attributes and _is_hidden(node, attributes):
             return False
@@ -212,7 +230,7 @@ class _Walk:
         if attributes:
             role = attributes.get("role")
             is_main = role == "main"
-            # the class "sig" of a term is a function's signature
+            # the class "sig" of a `dt` marks a function's signature
             if not self.preformatted and tag != "dt":
                 has_slug = tag == "section" or tag in HEADINGS
                 identifier = "" if has_slug else attributes.get("id") or ""
@@ -221,7 +239,7 @@ class _Walk:
         if tag == "form":
             is_named = True
         elif tag == "header" and self.block == 0:
-            # the site's, unless the page's title is in it
+            # a header is the site's, unless the page's title is in it
             is_named, self.banner = True, len(found.parent)
         elif tag == "h1" and self.banner:
             found.is_named[self.banner] = False
@@ -241,7 +259,7 @@ class _Walk:
             found.flow.append((self.block, " ", 0))
 
     def leave(self, tag: str, above: int) -> None:
-        """End a block: what follows belongs to the one above it."""
+        """End a block: later text belongs to the block above it."""
         flow = self.found.flow
         self.end_run()
         if tag in HEADINGS:
@@ -259,7 +277,10 @@ class _Walk:
 
 
 def blocks_of(root: Any) -> Blocks:
-    """Iterative: a page may nest deeper than Python's stack."""
+    """The blocks of a page.
+
+    The walk is iterative, because a page may nest deeper than Python's stack.
+    """
     walk = _Walk()
     stack = walk.stack
     walk.push_children(root)

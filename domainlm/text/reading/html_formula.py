@@ -13,9 +13,9 @@ from typing import Any
 from domainlm.text.characters import single_line
 
 _STYLED = re.compile(r"\{\\(?:display|text)style (.*)\}", re.DOTALL)
-# what writers call the source in TeX
+# media types and names that writers use for a source in TeX
 _SOURCES = frozenset(("application/x-tex", "tex", "latex", "text/x-latex"))
-# the same formula said again, in another language
+# the same formula once more, in another notation
 _SAID_AGAIN = frozenset(("annotation", "annotation-xml"))
 _TABLES = frozenset(("mtable", "mtr", "mlabeledtr"))
 # marks between the parts of an element
@@ -33,7 +33,10 @@ def _words(node: Any) -> str:
 
 
 def _symbols(formula: Any) -> str:
-    """Iterative: a formula may nest deeper than Python's stack."""
+    """The symbols of a formula in order.
+
+    The walk is iterative, because a formula may nest deeper than Python's stack.
+    """
     found: list[str] = []
     stack: list[Any] = [formula]
     while stack:

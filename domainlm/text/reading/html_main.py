@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from domainlm.text.reading.html_blocks import Blocks
 
-# chosen by the 72 pages to choose of benchmarks/text/html_labels.jsonl: 0.65 to 0.85 in the first cost at most 0.017 of F1,
+# chosen on the 72 choice pages of benchmarks/text/html_labels.jsonl: 0.65 to 0.85 in the first cost at most 0.017 of F1,
 # a step of 0.1 (50 characters) in any other at most 0.015
 MIN_ROOT_PROSE_SHARE = 0.7
 MIN_PROSE_CHARS = 200
