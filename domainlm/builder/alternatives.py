@@ -62,7 +62,7 @@ class Alternative:
 
 
 def where_built(stamp: Stamp, resources: Resources) -> dict[str, Any]:
-    """The platform facts that are recorded beside an artifact and are not part of its identity."""
+    """The platform facts beside an artifact, outside of its identity."""
     facts: dict[str, Any] = {"python": platform.python_version(), "machine": platform.machine(), "system": sys.platform}
     if stamp.uses_torch:
         import torch
@@ -79,7 +79,7 @@ def where_built(stamp: Stamp, resources: Resources) -> dict[str, Any]:
 
 
 def platform_difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Decisive facts that both records have and that differ: name -> (first, second)."""
+    """Decisive facts that differ between both records: name -> (first, second)."""
     return {
         name: (first[name], second[name])
         for name in DECISIVE

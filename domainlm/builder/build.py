@@ -219,7 +219,10 @@ def _take_checkout(attempt: _Attempt) -> Outcome | None:
 
 
 def _restored(attempt: _Attempt) -> Outcome | None:
-    """Install the store's record of the key, where the store or the folder has its bytes."""
+    """Install the store's record of the key.
+
+    None where neither the store nor the folder has its bytes.
+    """
     build, hit, store = attempt.build, attempt.hit, attempt.build.store
     if hit is None or (
         not store.has_all(hit.manifest) and adopt(build.path, hit.manifest, store.objects, build.project)

@@ -20,7 +20,7 @@ class FullDisk(StageError):
 
 @contextmanager
 def naming_full_disk(project: Path, store: Path) -> Iterator[None]:
-    """Raise FullDisk for every error whose cause is a file system without room."""
+    """Raise FullDisk for every error that a full file system causes."""
     try:
         yield
     except FullDisk:

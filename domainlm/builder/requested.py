@@ -35,7 +35,7 @@ def write_requested(project: Path, domain: str, artifacts: Iterable[str]) -> Non
 
 
 def is_requested(project: Path, domain: str, artifact: str) -> bool:
-    """Whether a run in this workspace was asked for the artifact by name."""
+    """Whether a run in this workspace requested the artifact by name."""
     for path in (project / REQUESTED).glob("*.json"):
         try:
             row = read_note(path) or {}

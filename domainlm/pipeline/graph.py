@@ -16,7 +16,7 @@ def stage_inputs(stage: Stage, config: DomainConfig) -> tuple[str, ...]:
 
 
 def is_part(stage: Stage, config: DomainConfig) -> bool:
-    """Whether a stage has a place in a domain's pipeline under its configuration."""
+    """Whether a stage is part of a domain's pipeline."""
     return stage.when is None or stage.when(config)
 
 

@@ -84,7 +84,7 @@ class OpenArchives:
 
 
 class _View(io.RawIOBase):
-    """A file that its user may close while it stays open for the next one."""
+    """A view of a file: closing it leaves the file open."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

@@ -101,7 +101,7 @@ def find_due(
 
 
 def _key(project: Path, stamp: Stamp, digests: Mapping[str, str | None]) -> str | None:
-    """Key of the action of a stamp; None where an input is unknown."""
+    """Key of a stamp's action; None where an input is unknown."""
     inputs = {}
     for name, path in stamp.inputs.items():
         # another domain's results are taken as they are, as this run does not make them
