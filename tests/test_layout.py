@@ -245,14 +245,7 @@ def test_importing_every_stage_leaves_torch_out() -> None:
 
 
 def test_docstrings_begin_with_a_short_line() -> None:
-    # the rooms that are not reworded yet
-    longer = (
-        *("builder/", "config/", "pipeline/", "scaffold/", "sources/", "workflow/", "commands/starting"),
-        *("text/reading/html_", "stages/corpus_split"),
-    )
     for module in MODULES:
-        if module.relative_to(PACKAGE).as_posix().startswith(longer):
-            continue
         for node in ast.walk(tree_of(module)):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (text := ast.get_docstring(node)):
                 first = text.partition("\n")[0]
