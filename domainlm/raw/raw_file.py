@@ -58,7 +58,7 @@ class RawFile(Labelled):
 
 
 class Declared(Labelled, total=False):
-    """A row of a shard's slice: a local file, an archive, or a fetch.
+    """A row of a shard's slice: a file, archive or fetch.
 
     Its keys depend on which of them it is.
 
