@@ -1,7 +1,8 @@
 """Types of the rows that describe raw files.
 
-They are the rows of an inventory, and those that a configuration declares before a file is opened. In: nothing. Out: types of dictionaries, which stay what they are in JSON: a mistyped key is an error of the type checker, and nothing
-is converted for each of a million rows. Who lists files, who opens and who reads them all name these.
+They are the rows of an inventory, and those that a configuration declares before a file is opened. In: nothing. Out: types of
+dictionaries, which stay what they are in JSON: a mistyped key is an error of the type checker, and nothing is converted for each of a
+million rows. The modules that list files, that open and that read them all name these types.
 """
 
 from __future__ import annotations
