@@ -1,7 +1,8 @@
-"""A raw file as a row: the keys of an inventory, and of what a configuration declares before anything is opened.
+"""Types of the rows that describe raw files.
 
-In: nothing. Out: types of dictionaries, which stay what they are in JSON: a mistyped key is an error of the type checker, and nothing
-is converted for each of a million rows. Who lists files, who opens and who reads them all name these.
+They are the rows of an inventory, and those that a configuration declares before a file is opened. In: nothing. Out: types of
+dictionaries, which stay what they are in JSON: a mistyped key is an error of the type checker, and nothing is converted for each of a
+million rows. The modules that list files, that open and that read them all name these types.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from domainlm.raw.label_names import LABELS
 
 
 class Labelled(TypedDict):
-    """What a source says of all its files. The labels may be other ones for a single file."""
+    """The facts that a source gives for all its files.
+
+    A single file may have other labels.
+    """
 
     source: str
     role: str
@@ -22,7 +26,10 @@ class Labelled(TypedDict):
 
 
 class RawFile(Labelled):
-    """A row of an inventory: a byte range of one file to read. A key that is not required may be None or missing.
+    """A row of an inventory: one byte range of a file.
+
+    A key that is not required may be None or missing.
+
 
     path: within its source. file_name: where the name on disk is not UTF-8. sha256, size: of the file itself. archive, archive_path:
     digest and place of the raw file that it lies in; members: the names that lead to it from there. extension_format: what
@@ -52,7 +59,10 @@ class RawFile(Labelled):
 
 
 class Declared(Labelled, total=False):
-    """A row of a shard's slice: a local file, an archive, or what is fetched. Which keys it has depends on what it is.
+    """A row of a shard's slice: a file, archive or fetch.
+
+    Its keys depend on which of them it is.
+
 
     path: None for a fetched archive of which no member is named. prefix: what stands before its members' names in their paths.
     include, exclude, labels, label_table: for what is in an archive. member, kind, patterns: of a fetch.
