@@ -11,8 +11,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from code_memory import know_code
-from torture import ENGLISH, SIMPLIFIED, docx, zipped
+from material.code_memory import know_code
+from material.torture import ENGLISH, SIMPLIFIED, docx, zipped
 
 # an index that answers nothing: whatever is fetched fails
 NO_INDEX = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0", "no_proxy": "*"}
@@ -46,8 +46,8 @@ def test_a_folder_of_pdf_html_and_gbk_takes_three_commands(tree: Any, repository
     assert Counter(row["path"] for row in found) == LEAFLETS
     assert {(row["source"], row["licence"]) for row in found} == {("leaflets", "CC-BY-4.0")}
     assert next(row["text"] for row in found if row["path"] == "cough.txt").startswith("咳嗽")
-    # nothing of what was written is said again or corrected
-    assert "not written over" in tree.run("python", "-m", "domainlm", "new", "leaflets", "data/leaflets", expect=2)
+    # the file is neither reported as written again nor corrected
+    assert "is not overwritten" in tree.run("python", "-m", "domainlm", "new", "leaflets", "data/leaflets", expect=2)
 
 
 def test_a_folder_elsewhere_in_chinese_with_an_archive(tree: Any, tmp_path: Path) -> None:

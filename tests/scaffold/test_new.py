@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 from material.gguf_files import write_gguf
+from material.torture import ENGLISH, SIMPLIFIED, docx, faults, html, pdf, zipped
 from rich.console import Console
 from safetensors.numpy import save_file
-from torture import ENGLISH, SIMPLIFIED, docx, faults, html, pdf, zipped
 from typer.testing import CliRunner
 
 from domainlm.cli import application
@@ -363,7 +363,7 @@ def test_instruction_data_replaces_the_inherited_one(project: Path) -> None:
     found = made(project, instructions="data/questions.jsonl")
     assert "  leaflets_instruction: {role: instruction, local: data/questions.jsonl}\n" in found.text
     assert "style" not in found.text
-    assert any(note.startswith("1 of 3 records of data/questions.jsonl are none") for note in found.notes)
+    assert any(note.startswith("1 of 3 records of data/questions.jsonl are no conversations") for note in found.notes)
 
 
 def test_instruction_data_that_is_packed_is_said_not_to_be_looked_at(project: Path) -> None:
@@ -419,7 +419,7 @@ def test_a_base_model_of_one_s_own(project: Path) -> None:
     ("change", "words"),
     [
         ({"pytorch_model.bin": b"\x80"}, "pytorch_model.bin, which run code when loaded"),
-        ({"config.json": '{"auto_map": {"AutoModel": "x.Y"}}'}, "names code of its own"),
+        ({"config.json": '{"auto_map": {"AutoModel": "x.Y"}}'}, "names custom code"),
         ({"config.json": '{"architectures": ["BertForMaskedLM"]}'}, "BertForMaskedLM"),
         ({"model.safetensors": b"version https://git-lfs"}, "a pointer of Git LFS"),
         ({"config.json": "{"}, "config.json is not JSON"),
