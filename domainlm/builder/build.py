@@ -287,9 +287,9 @@ TAKEN: dict[Way, Callable[[_Attempt], Outcome | None]] = {
 
 
 def name_damage(project: Path, store: Store, log: Callable[[str], None]) -> None:
-    """Report this build's quarantined objects, with their other names.
+    """Report this build's damaged records and objects, with their other names.
 
-    DVC's cache loses its link to such an object, too.
+    They were moved into quarantine. Links to such an object are removed from DVC's cache.
     """
     for wrong in store.actions.put_aside:
         where = f"; it is kept: {wrong.kept}" if wrong.kept is not None else ""

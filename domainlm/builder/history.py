@@ -1,8 +1,8 @@
 """A build with a line of history: result, duration and reason.
 
 In: the arguments of `build`. Out: its outcome, and one line in the project's `builds.jsonl`, whether the build
-succeeded or not; a stage that ran is in the store's history, too. `plan` estimates times from these lines, and tests
-read from them that nothing was built.
+succeeded or not; a stage that ran is in the store's history, too. `plan` estimates costs from these lines, and they
+show whether a run built anything.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def is_requested(project: Path, domain: str, artifact: str) -> bool:
         try:
             row = read_note(path) or {}
         except PermissionError:
-            # another user's run wrote this note and closed it; that run fetches its requested artifacts itself
+            # the note is of another user's run, who does not let others read it; that run fetches its artifacts itself
             continue
         names = row.get("artifacts")
         if row.get("domain") == domain and isinstance(names, list) and artifact in names:

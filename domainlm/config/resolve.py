@@ -237,7 +237,7 @@ def validate(layers: list[Layer]) -> DomainConfig:
     values = merge_layers(layers)
     if secret := secrets_of_sources(values, lambda location: _origin(layers, location)):
         raise ConfigurationError(secret)
-    # YAML has one kind of sequence and of number, so only the models, which are strict, can refuse text for numbers
+    # YAML has one kind of sequence and of number; the models are strict, so they refuse text for numbers
     try:
         config = DomainConfig.model_validate(values)
     except ValidationError as error:

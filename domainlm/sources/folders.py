@@ -142,7 +142,7 @@ def _place(path: str | bytes) -> Place | None:
 def _refused_places(project: Path, root: bytes) -> dict[Place, str]:
     """Folders that no source may read -> fault.
 
-    They are the folders that the source lies in, and those that builds write.
+    They are the folders that the source lies in, and those that builds, DVC and git write.
     """
     above = dict.fromkeys(map(_place, map(str, Path(os.path.realpath(os.fsdecode(root))).parents)), "folder_above")
     own = dict.fromkeys((_place(os.path.join(project, name)) for name in _OWN_FOLDERS), "own_folder")
@@ -150,7 +150,10 @@ def _refused_places(project: Path, root: bytes) -> dict[Place, str]:
 
 
 def _leads_within_own(location: bytes, refused: Mapping[Place, str]) -> bool:
-    """Whether a link leads into a folder that builds write, however deep."""
+    """Whether a link leads into a folder of builds, DVC or git.
+
+    The link may lead to any depth below such a folder.
+    """
     places = map(_place, map(str, Path(os.path.realpath(os.fsdecode(location))).parents))
     return any(place is not None and refused.get(place) == "own_folder" for place in places)
 

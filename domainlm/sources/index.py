@@ -2,7 +2,7 @@
 
 In: files as a folder lists them. Out: digest, size and media type of each. The index is kept from run to run, and a
 file is read only where it changed: size, time in ns, inode, and the inode's own time, because a program that edits in
-place can put the file's time back. A file that changed within two seconds before it was hashed, by its file system's
+place can put the file's time back. A file that changed within two seconds of its hashing, by its file system's
 clock, is hashed again, because its next write could leave the time as it is. A row describes the file at the moment
 when it was opened, which may be after it was listed. The whole index is dropped when the code that detects media types
 changes.

@@ -112,9 +112,9 @@ def _words(name: str) -> list[str]:
 
 @functools.lru_cache(maxsize=4096)
 def _named(classes: str, identifier: str) -> tuple[bool, bool]:
-    """Whether classes or id name boilerplate, and whether they name comments.
+    """Whether classes or id name boilerplate, and whether they name speech.
 
-    "Comments" stands for reader's speech in general. Words count as a whole.
+    Speech is prose that is not the page's, such as comments (`_SPEECH`). Words count as a whole.
     """
     words = _words(classes)
     if _SECTIONS.isdisjoint(words):
