@@ -244,7 +244,7 @@ def test_package_data_that_change_under_a_stage_are_noticed(project: Project) ->
     project.add("domainlm/text/words.txt", "one\n")
     table = project.path / "domainlm/pipeline/table.py"
     text = table.read_text(encoding="utf-8")
-    row = 'Stage("raw_corpus", '
+    row = 'Stage("raw_corpus", "sources", '
     assert row in text
     table.write_text(text.replace(row, f'{row}package_data=("domainlm/text/words.txt",), '), encoding="utf-8")
     project.stage_does("open('domainlm/text/words.txt', 'a').write('two')")
@@ -283,7 +283,7 @@ def test_code_that_is_reached_by_name_is_refused(project: Project, line: str) ->
 )
 @pytest.mark.parametrize("name", ["segments.so", "segments/__init__.pyc"])
 def test_what_is_no_source_is_refused(project: Project, name: str) -> None:
-    path = project.path / "domainlm/text/reading" / name
+    path = project.path / "domainlm/raw" / name
     path.parent.mkdir(exist_ok=True)
     if path.suffix == ".pyc":
         py_compile.compile(str(project.path / SEGMENTS), cfile=str(path), doraise=True)

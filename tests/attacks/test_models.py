@@ -430,7 +430,7 @@ def test_a_tokenizer_draws_nothing(make_base: MakeBase, tmp_path: Path) -> None:
     values = json.loads((base / "tokenizer.json").read_text(encoding="utf-8"))
     values["model"]["dropout"] = 0.0001
     (base / "tokenizer.json").write_text(json.dumps(values), encoding="utf-8")
-    refused(base, tmp_path, "by chance")
+    refused(base, tmp_path, "random")
 
 
 @attack(
@@ -515,7 +515,7 @@ def test_the_source_is_named(make_base: MakeBase, tmp_path: Path) -> None:
     change(base / "config.json", model_type="llama9")
     section = BaseModelConfig().model_dump(mode="json")
     files = [{"path": path.name} for path in base.iterdir()]
-    config = {"section": section, "source": {"source": "qwen"}, "files": files}
+    config = {"section": section, "source": {"source": "qwen"}, "files": files, "hub": None}
     inputs = Inputs({}, lambda row: (base / row["path"]).open("rb"))
     with pytest.raises(StageError, match=r"llama9.*sources\.qwen$"):
         base_model.run(inputs, parse_slice("base_model", config), tmp_path, tmp_path / "scratch", Resources())

@@ -14,6 +14,7 @@ from material.attack import attack
 from material.report_artifacts import artifacts
 
 from domainlm.contract import Resources
+from domainlm.pipeline.slices import parse_slice
 from domainlm.stages.eval_report import run
 
 SCRIPT = "</script><script>alert(1)</script>"
@@ -57,7 +58,9 @@ def report_of(root: Path, said: str) -> Path:
         lines = path.read_text(encoding="utf-8").splitlines()
         path.write_text("".join(json.dumps(replaced(json.loads(each))) + "\n" for each in lines), encoding="utf-8")
     (root / "out").mkdir()
-    run(inputs, {"section": {"title": said}, "domain": "medical"}, root / "out", root, Resources(log=lambda line: None))
+    models = [{"name": name, "checkpoint": "base_model", "adapter": None} for name in ("base", "pt", "sft")]
+    config = parse_slice("eval_report", {"section": {"title": said}, "domain": "medical", "models": models})
+    run(inputs, config, root / "out", root, Resources(log=lambda line: None))
     return root / "out"
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from material.attack import attack
+from material.checkout import tree_environment
 from material.servers import Answer, answering_server
 
 pytestmark = pytest.mark.long
@@ -141,7 +142,7 @@ def test_a_build_a_push_a_pull_and_a_repro_write_no_secret(
         words = command.split()
         domain = [] if words[0] == "doctor" else ["--domain", "tiny"]
         # doctor may find the machine wanting: what it prints is what counts
-        environment = fresh_tree.environment(fresh_tree.path, secrets)
+        environment = tree_environment(fresh_tree.path, secrets)
         printed.append(run_any(fresh_tree.path, ["python", "-m", "domainlm", *words, *domain], environment))
     printed.append(fresh_tree.run("dvc", "repro", "domains/tiny/dvc.yaml", **secrets))
     other = tmp_path / "other"
@@ -236,7 +237,7 @@ def test_a_refused_secret_is_not_repeated(fresh_tree: Any, server: str, secrets:
         f"https://h/x?sig={IN_REMOTE}",
     ):
         changed = {**secrets, "DOMAINLM_REMOTE": remote}
-        environment = fresh_tree.environment(fresh_tree.path, changed)
+        environment = tree_environment(fresh_tree.path, changed)
         for command in ("doctor", "push --domain tiny"):
             said = run_any(fresh_tree.path, ["python", "-m", "domainlm", *command.split()], environment)
             assert "SEKRET" not in said

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from material.checkout import tree_environment
+
 from domainlm.store.canonical import sha256_of_file
 from domainlm.store.collect import Collection
 from domainlm.upkeep.gc import collect_garbage
@@ -84,7 +86,7 @@ def test_nothing_goes_that_another_workspace_is_building(
         building = subprocess.Popen(
             ["snakemake", "--cores", "1", "pt_adapter", "--config", "domain=tiny", seed],
             cwd=other.path,
-            env=other.environment(other.path, environment),
+            env=tree_environment(other.path, environment),
             stdout=said,
             stderr=said,
         )

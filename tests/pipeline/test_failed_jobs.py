@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from material.checkout import tree_environment
 
 pytestmark = pytest.mark.long
 
@@ -154,7 +155,7 @@ def test_a_run_that_was_told_to_end_hides_no_change(tree: Any) -> None:
     SPLIT(tree)
     (tree.path / "fault").write_text("corpus_split start Path('begun').touch(); import time; time.sleep(5)")
     command = ["snakemake", "--cores", "1", "pt_tokens", "--config", "domain=tiny"]
-    run = subprocess.Popen(command, cwd=tree.path, env=tree.environment(tree.path, {}), start_new_session=True)
+    run = subprocess.Popen(command, cwd=tree.path, env=tree_environment(tree.path, {}), start_new_session=True)
     wait_for(tree.path / "begun")
     os.kill(run.pid, signal.SIGTERM)
     run.wait(timeout=120)
@@ -170,7 +171,7 @@ def test_a_look_during_a_build_changes_nothing_of_it(tree: Any) -> None:
         "corpus_split start Path('begun').touch()\nwhile not Path('go').exists(): import time; time.sleep(0.05)"
     )
     command = ["snakemake", "--cores", "1", "pt_tokens", "--config", "domain=tiny"]
-    run = subprocess.Popen(command, cwd=tree.path, env=tree.environment(tree.path, {}))
+    run = subprocess.Popen(command, cwd=tree.path, env=tree_environment(tree.path, {}))
     wait_for(tree.path / "begun")
     tree.edit("config/domains/tiny.yaml", "sequence_length: 64", "sequence_length: 48")
     for look in ("-n", "--list-rules", "--summary", "--dag", "--lint"):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from material.checkout import tree_environment
 
 from domainlm.builder.full_disk import FullDisk
 from domainlm.builder.history import recorded_build
@@ -123,7 +124,7 @@ def test_eight_processes_that_ask_for_one_key_build_once(built_tree: Any) -> Non
     shutil.rmtree(path)
     seen = len(built_tree.builds())
     command = [sys.executable, "-m", "domainlm", "build", "unique_shards", "--domain", "tiny"]
-    environment = built_tree.environment(built_tree.path)
+    environment = tree_environment(built_tree.path)
     processes = [
         subprocess.Popen(command, cwd=built_tree.path, env=environment, stderr=subprocess.DEVNULL) for _ in range(8)
     ]
@@ -325,7 +326,7 @@ def test_a_build_whose_parent_ended_before_it_could_look_ends(built_tree: Any) -
     done = subprocess.run(
         ["bash", "-c", f"bash -c '{line}'"],
         cwd=built_tree.path,
-        env=built_tree.environment(built_tree.path),
+        env=tree_environment(built_tree.path),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from material.checkout import tree_environment
 
 from domainlm.store.lease import is_alive
 
@@ -53,7 +54,7 @@ def test_a_killed_run_is_continued_by_the_plain_command(built_tree: Any, whom: s
     process = subprocess.Popen(
         ["snakemake", "--cores", "1", "pt_adapter", "--config", "domain=tiny"],
         cwd=built_tree.path,
-        env=built_tree.environment(built_tree.path),
+        env=tree_environment(built_tree.path),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

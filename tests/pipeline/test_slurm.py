@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from material.checkout import tree_environment
 from material.unavailable import unavailable
 from safetensors import safe_open
 
@@ -197,7 +198,7 @@ def on_the_cluster(
     log = tree.path / "snakemake.out"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            command, cwd=tree.path, env=tree.environment(tree.path), stdout=out, stderr=subprocess.STDOUT
+            command, cwd=tree.path, env=tree_environment(tree.path), stdout=out, stderr=subprocess.STDOUT
         )
 
     def output() -> str:

@@ -124,7 +124,8 @@ def test_what_is_not_built_and_what_is_not_there(project: Path) -> None:
     store = Store(store_folder(project))
     subprocess.run(["rm", "-rf", str(store.root / "actions")], check=True)
     with pytest.raises(
-        StageError, match=r"artifacts/tiny/documents/0000 is not built as .*snakemake --cores all documents"
+        StageError,
+        match=r"artifacts/tiny/documents/0000 is not built with the present .*snakemake --cores all documents",
     ):
         checked(project, "documents")
 
