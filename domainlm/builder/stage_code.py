@@ -113,12 +113,17 @@ def typed_slice(stamp: Stamp, values: Mapping[str, Any]) -> Slice:
 
     try:
         found: Slice = parse_slice(stamp.artifact, values, stamp.shard is not None)
-        # rows of sources hold no knobs, and there may be a hundred thousand rows
-        made: Any = found.model_dump(mode="json", exclude=set(listed_names(stamp.artifact)))
+        listed = set(listed_names(stamp.artifact)) & set(type(found).model_fields)
+        made: dict[str, Any] = found.model_dump(mode="json", exclude=listed)
     except ValidationError as error:
         raise StageError(_edited(stamp, str(error))) from error
-    for key, value in made.items():
-        if canonical_json(value) != canonical_json(values[key]):
+    # there may be a hundred thousand rows of sources: compared as they are, not by their text
+    made |= {name: getattr(found, name) for name in listed}
+    for key in made.keys() | values.keys():
+        is_given = key in made and key in values
+        if not is_given or not (
+            made[key] == values[key] if key in listed else canonical_json(made[key]) == canonical_json(values[key])
+        ):
             raise StageError(_edited(stamp, f"it makes of {key} something else than the action key has"))
     return found
 

@@ -129,13 +129,22 @@ def knobs(action: Action) -> dict[str, Any]:
     Rows of sources are not in it. A value that is computed from a knob, or that slices had in an earlier version, has its own name.
     """
     artifact = action["artifact"].removesuffix("_shard")
-    paths, listed = knob_paths(artifact), listed_names(artifact)
-    named = {name: path for name, path in paths.items() if name not in derived_names(artifact)}
+    paths, listed, derived = knob_paths(artifact), listed_names(artifact), derived_names(artifact)
     found: dict[str, Any] = {}
     for key, value in action["config"].items():
-        if key not in listed:
-            found.update(_flattened(named.get(key, key), value))
+        if key in derived:
+            # where the knob itself is in the section, its change is named already
+            if not paths[key].startswith(f"{artifact}."):
+                found.update((f"{paths[key]} ({name})", what) for name, what in _models(value))
+        elif key not in listed:
+            found.update(_flattened(paths.get(key, key), value))
     return found
+
+
+def _models(value: Any) -> Iterator[tuple[str, str]]:
+    """Models of a slice as name and artifacts."""
+    for model in value if isinstance(value, list) else [value]:
+        yield model["name"], " + ".join(each for each in (model["checkpoint"], model["adapter"]) if each)
 
 
 def changed_names(old: Mapping[str, object], new: Mapping[str, object]) -> tuple[tuple[str, str], ...]:

@@ -12,7 +12,18 @@ if TYPE_CHECKING:
 
 def stage_inputs(stage: Stage, config: DomainConfig) -> tuple[str, ...]:
     """Upstream artifacts of a stage under a configuration, each once."""
-    return tuple(dict.fromkeys(name for edge in stage.inputs for name in edge.chosen(config)))
+    return tuple(input_edges(stage, config))
+
+
+def input_edges(stage: Stage, config: DomainConfig) -> dict[str, bool]:
+    """Upstream artifact -> whether a shard is made from the same shard of it."""
+    found = {}
+    for edge in stage.inputs:
+        chosen = edge.chosen(config)
+        # a rule names all that an edge can lead to, so another artifact would be an input that Snakemake does not know
+        assert set(chosen) <= set(edge.names), (stage.name, chosen, edge.names)
+        found.update(dict.fromkeys(chosen, edge.is_same_shard))
+    return found
 
 
 def is_part(stage: Stage, config: DomainConfig) -> bool:

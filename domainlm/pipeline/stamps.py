@@ -17,7 +17,7 @@ from typing import Any
 from domainlm.config.domain import DomainConfig
 from domainlm.config.errors import ConfigurationError
 from domainlm.pipeline.code import check_package, code_index
-from domainlm.pipeline.graph import compared_domains, stage_inputs
+from domainlm.pipeline.graph import compared_domains, input_edges, stage_inputs
 from domainlm.pipeline.places import artifact_folder, stamp_path
 from domainlm.pipeline.slices import config_slice
 from domainlm.pipeline.stamp import Stamp
@@ -115,7 +115,8 @@ def _stage_stamps(
     common_slice = config_slice(name, config, is_shard=True)
     for number, shard in enumerate(shards):
         slice_ = common_slice | (rows[number] if rows else {})
-        inputs = {each: artifact_folder(domain, each, shard) for each in stage_inputs(stage, config)}
+        edges = input_edges(stage, config)
+        inputs = {each: artifact_folder(domain, each, shard if is_same else None) for each, is_same in edges.items()}
         folder = artifact_folder(domain, name, shard)
         stamps.append(Stamp(shard=shard, folder=folder, inputs=inputs, config=slice_, roots=roots, **common))
     gathered = {shard: artifact_folder(domain, name, shard) for shard in shards}

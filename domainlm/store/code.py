@@ -28,7 +28,7 @@ DEFINITION_DIGITS = 16
 
 # what is remembered of a module; where a row lacks one of these, it is of other code or torn
 _REMEMBERED = {
-    "path", "sha256", "digest", "imports", "named", "declared", "has_fields_only", "by_name", "definitions"
+    "path", "sha256", "digest", "imports", "named", "declared", "raised", "errors", "has_fields_only", "by_name", "definitions"
 }  # fmt: skip
 # fields that depend on how the source is written or on the parser's version, not on what it does
 _SKIPPED_FIELDS = {"type_comment", "kind", "type_ignores", "ctx"}
@@ -195,6 +195,10 @@ class CodeIndex:
                 "imports": sorted(each for each in names if is_below(each, self.package)),
                 "named": sorted(imports.names_in_texts(tree, self.package)),
                 "declared": sorted(each for each in declared if is_below(each, self.package)),
+                "raised": sorted(
+                    each for each in imports.used_as_errors(tree, module, is_package) if is_below(each, self.package)
+                ),
+                "errors": sorted(imports.errors_of_words_only(tree)),
                 "has_fields_only": imports.has_fields_only(tree),
                 "by_name": imports.reached_by_name(tree),
                 "definitions": module_definitions(source),
@@ -235,7 +239,10 @@ class CodeIndex:
         if not self._is_excluded(module):
             return True
         taken = {name for name in known["imports"] if name != module and is_below(name, module)}
-        return not (taken and taken <= set(known["declared"]) and self._has_fields_only(module))
+        raised = {name.removeprefix(f"{module}.") for name in taken & set(known["raised"])}
+        found = self._read(module)
+        are_words_only = found is not None and raised <= set(found["errors"])
+        return not (taken and taken <= set(known["declared"]) and are_words_only and self._has_fields_only(module))
 
     def closure(self, modules: Iterable[str], has_excluded: bool = False, has_started: bool = True) -> dict[str, Path]:
         """All package modules that the given ones import: name -> file.

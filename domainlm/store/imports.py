@@ -65,19 +65,51 @@ def _annotations(tree: ast.Module) -> Iterator[ast.expr]:
             yield node.returns
 
 
-def _errors(tree: ast.Module) -> Iterator[ast.expr]:
-    """Expressions by which a module raises, returns or catches an exception.
-
-    By the house's naming rule, their names end in Error.
-    """
+def _errors(tree: ast.Module) -> Iterator[ast.Name]:
+    """Where a module raises, returns or catches an exception; by the house's names, those that end in Error."""
     for node in ast.walk(tree):
         match node:
-            case ast.Raise(exc=ast.Call(func=ast.Name(id=name) as error)) if name.endswith("Error"):
-                yield error
-            case ast.Return(value=ast.Call(func=ast.Name(id=name) as error)) if name.endswith("Error"):
-                yield error
-            case ast.ExceptHandler(type=ast.expr() as caught):
-                yield from (part for part in ast.walk(caught) if isinstance(part, ast.expr))
+            case ast.Raise(exc=ast.Call(func=ast.Name() as name)) | ast.Return(value=ast.Call(func=ast.Name() as name)):
+                names: list[ast.expr] = [name]
+            case ast.ExceptHandler(type=ast.Tuple(elts=caught)):
+                names = caught
+            case ast.ExceptHandler(type=ast.Name() as name):
+                names = [name]
+            case _:
+                continue
+        yield from (name for name in names if isinstance(name, ast.Name) and name.id.endswith("Error"))
+
+
+def _local_names(tree: ast.Module, module: str, is_package: bool) -> dict[str, str]:
+    """Name in the module -> absolute name, of what `from a import b` takes."""
+    return {
+        alias.asname or alias.name: f"{_origin(node, module, is_package)}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
+def used_as_errors(tree: ast.Module, module: str, is_package: bool = False) -> set[str]:
+    """Of what `from a import b` takes, the a.b that are raised, returned or caught."""
+    local = _local_names(tree, module, is_package)
+    return {local[name.id] for name in _errors(tree) if name.id in local}
+
+
+def errors_of_words_only(tree: ast.Module) -> set[str]:
+    """Exceptions of a module that have nothing but their words: direct children of Exception without a body."""
+    return {
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+        and [ast.unparse(base) for base in node.bases] == ["Exception"]
+        and not (node.keywords or node.decorator_list)
+        and all(isinstance(statement, ast.Pass) or _is_text(statement) for statement in node.body)
+    }
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
 def only_declared(tree: ast.Module, module: str, is_package: bool = False) -> set[str]:
@@ -87,12 +119,7 @@ def only_declared(tree: ast.Module, module: str, is_package: bool = False) -> se
     values that it is given, names their types, raises an error that consists of its words alone, and computes nothing
     with them.
     """
-    local = {
-        alias.asname or alias.name: f"{_origin(node, module, is_package)}.{alias.name}"
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
+    local = _local_names(tree, module, is_package)
     declaring = {id(part) for annotation in _annotations(tree) for part in ast.walk(annotation)}
     declaring |= {id(error) for error in _errors(tree)}
     declaring |= {
@@ -104,7 +131,12 @@ def only_declared(tree: ast.Module, module: str, is_package: bool = False) -> se
 
 def _is_field(statement: ast.stmt) -> bool:
     match statement:
-        case ast.AnnAssign() | ast.Pass() | ast.Expr(value=ast.Constant()):
+        case ast.AnnAssign(annotation=annotation, value=value):
+            # neither a value that no instance has, nor one that is not written out with the others
+            said = ast.unparse(annotation)
+            hidden = isinstance(value, ast.Call) and any(each.arg in ("exclude", "init") for each in value.keywords)
+            return not hidden and "ClassVar" not in said and "PrivateAttr" not in (ast.unparse(value) if value else "")
+        case ast.Pass() | ast.Expr(value=ast.Constant()):
             return True
         case ast.Assign(targets=[ast.Name(id="model_config")]):
             return True
@@ -114,12 +146,14 @@ def _is_field(statement: ast.stmt) -> bool:
 
 
 def has_fields_only(tree: ast.Module) -> bool:
-    """Whether a module's classes only hold and check values.
-
-    Such classes have nothing else that could be called.
-    """
-    return all(
-        _is_field(statement) for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for statement in node.body
+    """Whether a module's classes hold values and refuse wrong ones, with nothing to call for more, and importing it does nothing."""
+    does_nothing = all(not isinstance(node, ast.Expr) or _is_text(node) for node in tree.body)
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    decorators = {ast.unparse(each) for node in classes for each in node.decorator_list}
+    return (
+        does_nothing
+        and decorators <= {"dataclass(frozen=True)"}
+        and all(_is_field(statement) for node in classes for statement in node.body)
     )
 
 

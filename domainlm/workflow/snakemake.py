@@ -74,7 +74,7 @@ class Workflow:
 
     def shard_manifests(self, artifact: str) -> list[str]:
         """The inputs of the rule that gathers an artifact's shards."""
-        return [self.manifest(artifact, shard) for shard in self.shards]
+        return [f"{folder}/{MANIFEST_NAME}" for folder in self._stamp(artifact, None).inputs.values()]
 
     def compared(self, artifact: str) -> list[str]:
         """Manifests of the same artifact of other domains.

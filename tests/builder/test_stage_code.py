@@ -11,6 +11,7 @@ from domainlm import loading
 from domainlm.builder.stage_code import StageCode, load_code, running, typed_slice
 from domainlm.contract import StageError
 from domainlm.loading import RAN, CodeError, Source
+from domainlm.pipeline.slices import slice_type
 from domainlm.pipeline.stamp import Stamp
 from domainlm.store.local import Store
 
@@ -118,6 +119,19 @@ def test_a_default_that_is_not_in_the_slice_is_refused(stamps: dict[str, Stamp])
     del section["max_seconds"]
     with pytest.raises(StageError, match="something else than the action key has"):
         typed_slice(stamps["documents"], {"section": section})
+
+
+def test_rows_that_the_models_change_are_refused(stamps: dict[str, Stamp], monkeypatch: pytest.MonkeyPatch) -> None:
+    stamp = stamps["base_model"]
+
+    def halved(artifact: str, values: dict[str, Any], is_shard: bool = False) -> Any:
+        found = slice_type(artifact, is_shard).model_validate(values)
+        return found.model_copy(update={"files": [*found.files, {"path": "another"}]})  # type: ignore[attr-defined]
+
+    assert typed_slice(stamp, stamp.config)
+    monkeypatch.setattr("domainlm.pipeline.slices.parse_slice", halved)
+    with pytest.raises(StageError, match="it makes of files something else than the action key has"):
+        typed_slice(stamp, stamp.config)
 
 
 def test_a_refused_import_ends_the_run(text_project: Any, stamps: dict[str, Stamp], store: Store) -> None:

@@ -74,8 +74,13 @@ def test_knobs_are_named_as_in_the_configuration(config: dict[str, Any], expecte
 
 
 def test_another_section_s_knob_has_that_section_s_name() -> None:
-    config = {"section": {"max_answers": 4}, "models": [], "system_prompt": None}
-    expected = {"eval_results.max_answers": 4, "models": [], "sft_tokens.system_prompt": None}
+    models = [{"name": "pt", "checkpoint": "base_model", "adapter": "pt_adapter"}]
+    config = {"section": {"max_answers": 4}, "models": models, "system_prompt": None}
+    expected = {
+        "eval_results.max_answers": 4,
+        "sft_adapter.relay (pt)": "base_model + pt_adapter",
+        "sft_tokens.system_prompt": None,
+    }
     assert knobs(action("eval_results", config=config)) == expected
     shard = {"files": [], "fetched": [], "shard": 1, "shards": 4, "segment_bytes": 1000}
     assert knobs(action("raw_corpus_shard", config=shard)) == {"raw_corpus.shards": 4, "raw_corpus.segment_bytes": 1000}

@@ -299,6 +299,17 @@ PLACES = [
 # module borders are cache borders: what is read and what is written, what computes and what is handed
 BORDERS = [
     Row(
+        "a statement that runs where the contract is imported",
+        ALL,
+        append("domainlm/contract.py", "import random\nrandom.seed(3)\n"),
+    ),
+    Row(
+        "another base of the stages' error",
+        "base_model documents clean_shards relevance_model unique_shards corpus_split pt_tokens pt_adapter merged_model "
+        "sft_dataset sft_tokens sft_adapter eval_results raw_corpus",
+        edit("domainlm/contract.py", r"StageError\(Exception\)", "StageError(OSError)"),
+    ),
+    Row(
         "helper in the module of JSON rows",
         "raw_corpus documents clean_shards unique_shards corpus_split sft_dataset eval_results eval_report",
         append("domainlm/text/json_rows.py", "def first(rows):\n    return next(rows)\n"),

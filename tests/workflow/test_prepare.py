@@ -174,7 +174,9 @@ def test_only_the_main_process_writes(project: Path) -> None:
 
 def test_a_job_goes_by_what_was_resolved_when_it_was_submitted(project: Path) -> None:
     submitted = prepare({"sft_adapter": {"relay": "merge"}}, project)
-    job = prepare({"sft_adapter": {"relay": "none"}}, project, is_main_process=False)
+    later = {"sft_adapter": {"relay": "none"}, "raw_corpus": {"shards": 3}}
+    job = prepare(later, project, is_main_process=False)
+    assert job.shard_manifests("documents") == submitted.shard_manifests("documents")
     for name in ("sft_adapter", "eval_results"):
         for model in ("base_model", "pt_adapter", "merged_model"):
             assert job.input(name, model) == submitted.input(name, model)
