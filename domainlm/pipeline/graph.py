@@ -16,7 +16,7 @@ def stage_inputs(stage: Stage, config: DomainConfig) -> tuple[str, ...]:
 
 
 def input_edges(stage: Stage, config: DomainConfig) -> dict[str, bool]:
-    """Upstream artifact -> whether a shard is made from the same shard of it."""
+    """Upstream artifact -> whether a shard reads only the same shard."""
     found = {}
     for edge in stage.inputs:
         chosen = edge.chosen(config)
