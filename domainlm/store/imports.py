@@ -66,7 +66,10 @@ def _annotations(tree: ast.Module) -> Iterator[ast.expr]:
 
 
 def _errors(tree: ast.Module) -> Iterator[ast.Name]:
-    """Where a module raises, returns or catches an exception; by the house's names, those that end in Error."""
+    """Names of exceptions that a module raises, returns or catches.
+
+    By the house's names they end in Error.
+    """
     for node in ast.walk(tree):
         match node:
             case ast.Raise(exc=ast.Call(func=ast.Name() as name)) | ast.Return(value=ast.Call(func=ast.Name() as name)):
@@ -81,7 +84,7 @@ def _errors(tree: ast.Module) -> Iterator[ast.Name]:
 
 
 def _local_names(tree: ast.Module, module: str, is_package: bool) -> dict[str, str]:
-    """Name in the module -> absolute name, of what `from a import b` takes."""
+    """Local name -> absolute name of each `from a import b`."""
     return {
         alias.asname or alias.name: f"{_origin(node, module, is_package)}.{alias.name}"
         for node in ast.walk(tree)
@@ -91,13 +94,16 @@ def _local_names(tree: ast.Module, module: str, is_package: bool) -> dict[str, s
 
 
 def used_as_errors(tree: ast.Module, module: str, is_package: bool = False) -> set[str]:
-    """Of what `from a import b` takes, the a.b that are raised, returned or caught."""
+    """Absolute names of imports that are raised, returned or caught."""
     local = _local_names(tree, module, is_package)
     return {local[name.id] for name in _errors(tree) if name.id in local}
 
 
 def errors_of_words_only(tree: ast.Module) -> set[str]:
-    """Exceptions of a module that have nothing but their words: direct children of Exception without a body."""
+    """Exceptions of a module that have nothing but their words.
+
+    They are direct children of Exception without a body.
+    """
     return {
         node.name
         for node in tree.body
@@ -146,7 +152,10 @@ def _is_field(statement: ast.stmt) -> bool:
 
 
 def has_fields_only(tree: ast.Module) -> bool:
-    """Whether a module's classes hold values and refuse wrong ones, with nothing to call for more, and importing it does nothing."""
+    """Whether a module only defines classes that hold values.
+
+    They may refuse wrong values, but have nothing to call for more, and importing the module does nothing.
+    """
     does_nothing = all(not isinstance(node, ast.Expr) or _is_text(node) for node in tree.body)
     classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     decorators = {ast.unparse(each) for node in classes for each in node.decorator_list}
