@@ -119,12 +119,13 @@ def typed_slice(stamp: Stamp, values: Mapping[str, Any]) -> Slice:
         raise StageError(_edited(stamp, str(error))) from error
     # there may be a hundred thousand rows of sources: compared as they are, not by their text
     made |= {name: getattr(found, name) for name in listed}
-    for key in made.keys() | values.keys():
-        is_given = key in made and key in values
-        if not is_given or not (
-            made[key] == values[key] if key in listed else canonical_json(made[key]) == canonical_json(values[key])
-        ):
-            raise StageError(_edited(stamp, f"it makes of {key} something else than the action key has"))
+    wrong = made.keys() ^ values.keys()
+    for key in made.keys() & values.keys():
+        one, other = made[key], values[key]
+        if one != other if key in listed else canonical_json(one) != canonical_json(other):
+            wrong.add(key)
+    if wrong:
+        raise StageError(_edited(stamp, f"it makes of {min(wrong)} something else than the action key has"))
     return found
 
 

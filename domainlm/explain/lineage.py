@@ -20,7 +20,7 @@ from rich.tree import Tree
 
 from domainlm.contract import StageError
 from domainlm.explain.former import Former, Version
-from domainlm.pipeline.places import artifact_folder, stamp_path
+from domainlm.pipeline.places import COMPARED, artifact_folder, stamp_path
 from domainlm.pipeline.stamp import parse_stamp
 from domainlm.pipeline.table import BY_NAME
 from domainlm.raw.label_names import LABELS
@@ -152,8 +152,8 @@ def _follow(former: Former, wanted: Wanted, domain: str) -> tuple[Made, list[Wan
     upstream: dict[tuple[str, str], dict[str | None, str]] = {}
     for part in parts:
         for name, digest in (part.action or {"inputs": {}})["inputs"].items():
-            if name.startswith("compare:"):
-                upstream[name.removeprefix("compare:"), wanted.artifact] = {None: digest}
+            if name.startswith(COMPARED):
+                upstream[name.removeprefix(COMPARED), wanted.artifact] = {None: digest}
             elif not name.isdigit():
                 upstream.setdefault((wanted.domain, name), {})[part.shard] = digest
     sources: list[Source] = []

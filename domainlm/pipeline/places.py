@@ -11,4 +11,6 @@ def stamp_path(domain: str, artifact: str, shard: str | None = None) -> str:
     return f".domainlm/stamps/{domain}/{artifact}{f'.{shard}' if shard else ''}.json"
 
 
+# of an input that is another domain's artifact; the domain follows
+COMPARED = "compare:"
 BUILDS_FILE = ".domainlm/builds.jsonl"

@@ -70,14 +70,15 @@ def value_at(values: Any, path: str) -> Any:
     return values
 
 
+def _origins(artifact: str) -> dict[str, Mapping[str, Any]]:
+    """Name in an artifact's or its shards' slice -> the value's origin."""
+    types = (slice_type(artifact), slice_type(artifact, is_shard=True))
+    return {name: _origin(field) for each in types for name, field in each.model_fields.items()}
+
+
 def listed_names(artifact: str) -> frozenset[str]:
     """Names in an artifact's slices that hold rows of sources."""
-    return frozenset(
-        name
-        for is_shard in (False, True)
-        for name, field in slice_type(artifact, is_shard).model_fields.items()
-        if _origin(field).get("is_listed")
-    )
+    return frozenset(name for name, origin in _origins(artifact).items() if origin.get("is_listed"))
 
 
 def knob_paths(artifact: str) -> dict[str, str]:
@@ -85,21 +86,16 @@ def knob_paths(artifact: str) -> dict[str, str]:
 
     The value is that of the knob, or is derived from it.
     """
-    found = {}
-    for is_shard in (False, True):
-        for name, field in slice_type(artifact, is_shard).model_fields.items():
-            origin = _origin(field)
-            path = artifact if name == SECTION else origin.get("knob", origin.get("derived_from"))
-            if path is not None:
-                found[name] = path
-    return found
+    paths = {
+        name: artifact if name == SECTION else origin.get("knob", origin.get("derived_from"))
+        for name, origin in _origins(artifact).items()
+    }
+    return {name: path for name, path in paths.items() if path is not None}
 
 
 def derived_names(artifact: str) -> frozenset[str]:
-    """Names in an artifact's slice whose values are computed from a knob."""
-    return frozenset(
-        name for name, field in slice_type(artifact).model_fields.items() if "derived_from" in _origin(field)
-    )
+    """Names in an artifact's slices whose values are computed from a knob."""
+    return frozenset(name for name, origin in _origins(artifact).items() if "derived_from" in origin)
 
 
 def files_of_knobs(artifact: str, config: DomainConfig) -> list[str]:

@@ -18,7 +18,7 @@ from domainlm.config.domain import DomainConfig
 from domainlm.config.errors import ConfigurationError
 from domainlm.pipeline.code import check_package, code_index
 from domainlm.pipeline.graph import compared_domains, input_edges, stage_inputs
-from domainlm.pipeline.places import artifact_folder, stamp_path
+from domainlm.pipeline.places import COMPARED, artifact_folder, stamp_path
 from domainlm.pipeline.slices import config_slice
 from domainlm.pipeline.stamp import Stamp
 from domainlm.pipeline.table import STAGES, Stage, package_data_files
@@ -106,7 +106,7 @@ def _stage_stamps(
     roots = _roots(config) if stage.declares or stage.reads_raw_files else {}
     if not stage.is_sharded:
         inputs = {each: artifact_folder(domain, each) for each in stage_inputs(stage, config)}
-        inputs |= {f"compare:{other}": artifact_folder(other, name) for other in compared_domains(stage, config)}
+        inputs |= {f"{COMPARED}{other}": artifact_folder(other, name) for other in compared_domains(stage, config)}
         slice_ = config_slice(name, config) | (rows[0] if rows else {})
         return [
             Stamp(shard=None, folder=artifact_folder(domain, name), inputs=inputs, config=slice_, roots=roots, **common)

@@ -18,7 +18,7 @@ from domainlm.config.domain import DomainConfig
 from domainlm.config.errors import ConfigurationError
 from domainlm.config.resolve import default_domain
 from domainlm.pipeline.chain import chain
-from domainlm.pipeline.places import artifact_folder, stamp_path
+from domainlm.pipeline.places import COMPARED, artifact_folder, stamp_path
 from domainlm.pipeline.stamp import Stamp, parse_stamp
 from domainlm.pipeline.stamps import shard_names
 from domainlm.pipeline.table import BY_NAME, LAST_ARTIFACT
@@ -26,7 +26,6 @@ from domainlm.store.install import read_record
 from domainlm.store.late_files import read_late
 from domainlm.store.manifest import MANIFEST_NAME
 
-COMPARED = "compare:"
 # options of Snakemake's command line with which it runs no job
 # fmt: off
 LOOKS = (
