@@ -50,14 +50,14 @@ def config_slice(artifact: str, config: DomainConfig, is_shard: bool = False) ->
 
     Defaults are written out.
     """
-    values = config.model_dump(mode="json")
+    origins = {name: _origin(field) for name, field in slice_type(artifact, is_shard).model_fields.items()}
+    paths = {name: artifact if name == SECTION else origin.get("knob", "") for name, origin in origins.items()}
+    # no other section is written out: a domain may list thousands of sources
+    values = config.model_dump(mode="json", include={path.partition(".")[0] for path in paths.values() if path})
     found: dict[str, Any] = {}
-    for name, field in slice_type(artifact, is_shard).model_fields.items():
-        origin = _origin(field)
-        if name == SECTION:
-            found[name] = values[artifact]
-        elif "knob" in origin:
-            found[name] = value_at(values, origin["knob"])
+    for name, origin in origins.items():
+        if paths[name]:
+            found[name] = value_at(values, paths[name])
         elif "derived_from" in origin:
             found[name] = DERIVED[name](config)
     return found
