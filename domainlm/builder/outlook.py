@@ -3,16 +3,18 @@
 In: the stamps of the current configuration, the workspace, the store, the remote's records. Out: one `Outlook` for each
 artifact and shard that a target needs. Nothing is written, moved or removed. The ways and their order are those of
 `build` (`ways.py`). Downstream of an artifact that will be built the inputs are not known yet; the outlook then states
-what happens if that artifact's bytes do not change (early cutoff), and that the stage runs otherwise.
+what happens if that artifact's bytes do not change (early cutoff), and that the stage runs otherwise. An absent artifact that
+no job reads is left absent, as Snakemake leaves it (`absent.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from domainlm.builder.absent import digest_elsewhere, is_absent
 from domainlm.builder.hollow import is_hollow, is_lost
 from domainlm.builder.one_build import Build
 from domainlm.builder.origins import installed_fault, record_fault, trusted_keys
@@ -29,7 +31,9 @@ from domainlm.store.manifest import MANIFEST_NAME, Entry, Manifest, read_manifes
 from domainlm.store.objects import is_untouched
 from domainlm.store.remote import Remote
 
-State = Literal["up_to_date", "restore", "fetch", "build"]
+State = Literal["not_needed", "up_to_date", "restore", "fetch", "build"]
+# with these, no job does anything
+IDLE: tuple[State, ...] = ("not_needed", "up_to_date")
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,8 @@ class Outlook:
     inputs: input -> tree digest, None where it is built first. last: record of the installed artifact. unless:
     artifacts whose unchanged bytes would make the result `otherwise` instead of a build; empty where the outlook is
     certain. manifest: of the result, where it is known; under `unless`, of the result in that case. fetch_bytes: bytes
-    that would be moved. is_hollow: no bytes are here afterwards.
+    that would be moved. is_hollow: no bytes are here afterwards. noted_digest: tree digest of an artifact that is not
+    needed, whose manifest may be nowhere.
     """
 
     stamp: Stamp
@@ -51,6 +56,12 @@ class Outlook:
     otherwise: State = "build"
     fetch_bytes: int = 0
     is_hollow: bool = False
+    noted_digest: str | None = None
+
+    @property
+    def digest(self) -> str | None:
+        """Tree digest of the result, where it is known."""
+        return self.manifest.tree_digest if self.manifest is not None else self.noted_digest
 
     @property
     def action(self) -> dict[str, Any]:
@@ -116,8 +127,38 @@ def predict(
 
     Raises ConfigurationError.
     """
+    needed = needed_stamps(stamps, artifact)
+    made: set[str] = set()
+    while True:
+        found = _predict(project, needed, artifact, store, remote, made)
+        more = _absent_but_made(found)
+        if not more:
+            return list(found.values())
+        made |= more
+
+
+def _absent_but_made(found: Mapping[str, Outlook]) -> set[str]:
+    """Folders of artifacts that are not needed by their own outlook, and are by those of others.
+
+    A job runs after the jobs of its inputs, whether these change anything or not, and reads every input.
+    """
+    running = {folder for folder, outlook in found.items() if outlook.state not in IDLE}
+    count = -1
+    while count != len(running):
+        count = len(running)
+        for folder, outlook in found.items():
+            inputs = set(outlook.stamp.inputs.values())
+            if folder in running or not running.isdisjoint(inputs):
+                running |= {folder, *(name for name in inputs if name in found and found[name].state == "not_needed")}
+    return {folder for folder in running if found[folder].state == "not_needed"}
+
+
+def _predict(
+    project: Path, stamps: Iterable[Stamp], artifact: str, store: Store, remote: Remote | None, made: Container[str]
+) -> dict[str, Outlook]:
+    """Folder -> outlook. made: folders of absent artifacts that a job makes."""
     found: dict[str, Outlook] = {}
-    for stamp in needed_stamps(stamps, artifact):
+    for stamp in stamps:
         is_wanted = stamp.artifact == artifact and stamp.shard is None
         inputs = _inputs_of(project, stamp, found)
         last = read_record(project / stamp.folder)
@@ -126,11 +167,20 @@ def predict(
         if len(digests) == len(inputs.likely):
             action = action_of(stamp, digests)
             build = Build(project, stamp, action, action_key(action), store, Resources(), is_wanted)
+            is_left = not (is_wanted or inputs.unless or stamp.folder in made)
+            digest = (
+                digest_elsewhere(project, stamp, build.key, store)
+                if is_left and is_absent(build.path, build.key, store)
+                else None
+            )
+            if digest is not None:
+                found[stamp.folder] = Outlook(stamp, "not_needed", inputs.known, last, None, noted_digest=digest)
+                continue
             seen = _look(build, last, remote)
         if seen.state == "build":
             seen = _Found("build", _last_manifest(project, stamp, last, store))
         found[stamp.folder] = _outlook(stamp, inputs, last, seen)
-    return list(found.values())
+    return found
 
 
 def _inputs_of(project: Path, stamp: Stamp, found: Mapping[str, Outlook]) -> _Inputs:
@@ -142,7 +192,7 @@ def _inputs_of(project: Path, stamp: Stamp, found: Mapping[str, Outlook]) -> _In
         if outlook is None:
             known[name] = likely[name] = _foreign_digest(project, folder)
             continue
-        digest = outlook.manifest.tree_digest if outlook.manifest is not None else None
+        digest = outlook.digest
         is_certain = outlook.state != "build"
         known[name], likely[name] = (digest if is_certain else None), digest
         if not is_certain:

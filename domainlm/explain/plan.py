@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from domainlm.builder.outlook import Outlook, State, missing_entries, predict
+from domainlm.builder.outlook import IDLE, Outlook, State, missing_entries, predict
 from domainlm.explain.difference import Definitions, Difference, Lookups, artifact_differences, former_pairs, in_words
 from domainlm.pipeline.code import code_definitions
 from domainlm.pipeline.stamp import Stamp
@@ -33,8 +33,8 @@ from domainlm.wording import bytes_in_words, seconds_in_words
 
 # newest rows of the store's history that are read: enough for every artifact, and quick in an old store
 HISTORY_ROWS = 2000
-ORDER: tuple[State, ...] = ("up_to_date", "restore", "fetch", "build")
-STYLES = {"up_to_date": "dim", "restore": "green", "fetch": "cyan", "build": "yellow"}
+ORDER: tuple[State, ...] = ("not_needed", "up_to_date", "restore", "fetch", "build")
+STYLES = {"not_needed": "dim", "up_to_date": "dim", "restore": "green", "fetch": "cyan", "build": "yellow"}
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def bytes_to_fill(outlooks: Iterable[Outlook], store: Store) -> dict[str, int]:
 
 def reasons(project: Path, outlooks: Iterable[Outlook], lookups: Lookups) -> tuple[Difference, ...]:
     """Why an artifact is not up to date, by its own fields."""
-    changing = [outlook for outlook in outlooks if outlook.state != "up_to_date"]
+    changing = [outlook for outlook in outlooks if outlook.state not in IDLE]
     found = artifact_differences(former_pairs(project, changing), lookups)
     # a gather follows its shards and has no separate reason
     if changing and not found and any(not o.stamp.is_gather or o.state != "build" for o in changing):

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from rich.console import RenderableType
 from rich.tree import Tree
 
-from domainlm.builder.outlook import Outlook, predict
+from domainlm.builder.outlook import IDLE, Outlook, predict
 from domainlm.explain.difference import Difference, Lookups, Pairs, artifact_differences, former_pairs, in_words
 from domainlm.explain.former import Former
 from domainlm.explain.plan import make_lookups, reasons
@@ -119,7 +119,7 @@ def make_why(project: Path, domain: str, stamps: list[Stamp], artifact: str) -> 
     outlooks = predict(project, stamps, artifact, store, open_remote(project))
     lookups = make_lookups(project, store, outlooks)
     own = [outlook for outlook in outlooks if outlook.stamp.artifact == artifact]
-    changing = [outlook for outlook in own if outlook.state != "up_to_date"]
+    changing = [outlook for outlook in own if outlook.state not in IDLE]
     state = "build" if any(o.state == "build" for o in own) else (changing[0].state if changing else "up_to_date")
     certain = [o for o in changing if o.state != "build" or not o.unless]
     unless = () if certain else tuple(dict.fromkeys(name for o in changing for name in o.unless))

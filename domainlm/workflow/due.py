@@ -16,14 +16,15 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
+from domainlm.builder.absent import digest_elsewhere, is_absent
 from domainlm.builder.hollow import is_hollow
-from domainlm.pipeline.stamp import Stamp, action_of, read_installed_note
+from domainlm.pipeline.stamp import Stamp, action_of
 from domainlm.pipeline.table import BY_NAME, LAST_ARTIFACT
 from domainlm.store.actions import action_key
 from domainlm.store.canonical import sha256_of
 from domainlm.store.install import is_sound, read_record
 from domainlm.store.local import Store
-from domainlm.store.manifest import ACTION_NAME, MANIFEST_NAME, parse_manifest
+from domainlm.store.manifest import MANIFEST_NAME, parse_manifest
 
 
 def needed_folders(stamps: list[Stamp], targets: Iterable[str]) -> set[str]:
@@ -93,8 +94,8 @@ def find_due(
             else:
                 is_present = _is_as_listed(folder, data, is_remembered)
         else:
-            digests[stamp.folder] = _digest_elsewhere(project, stamp, key, store)
-            is_present = data is None and not _is_left_over(folder, key, store)
+            digests[stamp.folder] = digest_elsewhere(project, stamp, key, store)
+            is_present = data is None and is_absent(folder, key, store)
         if not is_present:
             due.add(stamp.folder)
     return due
@@ -111,31 +112,6 @@ def _key(project: Path, stamp: Stamp, digests: Mapping[str, str | None]) -> str 
             return None
         inputs[name] = digest
     return action_key(action_of(stamp, inputs))
-
-
-def _digest_elsewhere(project: Path, stamp: Stamp, key: str | None, store: Store) -> str | None:
-    """Tree digest that a key gave before, here or in the store.
-
-    Artifacts that were made from it are up to date without its bytes.
-    """
-    if key is None:
-        return None
-    note = read_installed_note(project, stamp)
-    if note is not None and note[0] == key:
-        return note[1]
-    hit = store.actions.get(key)
-    return hit[0].tree_digest if hit is not None else None
-
-
-def _is_left_over(folder: Path, key: str | None, store: Store) -> bool:
-    """Whether a folder without a manifest is an unfinished install.
-
-    It is, if the artifact can be completed by links.
-    """
-    if key is None or not (folder / ACTION_NAME).exists():
-        return False
-    hit = store.actions.get(key)
-    return hit is not None and store.has_all(hit[0])
 
 
 def _manifest_bytes(folder: Path) -> bytes | None:

@@ -166,6 +166,40 @@ def test_another_output_of_the_key_serves_where_the_first_is_gone(built_text_pro
     assert look(built_text_project)["unique_shards", None].state == "restore"
 
 
+def test_what_was_removed_stays_absent_until_a_job_reads_it(built_text_project: Any) -> None:
+    """As Snakemake leaves it: what is made from it is up to date without its bytes."""
+    shutil.rmtree(built_text_project.path / "artifacts/tiny/documents")
+    assert states(look(built_text_project)) == {
+        "raw_corpus": {"up_to_date"},
+        "documents": {"not_needed"},
+        "clean_shards": {"up_to_date"},
+        "unique_shards": {"up_to_date"},
+    }
+    # its digest is noted in the workspace, so that nothing else has to know it
+    shutil.rmtree(store_of(built_text_project).root)
+    assert look(built_text_project)["documents", "0000"].state == "not_needed"
+    assert look(built_text_project, clean_shards={"min_chars": 41})["documents", "0000"].state == "build"
+    # whoever asks for it by name wants it
+    assert {outlook.state for outlook in look(built_text_project, "documents").values()} >= {"build"}
+
+
+def test_an_absent_input_of_a_job_that_runs_for_another_input_is_made(built_text_project: Any) -> None:
+    for name in ("documents", "raw_corpus/0001"):
+        shutil.rmtree(built_text_project.path / "artifacts/tiny" / name)
+    found = look(built_text_project)
+    assert {outlook.state for outlook in found.values()} == {"not_needed", "up_to_date"}
+    (built_text_project.path / "artifacts/tiny/raw_corpus/0000/inventory.jsonl").unlink()
+    found = look(built_text_project)
+    changed = {place: outlook.state for place, outlook in found.items() if outlook.state != "up_to_date"}
+    # the gather of clean_shards runs after shard 0000 and reads shard 0001, which is there
+    assert changed == {
+        ("raw_corpus", "0000"): "restore",
+        ("raw_corpus", "0001"): "not_needed",
+        ("documents", "0000"): "restore",
+        ("documents", "0001"): "not_needed",
+    }
+
+
 class TestRemote:
     def emptied(self, project: Any) -> Records:
         remote = Records(store_of(project))

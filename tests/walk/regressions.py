@@ -36,4 +36,6 @@ OTHERS: dict[str, list[Step]] = {
         ["older_last", ["add_raw", 0, "data/tiny/general"], ["change_raw", 1, 20], "raw_corpus"],
     ],
     "times without fractions": [["clock", "whole seconds", "written"], ["spelling", 2, False]],
+    # found by seed 12001, step 101: `plan` said that it would be restored, and the plain command left it absent
+    "an artifact that was removed to make room": [["remove", "artifacts/tiny/documents"]],
 }
