@@ -1,4 +1,4 @@
-"""Artifacts whose folders are absent, and the digests that are known of them all the same.
+"""Absent artifacts, and the digests that are known of them.
 
 In: an artifact's folder, its stamp, its action key. Out: whether the folder is absent, and the tree digest that the key
 gave before. Somebody may remove an artifact to make room. What was made from it stays up to date, because keys need
@@ -15,7 +15,10 @@ from domainlm.store.manifest import ACTION_NAME, MANIFEST_NAME
 
 
 def is_absent(folder: Path, key: str | None, store: Store) -> bool:
-    """Whether a folder has no manifest, and not because a job ended while it installed what the store has."""
+    """Whether a folder has no manifest.
+
+    One that a job lost while it installed what the store has does not count.
+    """
     if (folder / MANIFEST_NAME).exists():
         return False
     if key is None or not (folder / ACTION_NAME).exists():
@@ -25,7 +28,10 @@ def is_absent(folder: Path, key: str | None, store: Store) -> bool:
 
 
 def digest_elsewhere(project: Path, stamp: Stamp, key: str | None, store: Store) -> str | None:
-    """Tree digest that a key gave before, by the note of the last install or the store's record."""
+    """Tree digest that a key gave before.
+
+    It comes from the note of the last install, or from the store's record.
+    """
     if key is None:
         return None
     note = read_installed_note(project, stamp)

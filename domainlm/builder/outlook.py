@@ -21,7 +21,7 @@ from domainlm.builder.origins import installed_fault, record_fault, trusted_keys
 from domainlm.builder.ways import Way, first_found
 from domainlm.config.errors import ConfigurationError
 from domainlm.contract import Resources
-from domainlm.pipeline.stamp import Stamp, action_of
+from domainlm.pipeline.stamp import Stamp, action_of, read_installed_note
 from domainlm.pipeline.table import BY_NAME
 from domainlm.store.actions import Recorded, action_key
 from domainlm.store.canonical import sha256_of_file
@@ -30,6 +30,7 @@ from domainlm.store.local import Store
 from domainlm.store.manifest import MANIFEST_NAME, Entry, Manifest, read_manifest
 from domainlm.store.objects import is_untouched
 from domainlm.store.remote import Remote
+from domainlm.store.trees import read_tree
 
 State = Literal["not_needed", "up_to_date", "restore", "fetch", "build"]
 # with these, no job does anything
@@ -138,7 +139,7 @@ def predict(
 
 
 def _absent_but_made(found: Mapping[str, Outlook]) -> set[str]:
-    """Folders of artifacts that are not needed by their own outlook, and are by those of others.
+    """Absent artifacts that other artifacts' jobs need.
 
     A job runs after the jobs of its inputs, whether these change anything or not, and reads every input.
     """
@@ -225,12 +226,14 @@ def _foreign_digest(project: Path, folder: str) -> str:
 def _last_manifest(project: Path, stamp: Stamp, last: Mapping[str, Any] | None, store: Store) -> Manifest | None:
     """The artifact's manifest before it is built again.
 
-    It comes from the workspace, or from the store's record of its key.
+    It comes from the workspace, or from the store by the record in the folder or by the note of the last install.
     """
     manifest = read_manifest(project / stamp.folder)
     if manifest is None and last is not None:
         hit = store.actions.get(last["key"])
         manifest = hit[0] if hit is not None else None
+    if manifest is None and (note := read_installed_note(project, stamp)) is not None:
+        manifest = read_tree(store.root, note[1])
     return manifest
 
 

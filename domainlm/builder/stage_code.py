@@ -10,8 +10,10 @@ refused.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +65,7 @@ def load_code(project: Path, stamp: Stamp, store: Store) -> StageCode:
         raise StageError(str(error)) from error
     ran = files.of_what_ran(dict(RAN))
     _check_loaded(ran, stage.module)
+    _check_outside(project, ran, stage.modules)
     by_name = [place for place in ran.reached_by_name(stage.modules) if not (stage.package_data and OWN_FILE in place)]
     if by_name:
         raise StageError(
@@ -98,6 +101,24 @@ def _check_loaded(ran: CodeIndex, module: str) -> None:
             )
 
 
+def _check_outside(project: Path, ran: CodeIndex, modules: Sequence[str]) -> None:
+    """Check that no library of a stage lies in the project.
+
+    A file beside the package is in no code digest, and one of a library's name would run under that library's version.
+    Raises StageError.
+    """
+    root, environment = os.path.realpath(project), os.path.realpath(sys.prefix)
+    for name in ran.outside(modules):
+        spec = importlib.util.find_spec(name) if name not in sys.stdlib_module_names else None
+        places = [spec.origin, *(spec.submodule_search_locations or ())] if spec is not None else []
+        for place in (os.path.realpath(each) for each in places if each):
+            if f"{place}/".startswith(f"{root}/") and not f"{place}/".startswith(f"{environment}/"):
+                raise StageError(
+                    f"{name} was found at {place}, beside the package domainlm, so no code digest covers it; move it into the "
+                    "package, or remove it if a library of that name is meant"
+                )
+
+
 def typed_slice(stamp: Stamp, values: Mapping[str, Any]) -> Slice:
     """The part of the configuration that a stage is given.
 
@@ -113,20 +134,36 @@ def typed_slice(stamp: Stamp, values: Mapping[str, Any]) -> Slice:
 
     try:
         found: Slice = parse_slice(stamp.artifact, values, stamp.shard is not None)
-        listed = set(listed_names(stamp.artifact)) & set(type(found).model_fields)
-        made: dict[str, Any] = found.model_dump(mode="json", exclude=listed)
     except ValidationError as error:
         raise StageError(_edited(stamp, str(error))) from error
-    # there may be a hundred thousand rows of sources: compared as they are, not by their text
-    made |= {name: getattr(found, name) for name in listed}
-    wrong = made.keys() ^ values.keys()
-    for key in made.keys() & values.keys():
-        one, other = made[key], values[key]
-        if one != other if key in listed else canonical_json(one) != canonical_json(other):
+    listed = set(listed_names(stamp.artifact))
+    wrong = found.__dict__.keys() ^ values.keys()
+    for key in found.__dict__.keys() & values.keys():
+        one, other = getattr(found, key), values[key]
+        # there may be a hundred thousand rows of sources: compared as they are, not by their text
+        if one != other if key in listed else canonical_json(_held(one)) != canonical_json(other):
             wrong.add(key)
-    if wrong:
-        raise StageError(_edited(stamp, f"it makes of {min(wrong)} something else than the action key has"))
+    if wrong or found.__pydantic_private__:
+        what = min(wrong, default="a private attribute")
+        raise StageError(_edited(stamp, f"it makes of {what} something else than the action key has"))
     return found
+
+
+def _held(value: Any) -> Any:
+    """All that a value of a slice holds, as JSON has it.
+
+    Not `model_dump`, which leaves out what a field excludes and writes what a serializer says.
+    """
+    from pydantic import BaseModel
+
+    if isinstance(value, BaseModel):
+        return {name: _held(each) for name, each in {**value.__dict__, **(value.__pydantic_private__ or {})}.items()}
+    if type(value) in (list, tuple):
+        return [_held(each) for each in value]
+    if type(value) is dict:
+        return {name: _held(each) for name, each in value.items()}
+    # no other class than those of JSON: one could say more than it shows
+    return value if value is None or type(value) in (str, int, float, bool) else {"class": type(value).__name__}
 
 
 def _edited(stamp: Stamp, what: str) -> str:

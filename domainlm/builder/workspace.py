@@ -18,7 +18,7 @@ from domainlm.builder.one_build import Build
 from domainlm.contract import StageError
 from domainlm.pipeline.stamp import Stamp
 from domainlm.store.canonical import sha256_of_file
-from domainlm.store.install import adopt_installed
+from domainlm.store.install import adopt_installed, extra_files
 from domainlm.store.manifest import ACTION_NAME, MANIFEST_NAME, Manifest, read_manifest
 from domainlm.store.objects import Objects, is_untouched
 
@@ -42,12 +42,17 @@ def installing(project: Path) -> Iterator[None]:
 def adopt(folder: Path, manifest: Manifest, objects: Objects, project: Path) -> list[str]:
     """`adopt_installed` under the lock; returns the paths that are wrong.
 
-    All paths are wrong if another manifest is installed by now.
+    All paths are wrong if another manifest is installed by now. Files that the manifest does not list are removed, as an
+    install does: a stage that lists a folder would read them.
     """
     with installing(project):
         # a missing manifest was removed because a file is damaged, and the other files may still be undamaged
-        if read_manifest(folder) not in (None, manifest):
+        installed = read_manifest(folder)
+        if installed not in (None, manifest):
             return [entry.path for entry in manifest.entries] or [MANIFEST_NAME]
+        if installed is not None:
+            for path in extra_files(folder, manifest):
+                path.unlink(missing_ok=True)
         return adopt_installed(folder, manifest, objects)
 
 
@@ -106,12 +111,13 @@ def changed(folder: str, stamp: Stamp) -> StageError:
 
 
 def _has_files(folder: Path, manifest: Manifest) -> bool:
+    """Whether the folder holds the manifest's files and no other."""
     try:
         return all(
             is_untouched(folder / entry.path, entry.sha256, entry.size)
             or sha256_of_file(folder / entry.path) == entry.sha256
             for entry in manifest.entries
-        )
+        ) and not extra_files(folder, manifest)
     except OSError:
         return False
 

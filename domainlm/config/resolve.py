@@ -157,16 +157,22 @@ def _merge(below: Any, above: Any) -> Any:
     return above
 
 
+def _is_in(role: Any, roles: set[str]) -> bool:
+    return isinstance(role, str) and role in roles
+
+
 def merge_sources(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Sources of two layers.
 
     New ones replace inherited ones of their role, named ones are merged, and null removes.
     """
-    replaced = {s.get("role") for name, s in above.items() if isinstance(s, Mapping) and name not in below}
+    # a role that is no text is an error, which the models word
+    roles = (s.get("role") for name, s in above.items() if isinstance(s, Mapping) and name not in below)
+    replaced = {role for role in roles if isinstance(role, str)}
     kept = {
         name: source
         for name, source in below.items()
-        if name in above or not (isinstance(source, Mapping) and source.get("role") in replaced)
+        if name in above or not (isinstance(source, Mapping) and _is_in(source.get("role"), replaced))
     }
     merged = {**kept, **{name: _merge(kept.get(name), source) for name, source in above.items()}}
     return {name: source for name, source in merged.items() if source is not None}
@@ -248,6 +254,7 @@ def validate(layers: list[Layer]) -> DomainConfig:
         raise ConfigurationError("\n".join(lines)) from None
     check_roles(config)
     check_policy(config)
+    check_compared(config)
     return config
 
 
@@ -290,6 +297,18 @@ def check_policy(config: DomainConfig) -> None:
                     f"domain {config.domain}: policy.{number}.where.source: {pattern!r} matches no source; "
                     f"{_nearest(pattern, list(config.sources))}"
                 )
+
+
+def check_compared(config: DomainConfig) -> None:
+    """Raise ConfigurationError where a domain is compared with itself.
+
+    It would wait for its own results.
+    """
+    if config.domain in config.eval_results.compare:
+        raise ConfigurationError(
+            f"domain {config.domain}: eval_results.compare names {config.domain} itself; expected other domains, whose results are "
+            "built: remove it"
+        )
 
 
 def _words_of(project: Path, key: str, file: str) -> list[str]:

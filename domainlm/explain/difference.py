@@ -194,8 +194,9 @@ def _source_rows(actions: Iterable[Action]) -> tuple[dict[str, Any], dict[str, A
     origins: dict[str, Any] = {}
     for action in actions:
         config = action["config"]
-        for row in [*config.get("files", []), *config.get("fetched", []), *config.get("hubs", [])]:
-            if row["origin"] == "local":
+        # a record that others wrote may lack any of it
+        for row in (row for name in ("files", "fetched", "hubs") for row in config.get(name) or []):
+            if row.get("origin") == "local":
                 files[f"{row['source']}/{row['path']}"] = row
             else:
                 origins[row["source"]] = row
@@ -213,8 +214,8 @@ def source_differences(old: Iterable[Action], new: Iterable[Action]) -> Iterator
         if before is None or after is None:
             yield Difference("raw_file", name, "added" if before is None else "removed")
             continue
-        if before["sha256"] != after["sha256"]:
-            yield Difference("raw_file", name, "changed", before["size"], after["size"])
+        if before.get("sha256") != after.get("sha256"):
+            yield Difference("raw_file", name, "changed", before.get("size"), after.get("size"))
         for label in (*FACTS, *DECLARED):
             if before.get(label) != after.get(label):
                 key = canonical_json([after["source"], label, before.get(label), after.get(label)])

@@ -35,7 +35,7 @@ MAX_STATE_BYTES = 100_000_000
 # the length to which a message shows a path
 MAX_SHOWN_CHARS = 300
 # builds, DVC, git and Snakemake write here: a corpus that held these folders would change with every build
-_OWN_FOLDERS = ("artifacts", ".domainlm", ".dvc", ".git", ".snakemake")
+_OWN_FOLDERS = ("artifacts", "logs", ".domainlm", ".dvc", ".git", ".snakemake")
 # fault of a file that is not read -> its meaning
 FAULTS = {
     "dangling_link": "a link that leads to no file",
@@ -145,8 +145,25 @@ def _refused_places(project: Path, root: bytes) -> dict[Place, str]:
     They are the folders that the source lies in, and those that builds, DVC and git write.
     """
     above = dict.fromkeys(map(_place, map(str, Path(os.path.realpath(os.fsdecode(root))).parents)), "folder_above")
-    own = dict.fromkeys((_place(os.path.join(project, name)) for name in _OWN_FOLDERS), "own_folder")
-    return {place: fault for place, fault in {**own, **above}.items() if place is not None}
+    return {
+        **dict.fromkeys(_own_places(project), "own_folder"),
+        **{p: why for p, why in above.items() if p is not None},
+    }
+
+
+def _own_places(project: Path) -> set[Place]:
+    places = (_place(os.path.join(project, name)) for name in _OWN_FOLDERS)
+    return {place for place in places if place is not None}
+
+
+def _check_not_own(project: Path, root: bytes, shown: str, key: str) -> None:
+    """Raise ConfigurationError for a source in a folder that builds write."""
+    real = Path(os.path.realpath(os.fsdecode(root)))
+    if not _own_places(project).isdisjoint(map(_place, map(str, (real, *real.parents)))):
+        raise ConfigurationError(
+            f"{key}: {shown} lies in a folder that builds, DVC or git write to ({', '.join(_OWN_FOLDERS)}), so it would change "
+            "with every build; expected a folder of raw files: copy them to another folder"
+        )
 
 
 def _leads_within_own(location: bytes, refused: Mapping[Place, str]) -> bool:
@@ -161,6 +178,7 @@ def _leads_within_own(location: bytes, refused: Mapping[Place, str]) -> bool:
 def _walk(project: Path, root: bytes, shown: str, key: str, source: Source) -> Iterator[LocalFile]:
     """Every file below a folder, links followed."""
     found = os.stat(root)
+    _check_not_own(project, root, shown, key)
     refused = _refused_places(project, root)
     seen: set[Place] = set()
     waiting = [_Folder(0, 0, b"", root, (found.st_dev, found.st_ino))]

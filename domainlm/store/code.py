@@ -12,6 +12,7 @@ import ast
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ DEFINITION_DIGITS = 16
 
 # what is remembered of a module; where a row lacks one of these, it is of other code or torn
 _REMEMBERED = {
-    "path", "sha256", "digest", "imports", "named", "declared", "raised", "errors", "has_fields_only", "by_name", "definitions"
+    "path", "sha256", "digest", "imports", "named", "declared", "raised", "errors", "has_fields_only", "by_name", "definitions",
+    "bound", "outside"
 }  # fmt: skip
 # fields that depend on how the source is written or on the parser's version, not on what it does
 _SKIPPED_FIELDS = {"type_comment", "kind", "type_ignores", "ctx"}
@@ -128,6 +130,18 @@ def is_below(module: str, group: str) -> bool:
     return f"{module}.".startswith(f"{group}.")
 
 
+@dataclass(frozen=True)
+class _Taken:
+    """Absolute names that a module imports.
+
+    declared: those that occur only in annotations or as errors; raised: as errors.
+    """
+
+    imports: set[str]
+    declared: set[str]
+    raised: set[str]
+
+
 class CodeIndex:
     """Digests and imports of the package's modules, cached by source digest.
 
@@ -153,6 +167,7 @@ class CodeIndex:
         self.cache_file = cache_file
         self._known: dict[str, dict[str, Any]] = {}
         self._seen: dict[str, dict[str, Any] | None] = {}
+        self._takes: dict[str, _Taken] = {}
         self._is_changed = False
         self._form = sha256_of(b"".join(Path(file).read_bytes() for file in (__file__, imports.__file__)))
         if cache_file is not None and cache_file.exists():
@@ -170,7 +185,7 @@ class CodeIndex:
         Known sources are not analysed again.
         """
         other = copy(self)
-        other.ran, other._seen = ran, {}
+        other.ran, other._seen, other._takes = ran, {}, {}
         return other
 
     def _read(self, module: str) -> dict[str, Any] | None:
@@ -199,7 +214,13 @@ class CodeIndex:
                     each for each in imports.used_as_errors(tree, module, is_package) if is_below(each, self.package)
                 ),
                 "errors": sorted(imports.errors_of_words_only(tree)),
-                "has_fields_only": imports.has_fields_only(tree),
+                "has_fields_only": imports.has_fields_only(tree, module, is_package),
+                "bound": {
+                    local: name
+                    for local, name in imports.bound_names(tree, module, is_package).items()
+                    if is_below(name, self.package)
+                },
+                "outside": sorted(imports.outside_names(tree, self.package)),
                 "by_name": imports.reached_by_name(tree),
                 "definitions": module_definitions(source),
             }
@@ -227,22 +248,48 @@ class CodeIndex:
             waiting.extend(known["imports"])
         return True
 
-    def _counts(self, module: str, known: Mapping[str, Any]) -> bool:
+    def _taken(self, module: str) -> _Taken:
+        """The imports of a module, those through other modules included.
+
+        A name that a module imports may be taken from that module by another one; whoever takes it imports it.
+        """
+        if module not in self._takes:
+            known = self._read(module)
+            assert known is not None
+            found = _Taken(set(known["imports"]), set(known["declared"]), set(known["raised"]))
+            waiting = sorted(found.imports)
+            while waiting:
+                name = waiting.pop()
+                owner, _, last = name.rpartition(".")
+                facts = self._read(owner) if owner != module else None
+                if facts is None:
+                    continue
+                origins = list(facts["bound"].values()) if last == imports.EVERYTHING else [facts["bound"].get(last)]
+                for origin in (each for each in origins if each is not None and each not in found.imports):
+                    found.imports.update((origin, origin.rpartition(".")[0]))
+                    waiting.append(origin)
+                    for names in (found.declared, found.raised):
+                        if name in names:
+                            names.add(origin)
+            self._takes[module] = found
+        return self._takes[module]
+
+    def _counts(self, module: str, taken: _Taken) -> bool:
         """Whether an imported module is in the digest.
 
-        known: the facts of the module that imports it. An excluded module is not in the digest if only sections of
-        values are imported from it.
+        taken: by the module that imports it. An excluded module is not in the digest if only sections of values are
+        imported from it.
         """
         if is_below(module, LOADING):
             # what reads the source decides which code runs, not what that does; only the package's own file may import it
             return False
         if not self._is_excluded(module):
             return True
-        taken = {name for name in known["imports"] if name != module and is_below(name, module)}
-        raised = {name.removeprefix(f"{module}.") for name in taken & set(known["raised"])}
+        names = {name for name in taken.imports if name != module and is_below(name, module)}
+        raised = {name.removeprefix(f"{module}.") for name in names & taken.raised}
         found = self._read(module)
         are_words_only = found is not None and raised <= set(found["errors"])
-        return not (taken and taken <= set(known["declared"]) and are_words_only and self._has_fields_only(module))
+        return not (names and names <= taken.declared and are_words_only and self._has_fields_only(module))
 
     def closure(self, modules: Iterable[str], has_excluded: bool = False, has_started: bool = True) -> dict[str, Path]:
         """All package modules that the given ones import: name -> file.
@@ -264,7 +311,8 @@ class CodeIndex:
             found[module] = self.root / known["path"]
             parts = module.split(".")
             waiting.extend(".".join(parts[:count]) for count in range(1, len(parts)))
-            waiting.extend(name for name in known["imports"] if has_excluded or self._counts(name, known))
+            taken = self._taken(module)
+            waiting.extend(name for name in taken.imports if has_excluded or self._counts(name, taken))
             waiting.extend(name for name in known["named"] if has_started and not is_below(name, LOADING))
         return dict(sorted(found.items()))
 
@@ -293,6 +341,11 @@ class CodeIndex:
             for place in known["by_name"]
             if not (name == self.package and is_below(place.split(": ")[1], LOADING))
         ]
+
+    def outside(self, modules: Iterable[str]) -> list[str]:
+        """First parts of all imports of the closure from outside the package."""
+        found = [self._read(name) for name in self.closure(modules)]
+        return sorted({name for known in found if known is not None for name in known["outside"]})
 
     def digest(self, modules: Iterable[str], package_data: Iterable[Path]) -> str:
         """Code digest of the closure of `modules` and their package data."""

@@ -9,15 +9,25 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 # ways to run code, or to read it, that no import statement shows; `__doc__` is outside the code digest
-MODULES_BY_NAME = ("importlib", "runpy", "imp", "pkgutil", "zipimport", "inspect", "linecache", "domainlm.loading")
-NAMES_BY_NAME = ("__import__", "exec", "eval", "compile", "__loader__", "__spec__", "__path__", "__doc__")
+TAKEN_BY_NAME = (
+    *("importlib", "runpy", "imp", "pkgutil", "zipimport", "inspect", "linecache", "domainlm.loading", "sys.modules"),
+    *("builtins.__import__", "builtins.exec", "builtins.eval", "builtins.compile"),
+)
+NAMES_BY_NAME = (
+    *("__import__", "exec", "eval", "compile", "__loader__", "__spec__", "__path__", "__doc__"),
+    *("__builtins__", "__globals__", "__code__"),
+)
 # of a file beside a module, which only declared package data may be
 OWN_FILE = "__file__"
 VALIDATORS = ("model_validator", "field_validator")
 EVERYTHING = "*"
+# with these, an assignment could change a class of another module
+CHANGING = ("setattr", "delattr", "globals", "vars")
+# arguments by which a field is left out of what is written down
+HIDING = ("exclude", "exclude_if", "init")
 
 
 def package_of(module: str, is_package: bool) -> list[str]:
@@ -34,7 +44,8 @@ def _origin(node: ast.ImportFrom, module: str, is_package: bool) -> str:
 def imported_names(tree: ast.Module, module: str, is_package: bool = False) -> set[str]:
     """Absolute names of all imports in a module, at any depth.
 
-    `from a import b` gives both a and a.b.
+    What is taken from an import by a dot counts, too: `from a import b` gives both a and a.b, and `b.c.d`
+    gives a.b.c and a.b.c.d, because c may be a module, or a name that module b imports itself.
     """
     names: set[str] = set()
     for node in ast.walk(tree):
@@ -44,7 +55,42 @@ def imported_names(tree: ast.Module, module: str, is_package: bool = False) -> s
             origin = _origin(node, module, is_package)
             names.add(origin)
             names.update(f"{origin}.{alias.name}" for alias in node.names)
-    return names
+    return names | set(_dotted_names(tree, bound_names(tree, module, is_package)))
+
+
+def bound_names(tree: ast.Module, module: str, is_package: bool = False) -> dict[str, str]:
+    """Local name -> absolute name of each import."""
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                found[alias.asname or alias.name.split(".")[0]] = (
+                    alias.name if alias.asname else alias.name.split(".")[0]
+                )
+        elif isinstance(node, ast.ImportFrom):
+            origin = _origin(node, module, is_package)
+            found |= {alias.asname or alias.name: f"{origin}.{alias.name}" for alias in node.names}
+    return found
+
+
+def _dotted_names(tree: ast.Module, bound: Mapping[str, str]) -> Iterator[str]:
+    for node in ast.walk(tree):
+        parts: list[str] = []
+        inner: ast.expr | ast.AST = node
+        while isinstance(inner, ast.Attribute):
+            parts.insert(0, inner.attr)
+            inner = inner.value
+        if parts and isinstance(inner, ast.Name) and inner.id in bound:
+            yield ".".join([bound[inner.id], *parts])
+
+
+def outside_names(tree: ast.Module, package: str) -> set[str]:
+    """First parts of the absolute imports from outside the package."""
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {
+        node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module and not node.level
+    }
+    return {name.split(".")[0] for name in names} - {package}
 
 
 def names_in_texts(tree: ast.Module, package: str) -> set[str]:
@@ -58,7 +104,19 @@ def names_in_texts(tree: ast.Module, package: str) -> set[str]:
 
 
 def _annotations(tree: ast.Module) -> Iterator[ast.expr]:
+    """Annotations that nothing evaluates.
+
+    That of a field may decide what the class accepts, if the class has a base.
+    """
+    fields = {
+        id(statement)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and node.bases
+        for statement in node.body
+    }
     for node in ast.walk(tree):
+        if id(node) in fields:
+            continue
         if isinstance(node, ast.arg | ast.AnnAssign) and node.annotation is not None:
             yield node.annotation
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is not None:
@@ -83,19 +141,9 @@ def _errors(tree: ast.Module) -> Iterator[ast.Name]:
         yield from (name for name in names if isinstance(name, ast.Name) and name.id.endswith("Error"))
 
 
-def _local_names(tree: ast.Module, module: str, is_package: bool) -> dict[str, str]:
-    """Local name -> absolute name of each `from a import b`."""
-    return {
-        alias.asname or alias.name: f"{_origin(node, module, is_package)}.{alias.name}"
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
-
-
 def used_as_errors(tree: ast.Module, module: str, is_package: bool = False) -> set[str]:
     """Absolute names of imports that are raised, returned or caught."""
-    local = _local_names(tree, module, is_package)
+    local = bound_names(tree, module, is_package)
     return {local[name.id] for name in _errors(tree) if name.id in local}
 
 
@@ -119,29 +167,25 @@ def _is_text(statement: ast.stmt) -> bool:
 
 
 def only_declared(tree: ast.Module, module: str, is_package: bool = False) -> set[str]:
-    """The imports a.b that occur only in annotations, `b.model_validate(...)`, or as errors.
+    """The imports a.b that occur only in annotations, or as errors.
 
-    In this way a stage imports a section of the configuration, and its arguments (`contract.py`): it checks the
-    values that it is given, names their types, raises an error that consists of its words alone, and computes nothing
-    with them.
+    In this way a stage imports a section of the configuration, and its arguments (`contract.py`): it names the types of
+    the values that it is given, raises an error that consists of its words alone, and computes nothing with them. A name
+    that does not occur at all may be taken from this module by another one, which is looked at then.
     """
-    local = _local_names(tree, module, is_package)
+    local = bound_names(tree, module, is_package)
     declaring = {id(part) for annotation in _annotations(tree) for part in ast.walk(annotation)}
     declaring |= {id(error) for error in _errors(tree)}
-    declaring |= {
-        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "model_validate"
-    }
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in declaring}
-    return {name for alias, name in local.items() if alias not in used}
+    return {name for alias, name in local.items() if alias not in used and alias != EVERYTHING}
 
 
 def _is_field(statement: ast.stmt) -> bool:
     match statement:
-        case ast.AnnAssign(annotation=annotation, value=value):
+        case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=value):
             # neither a value that no instance has, nor one that is not written out with the others
-            said = ast.unparse(annotation)
-            hidden = isinstance(value, ast.Call) and any(each.arg in ("exclude", "init") for each in value.keywords)
-            return not hidden and "ClassVar" not in said and "PrivateAttr" not in (ast.unparse(value) if value else "")
+            said = f"{ast.unparse(annotation)} {ast.unparse(value) if value else ''}"
+            return not name.startswith("_") and not re.search(r"\b(ClassVar|Final|PrivateAttr)\b", said)
         case ast.Pass() | ast.Expr(value=ast.Constant()):
             return True
         case ast.Assign(targets=[ast.Name(id="model_config")]):
@@ -151,23 +195,52 @@ def _is_field(statement: ast.stmt) -> bool:
     return False
 
 
-def has_fields_only(tree: ast.Module) -> bool:
+def _does_nothing(statement: ast.stmt) -> bool:
+    """Whether a statement of a module only binds names."""
+    match statement:
+        case ast.Import() | ast.ImportFrom() | ast.ClassDef() | ast.AnnAssign(target=ast.Name()):
+            return True
+        case ast.FunctionDef(decorator_list=decorators):
+            return not decorators
+        case ast.Assign(targets=targets):
+            return all(isinstance(target, ast.Name) for target in targets)
+    return _is_text(statement)
+
+
+def _is_plain_base(base: ast.expr, bound: Mapping[str, str], module: str) -> bool:
+    """Whether a base is of pydantic, this module or one beside it.
+
+    A built-in exception is plain, too.
+    """
+    if not isinstance(base, ast.Name):
+        return False
+    origin, package = bound.get(base.id, ""), module.rpartition(".")[0]
+    return not origin or origin.startswith("pydantic.") or ("." in package and origin.startswith(f"{package}."))
+
+
+def has_fields_only(tree: ast.Module, module: str, is_package: bool = False) -> bool:
     """Whether a module only defines classes that hold values.
 
     They may refuse wrong values, but have nothing to call for more, and importing the module does nothing.
     """
-    does_nothing = all(not isinstance(node, ast.Expr) or _is_text(node) for node in tree.body)
+    bound = bound_names(tree, module, is_package)
     classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     decorators = {ast.unparse(each) for node in classes for each in node.decorator_list}
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     return (
-        does_nothing
+        all(_does_nothing(statement) for statement in tree.body)
         and decorators <= {"dataclass(frozen=True)"}
+        and not any(node.keywords for node in classes)
+        and all(_is_plain_base(base, bound, module) for node in classes for base in node.bases)
         and all(_is_field(statement) for node in classes for statement in node.body)
+        and not any(keyword.arg in HIDING for call in calls for keyword in call.keywords)
+        and not any(isinstance(node, ast.Name) and node.id in CHANGING for node in ast.walk(tree))
     )
 
 
 def reached_by_name(tree: ast.Module) -> list[str]:
     """`line: what` of each access to code or files without import."""
+    bound = bound_names(tree, "", is_package=True)
     found: list[tuple[int, str]] = []
     for node in ast.walk(tree):
         match node:
@@ -178,15 +251,14 @@ def reached_by_name(tree: ast.Module) -> list[str]:
             case ast.Name(id=name) if name in (*NAMES_BY_NAME, OWN_FILE):
                 found.append((node.lineno, name))
                 continue
-            case ast.Attribute(attr=name) if name in NAMES_BY_NAME and name.startswith("__"):
+            case ast.Attribute(attr=name) if name in (*NAMES_BY_NAME, OWN_FILE) and name.startswith("__"):
                 found.append((node.lineno, name))
                 continue
-            case ast.Attribute(value=ast.Name(id="sys"), attr="modules"):
-                found.append((node.lineno, "sys.modules"))
-                continue
+            case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name in bound:
+                names = [f"{bound[name]}.{attribute}"]
             case _:
                 continue
         found += [
-            (node.lineno, name) for name in names for known in MODULES_BY_NAME if f"{name}.".startswith(f"{known}.")
+            (node.lineno, name) for name in names for known in TAKEN_BY_NAME if f"{name}.".startswith(f"{known}.")
         ]
     return [f"{line}: {name}" for line, name in sorted(set(found))]

@@ -72,7 +72,7 @@ def read_installed(folder: Path) -> tuple[Manifest, dict[str, Any]] | None:
     return manifest, record
 
 
-def _extra_files(folder: Path, manifest: Manifest) -> list[Path]:
+def extra_files(folder: Path, manifest: Manifest) -> list[Path]:
     """Files that belong to neither the manifest nor the records.
 
     The records are the artifact's own and its shards'.
@@ -98,7 +98,7 @@ def is_installed(folder: Path, manifest: Manifest) -> bool:
         return False
     if not all(is_untouched(folder / entry.path, entry.sha256, entry.size) for entry in manifest.entries):
         return False
-    return not _extra_files(folder, manifest)
+    return not extra_files(folder, manifest)
 
 
 def is_sound(folder: Path, manifest: Manifest, is_remembered: bool = True) -> bool:
@@ -120,7 +120,7 @@ def is_sound(folder: Path, manifest: Manifest, is_remembered: bool = True) -> bo
             # another owner's file keeps its time and is hashed again
             with suppress(PermissionError):
                 os.utime(path, ns=(expected_mtime_ns(entry.sha256),) * 2)
-    return not _extra_files(folder, manifest)
+    return not extra_files(folder, manifest)
 
 
 def install(folder: Path, manifest: Manifest, action_record: Mapping[str, Any], objects: Objects) -> InstallCost:
@@ -199,7 +199,7 @@ def _by_shard(whole: Manifest) -> dict[str, set[Entry]]:
 
 def _finish(folder: Path, manifest: Manifest, action_record: Mapping[str, Any]) -> None:
     """Remove extra files, then write the records, the manifest last."""
-    for path in _extra_files(folder, manifest):
+    for path in extra_files(folder, manifest):
         path.unlink()
     for parent, _, _ in os.walk(folder, topdown=False):
         if parent != str(folder) and not os.listdir(parent):

@@ -20,11 +20,10 @@ from domainlm.builder.hollow import hollow_folders, is_hollow
 from domainlm.builder.inputs import LEASE_TIMEOUT_SECONDS, fetch_raw_files, install_found
 from domainlm.builder.installed import installed_in
 from domainlm.builder.origins import installed_fault, origin_of_installed, recorded_of, trusted_keys
-from domainlm.builder.outlook import IDLE, missing_entries, predict
+from domainlm.builder.outlook import missing_entries, needed_stamps, predict
 from domainlm.config.errors import ConfigurationError
 from domainlm.contract import Resources, StageError
 from domainlm.pipeline.places import artifact_folder
-from domainlm.pipeline.stamp import Stamp
 from domainlm.pipeline.table import BY_NAME, STAGES
 from domainlm.store.lease import lease
 from domainlm.store.local import Store
@@ -216,7 +215,6 @@ def pull_named(project: Path, domain: str, artifacts: Iterable[str], log: Log, i
     else:
         stamps = list(prepare({"domain": domain}, project, targets=names).stamps.values())
     filled: dict[str, int] = {}
-    fetched: dict[str, Stamp] = {}
     for name in names:
         outlooks = predict(project, stamps, name, store, remote)
         first = next((outlook.stamp for outlook in outlooks if outlook.state == "build"), None)
@@ -226,9 +224,8 @@ def pull_named(project: Path, domain: str, artifacts: Iterable[str], log: Log, i
                 f"from; build it: snakemake --cores all {name} --config domain={domain}"
             )
         filled[artifact_folder(domain, name)] = outlooks[-1].fetch_bytes
-        fetched |= {outlook.stamp.folder: outlook.stamp for outlook in outlooks if outlook.state not in IDLE}
     if not is_dry_run:
-        for stamp in fetched.values():
+        for stamp in {stamp.folder: stamp for name in names for stamp in needed_stamps(stamps, name)}.values():
             is_wanted = stamp.shard is None and stamp.artifact in names
             outcome = recorded_build(project, stamp, Resources(log=log), is_wanted, may_run=False)
             if is_wanted:

@@ -203,15 +203,20 @@ def check_pipeline_file(project: Path, domain: str) -> None:
     if not (project / path).exists():
         # the user wrote this dvc.yaml, which calls snakemake
         return
-    found = load_yaml((project / path).read_text(encoding="utf-8"), path)["stages"]
+    found = read_layer(project, path).values.get("stages")
+    if not isinstance(found, Mapping):
+        return
     for name, stage in expected["stages"].items():
-        if stage.get("always_changed") and not found.get(name, {}).get("always_changed"):
+        written = found.get(name)
+        if not isinstance(written, Mapping):
+            written = {}
+        if stage.get("always_changed") and not written.get("always_changed"):
             raise ConfigurationError(
                 f"{path}: stage {name}: always_changed is not set, but a folder of its sources holds names that are not UTF-8, "
                 f"so DVC would miss its changes: run `python -m domainlm.workflow.dvc {domain}`, then dvc again"
             )
         for kind in ("deps", "params", "outs"):
-            listed = found.get(name, {}).get(kind, [])
+            listed = written.get(kind) or []
             missing = [item for item in stage[kind] if item not in listed]
             if missing:
                 raise ConfigurationError(

@@ -256,6 +256,15 @@ def test_a_damaged_input_is_healed_or_named(project: Path, stamp: Get) -> None:
         go(project, other)
 
 
+def test_a_file_too_many_in_an_input_is_not_read(project: Path, stamp: Get) -> None:
+    go(project, stamp())
+    for name in ("more.jsonl", "below/more.jsonl"):
+        (folder(project) / name).parent.mkdir(exist_ok=True)
+        (folder(project) / name).write_text("{}")
+    assert go(project, stamp("documents")).outcome == "built"
+    assert not list(folder(project).rglob("more.jsonl"))
+
+
 def test_a_gather_is_its_shards_and_its_own_figures(project: Path, stamp: Get) -> None:
     go(project, stamp())
     whole = go(project, stamp(shard=None))

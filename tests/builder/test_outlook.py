@@ -183,6 +183,12 @@ def test_what_was_removed_stays_absent_until_a_job_reads_it(built_text_project: 
     assert {outlook.state for outlook in look(built_text_project, "documents").values()} >= {"build"}
 
 
+def test_an_absent_artifact_that_is_built_may_come_out_the_same(built_text_project: Any) -> None:
+    present = states(look(built_text_project, **DOCUMENTS))
+    shutil.rmtree(built_text_project.path / "artifacts/tiny/documents")
+    assert states(look(built_text_project, **DOCUMENTS)) == present
+
+
 def test_an_absent_input_of_a_job_that_runs_for_another_input_is_made(built_text_project: Any) -> None:
     for name in ("documents", "raw_corpus/0001"):
         shutil.rmtree(built_text_project.path / "artifacts/tiny" / name)

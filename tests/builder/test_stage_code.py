@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import Field, create_model, field_serializer, field_validator
 
 from domainlm import loading
 from domainlm.builder.stage_code import StageCode, load_code, running, typed_slice
+from domainlm.config.pretraining import PtTokens
+from domainlm.config.section import Slice
 from domainlm.contract import StageError
 from domainlm.loading import RAN, CodeError, Source
 from domainlm.pipeline.slices import slice_type
@@ -132,6 +136,62 @@ def test_rows_that_the_models_change_are_refused(stamps: dict[str, Stamp], monke
     monkeypatch.setattr("domainlm.pipeline.slices.parse_slice", halved)
     with pytest.raises(StageError, match="it makes of files something else than the action key has"):
         typed_slice(stamp, stamp.config)
+
+
+class Hidden(PtTokens):
+    _held: int = 3
+
+
+class Excluded(PtTokens):
+    held: int = Field(3, exclude=True)
+
+
+class Written(PtTokens):
+    @field_serializer("sequence_length")
+    def _as_it_was(self, value: int) -> int:
+        return 512
+
+
+class Said(PtTokens):
+    @field_validator("sequence_length")
+    @classmethod
+    def _other(cls, value: int) -> Any:
+        return type("Other", (int,), {})(value)
+
+
+@pytest.mark.parametrize("section", [Hidden, Excluded, Said], ids=lambda section: section.__name__)
+def test_a_section_that_holds_more_than_its_values_is_refused(
+    stamps: dict[str, Stamp], monkeypatch: pytest.MonkeyPatch, section: type[PtTokens]
+) -> None:
+    stamp = stamps["pt_tokens"]
+    made = create_model("PtTokensSlice", __base__=Slice, section=(section, ...))
+    monkeypatch.setattr("domainlm.pipeline.slices.slice_type", lambda *_, **__: made)
+    with pytest.raises(StageError, match="it makes of section something else than the action key has"):
+        typed_slice(stamp, stamp.config)
+
+
+def test_a_serializer_cannot_say_what_a_section_does_not_hold(
+    stamps: dict[str, Stamp], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = create_model("PtTokensSlice", __base__=Slice, section=(Written, ...))
+    monkeypatch.setattr("domainlm.pipeline.slices.slice_type", lambda *_, **__: made)
+    found: Any = typed_slice(stamps["pt_tokens"], {"section": {"sequence_length": 64}})
+    assert found.section.sequence_length == 64
+
+
+@pytest.mark.parametrize("name", ["ftfy.py", "ftfy/__init__.py"])
+def test_a_file_beside_the_package_is_no_library(
+    text_project: Any, stamps: dict[str, Stamp], store: Store, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """It would run under the library's version."""
+    path = text_project.path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("def fix_text(text):\n    return text\n")
+    monkeypatch.syspath_prepend(str(text_project.path))
+    monkeypatch.delitem(sys.modules, "ftfy", raising=False)
+    with pytest.raises(StageError, match=r"ftfy was found at .*, beside the package domainlm"):
+        load(text_project, stamps["clean_shards"], store)
+    load(text_project, stamps["raw_corpus"], store)
 
 
 def test_a_refused_import_ends_the_run(text_project: Any, stamps: dict[str, Stamp], store: Store) -> None:

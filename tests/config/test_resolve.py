@@ -100,6 +100,9 @@ def test_null_removes_a_source(project: Project) -> None:
         ("sft_adapter: {relay: merged}", {}, ["sft_adapter.relay", "'merge'", "'merged'"]),
         ("sources: {x: {role: corpus}}", {}, ["d.yaml", "sources.x", "exactly one of local, fetch, hub"]),
         ("sources: {x: {local: a}}", {}, ["d.yaml", "sources.x.role", "required"]),
+        ("sources: {x: {role: [corpus, replay], local: a}}", {}, ["d.yaml", "sources.x.role", "['corpus', 'replay']"]),
+        ("sources: {hpo: {role: {a: b}}}", {}, ["d.yaml", "sources.hpo.role", "['a']"]),
+        ("eval_results: {compare: [d]}", {}, ["domain d: eval_results.compare names d itself", "remove it"]),
         ("sources: {x: {role: corpora, local: a}}", {}, ["sources.x.role", "'corpus'", "'corpora'"]),
         ("sources: {x: {role: corpus, locl: a}}", {}, ["sources.x.locl", "'local'"]),
         (

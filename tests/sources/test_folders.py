@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,7 @@ def test_a_circle_through_several_folders_is_read_once(root: Path) -> None:
     assert [fault for _, fault in rows(root) if fault is not None] == ["folder_again"] * 3
 
 
-@pytest.mark.parametrize("name", ["artifacts", "artifacts/law/documents", ".dvc", ".domainlm", ".git/objects"])
+@pytest.mark.parametrize("name", ["artifacts", "artifacts/law/documents", "logs", ".dvc", ".domainlm", ".git/objects"])
 def test_what_builds_write_is_no_part_of_a_source(root: Path, name: str) -> None:
     (root.parent / name).mkdir(parents=True)
     (root.parent / name / "b.md").write_text("B")
@@ -111,6 +112,11 @@ def test_what_builds_write_is_no_part_of_a_source(root: Path, name: str) -> None
     assert rows(root) == [("a.md", None), ("linked", "own_folder")]
     whole = Source.model_validate({"role": "corpus", "local": "."})
     assert {file.path for file in local_files(root.parent, "x", whole) if file.fault is None} == {"texts/a.md"}
+    own = Source.model_validate({"role": "corpus", "local": name})
+    with pytest.raises(
+        ConfigurationError, match=rf"sources\.x\.local: {re.escape(name)} lies in a folder that builds, DVC or git"
+    ):
+        local_files(root.parent, "x", own)
 
 
 def test_many_paths_to_one_folder_take_no_time(root: Path, tmp_path: Path) -> None:

@@ -270,6 +270,26 @@ TAKEN = {
         "config/more.py",
     ),
     "a whole module of the configuration": ("from domainlm.config import more", "config/more.py"),
+    "a star of the configuration": ("from domainlm.config.more import *\nX = size_of()", "config/more.py"),
+    "a default that a section is validated with": (
+        "from domainlm.config.more import Section\nX = Section.model_validate({}).size",
+        "config/more.py",
+    ),
+    "a section as the type of a field": (
+        "from pydantic import BaseModel\nfrom domainlm.config.more import Section\nclass Mine(BaseModel):\n    part: Section\n",
+        "config/more.py",
+    ),
+    "a name that another module imports": ("from domainlm.text.again import Section\nX = Section()", "config/more.py"),
+    "a name by its module, which imports it": (
+        "from domainlm.text import again\nX = again.Section()",
+        "config/more.py",
+    ),
+    "a name by a star of its importer": ("from domainlm.text.again import *\nX = Section()", "config/more.py"),
+    "a module of the configuration by dots": (
+        "from domainlm import config\nX = config.more.size_of()",
+        "config/more.py",
+    ),
+    "a module by dots": ("import domainlm\nX = domainlm.text.unused.X", "text/unused.py"),
     "the configuration's own file": ("from domainlm.config import LIMIT\nprint(LIMIT)", "config/__init__.py"),
 }
 
@@ -279,6 +299,7 @@ def test_whatever_way_code_is_taken_it_is_in_the_digest(root: Path, added: str, 
     for file in ("domainlm/bare/part.py", "domainlm/twice/__init__.py", "domainlm/twice.py"):
         (root / file).parent.mkdir(exist_ok=True)
         (root / file).write_text("X = 1\n")
+    (root / "domainlm/text/again.py").write_text("from domainlm.config.more import Section\n")
     stage, path = root / "domainlm/stages/stage.py", root / "domainlm" / name
     stage.write_text(f"{STAGE}\n{added}\n")
     before = digest(root)
@@ -300,6 +321,16 @@ METHODS = {
     "computed field": "    @computed_field()\n    def limit(self):\n        return 3\n",
     "class variable": "    limit = 3\n",
     "class within": "    class Other:\n        limit = 3\n",
+    "private attribute": "    _limit: int = 3\n",
+    "final": "    limit: Final[int] = 3\n",
+    "excluded field": "    limit: Annotated[int, Field(exclude=True)] = 3\n",
+    "excluded type": "    x: int\n\n\nLimit = Annotated[int, Field(exclude=True)]\nclass More(BaseModel):\n    limit: Limit = 3\n",
+    "metaclass": "    x: int\n\n\nclass More(BaseModel, metaclass=Meta):\n    limit: int = 3\n",
+    "base from elsewhere": "\n\nfrom domainlm.store.base import Methods\nclass More(Methods):\n    limit: int = 3\n",
+    "assignment to a class": "\n\nSection.limit = 3\n",
+    "assignment by a call": "\n\nLIMIT = setattr(Section, 'limit', 3)\n",
+    "decorated function": "\n\n@atexit.register\ndef limit():\n    return 3\n",
+    "condition": "\n\nif True:\n    LIMIT = 3\n",
 }
 
 
@@ -337,6 +368,13 @@ def test_a_section_s_base_counts_with_it(root: Path) -> None:
         "import sys; sys.modules['a']",
         "import inspect",
         "X = __file__",
+        "X = module.__file__",
+        "from sys import modules",
+        "import sys as s; s.modules",
+        "import builtins; builtins.exec('a')",
+        "X = __builtins__",
+        "X = run.__globals__",
+        "X = run.__code__.co_filename",
     ],
 )
 def test_what_reaches_code_otherwise_than_by_an_import_is_named(line: str) -> None:

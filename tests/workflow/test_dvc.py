@@ -175,6 +175,25 @@ class TestCheck:
         with pytest.raises(ConfigurationError, match="raw_corpus: deps lack data/more"):
             check_pipeline_file(checked, "medical")
 
+    @pytest.mark.parametrize("text", ["", "plots: []\n", "stages:\n", "stages: [a]\n"])
+    def test_a_file_without_stages_is_the_owner_s(self, project: Path, text: str) -> None:
+        (project / "dvc.yaml").write_text(text)
+        check_pipeline_file(project, "medical")
+
+    @pytest.mark.parametrize(
+        ("data", "words"),
+        [
+            (b"stages: {raw_corpus: {deps: null}}\n", "stage raw_corpus: deps lack"),
+            (b"stages: {raw_corpus: null}\n", "stage raw_corpus: deps lack"),
+            (b"# \xff\n", r"dvc\.yaml: not UTF-8"),
+            (b"- a\n", r"dvc\.yaml: expected a mapping"),
+        ],
+    )
+    def test_a_file_of_another_shape_is_named(self, project: Path, data: bytes, words: str) -> None:
+        (project / "dvc.yaml").write_bytes(data)
+        with pytest.raises(ConfigurationError, match=words):
+            check_pipeline_file(project, "medical")
+
     def test_what_its_owner_added_stays(self, checked: Path) -> None:
         text = (checked / "dvc.yaml").read_text().replace("    deps:\n", "    deps:\n    - notes.txt\n", 1)
         (checked / "dvc.yaml").write_text(f"{text}artifacts: {{}}\n")
