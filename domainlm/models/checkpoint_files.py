@@ -18,10 +18,10 @@ from typing import Any, BinaryIO
 from domainlm.contract import StageError
 from domainlm.raw.json_text import parsed_json
 from domainlm.tokens.bounded import is_panic
+from domainlm.tokens.tokenizer import TOKENIZER_FILES
 
 OpenRaw = Callable[[Mapping[str, Any]], BinaryIO]
 PICKLED = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
 CONFIGURATION_FILES = ("config.json", "generation_config.json")
 GGUF_NAME = "model.gguf"
 WEIGHTS = "model.safetensors"

@@ -17,7 +17,6 @@ from domainlm.config.sources import BaseModelConfig
 from domainlm.contract import StageError
 from domainlm.models.checkpoint_files import (
     GGUF_NAME,
-    TOKENIZER_FILES,
     check_checkpoint,
     read_object,
     reading_source,
@@ -29,6 +28,7 @@ from domainlm.models.tokenizer_probe import check_tokenizer
 from domainlm.text.json_files import write_json
 from domainlm.tokens.special import SpecialTokens, write_special_tokens
 from domainlm.tokens.template import DEFAULT_DATE, FIX, Render, TemplateRefuses, template_renderer
+from domainlm.tokens.tokenizer import TOKENIZER, TOKENIZER_FILES, open_tokenizer
 
 # Pre-tokenizers of GGUF files whose originals split every digit, after llama.cpp's table of regular expressions.
 DIGIT_SPLITTING = {"smollm", "starcoder", "refact", "command-r", "exaone"}
@@ -143,10 +143,9 @@ def special_tokens(folder: Path, end_of_text: str | None, vocab_size: int) -> Sp
 
     The tokenizer is checked on the way.
     """
-    from tokenizers import Tokenizer
     from transformers import AutoTokenizer
 
-    plain = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    plain = open_tokenizer(folder / TOKENIZER)
     expected = plain.encode(PROBE, add_special_tokens=False).ids
     with reading_source("loading the tokenizer", folder):
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -227,9 +226,7 @@ def write_generation_config(folder: Path, tokens: SpecialTokens) -> None:
 
 
 def _token_ids(folder: Path) -> list[int]:
-    from tokenizers import Tokenizer
-
-    return list(Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab(with_added_tokens=True).values())
+    return list(open_tokenizer(folder / TOKENIZER).get_vocab(with_added_tokens=True).values())
 
 
 def _check_vocabulary(ids: Sequence[int], embedding_rows: int | None) -> None:

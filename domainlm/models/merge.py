@@ -19,11 +19,12 @@ from domainlm.models.load import hidden_states, load_model, output_weight
 from domainlm.models.lora import ADAPTER, saved_adapter
 from domainlm.models.rows import CHUNK_ROWS, batch_tensors, labelled_positions
 from domainlm.tokens.rows import PackedRows
+from domainlm.tokens.tokenizer import TOKENIZER_FILES
 
 if TYPE_CHECKING:
     import torch
 
-COPIED = ("generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "tokens.json")
+COPIED = ("generation_config.json", "tokens.json", *TOKENIZER_FILES)
 
 
 def merge(base: Path, adapter: Path, dtype: str, out: Path) -> None:

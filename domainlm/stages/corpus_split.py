@@ -39,7 +39,8 @@ from domainlm.text.split import (
     held_out_groups,
     linked_ids,
 )
-from domainlm.text.token_counts import counted, load_tokenizer
+from domainlm.text.token_counts import counted
+from domainlm.tokens.tokenizer import read_tokenizer
 
 ROLES = ("corpus", "replay", "evaluation", "instruction", "classifier")
 
@@ -226,7 +227,7 @@ def run(inputs: Inputs, config: CorpusSplitSlice, out: Path, scratch: Path, reso
     section = config.section
     seed = config.seed
     path = inputs.folders["unique_shards"] / "documents.parquet"
-    tokenizer = load_tokenizer(inputs.folders["base_model"] / "tokenizer.json")
+    tokenizer = read_tokenizer(inputs.folders["base_model"])
     entries = entries_by_role(path)
     split, left_out = split_roles(entries, section, seed)
     if entries["instruction"]:

@@ -37,6 +37,7 @@ from domainlm.text.json_rows import open_rows, write_row
 from domainlm.tokens.chat import ConversationError, check_messages
 from domainlm.tokens.special import naming_source, read_special_tokens, source_name
 from domainlm.tokens.template import TemplateRefuses, template_renderer
+from domainlm.tokens.tokenizer import read_tokenizer
 
 COMPARED = "compare:"
 
@@ -125,13 +126,11 @@ def compared(inputs: Inputs, samples: list[Sample], section: EvalResults, seed: 
 
 
 def run(inputs: Inputs, config: EvalResultsSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
-    from tokenizers import Tokenizer
-
     section = config.section
     seed = config.seed
     base = inputs.folders["base_model"]
     tokens = read_special_tokens(base)
-    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+    tokenizer = read_tokenizer(base)
     with prompt_renderer(base, config.system_prompt, config.template_date) as prompt_of:
         sets = held_out_sets(inputs, section, seed, prompt_of, tokenizer, tokens.end_of_text_id)
     items = sum(len(found.items) for found in sets)

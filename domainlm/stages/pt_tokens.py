@@ -18,6 +18,7 @@ from domainlm.text.document import read_documents
 from domainlm.tokens.files import SPLITS, write_meta, write_split
 from domainlm.tokens.packing import TokenSequence
 from domainlm.tokens.special import read_special_tokens
+from domainlm.tokens.tokenizer import read_tokenizer
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -26,11 +27,9 @@ DOCUMENTS_PER_BATCH = 1000
 
 
 def run(inputs: Inputs, config: PtTokensSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
-    from tokenizers import Tokenizer
-
     section = config.section
     tokens = read_special_tokens(inputs.folders["base_model"])
-    tokenizer = Tokenizer.from_file(str(inputs.folders["base_model"] / "tokenizer.json"))
+    tokenizer = read_tokenizer(inputs.folders["base_model"])
     tokenizer.encode_special_tokens = True
     figures = {}
     for done, split in enumerate(SPLITS):

@@ -19,6 +19,7 @@ from domainlm.tokens.files import SPLITS, PackedFigures, write_meta, write_split
 from domainlm.tokens.packing import TokenSequence
 from domainlm.tokens.special import SpecialTokens, naming_source, read_special_tokens, source_name
 from domainlm.tokens.template import Render, template_renderer
+from domainlm.tokens.tokenizer import read_tokenizer
 
 
 def run(inputs: Inputs, config: SftTokensSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
@@ -53,9 +54,8 @@ def _write_splits(
 ) -> tuple[dict[str, PackedFigures], list[dict[str, str]]]:
     """Figures of each split, and the rejected conversations."""
     import numpy as np
-    from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(inputs.folders["base_model"] / "tokenizer.json"))
+    tokenizer = read_tokenizer(inputs.folders["base_model"])
     special = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special]
 
     def encode(text: str) -> list[int]:

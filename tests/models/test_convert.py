@@ -78,6 +78,32 @@ def test_a_folder_keeps_its_logits_and_its_tokenizer_file(make_base: Callable[..
     assert torch.equal(one, two)
 
 
+def test_a_tokenizer_that_truncates_is_taken_and_its_files_come_along(
+    make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    base, source, out = make_base("llama"), tmp_path / "source", tmp_path / "out"
+    source.mkdir()
+    out.mkdir()
+    values = json.loads((base / "tokenizer.json").read_text())
+    values["truncation"] = {"direction": "Right", "max_length": 5, "strategy": "LongestFirst", "stride": 0}
+    values["padding"] = {
+        "strategy": {"Fixed": 4096},
+        "direction": "Left",
+        "pad_to_multiple_of": None,
+        "pad_id": 2,
+        "pad_type_id": 0,
+        "pad_token": "<|im_end|>",
+    }
+    (base / "tokenizer.json").write_text(json.dumps(values))
+    (base / "special_tokens_map.json").write_text('{"bos_token": "<|im_start|>"}')
+    (base / "tokenizer.model").write_bytes(b"of SentencePiece")
+    collect_files([{"path": path.name} for path in base.iterdir()], opener(base), source)
+    tokens = convert(source, out, BaseModelConfig(dtype="float32"))
+    assert (tokens.end_of_text_id, tokens.turn_end_id) == (0, 2)
+    for name in ("special_tokens_map.json", "tokenizer.model"):
+        assert (out / name).read_bytes() == (base / name).read_bytes()
+
+
 def test_ids_without_an_embedding_are_refused(make_base: Callable[..., Path], tmp_path: Path) -> None:
     base = make_base("llama", vocab_size=200)
     with pytest.raises(StageError, match="ids up to 258, its embeddings 200 rows"):

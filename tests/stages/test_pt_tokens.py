@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from tokenizers import Tokenizer
 
 from domainlm.config.pretraining import PtTokens
 from domainlm.contract import Inputs, Resources, StageError
@@ -72,6 +73,23 @@ def test_meta_and_bytes(make_base: Callable[..., Path], tmp_path: Path) -> None:
     assert meta["sequence_length"] == 32
     assert meta["pad_id"] == 2
     assert sum(meta["tokens_by_source"].values()) == sum(len(text.encode()) + 1 for text in TEXTS)
+
+
+@pytest.mark.parametrize("is_padding", [False, True])
+def test_truncation_and_padding_of_the_tokenizers_file_do_not_count(
+    is_padding: bool, make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    base = make_base("llama")
+    expected = build(base, tmp_path / "plain")
+    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+    if is_padding:
+        tokenizer.enable_padding(pad_id=2, pad_token="<|im_end|>")
+    else:
+        tokenizer.enable_truncation(10)
+    tokenizer.save(str(base / "tokenizer.json"))
+    found = build(base, tmp_path / "changed")
+    assert (found / "train_ids.npy").read_bytes() == (expected / "train_ids.npy").read_bytes()
+    assert (found / "meta.json").read_bytes() == (expected / "meta.json").read_bytes()
 
 
 def test_an_empty_split_is_refused(make_base: Callable[..., Path], tmp_path: Path) -> None:
