@@ -158,7 +158,7 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def tokenizer_settings(folder: Path) -> dict[str, Any] | None:
-    """tokenizer_config.json without names of files, or None if it names none.
+    """tokenizer_config.json without names of files and code, or None if it names none.
 
     Such files may be anywhere.
     """
@@ -167,7 +167,8 @@ def tokenizer_settings(folder: Path) -> dict[str, Any] | None:
     kept = {
         key: value
         for key, value in values.items()
-        if not (key.endswith("_file") and isinstance(value, str)) and key != "fast_tokenizer_files"
+        # code was refused, or is of a class that transformers has
+        if not (key.endswith("_file") and isinstance(value, str)) and key not in ("fast_tokenizer_files", "auto_map")
     }
     return None if len(kept) == len(values) else kept
 
@@ -175,7 +176,7 @@ def tokenizer_settings(folder: Path) -> dict[str, Any] | None:
 def _check_configuration(config: Mapping[str, Any], folder: Path) -> None:
     path = folder / "tokenizer_config.json"
     settings = read_object(path) if path.exists() else {}
-    remote = sorted({*_code(config), *_code(settings)})
+    remote = sorted({*_code(config, _is_built_in), *_code(settings, _has_built_in_tokenizer)})
     if remote:
         raise StageError(
             f"the base model's configuration names custom code ({', '.join(remote)}); expected an architecture that"
@@ -200,18 +201,40 @@ def _check_configuration(config: Mapping[str, Any], folder: Path) -> None:
         )
 
 
-def _code(values: Mapping[str, Any]) -> Iterator[str]:
+def _code(values: Mapping[str, Any], has_own: Callable[[Mapping[str, Any]], bool]) -> Iterator[str]:
     """The code that a configuration asks for, at any depth.
 
-    It may be modules beside it, or kernels of a repository of the hub.
+    It may be modules beside it, or kernels of a repository of the hub. has_own: whether transformers has a class of its
+    own for the configuration, which it then takes in place of the modules.
     """
     for key, value in values.items():
         if key == "auto_map":
+            if has_own(values):
+                continue
             yield from (f"auto_map: {name}" for name in _names(value))
         elif key.endswith("_implementation") and "/" in str(value):
             yield f"{key}: {value}"
         elif isinstance(value, dict):
-            yield from _code(value)
+            yield from _code(value, has_own)
+
+
+def _is_built_in(config: Mapping[str, Any]) -> bool:
+    """Whether the architecture is one of transformers itself.
+
+    Both names have to be: a model of one's own may bear the type of the one that it was made from.
+    """
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    known: Any = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(str(config.get("model_type")))
+    names = set(_names(config.get("architectures")))
+    return known is not None and bool(names) and names <= set([known] if isinstance(known, str) else known)
+
+
+def _has_built_in_tokenizer(settings: Mapping[str, Any]) -> bool:
+    from transformers.models.auto.tokenization_auto import tokenizer_class_from_name
+
+    name = settings.get("tokenizer_class")
+    return isinstance(name, str) and tokenizer_class_from_name(name) is not None
 
 
 def _names(value: Any) -> list[str]:

@@ -14,7 +14,8 @@ from material.gguf_files import write_gguf
 from domainlm.config.sources import BaseModelConfig
 from domainlm.contract import StageError
 from domainlm.models.checkpoint_files import collect_files
-from domainlm.models.convert import convert, find_turn_end, with_digit_splitting
+from domainlm.models.control_tokens import find_turn_end
+from domainlm.models.convert import convert, with_digit_splitting
 
 
 def opener(folder: Path) -> Callable[[Mapping[str, Any]], BinaryIO]:
@@ -118,12 +119,28 @@ def test_files_that_run_code_are_refused(name: str, make_base: Callable[..., Pat
         collect_files(files, opener(base), tmp_path)
 
 
-def test_remote_code_is_refused(make_base: Callable[..., Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("own", [{"model_type": "own"}, {"architectures": ["OwnForCausalLM"]}])
+def test_remote_code_is_refused(own: dict[str, Any], make_base: Callable[..., Path], tmp_path: Path) -> None:
     base = make_base("llama")
     config = json.loads((base / "config.json").read_text())
-    (base / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoModelForCausalLM": "own.Model"}}))
+    (base / "config.json").write_text(json.dumps(config | own | {"auto_map": {"AutoModelForCausalLM": "own.Model"}}))
     with pytest.raises(StageError, match="auto_map: AutoModelForCausalLM"):
         convert(base, tmp_path, BaseModelConfig())
+
+
+def test_code_of_an_architecture_that_transformers_has_is_ignored(
+    make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    base = make_base("llama")
+    for name, value in (
+        ("config.json", {"AutoModelForCausalLM": "own.Model"}),
+        ("tokenizer_config.json", ["own.T", 1]),
+    ):
+        values = json.loads((base / name).read_text())
+        (base / name).write_text(json.dumps(values | {"auto_map": value}))
+    assert convert(base, tmp_path, BaseModelConfig()).turn_end == "<|im_end|>"
+    for name in ("config.json", "tokenizer_config.json"):
+        assert "auto_map" not in json.loads((tmp_path / name).read_text())
 
 
 @pytest.mark.parametrize("files", [[], ["a.gguf", "b.gguf"], ["config.json", "x/config.json"], ["config.json"]])
@@ -155,17 +172,62 @@ def test_a_template_without_a_control_token_after_the_answer_is_refused() -> Non
         find_turn_end(plain, ["<|im_end|>"])
 
 
-def test_a_tokenizer_class_that_changes_the_ids_is_refused(make_base: Callable[..., Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["Qwen2Tokenizer", "OwnTokenizer"])
+def test_a_tokenizer_class_that_changes_the_ids_is_replaced(
+    name: str, make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    from transformers import AutoTokenizer
+
     base = shutil.copytree(make_base("llama"), tmp_path / "copy")
     values = json.loads((base / "tokenizer.json").read_text())
     values["normalizer"] = {"type": "Lowercase"}
     (base / "tokenizer.json").write_text(json.dumps(values))
     settings = json.loads((base / "tokenizer_config.json").read_text())
-    (base / "tokenizer_config.json").write_text(json.dumps(settings | {"tokenizer_class": "Qwen2Tokenizer"}))
+    (base / "tokenizer_config.json").write_text(json.dumps(settings | {"tokenizer_class": name}))
     out = tmp_path / "out"
     out.mkdir()
-    with pytest.raises(StageError, match="expected equal ids"):
-        convert(base, out, BaseModelConfig(dtype="float32"))
+    convert(base, out, BaseModelConfig(dtype="float32"))
+    assert (
+        AutoTokenizer.from_pretrained(out)("AB")["input_ids"] == AutoTokenizer.from_pretrained(out)("ab")["input_ids"]
+    )
+
+
+def with_spare_token(base: Path, is_special: bool) -> None:
+    """The base with a token of a sibling beyond its embeddings."""
+    values = json.loads((base / "tokenizer.json").read_text())
+    token = {"content": "<image_soft_token>", "id": 259, "special": is_special}
+    flags = dict.fromkeys(("lstrip", "normalized", "rstrip", "single_word"), False)
+    values["added_tokens"].append({**token, **flags})
+    (base / "tokenizer.json").write_text(json.dumps(values))
+
+
+def test_a_control_token_without_an_embedding_is_removed_where_nothing_uses_it(
+    make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    from tokenizers import Tokenizer
+
+    base = make_base("llama", vocab_size=259)
+    with_spare_token(base, True)
+    assert convert(base, tmp_path, BaseModelConfig()).vocab_size == 259
+    tokenizer = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    assert max(tokenizer.encode("an <image_soft_token>").ids) < 259
+
+
+@pytest.mark.parametrize("use", ["text", "padding", "template"])
+def test_a_token_without_an_embedding_that_may_be_met_is_refused(
+    use: str, make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    base, out = make_base("llama", vocab_size=259), tmp_path / "out"
+    out.mkdir()
+    with_spare_token(base, use != "text")
+    if use == "padding":
+        settings = json.loads((base / "tokenizer_config.json").read_text())
+        (base / "tokenizer_config.json").write_text(json.dumps(settings | {"pad_token": "<image_soft_token>"}))
+    if use == "template":
+        path = base / "chat_template.jinja"
+        path.write_text("{% if tools %}<image_soft_token>{% endif %}" + path.read_text())
+    with pytest.raises(StageError, match=r"ids up to 259, its embeddings 259 rows.*<image_soft_token>"):
+        convert(base, out, BaseModelConfig())
 
 
 def test_digit_splitting_goes_before_the_byte_level_step() -> None:
