@@ -8,21 +8,26 @@ the file as it is. The ends are not taken from `eos_token`, which names one or t
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from domainlm.config.sources import BaseModelConfig
 from domainlm.contract import StageError
+from domainlm.models.chat_probe import check_turns, find_turn_end, given_template, write_template
 from domainlm.models.checkpoint_files import read_object, reading_source
 from domainlm.text.json_files import write_json
 from domainlm.tokens.special import SpecialTokens
-from domainlm.tokens.template import DEFAULT_DATE, FIX, Render, TemplateRefuses, template_renderer
+from domainlm.tokens.template import DEFAULT_DATE, template_renderer
 from domainlm.tokens.tokenizer import TOKENIZER, open_tokenizer
 
 PROBE = "Dose: 12,345 mg.\n\n2.  a_b = 3.14  # don't\n\tЖ 漢字, naïve café 🙂 1/2"
 SETTINGS = "tokenizer_config.json"
 # the class of transformers that does what tokenizer.json says
 AS_IT_IS = "PreTrainedTokenizerFast"
+# what the names of tokens that end a text consist of; "s": </s>
+_ENDS_OF_TEXT = ("endoftext", "eos", "eostoken", "endofsentence", "endofdocument", "eod", "s")
 _USED = ("bos_token", "eos_token", "pad_token", "unk_token")
 
 
@@ -64,29 +69,38 @@ def check_vocabulary(folder: Path, embedding_rows: int) -> None:
 
 
 def special_tokens(
-    folder: Path, end_of_text: str | None, vocab_size: int, log: Callable[[str], None] = print
+    folder: Path, section: BaseModelConfig, vocab_size: int, has_system_turn: bool, log: Callable[[str], None] = print
 ) -> SpecialTokens:
     """The control tokens, from the tokenizer and its chat template.
 
-    The tokenizer is checked on the way.
+    The tokenizer is checked on the way, and the template by a conversation. has_system_turn: whether conversations will
+    have one.
     """
     plain = open_tokenizer(folder / TOKENIZER)
     tokenizer = _tokenizer_of_transformers(folder, plain, log)
-    pad = tokenizer.pad_token_id
-    if end_of_text is None:
-        end_of_text = "<|endoftext|>" if plain.token_to_id("<|endoftext|>") is not None else tokenizer.eos_token
-    end_of_text_id = None if end_of_text is None else plain.token_to_id(end_of_text)
-    if end_of_text is None or end_of_text_id is None:
-        raise StageError(
-            f"the tokenizer has no token {end_of_text!r}; expected the one that ends a document: name it in"
-            " base_model.end_of_text"
+    added = [token.content for _, token in sorted(plain.get_added_tokens_decoder().items())]
+    start = find_text_start(tokenizer, plain.encode(PROBE, add_special_tokens=False).ids)
+    if section.chat_template is not None:
+        ends = _known(plain, section.end_of_text or find_end_of_text(added, tokenizer.eos_token, None))
+        opened = [plain.id_to_token(token) for token in start]
+        text = given_template(
+            section.chat_template, opened, ends[0], lambda token: plain.token_to_id(token) is not None
         )
-    turn_end = None
-    # without a template there are no turns
-    if tokenizer.chat_template:
-        # which date it writes does not matter here
-        with template_renderer(tokenizer, DEFAULT_DATE) as render:
-            turn_end = find_turn_end(render, [token.content for token in plain.get_added_tokens_decoder().values()])
+        write_template(folder, text)
+        tokenizer.chat_template = text
+    if not tokenizer.chat_template:
+        raise StageError(
+            "the tokenizer of sources.<base_model> has no chat template, so an answer has no end to learn; expected one: set"
+            " base_model.chat_template to a Jinja file, to chatml, or to plain, which suits any tokenizer"
+        )
+    # which date it writes does not matter here
+    with template_renderer(tokenizer, DEFAULT_DATE) as render:
+        turn_end = find_turn_end(render, added)
+        check_turns(render, turn_end, has_system_turn)
+    # the template `plain` ends a turn with the token that ends a text, whatever others there are
+    named = turn_end if section.chat_template == "plain" else section.end_of_text
+    end_of_text, end_of_text_id = _known(plain, named or find_end_of_text(added, tokenizer.eos_token, turn_end))
+    pad = tokenizer.pad_token_id
     if pad is not None and not 0 <= pad < vocab_size:
         raise StageError(
             f"the tokenizer's token for padding has the id {pad}, the embeddings {vocab_size} rows; expected an id below the"
@@ -95,37 +109,56 @@ def special_tokens(
     return SpecialTokens(
         end_of_text_id=end_of_text_id,
         end_of_text=end_of_text,
-        turn_end_id=None if turn_end is None else plain.token_to_id(turn_end),
+        turn_end_id=plain.token_to_id(turn_end),
         turn_end=turn_end,
         pad_id=end_of_text_id if pad is None else int(pad),
         vocab_size=vocab_size,
+        text_start_ids=start,
     )
 
 
-def find_turn_end(render: Render, added: Sequence[str]) -> str:
-    """The control token that follows the assistant's message in the chat template."""
-    said = "The answer."
-    messages = [{"role": "user", "content": "A question."}, {"role": "assistant", "content": said}]
-    try:
-        text = render(messages, False)
-    except TemplateRefuses as error:
-        try:
-            # some templates demand a system turn
-            text = render([{"role": "system", "content": "A system turn."}, *messages], False)
-        except TemplateRefuses:
-            raise StageError(
-                f"the chat template refuses a question and its answer: {error}; expected one that renders them: {FIX}"
-            ) from error
-    if said not in text:
-        raise StageError(f"the chat template omits the assistant's message ({text[-60:]!r}); {FIX}")
-    rest = text[text.rindex(said) + len(said) :].lstrip()
-    candidates = [token for token in added if rest.startswith(token)]
-    if not candidates:
+def _known(plain: Any, end_of_text: str | None) -> tuple[str, int]:
+    """The token that ends a document, with its id."""
+    found = None if end_of_text is None else plain.token_to_id(end_of_text)
+    if end_of_text is None or found is None:
         raise StageError(
-            f"the chat template ends the assistant's turn with {rest[:40]!r}; expected a control token, without which"
-            " an answer has no end to learn: give sources.<base_model> a tokenizer with such a chat_template"
+            f"the tokenizer has no token {end_of_text!r}; expected the one that ends a document: name it in"
+            " base_model.end_of_text"
         )
-    return max(candidates, key=len)
+    return end_of_text, int(found)
+
+
+def find_end_of_text(added: Sequence[str], eos: str | None, turn_end: str | None) -> str | None:
+    """The control token that ends a text, another one than ends a turn where there is one.
+
+    The eos of an instructed model often ends its turns (Llama 3, Gemma 3), while its base's texts ended with another
+    token, which the tokenizer still has. If both were one token, documents would teach the model when to end an answer.
+    """
+    if "<|endoftext|>" in added and turn_end != "<|endoftext|>":
+        return "<|endoftext|>"
+    if eos is not None and eos != turn_end:
+        return eos
+    # by their letters: <|end_of_text|>, <eos>, <EOS_TOKEN>, [EOS], DeepSeek's with its own bars
+    letters = {
+        re.sub("[^a-z]", "", token.lower()): token for token in reversed(added) if token not in (turn_end, "<s>")
+    }
+    found = next((letters[name] for name in _ENDS_OF_TEXT if name in letters), None)
+    return found or eos or ("<|endoftext|>" if "<|endoftext|>" in added else None)
+
+
+def find_text_start(tokenizer: Any, expected: Sequence[int]) -> tuple[int, ...]:
+    """Ids that transformers' tokenizer puts before a text.
+
+    expected: the ids of the text alone. Some of these tokens are in tokenizer.json, others in the settings beside it.
+    """
+    whole = list(tokenizer(PROBE)["input_ids"])
+    for count in range(len(whole) - len(expected) + 1):
+        if whole[count : count + len(expected)] == list(expected):
+            return tuple(whole[:count])
+    raise StageError(
+        f"the tokenizer gives {whole[:12]}... for a text with control tokens around it and {list(expected[:12])}... without;"
+        " expected the same ids in between: check tokenizer_config.json in sources.<base_model>"
+    )
 
 
 def _tokenizer_of_transformers(folder: Path, plain: Any, log: Callable[[str], None]) -> Any:

@@ -34,8 +34,17 @@ from domainlm.tokens.tokenizer import TOKENIZER_FILES
 DIGIT_SPLITTING = {"smollm", "starcoder", "refact", "command-r", "exaone"}
 
 
-def convert(source: Path, out: Path, section: BaseModelConfig, log: Callable[[str], None] = print) -> SpecialTokens:
-    """Write the checkpoint in `source` (as `collect_files` leaves it) to `out`."""
+def convert(
+    source: Path,
+    out: Path,
+    section: BaseModelConfig,
+    has_system_turn: bool = False,
+    log: Callable[[str], None] = print,
+) -> SpecialTokens:
+    """Write the checkpoint in `source` (as `collect_files` leaves it) to `out`.
+
+    has_system_turn: whether conversations will have a system turn.
+    """
     if (source / GGUF_NAME).exists():
         model = convert_gguf(source, out, section)
     else:
@@ -62,7 +71,7 @@ def convert(source: Path, out: Path, section: BaseModelConfig, log: Callable[[st
     rows = int(model.get_input_embeddings().weight.shape[0])
     without_spare_tokens(out, rows, log)
     check_vocabulary(out, rows)
-    tokens = special_tokens(out, section.end_of_text, rows, log)
+    tokens = special_tokens(out, section, rows, has_system_turn, log)
     write_special_tokens(out, tokens)
     write_generation_config(out, tokens)
     return tokens

@@ -31,8 +31,8 @@ def run(inputs: Inputs, config: SftTokensSlice, out: Path, scratch: Path, resour
     with naming_source(source_name(base)):
         if tokens.turn_end is None:
             raise StageError(
-                "the base model's tokenizer has no chat template, so a turn has no end; expected one: give"
-                " sources.<base_model> a tokenizer with a chat_template"
+                "the base model's tokenizer has no chat template, so a turn has no end; expected one: set"
+                " base_model.chat_template, or give sources.<base_model> a tokenizer with a chat_template"
             )
         named = AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False)
         with template_renderer(named, section.template_date) as render:
@@ -58,8 +58,8 @@ def _write_splits(
     tokenizer = read_tokenizer(inputs.folders["base_model"])
     special = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special]
 
-    def encode(text: str) -> list[int]:
-        return list(tokenizer.encode(text, add_special_tokens=False).ids)
+    def encode(text: str) -> Any:
+        return tokenizer.encode(text, add_special_tokens=False)
 
     figures: dict[str, PackedFigures] = {}
     rejected: list[dict[str, str]] = []
@@ -81,7 +81,8 @@ def _write_splits(
         if not sequences:
             raise StageError(
                 f"no conversation of sft_dataset's {split} split is left ({len(rejected)} rejected, the first ones:"
-                f" {rejected[:3]}); expected at least one: raise sft_tokens.sequence_length or look at sft_dataset"
+                f" {rejected[:3]}); expected at least one: raise sft_tokens.sequence_length where they are longer_than_row, set"
+                " base_model.chat_template where the template refuses or changes them, or look at sft_dataset"
             )
         figures[split] = write_split(out, split, sequences, section.sequence_length, tokens.pad_id)
     return figures, rejected

@@ -431,8 +431,8 @@ CONFIGURATION = [
     Row("merged_model.certificate_rows", "merged_model", knob("merged_model", "certificate_rows", "3")),
     Row("sft_dataset.max_answer_chars", "sft_dataset", knob("sft_dataset", "max_answer_chars", "200")),
     Row(
-        "sft_tokens.system_prompt, which evaluation uses, too",
-        "sft_tokens eval_results",
+        "sft_tokens.system_prompt, which evaluation uses, too; whether there is one matters to base_model",
+        "base_model sft_tokens eval_results",
         knob("sft_tokens", "system_prompt", "null"),
     ),
     Row(

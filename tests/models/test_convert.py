@@ -13,8 +13,8 @@ from material.gguf_files import write_gguf
 
 from domainlm.config.sources import BaseModelConfig
 from domainlm.contract import StageError
+from domainlm.models.chat_probe import find_turn_end
 from domainlm.models.checkpoint_files import collect_files
-from domainlm.models.control_tokens import find_turn_end
 from domainlm.models.convert import convert, with_digit_splitting
 
 
@@ -156,12 +156,82 @@ def test_the_end_of_text_can_be_named_and_must_exist(make_base: Callable[..., Pa
         convert(base, tmp_path, BaseModelConfig(end_of_text="</s>"))
 
 
-def test_without_a_chat_template_there_is_no_turn_end(make_base: Callable[..., Path], tmp_path: Path) -> None:
+def test_the_tokens_before_a_text_are_those_of_the_tokenizer(make_base: Callable[..., Path], tmp_path: Path) -> None:
     base = make_base("llama")
+    assert convert(base, tmp_path, BaseModelConfig()).text_start_ids == ()
+    assert "text_start_ids" not in json.loads((tmp_path / "tokens.json").read_text())
+    values = json.loads((base / "tokenizer.json").read_text())
+    start = {"id": "<|im_start|>", "ids": [1], "tokens": ["<|im_start|>"]}
+    single = [{"SpecialToken": {"id": "<|im_start|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
+    values["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": single,
+        "pair": [*single, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {"<|im_start|>": start},
+    }
+    (base / "tokenizer.json").write_text(json.dumps(values))
+    assert convert(base, tmp_path, BaseModelConfig()).text_start_ids == (1,)
+    assert json.loads((tmp_path / "tokens.json").read_text())["text_start_ids"] == [1]
+
+
+def without_template(base: Path) -> Path:
     (base / "chat_template.jinja").unlink()
-    tokens = convert(base, tmp_path, BaseModelConfig())
-    assert (tokens.turn_end, tokens.turn_end_id) == (None, None)
-    assert json.loads((tmp_path / "generation_config.json").read_text())["eos_token_id"] == [0]
+    return base
+
+
+def test_a_model_without_a_chat_template_is_told_how_to_get_one(make_base: Callable[..., Path], tmp_path: Path) -> None:
+    with pytest.raises(StageError, match=r"no chat template.*set base_model\.chat_template to .*plain"):
+        convert(without_template(make_base("llama")), tmp_path, BaseModelConfig())
+
+
+GIVEN = "{% for m in messages %}[{{ m['content'] }}<|im_end|>{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    ("given", "turn_end", "rendered"),
+    [
+        ("plain", "<|endoftext|>", "### User\nWhy?\n\n### Assistant\nBecause.<|endoftext|>\n\n"),
+        ("chatml", "<|im_end|>", "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\nBecause.<|im_end|>\n"),
+        (GIVEN, "<|im_end|>", "[Why?<|im_end|>[Because.<|im_end|>"),
+    ],
+)
+def test_a_chat_template_can_be_given(
+    given: str, turn_end: str, rendered: str, make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    from transformers import AutoTokenizer
+
+    base = without_template(make_base("llama"))
+    settings = json.loads((base / "tokenizer_config.json").read_text())
+    own = {"chat_template": "{{ raise_exception('of the model itself') }}"}
+    (base / "tokenizer_config.json").write_text(json.dumps(settings | own))
+    tokens = convert(base, tmp_path, BaseModelConfig(chat_template=given), has_system_turn=True)
+    assert (tokens.turn_end, tokens.end_of_text) == (turn_end, "<|endoftext|>")
+    turns = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "Because."}]
+    assert AutoTokenizer.from_pretrained(tmp_path).apply_chat_template(turns, tokenize=False) == rendered
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [
+        (
+            "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}",
+            "no system role",
+        ),
+        (
+            "{% if messages[0]['role'] == 'system' %}{% set messages = messages[1:] %}{% endif %}",
+            "omits the system turn",
+        ),
+    ],
+)
+def test_a_template_without_a_system_turn_is_told_where_one_is_configured(
+    start: str, words: str, make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    base = make_base("llama")
+    path = base / "chat_template.jinja"
+    path.write_text(start + path.read_text())
+    assert convert(base, tmp_path, BaseModelConfig()).turn_end == "<|im_end|>"
+    with pytest.raises(StageError, match=rf"{words}.*set sft_tokens\.system_prompt to null"):
+        convert(base, tmp_path, BaseModelConfig(), has_system_turn=True)
 
 
 def test_a_template_without_a_control_token_after_the_answer_is_refused() -> None:

@@ -75,6 +75,22 @@ def test_meta_and_bytes(make_base: Callable[..., Path], tmp_path: Path) -> None:
     assert sum(meta["tokens_by_source"].values()) == sum(len(text.encode()) + 1 for text in TEXTS)
 
 
+def test_a_document_begins_with_what_the_tokenizer_puts_before_a_text(
+    make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    base = make_base("llama")
+    tokens = json.loads((base / "tokens.json").read_text()) | {"text_start_ids": [1]}
+    (base / "tokens.json").write_text(json.dumps(tokens))
+    out = build(base, tmp_path / "w")
+    rows = read_split(out, "train")
+    starts = [part for part in pq.read_table(out / "train_sidecar.parquet").to_pylist() if part["offset"] == 0]
+    assert len(starts) == len(TEXTS)
+    for part in starts:
+        assert rows.ids[part["row"], part["start"]] == 1
+        assert rows.loss_mask[part["row"], part["start"] : part["start"] + 2].tolist() == [0, 1]
+    assert (rows.ids[rows.loss_mask == 1] == 1).sum() == 0
+
+
 @pytest.mark.parametrize("is_padding", [False, True])
 def test_truncation_and_padding_of_the_tokenizers_file_do_not_count(
     is_padding: bool, make_base: Callable[..., Path], tmp_path: Path

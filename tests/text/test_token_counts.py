@@ -19,3 +19,5 @@ def test_tokens_count_the_end_of_the_text(tmp_path: Path) -> None:
     ]
     found = list(counted(documents, read_tokenizer(tmp_path)))
     assert [(document.id, tokens) for document, tokens in found] == [(str(n), n + 1) for n in range(300)]
+    found = list(counted(documents[:3], read_tokenizer(tmp_path), 2))
+    assert [tokens for _, tokens in found] == [2, 3, 4]
