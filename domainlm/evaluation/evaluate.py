@@ -18,7 +18,7 @@ from typing import Any
 
 from domainlm.evaluation.generation import Generation, greedy_answers
 from domainlm.evaluation.intervals import rounded
-from domainlm.evaluation.scoring import ROW_TOKENS, Scored, encode_answer, encode_pair, scores
+from domainlm.evaluation.scoring import ROW_TOKENS, Scored, encode_answer, encode_document, encode_pair, scores
 from domainlm.evaluation.sets import HeldOutSet, Item
 from domainlm.evaluation.token_f1 import token_f1
 from domainlm.models.load import load_model
@@ -88,7 +88,7 @@ def language_model(
             windows: list[Scored] = []
             owners: list[int] = []
             for owner, request in enumerate(requests):
-                ids = tokenizer.encode(request.args[0], add_special_tokens=False).ids
+                ids = encode_document(tokenizer, request.args[0]).ids
                 start = tokens.text_start_ids or (tokens.end_of_text_id,)
                 for window in get_rolling_token_windows(ids, start[-1], ROW_TOKENS - 1, 1):
                     context, continuation = make_disjoint_window(window)

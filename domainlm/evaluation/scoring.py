@@ -56,10 +56,20 @@ def encode_pair(tokenizer: Any, context: str, continuation: str, tokens: Special
     are the tokens that a text begins with; of a model that has none, the end of the text before where nothing else
     precedes the continuation.
     """
-    encoding = tokenizer.encode(context + continuation, add_special_tokens=False)
+    encoding = encode_document(tokenizer, context + continuation)
     start = tokens.text_start_ids or (() if context else (tokens.end_of_text_id,))
     first = next((i for i, (_, end) in enumerate(encoding.offsets) if end > len(context)), len(encoding.ids))
     return Scored((*start, *encoding.ids), max(len(start) + first, 1))
+
+
+def encode_document(tokenizer: Any, text: str) -> Any:
+    """Ids and offsets of a document's text, in which control tokens written out are text, as in training."""
+    tokenizer.encode_special_tokens = True
+    try:
+        return tokenizer.encode(text, add_special_tokens=False)
+    finally:
+        # a prompt's control tokens are the chat template's
+        tokenizer.encode_special_tokens = False
 
 
 def encode_answer(tokenizer: Any, prompt: str, answer: str) -> Scored:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from domainlm.evaluation.scoring import encode_answer, encode_pair
+from domainlm.evaluation.scoring import encode_answer, encode_document, encode_pair
 from domainlm.text.document import Document, body_of
 from domainlm.text.sentences import first_prose
 from domainlm.text.stable_hash import stable_hash
@@ -81,7 +81,7 @@ class Encoder:
 
     def cut(self, text: str, max_tokens: int) -> str:
         """The text up to its token number max_tokens."""
-        offsets = self.tokenizer.encode(text, add_special_tokens=False).offsets
+        offsets = encode_document(self.tokenizer, text).offsets
         return text if len(offsets) <= max_tokens else text[: offsets[max_tokens - 1][1]]
 
 

@@ -81,6 +81,12 @@ def test_a_document_begins_with_the_tokens_that_the_tokenizer_puts_before_a_text
     assert found.ids[found.first :] == plain.ids[plain.first :]
 
 
+def test_a_control_token_written_out_in_a_document_is_text_and_in_a_prompt_is_not(encoder: Encoder) -> None:
+    encoder.tokenizer.add_special_tokens(["<end>"])
+    assert 0 not in encode_pair(encoder.tokenizer, "says ", "<end>", TOKENS).ids
+    assert encode_answer(encoder.tokenizer, "<end>", "yes").ids[0] == 0
+
+
 def sentencepiece() -> Any:
     """A tokenizer that puts a blank before a text, and writes blanks as Llama 2's does."""
     from tokenizers import Tokenizer, models, normalizers
