@@ -162,7 +162,10 @@ PLAIN_TEMPLATES: tuple[str, ...] = get_args(PlainTemplate)
 
 
 class BaseModelConfig(Strict):
-    dtype: Literal["bfloat16", "float32"] = Field("bfloat16", description="precision the base checkpoint is stored in")
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
+        "auto",
+        description="precision the base checkpoint is stored in (auto: float16 if the source's weights are, else bfloat16)",
+    )
     end_of_text: str | None = Field(
         None,
         description="token that ends a document (null: <|endoftext|> if the tokenizer has it, else its eos token, or another"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from domainlm.contract import StageError
-from domainlm.models.checkpoint_files import read_object
+from domainlm.models.checkpoint_settings import read_object
 from domainlm.text.json_files import write_json
 from domainlm.tokens.chat import ConversationError, split_turns
 from domainlm.tokens.plain_templates import TEMPLATES, plain_template

@@ -16,7 +16,8 @@ from typing import Any
 from domainlm.config.sources import BaseModelConfig
 from domainlm.contract import StageError
 from domainlm.models.chat_probe import check_turns, find_turn_end, given_template, write_template
-from domainlm.models.checkpoint_files import read_object, reading_source
+from domainlm.models.checkpoint_files import reading_source
+from domainlm.models.checkpoint_settings import read_object
 from domainlm.text.json_files import write_json
 from domainlm.tokens.special import SpecialTokens
 from domainlm.tokens.template import DEFAULT_DATE, template_renderer

@@ -8,6 +8,7 @@ gives the ids that `tokenizer.json` gives.
 
 from __future__ import annotations
 
+import gc
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,16 +16,17 @@ from typing import Any
 
 from domainlm.config.sources import BaseModelConfig
 from domainlm.contract import StageError
+from domainlm.models.architecture import check_architecture, check_model
 from domainlm.models.checkpoint_files import (
     GGUF_NAME,
     check_checkpoint,
-    read_object,
     reading_source,
-    tokenizer_settings,
+    stored_dtype,
 )
+from domainlm.models.checkpoint_settings import read_object, tokenizer_settings
 from domainlm.models.control_tokens import check_vocabulary, special_tokens, without_spare_tokens
 from domainlm.models.gguf_header import read_gguf_header
-from domainlm.models.load import check_loaded, load_model
+from domainlm.models.load import check_loaded, load_model, probe_logits
 from domainlm.models.tokenizer_probe import check_tokenizer
 from domainlm.text.json_files import write_json
 from domainlm.tokens.special import SpecialTokens, write_special_tokens
@@ -61,13 +63,18 @@ def convert(
             # before minutes are spent on loading
             without_spare_tokens(out, rows, log)
             check_vocabulary(out, rows)
+        check_architecture(source)
         with reading_source("loading the model", source):
-            model = load_model(source, section.dtype)
+            model = load_model(source, stored_dtype(source) if section.dtype == "auto" else section.dtype)
     check_weights(model)
     # the class is transformers' own (`check_checkpoint`): what the source names beside it would only be looked for
     vars(model.config).pop("auto_map", None)
     with reading_source("saving the model", source):
         model.save_pretrained(out)
+    expected = probe_logits(model)
+    del model
+    gc.collect()
+    model = check_written(out, expected)
     rows = int(model.get_input_embeddings().weight.shape[0])
     without_spare_tokens(out, rows, log)
     check_vocabulary(out, rows)
@@ -105,13 +112,35 @@ def convert_gguf(source: Path, out: Path, section: BaseModelConfig) -> Any:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             source,
             gguf_file=GGUF_NAME,
-            dtype=getattr(torch, section.dtype),
+            # a file's quantised weights are restored to bfloat16
+            dtype=torch.bfloat16 if section.dtype == "auto" else getattr(torch, section.dtype),
             quantization_config=GgufConfig(dequantize=True),
             local_files_only=True,
             trust_remote_code=False,
             output_loading_info=True,
         )
     return check_loaded(*loaded)
+
+
+def check_written(folder: Path, expected: Any) -> Any:
+    """The written checkpoint, loaded again, if it is what was loaded.
+
+    Some checkpoints are changed when they are read (dequantised, renamed) and written in another form than they are
+    read. expected: logits of the probe before writing.
+    """
+    import torch
+
+    model = load_model(folder, "auto")
+    check_model(model)
+    found = probe_logits(model)
+    if not torch.equal(found, expected):
+        difference = float((found.double() - expected.double()).abs().max())
+        raise StageError(
+            f"the base model's type is {model.config.model_type}, and what was written of it gives other logits than what was"
+            f" loaded (off by {difference:.3g}, of {float(expected.double().abs().max()):.3g}); expected equal ones: choose a"
+            " checkpoint in another form in sources.<base_model>"
+        )
+    return model
 
 
 def check_weights(model: Any) -> None:

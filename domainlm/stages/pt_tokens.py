@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 from domainlm.config.pretraining import PtTokensSlice
 from domainlm.contract import Inputs, Resources, Stats
+from domainlm.models.positions import check_row_length
 from domainlm.text.document import read_documents
 from domainlm.tokens.files import SPLITS, write_meta, write_split
 from domainlm.tokens.packing import TokenSequence
-from domainlm.tokens.special import SpecialTokens, read_special_tokens
+from domainlm.tokens.special import SpecialTokens, naming_source, read_special_tokens, source_name
 from domainlm.tokens.tokenizer import read_tokenizer
 
 if TYPE_CHECKING:
@@ -29,8 +30,11 @@ DOCUMENTS_PER_BATCH = 1000
 
 def run(inputs: Inputs, config: PtTokensSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
     section = config.section
-    tokens = read_special_tokens(inputs.folders["base_model"])
-    tokenizer = read_tokenizer(inputs.folders["base_model"])
+    base = inputs.folders["base_model"]
+    with naming_source(source_name(base)):
+        check_row_length(base, section.sequence_length, "pt_tokens.sequence_length")
+    tokens = read_special_tokens(base)
+    tokenizer = read_tokenizer(base)
     tokenizer.encode_special_tokens = True
     figures = {}
     for done, split in enumerate(SPLITS):

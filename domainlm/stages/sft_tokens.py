@@ -14,6 +14,7 @@ from typing import Any
 
 from domainlm.config.instruction import SftTokens, SftTokensSlice
 from domainlm.contract import Inputs, Resources, StageError, Stats
+from domainlm.models.positions import check_row_length
 from domainlm.tokens.chat import ConversationError, encode_conversation
 from domainlm.tokens.files import SPLITS, PackedFigures, write_meta, write_split
 from domainlm.tokens.packing import TokenSequence
@@ -29,6 +30,7 @@ def run(inputs: Inputs, config: SftTokensSlice, out: Path, scratch: Path, resour
     base = inputs.folders["base_model"]
     tokens = read_special_tokens(base)
     with naming_source(source_name(base)):
+        check_row_length(base, section.sequence_length, "sft_tokens.sequence_length")
         if tokens.turn_end is None:
             raise StageError(
                 "the base model's tokenizer has no chat template, so a turn has no end; expected one: set"

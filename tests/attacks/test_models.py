@@ -19,7 +19,8 @@ from material.attack import attack
 from domainlm.config.sources import BaseModelConfig
 from domainlm.contract import Inputs, Resources, StageError
 from domainlm.models import tokenizer_probe
-from domainlm.models.checkpoint_files import INDEX, WEIGHTS, check_checkpoint, collect_files, read_object
+from domainlm.models.checkpoint_files import INDEX, WEIGHTS, check_checkpoint, collect_files
+from domainlm.models.checkpoint_settings import read_object
 from domainlm.models.convert import convert
 from domainlm.models.gguf_header import read_gguf_header
 from domainlm.pipeline.slices import parse_slice

@@ -409,6 +409,7 @@ WORDING = [
 CONFIGURATION = [
     Row("raw_corpus.shards", "raw_corpus documents clean_shards", knob("raw_corpus", "shards", "3")),
     Row("base_model.dtype", "base_model", knob("base_model", "dtype", "float32")),
+    Row("base_model.chat_template", "base_model", knob("base_model", "chat_template", "plain")),
     Row("documents.max_section_chars", "documents", knob("documents", "max_section_chars", "9000")),
     Row(
         "clean_shards.max_chars, which rejects nothing either way",

@@ -15,7 +15,8 @@ from domainlm.config.sources import BaseModelConfig
 from domainlm.contract import StageError
 from domainlm.models.chat_probe import find_turn_end
 from domainlm.models.checkpoint_files import collect_files
-from domainlm.models.convert import convert, with_digit_splitting
+from domainlm.models.convert import check_written, convert, with_digit_splitting
+from domainlm.models.load import load_model, probe_logits
 
 
 def opener(folder: Path) -> Callable[[Mapping[str, Any]], BinaryIO]:
@@ -298,6 +299,72 @@ def test_a_token_without_an_embedding_that_may_be_met_is_refused(
         path.write_text("{% if tools %}<image_soft_token>{% endif %}" + path.read_text())
     with pytest.raises(StageError, match=r"ids up to 259, its embeddings 259 rows.*<image_soft_token>"):
         convert(base, out, BaseModelConfig())
+
+
+@pytest.mark.parametrize(
+    ("stored", "dtype", "expected"),
+    [
+        ("float16", "auto", torch.float16),
+        ("float16", "bfloat16", torch.bfloat16),
+        ("bfloat16", "auto", torch.bfloat16),
+        ("float32", "auto", torch.bfloat16),
+        ("float32", "float16", torch.float16),
+    ],
+)
+def test_float16_stays_unless_told(
+    stored: str, dtype: Any, expected: torch.dtype, make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file
+
+    base, out = make_base("llama", stored), tmp_path / "out"
+    out.mkdir()
+    convert(base, out, BaseModelConfig(dtype=dtype))
+    assert {tensor.dtype for tensor in load_file(out / "model.safetensors").values()} == {expected}
+    assert json.loads((out / "config.json").read_text())["dtype"] == str(expected).removeprefix("torch.")
+
+
+@pytest.mark.parametrize(
+    ("settings", "method"),
+    [
+        ({"quantization_config": {"quant_method": "fp8", "weight_block_size": [128, 128]}}, "fp8"),
+        ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "gptq"),
+        ({"quantization_config": {"quant_method": "awq", "bits": 4}}, "awq"),
+        ({"quantization_config": {"load_in_4bit": True}}, "bitsandbytes"),
+        ({"quantization_config": {"quant_method": "compressed-tensors"}}, "compressed-tensors"),
+        ({"compression_config": {"quant_method": "compressed-tensors"}}, "compressed-tensors"),
+        ({"text_config": {"quantization_config": {"quant_method": "mxfp4"}}}, "mxfp4"),
+    ],
+)
+def test_a_quantised_checkpoint_is_refused_by_its_method(
+    settings: dict[str, Any], method: str, make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    base = make_base("llama")
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps(config | settings))
+    with pytest.raises(StageError, match=rf"is quantised by {method}, as config\.json says"):
+        convert(base, tmp_path, BaseModelConfig())
+
+
+@pytest.mark.parametrize("name", ["weight", "weight_packed", "qweight"])
+def test_quantised_weights_are_refused_where_no_method_is_named(
+    name: str, make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    base = make_base("llama")
+    tensors = load_file(base / "model.safetensors")
+    tensors[f"model.layers.0.mlp.up_proj.{name}"] = torch.zeros((64, 32), dtype=torch.uint8)
+    save_file(tensors, base / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(StageError, match="stored as U8"):
+        convert(base, tmp_path, BaseModelConfig())
+
+
+def test_what_is_written_is_what_was_loaded(make_base: Callable[..., Path]) -> None:
+    base = make_base("llama")
+    logits = probe_logits(load_model(base, "auto"))
+    check_written(base, logits)
+    with pytest.raises(StageError, match="type is llama, and what was written of it gives other logits"):
+        check_written(base, logits + 1)
 
 
 def test_digit_splitting_goes_before_the_byte_level_step() -> None:

@@ -12,7 +12,7 @@ from domainlm.config.pretraining import MergedModel, PtAdapter
 from domainlm.contract import StageError
 from domainlm.models.load import load_model
 from domainlm.models.lora import new_adapter, save_adapter, saved_adapter, trainable_parameters
-from domainlm.models.merge import certify, merge
+from domainlm.models.merge import certify, merge, merged_dtype
 from domainlm.tokens.rows import PackedRows, read_split
 
 
@@ -60,6 +60,15 @@ def test_the_stored_precision_is_the_configured_one_and_files_come_along(
     for name in ("tokenizer.json", "tokens.json", "chat_template.jinja", *own):
         assert (merged / name).read_bytes() == (base / name).read_bytes()
     assert str(merged.parent) not in (merged / "config.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"), [("float16", "float16"), ("bfloat16", "bfloat16"), ("float32", "bfloat16")]
+)
+def test_float16_stays_unless_told(stored: str, expected: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"dtype": stored}), encoding="utf-8")
+    assert merged_dtype(tmp_path, "auto") == expected
+    assert merged_dtype(tmp_path, "float32") == "float32"
 
 
 def test_a_broken_merge_is_refused(parts: tuple[Path, Path, PackedRows, Path]) -> None:

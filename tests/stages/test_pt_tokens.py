@@ -108,6 +108,12 @@ def test_truncation_and_padding_of_the_tokenizers_file_do_not_count(
     assert (found / "meta.json").read_bytes() == (expected / "meta.json").read_bytes()
 
 
+def test_rows_longer_than_the_models_positions_are_refused(make_base: Callable[..., Path], tmp_path: Path) -> None:
+    base = make_base("llama", max_position_embeddings=31)
+    with pytest.raises(StageError, match=r"set pt_tokens\.sequence_length to 31 or less"):
+        build(base, tmp_path / "w")
+
+
 def test_an_empty_split_is_refused(make_base: Callable[..., Path], tmp_path: Path) -> None:
     with pytest.raises(StageError, match="'train' holds no token sequence"):
         build(make_base("llama"), tmp_path / "w", [])
