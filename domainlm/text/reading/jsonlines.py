@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from domainlm.config.text import Documents
-from domainlm.raw.charset import charset_of_beginning, decode, wide_charset
+from domainlm.raw.charset import DeclaredCharset, Expected, charset_of_beginning, decode, wide_charset
+from domainlm.raw.charset_labels import known_charset
 from domainlm.raw.unreadable import Unreadable
 from domainlm.text.reading.pieces import Piece, Rejection
 from domainlm.text.reading.records import Place, parsed_record, pieces_of_record
@@ -46,7 +47,7 @@ def lines_of(file: BinaryIO, start: int, end: int, max_bytes: int) -> Iterator[t
         is_at_line = rest.endswith(b"\n")
 
 
-def beginning_of(file: BinaryIO, config: Documents, expected: str | None) -> tuple[BinaryIO | None, str | None]:
+def beginning_of(file: BinaryIO, config: Documents, expected: Expected) -> tuple[BinaryIO | None, Expected]:
     """The facts about a file of lines that its beginning shows.
 
     They are: UTF-16 or UTF-32 as UTF-8 in memory, or None; the character set to expect of lines that are no UTF-8.
@@ -56,7 +57,11 @@ def beginning_of(file: BinaryIO, config: Documents, expected: str | None) -> tup
     beginning = file.read(BEGINNING_BYTES)
     if wide_charset(beginning) is None:
         # what is in the file says more than what its source is in
-        return None, charset_of_beginning(beginning, len(beginning) == BEGINNING_BYTES, expected) or expected
+        found = charset_of_beginning(beginning, len(beginning) == BEGINNING_BYTES, expected)
+        is_declared = isinstance(expected, DeclaredCharset) and found is not None
+        if is_declared and known_charset(found) == known_charset(expected.charset):
+            return None, expected
+        return None, found or expected
     file.seek(0)
     data = file.read(config.max_file_bytes + 1)
     if len(data) > config.max_file_bytes:
@@ -65,7 +70,7 @@ def beginning_of(file: BinaryIO, config: Documents, expected: str | None) -> tup
     return io.BytesIO(decode(data, config.min_charset_score).text.encode("utf-8", "surrogatepass")), expected
 
 
-def decoded_line(line: bytes, config: Documents, expected: str | None) -> tuple[str, dict[str, Any]]:
+def decoded_line(line: bytes, config: Documents, expected: Expected) -> tuple[str, dict[str, Any]]:
     """Text of a line, and entries for `meta`.
 
     There are entries if its character set was detected. Raises Unreadable.
@@ -78,11 +83,11 @@ def decoded_line(line: bytes, config: Documents, expected: str | None) -> tuple[
             pass
     decoded = decode(line, config.min_charset_score, expected=expected)
     guessed = {"charset": decoded.charset, "charset_score": decoded.score}
-    return decoded.text, {} if decoded.charset == "utf-8" else guessed
+    return decoded.text, {} if decoded.charset == "utf-8" and decoded.score == 1.0 else guessed
 
 
 def read_jsonl(
-    file: BinaryIO, start: int, end: int, role: str, path: str, config: Documents, expected: str | None = None
+    file: BinaryIO, start: int, end: int, role: str, path: str, config: Documents, expected: Expected = None
 ) -> Iterator[Piece | Rejection]:
     """Pieces of the records that begin in bytes [start, end).
 
@@ -115,7 +120,7 @@ def read_jsonl(
 
 
 def read_json(
-    data: bytes, role: str, path: str, config: Documents, expected: str | None = None
+    data: bytes, role: str, path: str, config: Documents, expected: Expected = None
 ) -> Iterator[Piece | Rejection]:
     """Pieces of the records of a JSON file.
 
@@ -129,7 +134,7 @@ def read_json(
         parsed_record(decoded.text.lstrip().partition("\n")[0])
         yield from read_jsonl(io.BytesIO(data), 0, len(data), role, path, config, expected)
         return
-    guessed = decoded.charset not in ("utf-8", "ascii")
+    guessed = decoded.charset != "utf-8" or decoded.score < 1.0
     charset = {"charset": decoded.charset, "charset_score": decoded.score} if guessed else {}
     if not isinstance(found, list):
         yield from pieces_of_record(found, Place("item 000000001", "1", -1, -1), role, path, config, charset)

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from domainlm.config.text import Documents
+from domainlm.raw.charset import Expected, expected_charset
 from domainlm.raw.raw_file import RawFile
 from domainlm.raw.unreadable import Unreadable
 from domainlm.text.characters import letter_count
@@ -44,7 +45,7 @@ class _Lines:
     long cells.
     """
 
-    def __init__(self, file: BinaryIO, config: Documents, expected: str | None) -> None:
+    def __init__(self, file: BinaryIO, config: Documents, expected: Expected) -> None:
         self._file, self._config, self._expected = file, config, expected
         self._size = file.seek(0, io.SEEK_END)
         self._lines = lines_of(file, 0, self._size, config.max_file_bytes)
@@ -125,7 +126,7 @@ def _missing(config: Documents, columns: list[str], role: str) -> Unreadable | N
 
 
 def read_delimited(
-    file: BinaryIO, is_tabbed: bool, role: str, path: str, config: Documents, expected: str | None = None
+    file: BinaryIO, is_tabbed: bool, role: str, path: str, config: Documents, expected: Expected = None
 ) -> Iterator[Piece | Rejection]:
     """Pieces of the rows below a heading line.
 
@@ -295,7 +296,7 @@ def read_records(row: RawFile, file: BinaryIO, config: Documents) -> Iterator[Pi
     those of their own bytes.
     """
     document_format, start, end = row["format"], row["start"], row["end"]
-    role, path, expected = row["role"], row["path"], row.get("charset")
+    role, path, expected = row["role"], row["path"], expected_charset(row)
     try:
         if document_format == "jsonl":
             yield from read_jsonl(file, start, end, role, path, config, expected)
