@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, get_args
 
@@ -19,11 +20,14 @@ DocumentFormat = Literal[
 # fmt: on
 # a letter of ASCII, and one of each script that some character sets write as runs of ASCII characters
 _LETTERS = "aé中あ가я"
+# what names of the web have that Python's names of the same sets have not (WHATWG Encoding Standard), and what they lack
+_OF_THE_WEB = re.compile(r"\Ax-(?=cp|mac|sjis|gbk|euc)|(?<=iso-8859-[68])-[ei]\Z", re.IGNORECASE)
+_OF_WINDOWS = re.compile(r"\A(?:windows|dos)-(?=[0-9]{3}\Z)", re.IGNORECASE)
 
 
 def _known_charset(name: str) -> None:
     try:
-        sample = _LETTERS.encode(codecs.lookup(name).name, "ignore")
+        sample = _LETTERS.encode(codecs.lookup(_OF_WINDOWS.sub("cp", _OF_THE_WEB.sub("", name))).name, "ignore")
     except UnicodeError:
         sample = b"\\"
     except LookupError:
@@ -81,7 +85,10 @@ class Source(Strict):
     )
     exclude: list[str] = Field([], description="glob patterns of the files to exclude, also inside archives")
     format: DocumentFormat | None = Field(None, description="document format (null: by content, then by extension)")
-    charset: str | None = Field(None, description="character set of most of the files (null: detected)")
+    charset: str | None = Field(
+        None,
+        description="character set of the files that are not UTF-8 (null: detected); obeyed unless another set gives a far likelier text",
+    )
     licence: Label = Field("unstated", description="licence of the text, carried by every document")
     authority: Label = Field("unlabelled", description="kind of author: official, media, academic, social, ...")
     stance: Label = Field("unlabelled", description="stance or use label, free vocabulary per domain")

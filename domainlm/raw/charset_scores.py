@@ -20,6 +20,8 @@ from domainlm.raw.common_characters import SIMPLIFIED, TRADITIONAL
 # bits of classes of characters; by order of magnitude, chosen on the choosing half of the benchmark
 RARE_BITS = 21.0
 IMPOSSIBLE_BITS = 28.0
+# of damaged UTF-8: a character that some language uses, any other one, a fault, a character that the end cuts
+_WHOLE_BITS, _ODD_BITS, _FAULT_BITS, _CUT_BITS = 8.0, 14.0, 14.0, 4.0
 # what a set must be better by, because files in it are rare in Chinese and English collections
 _PRIOR_BITS = {"central": 12.0, "cyrillic": 8.0, "korean": 4.0, "japanese": 4.0}
 _ASCII_BITS = {
@@ -159,4 +161,26 @@ def bits(text: str, language: str) -> float:
         total += 6.0 * len(_WIDE_BREAK.findall(text)) + 5.0 * len(_ALONE.findall(text))
     if language in ("cyrillic", "western", "central"):
         total += 8.0 * (len(_CAPITAL_INSIDE.findall(text)) + len(_SIGN_INSIDE.findall(text)))
+    return total
+
+
+@cache
+def _used_characters() -> frozenset[str]:
+    """Characters that are not rare in some language."""
+    languages = ("simplified", "traditional", "japanese", "korean", "cyrillic", "western", "central")
+    return frozenset(character for language in languages for character in _bits_of(language))
+
+
+def bits_as_utf8(text: str, faults: int, is_cut: bool) -> float:
+    """Bits of a text of damaged UTF-8, to be compared with those of `bits`.
+
+    faults: U+FFFD that stand for faults. No language is asked for: a whole character is the evidence.
+    """
+    used = _used_characters()
+    total = faults * _FAULT_BITS + is_cut * _CUT_BITS
+    for character, count in Counter(text).items():
+        if character < "\x80":
+            total += count * _ASCII_BITS.get(character, RARE_BITS)
+        elif character != "\ufffd":
+            total += count * (_WHOLE_BITS if character in used else _ODD_BITS)
     return total

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
 from typing import Any
 
 MAX_JSON_DEPTH = 200
+# of a whole number: what every Python converts, however it is set
+MAX_DIGITS = 640
 # a string that never ends goes to the end of the text: it is not looked for again from each quote in it
 _JSON_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|([\[{])|([\]}])', re.DOTALL)
 
@@ -28,12 +31,21 @@ def json_depth(text: str) -> int:
     return deepest
 
 
-def parsed_json(text: str) -> Any:
-    """A JSON value. Raises InvalidJson."""
+def _number(digits: str) -> int | Decimal:
+    return int(digits) if len(digits) <= MAX_DIGITS else Decimal(digits)
+
+
+def parsed_json(text: str, has_long_numbers: bool = False) -> Any:
+    """A JSON value. Raises InvalidJson.
+
+    has_long_numbers: whole numbers with more digits than Python converts are decimal numbers, and not an error.
+    """
     if text.count("[") + text.count("{") > MAX_JSON_DEPTH and json_depth(text) > MAX_JSON_DEPTH:
         raise InvalidJson(f"nested deeper than {MAX_JSON_DEPTH} arrays and objects")
     try:
         return json.loads(text)
     except ValueError as error:
-        # the parser's own message differs between Python versions
-        raise InvalidJson("not a JSON value that can be read") from error
+        if not has_long_numbers or isinstance(error, json.JSONDecodeError):
+            # the parser's own message differs between Python versions
+            raise InvalidJson("not a JSON value that can be read") from error
+    return json.loads(text, parse_int=_number)

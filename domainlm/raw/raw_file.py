@@ -33,7 +33,8 @@ class RawFile(Labelled):
 
     path: within its source. file_name: where the name on disk is not UTF-8. sha256, size: of the file itself. archive, archive_path:
     digest and place of the raw file that it lies in; members: the names that lead to it from there. extension_format: what
-    the name says, where the content says otherwise.
+    the name says, where the content says otherwise. charset: of most files of the source, or as it declares
+    (is_charset_declared).
     """
 
     path: str
@@ -47,6 +48,7 @@ class RawFile(Labelled):
     media_type: NotRequired[str | None]
     extension_format: NotRequired[str | None]
     charset: NotRequired[str | None]
+    is_charset_declared: NotRequired[bool | None]
     archive: NotRequired[str | None]
     archive_path: NotRequired[str | None]
     members: NotRequired[list[str] | None]
@@ -80,6 +82,7 @@ class Declared(Labelled, total=False):
     media_type: str
     extension_format: str
     charset: str | None
+    is_charset_declared: bool
     is_copied: bool
     is_archive: bool
     prefix: str

@@ -23,7 +23,8 @@ from typing import Any, BinaryIO, cast
 
 from domainlm.config.domain import DomainConfig
 from domainlm.raw.archives import PACKED_SUFFIXES, ArchiveFault, Limits
-from domainlm.raw.charset import SAMPLE_BYTES, majority_charset
+from domainlm.raw.charset import majority_charset
+from domainlm.raw.charset_guess import SAMPLE_BYTES
 from domainlm.raw.expansion import Found, expand, facts_of, is_expanded
 from domainlm.raw.media_type import TEXT_TYPES
 from domainlm.raw.raw_file import Declared, RawFile

@@ -23,7 +23,8 @@ from domainlm.config.domain import DomainConfig
 from domainlm.config.errors import ConfigurationError
 from domainlm.config.resolve import MAX_LIST_BYTES
 from domainlm.config.sources import Source
-from domainlm.raw.charset import SAMPLE_BYTES, majority_charset
+from domainlm.raw.charset import majority_charset
+from domainlm.raw.charset_guess import SAMPLE_BYTES
 from domainlm.raw.expansion import is_expanded
 from domainlm.raw.label_names import LABELS
 from domainlm.raw.labels import Table, labelled, read_table
@@ -151,6 +152,7 @@ def local_rows(project: Path, name: str, source: Source, index: LocalIndex, segm
     table = label_table_of(project, name, source)
     common, patterns = labels(name, source), _patterns(source)
     fixed = {"origin": "local", "charset": charset, "is_copied": source.is_copied}
+    fixed["is_charset_declared"] = source.charset is not None
     archives = {
         path for path, content in contents.items() if is_text and is_expanded(content.media_type, source.format)
     }
@@ -257,6 +259,7 @@ def _declared(project: Path, name: str, source: Source) -> dict[str, Any]:
     return {
         "format": source.format,
         "charset": source.charset,
+        **({"is_charset_declared": True} if source.charset is not None else {}),
         "include": source.include,
         "exclude": source.exclude,
         "labels": _patterns(source),

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from domainlm.raw.surrogates import without_surrogates
+from domainlm.text.print_forms import RADICALS, UPRIGHT
 
 _PUNCTUATION = (
     "\x00-/:-@\\[-`{-\xa9\xab-\xb4\xb6-\xb9\xbb-\xbf\xd7\xf7\u2000-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3008-\u303f"
@@ -50,7 +51,17 @@ _MAYBE_MARKS = re.compile(
 )
 _LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028]")
 _SPACES = re.compile("[\xa0\u2000-\u200a\u202f\u205f]")
-_INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u200b\u2060\ufeff]")
+_INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u2060\ufeff]")
+# scripts without spaces between words: Thai, Lao, Burmese, Khmer
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\uaa60-\uaa7f"
+_ZERO_WIDTH = re.compile(f"(?<=[{_UNSPACED}])(\u200b)\u200b*+(?=[{_UNSPACED}])|\u200b+")
+# letters as fonts and files of print have them: one code for two letters, for a form, for a radical
+_FORMS = re.compile("[\u0132\u0133\u2e80-\u2fd5\ufb00-\ufdf9\ufe10-\ufe19\ufe30-\ufe48\ufe70-\ufefc]")
+# what most texts have none of: one search spares four
+_UNUSUAL = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\xa0\xad\u0132\u0133\u2000-\u200b\u202f\u205f\u2060\u2e80-\u2fd5\ufb00-\ufdf9"
+    "\ufe10-\ufe19\ufe30-\ufe48\ufe70-\ufeff]"
+)
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 
@@ -110,15 +121,51 @@ def without_trailing_blanks(text: str) -> str:
     return "\n".join(line.rstrip(" \t") for line in text.split("\n"))
 
 
+@cache
+def _letters() -> dict[str, str]:
+    """Letters by the form in which print has them.
+
+    The forms are those of Unicode 14, so that all Pythons have the same; the Arabic words that are one sign (U+FDFA) stay.
+    """
+    ranges = ((0x132, 0x134), (0x2F00, 0x2FD6), (0xFB00, 0xFB07), (0xFB13, 0xFB18), (0xFB20, 0xFB29), (0xFB4F, 0xFBB2))
+    ranges += ((0xFBD3, 0xFD3E), (0xFD50, 0xFD90), (0xFD92, 0xFDC8), (0xFDF0, 0xFDFA), (0xFE70, 0xFEFD))
+    found = dict(zip(RADICALS[::2], RADICALS[1::2], strict=True))
+    found |= dict(zip(UPRIGHT[::2], UPRIGHT[1::2], strict=True))
+    for code in (code for first, end in ranges for code in range(first, end)):
+        letters = unicodedata.normalize("NFKC", chr(code))
+        if letters != chr(code):
+            # marks of vowels have a blank or a stroke under them, to be seen alone
+            is_mark = 0xFC5E <= code <= 0xFC63 or 0xFCF2 <= code <= 0xFCF4 or 0xFE70 <= code <= 0xFE7F
+            found[chr(code)] = letters.translate({0x20: None, 0x640: None}) if is_mark else letters
+    return found
+
+
+def with_plain_letters(text: str) -> str:
+    """Text with letters for ligatures, presentation forms and radicals.
+
+    Files of print have them: the glyphs of a font are not always taken back to letters. NFKC would also turn 10⁵ into 105
+    and ½ into 1⁄2. Marks of vertical text become those of horizontal text.
+    """
+    if text.isascii() or not _FORMS.search(text):
+        return text
+    letters = _letters()
+    return _FORMS.sub(lambda match: letters.get(match[0], match[0]), text)
+
+
 def normalised(text: str) -> str:
     """The normal form of a text; idempotent.
 
-    It is NFC, with one kind of line end and space, and without control characters, invisible characters and trailing
-    whitespace. Joiners (U+200C, U+200D) stay, because Persian and emoji need them. The ideographic space stays,
-    because it indents Chinese prose.
+    It is NFC, with one kind of line end and space, letters for the forms in which print has them, and without control
+    characters, invisible characters and trailing whitespace. Joiners (U+200C, U+200D) stay, because Persian and emoji
+    need them, and so does U+200B between words of Thai, Lao, Burmese and Khmer. The ideographic space stays, because it
+    indents Chinese prose.
     """
     text = without_surrogates(_LINE_ENDS.sub("\n", text)).replace("\u2029", "\n\n")
-    text = composed(_INVISIBLE.sub("", _SPACES.sub(" ", text)))
+    if _UNUSUAL.search(text):
+        text = _INVISIBLE.sub("", _SPACES.sub(" ", with_plain_letters(text)))
+        if "\u200b" in text:
+            text = _ZERO_WIDTH.sub(lambda match: match[1] or "", text)
+    text = composed(text)
     return _BLANK_LINES.sub("\n\n", without_trailing_blanks(text)).strip(" \t\n")
 
 

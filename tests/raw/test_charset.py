@@ -4,7 +4,13 @@ import codecs
 
 import pytest
 
-from domainlm.raw.charset import UndecodableError, charset_of_beginning, decode, majority_charset
+from domainlm.raw.charset import (
+    DeclaredCharset,
+    UndecodableError,
+    charset_of_beginning,
+    decode,
+    majority_charset,
+)
 
 CHINESE = "肺炎是由病原微生物等因素引起的肺部炎症。患者常有发热、咳嗽、咳痰，严重者呼吸困难。治疗以抗感染为主。" * 4
 FRENCH = "L'hypertension artérielle pulmonaire est une maladie rare où la pression est élevée, même à l'effort. " * 4
@@ -197,3 +203,147 @@ def test_a_beginning_may_be_cut_in_a_character() -> None:
         assert charset_of_beginning(line.encode("gb18030")[:cut], True) == "gb18030"
         assert charset_of_beginning(line.encode()[:cut], True) is None
     assert charset_of_beginning(SHORT.encode("gb18030"), False, "gb18030") == "gb18030"
+
+
+GERMAN = "Brüssel und Köln liegen weit auseinander. Für die Zugfahrt brauchst du höchstens zwei Stunden. "
+
+
+@pytest.mark.parametrize(
+    "text", [GERMAN, CHINESE, RUSSIAN, TRADITIONAL, "Η πνευμονία είναι λοίμωξη. ", "ไข้และไอ เป็นเวลาสิบวัน "]
+)
+@pytest.mark.parametrize("repeats", [1, 300])
+def test_utf_8_that_is_damaged_in_places_is_utf_8(text: str, repeats: int) -> None:
+    whole, plain = (text * repeats).encode(), b"plain words, "
+    cut = (text * repeats).rstrip(" .。")
+    for data, expected in [
+        (whole + plain + b"\xff" + whole, f"{text * repeats}plain words, \ufffd{text * repeats}"),
+        (
+            whole + plain + b"\x93pasted\x94 " + whole,
+            f"{text * repeats}plain words, \ufffdpasted\ufffd {text * repeats}",
+        ),
+        (b"\xe9" + whole, "\ufffd" + text * repeats),
+        # in place of one character's first byte: its last ones are faults, too
+        (whole[:-1] + "ü".encode()[:1], None),
+        (f"{cut}ü".encode()[:-1], cut + "\ufffd"),
+        (f"{cut}肺".encode()[:-1], cut + "\ufffd"),
+    ]:
+        found = decode(data, 0.5)
+        assert found.charset == "utf-8"
+        assert expected is None or found.text == expected
+        assert found.is_exact is False
+
+
+def test_a_few_letters_tell_damaged_utf_8_from_western_text() -> None:
+    assert decode("Brüssel \xff".encode("latin-1") + "für".encode(), 0.0).text == "Br\ufffdssel \ufffdfür"
+    assert decode("Die Lunge: für Köln".encode() + b" \x93Wort\x94", 0.0).text == "Die Lunge: für Köln \ufffdWort\ufffd"
+    # two signs that are one character of UTF-8 by accident
+    assert decode("Le CAFÉ» a été fermé".encode("cp1252"), 0.0).text == "Le CAFÉ» a été fermé"
+
+
+def test_surrogates_of_java_and_mysql_are_the_character_that_they_stand_for() -> None:
+    data = "für ".encode() + "\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass").encode(
+        "utf-8"
+    )
+    cesu = data.replace("\U0001f600".encode(), b"\xed\xa0\xbd\xed\xb8\x80")
+    found = decode(cesu, 0.5)
+    assert (found.text, found.charset, found.score) == ("für \U0001f600", "utf-8", 1.0)
+    assert decode(b"\xed\xa0\xbd " + GERMAN.encode(), 0.5).text == f"\ufffd\ufffd\ufffd {GERMAN}"
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "utf-16-le", "utf-16-be"])
+def test_a_byte_order_mark_is_believed_also_of_a_damaged_text(charset: str) -> None:
+    mark = {"utf-8": codecs.BOM_UTF8, "utf-16-le": codecs.BOM_UTF16_LE, "utf-16-be": codecs.BOM_UTF16_BE}[charset]
+    found = decode(mark + "A plain text of some words, x".encode(charset) + b"\xe4", 0.5)
+    assert (found.text, found.charset) == ("A plain text of some words, x\ufffd", charset)
+
+
+GREEK = "Η πνευμονία είναι λοίμωξη των πνευμόνων."
+HEBREW = "דלקת ריאות היא זיהום של הריאות."
+ARABIC = "يشكو المريض من الحمى والسعال"
+THAI = "โรคปอดบวมคือการติดเชื้อของปอด"
+UKRAINIAN = "Лікар призначає їй антибіотики, ґрунт"
+LITHUANIAN = "Plaučių uždegimas yra plaučių liga"
+TURKISH = "Akciğer iltihabı, ateş ve öksürük şikâyeti"
+POLISH = "Zapalenie płuc jest chorobą zakaźną"
+
+
+@pytest.mark.parametrize(
+    ("label", "codec", "text"),
+    [
+        ("iso-8859-7", "iso8859-7", GREEK),
+        ("GREEK", "iso8859-7", GREEK),
+        ("windows-1253", "cp1253", GREEK),
+        ("windows-1255", "cp1255", HEBREW),
+        ("iso-8859-8-i", "iso8859-8", HEBREW),
+        ("logical", "iso8859-8", HEBREW),
+        ("x-cp1256", "cp1256", ARABIC),
+        ("iso-8859-6", "iso8859-6", ARABIC.replace("،", "،")),
+        ("tis-620", "cp874", THAI + " €"),
+        ("iso-8859-11", "cp874", THAI),
+        ("windows-874", "cp874", THAI),
+        ("koi8-u", "koi8-u", UKRAINIAN),
+        ("koi8-r", "koi8-r", RUSSIAN),
+        ("cp866", "cp866", RUSSIAN),
+        ("iso_8859-5:1988", "iso8859-5", RUSSIAN),
+        ("windows-1251", "cp1251", UKRAINIAN),
+        ("x-mac-cyrillic", "mac-cyrillic", RUSSIAN),
+        ("windows-1257", "cp1257", LITHUANIAN),
+        ("iso-8859-13", "iso8859-13", LITHUANIAN),
+        ("latin5", "cp1254", TURKISH),
+        ("iso-8859-9", "cp1254", TURKISH + " €"),
+        ("latin2", "iso8859-2", POLISH),
+        ("windows-1250", "cp1250", POLISH),
+        ("iso-8859-15", "iso8859-15", "Le cœur bat, 5 €"),
+        ("macintosh", "mac-roman", "L’été à l’hôpital"),
+        ("iso-8859-1", "cp1252", "It’s 5 €, a café"),
+        ("us-ascii", "cp1252", "It’s 5 €, a café"),
+        ("gbk", "gb18030", "肺炎"),
+        ("euc-kr", "cp949", "똠방각하 폐렴"),
+        ("ks_c_5601-1987", "cp949", "똠방각하"),
+        ("shift_jis", "cp932", "①肺炎～㈱"),
+        ("big5", "big5hkscs", "喺度嘅病人"),
+        ("euc-jp", "euc_jis_2004", "①肺炎"),
+    ],
+)
+@pytest.mark.parametrize("is_page", [False, True])
+def test_a_declared_set_is_obeyed_where_it_decodes(label: str, codec: str, text: str, is_page: bool) -> None:
+    data = text.encode(codec)
+    found = decode(data, 0.5, expected=DeclaredCharset(label))
+    if is_page:
+        page = f'<html><head><meta http-equiv="Content-Type" content="text/html; charset={label}"></head><p>'
+        found = decode(page.encode() + data, 0.5, is_html=True)
+    assert (found.text.rpartition("<p>")[2], found.score) == (text, 1.0)
+    assert found.is_exact
+
+
+def test_a_declared_set_is_overruled_where_another_text_is_far_likelier() -> None:
+    for label in ("big5", "shift_jis", "windows-1252", "koi8-r", "no such set", "rot13", "utf-8", "utf-16"):
+        assert decode(CHINESE.encode("gb18030"), 0.5, expected=DeclaredCharset(label)).text == CHINESE
+    assert decode(RUSSIAN.encode("cp1251"), 0.5, expected=DeclaredCharset("iso-8859-1")).text == RUSSIAN
+
+
+def test_a_declaration_in_a_comment_is_none() -> None:
+    page = b'<html><!-- <meta charset="koi8-r"> --><meta charset="iso-8859-7">' + GREEK.encode("iso8859-7")
+    assert decode(page, 0.5, is_html=True).text.endswith(GREEK)
+
+
+@pytest.mark.parametrize("declared", [None, DeclaredCharset("windows-1252"), DeclaredCharset("iso-8859-1")])
+def test_bytes_that_windows_leaves_undefined_are_control_characters(declared: DeclaredCharset | None) -> None:
+    for byte in (0x81, 0x8D, 0x8F, 0x90, 0x9D):
+        data = "Der Arzt prüft die Lunge gründlich".encode("cp1252") + bytes((byte,)) + b", und schreibt."
+        found = decode(data, 0.5, expected=declared)
+        expected = f"Der Arzt prüft die Lunge gründlich{chr(byte)}, und schreibt."
+        assert (found.text, found.charset, found.is_exact) == (expected, "cp1252", True)
+
+
+def test_rows_of_one_byte_say_little_of_the_set() -> None:
+    for sign in "·»¡µ°":
+        text = f"Die Lunge {sign * 20} 3\nDas Herz {sign * 13} 5\nDie Niere {sign * 16} 7\n"
+        assert decode(text.encode("latin-1"), 0.0).text == text
+
+
+def test_utf_16_without_a_mark_is_read_where_the_source_says_so() -> None:
+    text = "id,text\n1,Keep the hand high\n"
+    for name, codec in (("utf-16", "utf-16-le"), ("utf-16le", "utf-16-le"), ("utf-16be", "utf-16-be")):
+        found = decode(text.encode(codec), 0.5, expected=DeclaredCharset(name))
+        assert (found.text, found.charset, found.score) == (text, codec, 1.0)

@@ -343,7 +343,18 @@ def test_what_a_source_must_not_say(source: dict[str, Any], message: str) -> Non
 
 
 def test_the_character_sets_of_files_are_known() -> None:
-    for name in ("gb18030", "GBK", "big5", "big5hkscs", "shift_jis", "euc-kr", "latin-1", "ascii", "utf-16", "koi8-r"):
+    of_the_web = (
+        "iso-8859-8-i",
+        "windows-874",
+        "dos-874",
+        "x-sjis",
+        "x-mac-cyrillic",
+        "x-cp1251",
+        "windows-949",
+        "x-euc-jp",
+    )
+    known = ("gb18030", "GBK", "big5", "big5hkscs", "shift_jis", "euc-kr", "latin-1", "ascii", "utf-16", "koi8-r")
+    for name in (*known, *of_the_web):
         assert config(x={"role": "corpus", "local": "x", "charset": name}).sources["x"].charset == name
 
 
@@ -442,3 +453,15 @@ class TestBaseModel:
         found = base_model_slice(project, config(model={"role": "base_model", "hub": hub}), LocalIndex(project))
         assert found["hub"].items() >= hub.items()
         assert found["files"] == []
+
+
+def test_a_declared_set_is_told_from_that_of_most_files(project: Path) -> None:
+    url = {"url": "https://example.org/c.txt", "sha256": "0" * 64}
+    for source, place in (({"local": "texts"}, "files"), ({"fetch": url}, "fetched")):
+        for charset in (None, "koi8-u"):
+            settings = config(1, x={"role": "corpus", "charset": charset, **source})
+            [slice_] = text_slices(project, settings, LocalIndex(project))
+            rows = slice_[place]
+            assert rows
+            assert {row.get("charset") for row in rows} == {charset}
+            assert {row.get("is_charset_declared", False) for row in rows} == {charset is not None}

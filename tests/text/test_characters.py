@@ -151,3 +151,28 @@ def test_text_without_long_runs_is_as_before() -> None:
         assert longest_run(found) <= 30
         if longest_run(text) <= 30:
             assert found == unicodedata.normalize("NFC", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The ﬁrst oﬃcer of the ﬂeet ﬀ ﬄ ﬅ ﬆ, ĳs", "The first officer of the fleet ff ffl st st, ijs"),
+        ("⽅便⽤户 ⻚⻓⻢⺠", "方便用户 页长马民"),
+        ("ﺍﻟﺴﻼﻡ ﻋﻠﻴﻜﻢ", "السلام عليكم"),
+        ("ﷲ ﻷ ﹶ ﹷ", "الله لأ \u064e \u064e"),
+        ("︵甲︶︐︒「︙", "（甲），。「…"),
+        ("\ufb1d\ufb4f \ufb13", "\u05d9\u05b4אל մն"),
+        # signs and numbers stay what they are
+        ("10⁵ ½ x² ™ ① Ⅳ ㎎ ﷺ ＡＢ， ｶﾞ Ω", "10⁵ ½ x² ™ ① Ⅳ ㎎ ﷺ ＡＢ， ｶﾞ Ω"),
+    ],
+)
+def test_forms_of_print_are_letters(text: str, expected: str) -> None:
+    assert normalised(text) == unicodedata.normalize("NFC", expected)
+    assert normalised(normalised(text)) == normalised(text)
+
+
+def test_a_zero_width_space_stays_between_words_of_unspaced_scripts_only() -> None:
+    khmer = "ខ្ញុំ\u200bសោកស្តាយ"
+    assert normalised(f"{khmer}\u200b") == khmer
+    assert normalised("ខ\u200b\u200bស") == "ខ\u200bស"
+    assert normalised("a\u200bb 肺\u200b炎") == "ab 肺炎"

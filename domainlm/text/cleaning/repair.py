@@ -28,6 +28,8 @@ _SUSPECT = re.compile(
 _SUSPECT_GBK = ("锛", "銆", "鐨")
 # prose in Western languages has hardly two such letters in a row, and one in ten of its characters
 _WESTERN_RUN = re.compile("[\x80-\xff]{5}")
+# rows of one sign or two, as between a heading and its page number, are no letters of any language
+_ROW = re.compile("([\x80-\xff]{1,2})\\1{2,}")
 _IS_LATIN_1 = re.compile("[\x00-\xff]*")
 _WESTERN = re.compile("[\x80-\xff]+")
 MIN_WESTERN_SHARE = 0.3
@@ -39,8 +41,10 @@ def _from_western(text: str) -> str:
 
     Lines of other kinds stay.
     """
-    western = sum(map(len, _WESTERN.findall(text)))
-    if western < MIN_WESTERN_SHARE * len("".join(text.split())):
+    without_rows = _ROW.sub(r"\1", text)
+    western = sum(map(len, _WESTERN.findall(without_rows)))
+    is_much = western >= MIN_WESTERN_SHARE * len("".join(without_rows.split()))
+    if not is_much or not _WESTERN_RUN.search(without_rows):
         return text
     lines = text.split("\n")
     coded = [line.encode("latin-1") if not line.isascii() and _IS_LATIN_1.fullmatch(line) else None for line in lines]

@@ -1,7 +1,9 @@
 """Sections of a Word document.
 
 In: the bytes of a .docx file. Out: sections at headings; list items and table rows are lines, foot- and endnotes
-follow the body. Text that tracked changes delete, field codes and comments are removed; text that they insert stays.
+follow the body. Automatic numbers are written out (`docx_numbering`), and so are powers, formulas (`docx_formula`) and
+characters of symbol fonts (`docx_symbols`). Text that tracked changes delete, field codes and comments are removed; text
+that they insert stays.
 The XML is walked directly, because python-docx's paragraphs miss text in content controls, text boxes and tracked
 insertions.
 """
@@ -10,10 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import groupby
 from xml.etree.ElementTree import Element
 
 from domainlm.raw.unreadable import Unreadable
 from domainlm.text.characters import single_line
+from domainlm.text.reading.docx_formula import formula_of
+from domainlm.text.reading.docx_numbering import Numbering, number_of, numbering_of
+from domainlm.text.reading.docx_symbols import in_font, symbol
 from domainlm.text.reading.pieces import Section
 from domainlm.text.reading.zipped import Parts, attribute, local_name, parts_of
 
@@ -27,6 +33,11 @@ _LIST_LEVEL = -2
 _DROPPED = frozenset(
     ("del", "moveFrom", "instrText", "delText", "commentReference", "Fallback", "pPr", "rPr", "rt", "annotationRef")
 )
+# powers and numbers of notes; what is raised otherwise is an ending or a charge: 1st, Na+, Ca2+
+_POWER = re.compile(r"[-−+]?[0-9]+(?:[.,/][0-9]+)*")
+_POWER_OF_LETTERS = re.compile(r"[-−+]?(?:[0-9]*[a-zA-Zα-ω]|[0-9a-zA-Zα-ω]+(?:[-−+/][0-9a-zA-Zα-ω]+)+)")
+# of 1er, 1o and 1a; a letter raised beside a digit is an exponent otherwise
+_ENDING_LETTERS = frozenset("aeodrsth")
 _MARKS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "softHyphen": ""}
 
 
@@ -80,22 +91,69 @@ def _levels(parts: Parts, folder: str) -> dict[str, int]:
 def _properties(paragraph: Element) -> dict[str, str]:
     """style, outlineLvl and whether it is a list item, of a paragraph."""
     found = {}
-    for element in next((child for child in paragraph if local_name(child) == "pPr"), ()):
+    properties = next((child for child in paragraph if local_name(child) == "pPr"), None)
+    for element in () if properties is None else properties:
         tag = local_name(element)
         if tag in ("pStyle", "outlineLvl"):
             found[tag] = attribute(element, "val") or ""
-        elif tag == "numPr":
-            number = next((attribute(each, "val") for each in element if local_name(each) == "numId"), None)
-            # number 0 takes a paragraph out of the list that its style puts it in
-            if number != "0":
-                found["list"] = ""
+        # number 0 takes a paragraph out of the list that its style puts it in
+        elif tag == "numPr" and properties is not None and number_of(properties)[0] != "0":
+            found["list"] = ""
     return found
 
 
-def _is_hidden(run: Element) -> bool:
-    properties = next((child for child in run if local_name(child) == "rPr"), ())
-    found = next((each for each in properties if local_name(each) == "vanish"), None)
-    return found is not None and attribute(found, "val") not in ("0", "false")
+def _label(paragraph: Element, numbering: Numbering) -> str | None:
+    """The automatic number of a paragraph, which is thereby counted; None outside of lists."""
+    if not numbering.lists:
+        return None
+    properties = next((child for child in paragraph if local_name(child) == "pPr"), None)
+    if properties is None:
+        return None
+    style = next((attribute(each, "val") or "" for each in properties if local_name(each) == "pStyle"), "")
+    return numbering.label(style, *number_of(properties))
+
+
+def _run_properties(run: Element) -> tuple[bool, str, bool]:
+    """Whether a run is hidden, its font if it names one, whether it is raised."""
+    is_hidden = is_raised = False
+    font = ""
+    for each in next((child for child in run if local_name(child) == "rPr"), ()):
+        tag = local_name(each)
+        if tag == "vanish":
+            is_hidden = attribute(each, "val") not in ("0", "false")
+        elif tag == "rFonts":
+            font = attribute(each, "ascii") or attribute(each, "hAnsi") or ""
+        elif tag == "vertAlign":
+            is_raised = attribute(each, "val") == "superscript"
+    return is_hidden, font, is_raised
+
+
+def _raised(text: str, before: str) -> str:
+    """Raised text with a mark where it is a power: 10^5, not 105."""
+    word = text.strip()
+    if not before or before[-1:].isspace() or not word:
+        return text
+    is_power = _POWER.fullmatch(word)
+    if not is_power and _POWER_OF_LETTERS.fullmatch(word):
+        is_power = None if len(word) == 1 and word in _ENDING_LETTERS else _POWER_OF_LETTERS.fullmatch(word)
+    if not is_power:
+        return text
+    is_one = word.lstrip("-−+").isalnum()
+    return text.replace(word, f"^{word}" if is_one else f"^({word})", 1)
+
+
+def _joined(words: list[tuple[str, bool]]) -> str:
+    """The text of runs, with marks for powers; runs that are raised one after the other are one."""
+    if not any(is_raised for _, is_raised in words):
+        return "".join(text for text, _ in words)
+    found: list[str] = []
+    before = ""
+    for is_raised, group in groupby(words, key=lambda word: word[1]):
+        text = "".join(each for each, _ in group)
+        text = _raised(text, before) if is_raised else text
+        found.append(text)
+        before = text or before
+    return "".join(found)
 
 
 def _text(paragraph: Element) -> tuple[str, list[Element]]:
@@ -103,28 +161,39 @@ def _text(paragraph: Element) -> tuple[str, list[Element]]:
 
     The boxes' own paragraphs follow. The walk is iterative, because files nest without limit.
     """
-    words: list[str] = []
+    words: list[tuple[str, bool]] = []
     boxes: list[Element] = []
-    stack = [paragraph]
+    stack = [(paragraph, "", False)]
     while stack:
-        element = stack.pop()
+        element, font, is_raised = stack.pop()
         tag = local_name(element)
         if tag in _DROPPED:
             continue
-        if tag == "r" and _is_hidden(element):
-            continue
+        if tag == "r":
+            is_hidden, font, is_raised = _run_properties(element)
+            if is_hidden:
+                continue
         if tag == "t":
-            words.append(element.text or "")
+            words.append((in_font(element.text or "", font), is_raised))
+        elif tag == "sym":
+            words.append((_symbol(element), is_raised))
+        elif tag == "oMath":
+            words.append((formula_of(element), False))
         elif tag in _MARKS:
-            words.append(_MARKS[tag])
+            words.append((_MARKS[tag], is_raised))
         elif tag == "txbxContent":
             boxes.append(element)
         else:
-            stack.extend(reversed(element))
-    return "".join(words), boxes
+            stack.extend((child, font, is_raised) for child in reversed(element))
+    return _joined(words), boxes
 
 
-def _line_of(root: Element) -> str:
+def _symbol(element: Element) -> str:
+    code = attribute(element, "char") or ""
+    return symbol(int(code, 16), attribute(element, "font") or "") if re.fullmatch("[0-9A-Fa-f]{1,6}", code) else ""
+
+
+def _line_of(root: Element, numbering: Numbering) -> str:
     """The paragraphs in a table cell or a note as one line.
 
     Those of their text boxes come last.
@@ -134,7 +203,9 @@ def _line_of(root: Element) -> str:
     for holder in waiting:
         for paragraph in _blocks(holder, "p"):
             text, boxes = _text(paragraph)
-            found.append(single_line(text))
+            label = _label(paragraph, numbering) or ""
+            # a bullet has no meaning within a line
+            found.append(single_line(text if label == "- " else label + text))
             waiting += boxes
     return " ".join(text for text in found if text)
 
@@ -154,7 +225,7 @@ def _blocks(root: Element, *tags: str) -> Iterator[Element]:
             stack.extend(reversed(element))
 
 
-def _lines(body: Element, levels: dict[str, int]) -> Iterator[tuple[int | None, str]]:
+def _lines(body: Element, levels: dict[str, int], numbering: Numbering) -> Iterator[tuple[int | None, str]]:
     """(heading level or None, text) of each paragraph and table row.
 
     An empty text ends a paragraph, a list or a table.
@@ -164,7 +235,7 @@ def _lines(body: Element, levels: dict[str, int]) -> Iterator[tuple[int | None, 
         if local_name(block) == "tbl":
             yield None, ""
             for row in _blocks(block, "tr"):
-                cells = [_line_of(cell) for cell in _blocks(row, "tc")]
+                cells = [_line_of(cell, numbering) for cell in _blocks(row, "tc")]
                 if any(cells):
                     yield None, " | ".join(cells)
             previous = "tbl"
@@ -175,12 +246,17 @@ def _lines(body: Element, levels: dict[str, int]) -> Iterator[tuple[int | None, 
         level = int(outline) + 1 if outline in tuple("012345678") else levels.get(found.get("pStyle", ""))
         if level == _CONTENTS_LEVEL:
             continue
+        label = _label(block, numbering)
         is_item = level == _LIST_LEVEL or (level is None and "list" in found)
         level = None if level == _LIST_LEVEL else level
         kind = "list" if is_item else "p"
         if kind == "p" or previous != "list":
             yield None, ""
-        yield level, f"- {single_line(text)}" if kind == "list" and text.strip() else text.strip()
+        if kind == "list":
+            text = f"{'- ' if label is None else label}{single_line(text)}" if text.strip() else ""
+        elif label not in (None, "- ") and text.strip():
+            text = f"{label}{text.strip()}"
+        yield level, text.strip()
         previous = kind
         # a text box may hold further ones
         for box in boxes:
@@ -191,14 +267,14 @@ def _lines(body: Element, levels: dict[str, int]) -> Iterator[tuple[int | None, 
                 yield None, text.strip()
 
 
-def _notes(parts: Parts, folder: str) -> str:
+def _notes(parts: Parts, folder: str, numbering: Numbering) -> str:
     """Texts of foot- and endnotes, one a line."""
     found = []
     for name in ("footnotes", "endnotes"):
         if parts.has(f"{folder}{name}.xml"):
             for note in parts.xml(f"{folder}{name}.xml"):
                 # separators have a type
-                text = "" if attribute(note, "type") else _line_of(note)
+                text = "" if attribute(note, "type") else _line_of(note, numbering)
                 found += [text] if text else []
     return "\n".join(found)
 
@@ -228,7 +304,8 @@ def read_docx(data: bytes) -> list[Section]:
             sections.append(Section(path, path[-1] if path else "", text, 0, -1))
         lines.clear()
 
-    for level, text in _lines(body, _levels(parts, folder)):
+    numbering = numbering_of(parts, folder)
+    for level, text in _lines(body, _levels(parts, folder), numbering):
         if level is None or not text:
             lines.append(text)
             continue
@@ -236,7 +313,7 @@ def read_docx(data: bytes) -> list[Section]:
         while above and above[-1][0] >= level:
             above.pop()
         above.append((level, single_line(text)))
-    if notes := _notes(parts, folder):
+    if notes := _notes(parts, folder, numbering):
         lines += ["", notes]
     close()
     return sections

@@ -2,24 +2,34 @@
 
 In: an open file and a byte range. Out: pieces of the lines whose first byte is in the range. One bad line is one
 rejection, and the others are read; a line in a character set other than UTF-8 is decoded by itself. Memory: one line.
-A JSON file is read whole: an array of records, one record, or lines of JSON under the wrong name. A streaming JSON
-parser was not chosen: an array that is too large for memory should be lines, which can be cut into shards.
+A JSON file is read whole: an array of records, one record, values one after the other, or lines of JSON under the wrong
+name; so is a file of lines whose values take several lines each. A streaming JSON parser was not chosen: an array that is
+too large for memory should be lines, which can be cut into shards.
 """
 
 from __future__ import annotations
 
 import io
+import json
+import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from domainlm.config.text import Documents
-from domainlm.raw.charset import charset_of_beginning, decode, wide_charset
+from domainlm.raw.charset import DeclaredCharset, Expected, charset_of_beginning, decode, wide_charset
+from domainlm.raw.charset_labels import known_charset
+from domainlm.raw.json_text import MAX_JSON_DEPTH, json_depth
 from domainlm.raw.unreadable import Unreadable
 from domainlm.text.reading.pieces import Piece, Rejection
-from domainlm.text.reading.records import Place, parsed_record, pieces_of_record
+from domainlm.text.reading.records import Place, field_of, parsed_record, pieces_of_record
 
 BEGINNING_BYTES = 65_536
 CHUNK_BYTES = 1_000_000
+# of UTF-16 without a mark: the least share of zero bytes, nearly all of them at even or at odd places
+MIN_ZERO_SHARE, MIN_SIDE_SHARE = 0.01, 0.95
+# names under which exports put their records in one object
+_WRAPPERS = ("data", "records", "rows", "items", "examples", "documents", "entries", "samples", "instances", "results")
+_BLANK = re.compile(r"[ \t\r\n]*,?[ \t\r\n]*")
 
 
 def lines_of(file: BinaryIO, start: int, end: int, max_bytes: int) -> Iterator[tuple[int, bytes | None]]:
@@ -46,7 +56,14 @@ def lines_of(file: BinaryIO, start: int, end: int, max_bytes: int) -> Iterator[t
         is_at_line = rest.endswith(b"\n")
 
 
-def beginning_of(file: BinaryIO, config: Documents, expected: str | None) -> tuple[BinaryIO | None, str | None]:
+def _is_wide(data: bytes) -> bool:
+    """Whether bytes without a mark look like UTF-16."""
+    zeros = data.count(b"\0")
+    side = max(data[::2].count(b"\0"), data[1::2].count(b"\0"))
+    return zeros >= MIN_ZERO_SHARE * len(data) and side >= MIN_SIDE_SHARE * zeros > 0
+
+
+def beginning_of(file: BinaryIO, config: Documents, expected: Expected) -> tuple[BinaryIO | None, Expected]:
     """The facts about a file of lines that its beginning shows.
 
     They are: UTF-16 or UTF-32 as UTF-8 in memory, or None; the character set to expect of lines that are no UTF-8.
@@ -54,18 +71,30 @@ def beginning_of(file: BinaryIO, config: Documents, expected: str | None) -> tup
     """
     file.seek(0)
     beginning = file.read(BEGINNING_BYTES)
-    if wide_charset(beginning) is None:
+    is_guessed = wide_charset(beginning) is None
+    if is_guessed and not _is_wide(beginning):
         # what is in the file says more than what its source is in
-        return None, charset_of_beginning(beginning, len(beginning) == BEGINNING_BYTES, expected) or expected
+        found = charset_of_beginning(beginning, len(beginning) == BEGINNING_BYTES, expected)
+        is_declared = isinstance(expected, DeclaredCharset) and found is not None
+        if is_declared and known_charset(found) == known_charset(expected.charset):
+            return None, expected
+        return None, found or expected
     file.seek(0)
     data = file.read(config.max_file_bytes + 1)
     if len(data) > config.max_file_bytes:
         limit = f"{config.max_file_bytes} bytes (documents.max_file_bytes)"
         raise Unreadable("too_large", f"UTF-16 or UTF-32 of more than {limit}; save the file as UTF-8")
-    return io.BytesIO(decode(data, config.min_charset_score).text.encode("utf-8", "surrogatepass")), expected
+    try:
+        text = decode(data, config.min_charset_score, expected=expected).text
+    except Unreadable:
+        if is_guessed:
+            # its lines are judged one by one
+            return None, expected
+        raise
+    return io.BytesIO(text.encode("utf-8", "surrogatepass")), expected
 
 
-def decoded_line(line: bytes, config: Documents, expected: str | None) -> tuple[str, dict[str, Any]]:
+def decoded_line(line: bytes, config: Documents, expected: Expected) -> tuple[str, dict[str, Any]]:
     """Text of a line, and entries for `meta`.
 
     There are entries if its character set was detected. Raises Unreadable.
@@ -78,11 +107,50 @@ def decoded_line(line: bytes, config: Documents, expected: str | None) -> tuple[
             pass
     decoded = decode(line, config.min_charset_score, expected=expected)
     guessed = {"charset": decoded.charset, "charset_score": decoded.score}
-    return decoded.text, {} if decoded.charset == "utf-8" else guessed
+    return decoded.text, {} if decoded.charset == "utf-8" and decoded.score == 1.0 else guessed
+
+
+def values_of(text: str) -> Iterator[Any]:
+    """JSON values that stand one after the other, over several lines each.
+
+    A Rejection is the last where the text goes on otherwise. Raises Unreadable: of the first value.
+    """
+    if text.count("[") + text.count("{") > MAX_JSON_DEPTH and json_depth(text) > MAX_JSON_DEPTH:
+        raise Unreadable("invalid_json", f"nested deeper than {MAX_JSON_DEPTH} arrays and objects")
+    decoder = json.JSONDecoder()
+    at = len(text) - len(text.lstrip(" \t\r\n\ufeff"))
+    count = 0
+    while at < len(text):
+        try:
+            value, at = decoder.raw_decode(text, at)
+        except ValueError as error:
+            if not count:
+                raise Unreadable("invalid_json", "not a JSON value that can be read") from error
+            yield Rejection("invalid_json", f"after item {count}: not a JSON value that can be read")
+            return
+        count += 1
+        yield value
+        between = _BLANK.match(text, at)
+        at = between.end() if between else at
+
+
+def records_within(value: Any, config: Documents) -> list[Any] | None:
+    """The records of an object that wraps them (`{"data": [...]}`), or None."""
+    if not isinstance(value, dict) or field_of(value, config.text_field) is not None or "messages" in value:
+        return None
+    found = [name for name in _WRAPPERS if isinstance(value.get(name), list) and value[name]]
+    return value[found[0]] if len(found) == 1 and all(isinstance(each, dict) for each in value[found[0]]) else None
+
+
+def _is_over_lines(file: BinaryIO) -> bool:
+    """Whether a file of lines holds values over several lines each, as jq prints them."""
+    file.seek(0)
+    first = next((line for line in iter(lambda: file.readline(BEGINNING_BYTES), b"") if line.strip()), b"")
+    return first.removeprefix(b"\xef\xbb\xbf").strip() in (b"{", b"[")
 
 
 def read_jsonl(
-    file: BinaryIO, start: int, end: int, role: str, path: str, config: Documents, expected: str | None = None
+    file: BinaryIO, start: int, end: int, role: str, path: str, config: Documents, expected: Expected = None
 ) -> Iterator[Piece | Rejection]:
     """Pieces of the records that begin in bytes [start, end).
 
@@ -93,6 +161,18 @@ def read_jsonl(
         if start != 0:
             return
         file, end = wide, wide.seek(0, io.SEEK_END)
+    if _is_over_lines(file):
+        # where a value ends is known only from the beginning of the file
+        file.seek(0)
+        data = file.read(config.max_file_bytes + 1) if start == 0 else b""
+        if len(data) > config.max_file_bytes:
+            limit = f"{config.max_file_bytes} bytes (documents.max_file_bytes)"
+            raise Unreadable(
+                "too_large", f"JSON over several lines, of more than {limit}; one value a line has no limit"
+            )
+        if data:
+            yield from read_json(data, role, path, config, expected)
+        return
     for offset, line in lines_of(file, start, end, config.max_file_bytes):
         if line is None:
             limit = f"{config.max_file_bytes} bytes (documents.max_file_bytes)"
@@ -115,25 +195,37 @@ def read_jsonl(
 
 
 def read_json(
-    data: bytes, role: str, path: str, config: Documents, expected: str | None = None
+    data: bytes, role: str, path: str, config: Documents, expected: Expected = None
 ) -> Iterator[Piece | Rejection]:
     """Pieces of the records of a JSON file.
 
-    They are each element of an array, or the one object. Raises Unreadable.
+    They are each element of an array, also of one that an object wraps, or the one object, or values one after the
+    other. Raises Unreadable.
     """
     decoded = decode(data, config.min_charset_score, expected=expected)
     try:
         found = parsed_record(decoded.text)
     except Unreadable:
-        # what is no JSON value but begins with a line that is one is a file of lines
-        parsed_record(decoded.text.lstrip().partition("\n")[0])
-        yield from read_jsonl(io.BytesIO(data), 0, len(data), role, path, config, expected)
-        return
-    guessed = decoded.charset not in ("utf-8", "ascii")
+        first = decoded.text.lstrip("\ufeff \t\r\n").partition("\n")[0]
+        if first.strip() not in ("{", "["):
+            # what is no JSON value but begins with a line that is one is a file of lines
+            parsed_record(first)
+            yield from read_jsonl(io.BytesIO(data), 0, len(data), role, path, config, expected)
+            return
+        found = [
+            each
+            for value in values_of(decoded.text)
+            for each in (value if isinstance(value, list) else records_within(value, config) or [value])
+        ]
+    guessed = decoded.charset != "utf-8" or decoded.score < 1.0
     charset = {"charset": decoded.charset, "charset_score": decoded.score} if guessed else {}
+    found = records_within(found, config) or found
     if not isinstance(found, list):
         yield from pieces_of_record(found, Place("item 000000001", "1", -1, -1), role, path, config, charset)
         return
     for number, record in enumerate(found, 1):
+        if isinstance(record, Rejection):
+            yield record
+            continue
         place = Place(f"item {number:09d}", str(number), -1, -1)
         yield from pieces_of_record(record, place, role, path, config, charset)

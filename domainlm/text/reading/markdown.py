@@ -1,14 +1,16 @@
 """Sections of a Markdown file.
 
-In: text. Out: sections at headings (`#` and underlined); front matter and HTML comments are removed. The markup of
+In: text. Out: sections at headings (`#` and underlined); front matter (YAML, TOML, JSON) and HTML comments are removed. The markup of
 the body stays: models read Markdown, and a list or a table without its marks is harder to read than with them.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from bisect import bisect_left
 
+from domainlm.raw.json_text import MAX_JSON_DEPTH, json_depth
 from domainlm.text.characters import single_line
 from domainlm.text.reading.headings import Heading, numbered_lines, sections_of
 from domainlm.text.reading.pieces import Section
@@ -18,13 +20,37 @@ _SETEXT = re.compile(r" {0,3}(=+|-+)[ \t]*\Z")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 # lines of front matter: a short name with a colon, and what may stand beside names: nothing, a comment, a value that goes on
 _NAME = re.compile(r"[^\s#>*+|`!\[-]\S{0,40}?(?: \S{1,40}){0,3}? ?:(?=\s|\Z)")
+_TOML_NAME = re.compile(r"[ \t]*[A-Za-z0-9_.\"'-]{1,60}[ \t]*=")
 _BESIDE_NAMES = re.compile(r"\Z|#|[ \t]|-(?=[ \t]|\Z)|[\]}],?[ \t]*\Z")
 # what begins first decides: marks of a comment within code are code, code within a comment is comment. Fences may stand
 # within lists and quotations
 _CODE_OR_COMMENT = re.compile(r"^[ \t>]*+(`{3,}+(?=[^`\n]*$)|~{3,}+)|(?<!\\)(`++)|<!--", re.MULTILINE)
 _RUN = re.compile("`+")
+MAX_TITLE_LINES, MAX_TITLE_CHARS = 3, 300
+MAX_FRONT_CHARS = 20_000
 _BLANK_LINE = re.compile(r"\n[ \t\r]*+\n")
 _NOT_A_PARAGRAPH = re.compile(r" {0,3}(?:[>#|]|[-*+][ \t]|[0-9]+[.)][ \t])|[ \t]{4,}|\t")
+
+
+def _other_front_matter_end(text: str) -> int:
+    """End of front matter in TOML (between +++) or JSON; 0 if there is none."""
+    if text.startswith("{"):
+        head = text[:MAX_FRONT_CHARS]
+        try:
+            value, end = json.JSONDecoder().raw_decode(head) if json_depth(head) <= MAX_JSON_DEPTH else (None, 0)
+        except ValueError:
+            return 0
+        following = text.find("\n", end) + 1 or len(text)
+        return following if isinstance(value, dict) and not text[end:following].strip() else 0
+    lines = numbered_lines(text)
+    if next(lines)[1].rstrip(" \t") != "+++":
+        return 0
+    has_name = False
+    for start, line in lines:
+        if line.rstrip(" \t") == "+++":
+            return (text.find("\n", start) + 1 or len(text)) if has_name else 0
+        has_name = has_name or _TOML_NAME.match(line) is not None
+    return 0
 
 
 def _front_matter_end(text: str) -> int:
@@ -32,6 +58,8 @@ def _front_matter_end(text: str) -> int:
 
     A text may begin with a rule, and have another below.
     """
+    if text.startswith(("+++", "{")):
+        return _other_front_matter_end(text)
     has_name = False
     lines = numbered_lines(text)
     if next(lines)[1].rstrip(" \t") != "---":
@@ -130,30 +158,37 @@ def without_comments(text: str) -> str:
 def headings_of(text: str) -> list[Heading]:
     found: list[Heading] = []
     fence = ""
-    previous: tuple[int, str] | None = None
+    # lines of the paragraph that may be a heading
+    paragraph: list[tuple[int, str]] = []
     for start, line in numbered_lines(text):
         mark = _FENCE.match(line)
         if fence:
             if mark and mark[1].startswith(fence) and not line.strip().strip(fence[0]):
                 fence = ""
-            previous = None
+            paragraph.clear()
             continue
         if mark:
-            fence, previous = mark[1], None
+            fence = mark[1]
+            paragraph.clear()
             continue
         atx, setext = _ATX.match(line), _SETEXT.match(line)
         after = min(start + len(line) + 1, len(text))
         if atx:
             if title := _title(_atx_title(line, atx.end())):
                 found.append(Heading(start, after, len(atx[1]), title))
-            previous = None
-        elif setext and previous is not None and _title(previous[1]):
-            level = 1 if setext[1][0] == "=" else 2
-            found.append(Heading(previous[0], after, level, _title(previous[1])))
-            previous = None
+            paragraph.clear()
+        elif setext and paragraph and _title(paragraph[-1][1]):
+            # all lines of a paragraph are one heading (CommonMark 0.31, 4.3); a long one is a paragraph above a rule
+            whole = " ".join(text for _, text in paragraph)
+            lines = paragraph if len(paragraph) <= MAX_TITLE_LINES and len(whole) <= MAX_TITLE_CHARS else paragraph[-1:]
+            title = _title(" ".join(text for _, text in lines))
+            found.append(Heading(lines[0][0], after, 1 if setext[1][0] == "=" else 2, title))
+            paragraph.clear()
+        elif line.strip() and not _NOT_A_PARAGRAPH.match(line):
+            # of a long paragraph the last lines are enough
+            paragraph = [*paragraph[-MAX_TITLE_LINES:], (start, line)]
         else:
-            is_paragraph = bool(line.strip()) and not _NOT_A_PARAGRAPH.match(line)
-            previous = (start, line) if is_paragraph else None
+            paragraph.clear()
     return found
 
 

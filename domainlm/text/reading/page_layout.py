@@ -26,7 +26,8 @@ class Line(NamedTuple):
     """A line of a page.
 
     bottom: its baseline, upwards. size: of its font. first, last: its characters on the page. is_cut: it ends in the
-    middle of a word or at a hyphen, according to the file. is_row: it is one of a table's.
+    middle of a word or at a hyphen, according to the file. is_row: it is one of a table's. is_slanted: it runs across the
+    page, as a watermark does.
     """
 
     text: str
@@ -38,6 +39,7 @@ class Line(NamedTuple):
     last: int = 0
     is_cut: bool = False
     is_row: bool = False
+    is_slanted: bool = False
 
 
 def gutter_of(rows: Sequence[tuple[Line, float, float]], wide: int) -> float | None:

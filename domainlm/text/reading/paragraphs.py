@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain, pairwise
 
+from domainlm.text.characters import with_plain_letters
 from domainlm.text.reading.page_layout import SAME_ROW, Line, column_gap
 
 # edges nearer than this to each other, in font sizes, are one
@@ -48,7 +49,11 @@ _ITEM = re.compile(f"(?:[{_BULLETS}\u00b7\u2013*-]|{_NUMBER}) ?")
 _ENDS_SENTENCE = ".!?:;。！？：；…"
 _CUT_WORD = re.compile("([A-Za-z\u00c0-\u024f]+)-\\Z")
 _WORD_START = re.compile("[a-z\u00df-\u024f]+")
-_WITH_HYPHEN = re.compile("[a-z\u00df-\u024f]+-[a-z\u00df-\u024f]+")
+_WORDS = re.compile("[a-z\u00df-\u024f]+(?:-[a-z\u00df-\u024f]+)*+")
+# before these words a hyphen stands for the rest of a compound: short- and long-term, Vor- und Nachteile
+_SUSPENDING = re.compile(
+    r"(?:and|or|to|as|nor|but|than|through|versus|vs|und|oder|bis|als|sowie|bzw|beziehungsweise|et|ou|och|eller|og)(?![\w'’-])"
+)
 
 # left edge and size of a line, rounded
 Place = tuple[int, int]
@@ -213,9 +218,10 @@ def _is_spaced(text: str) -> bool:
     return found[" "] > found[""]
 
 
-def _words_with_hyphen(pages: Sequence[Sequence[Line]]) -> frozenset[str]:
-    lines = [line.text for page in pages for line in page if "-" in line.text[:-1]]
-    return frozenset(_WITH_HYPHEN.findall("\n".join(lines).lower()))
+def _words_of(pages: Sequence[Sequence[Line]]) -> frozenset[str]:
+    """The words of a document, those with hyphens whole; a line's cut end is none."""
+    lines = [line.text.rpartition(" ")[0] if line.text[-1] == "-" else line.text for page in pages for line in page]
+    return frozenset(_WORDS.findall("\n".join(lines).lower()))
 
 
 def _blank(line: str, following: str, is_spaced: Callable[[], bool]) -> str:
@@ -228,16 +234,39 @@ def _blank(line: str, following: str, is_spaced: Callable[[], bool]) -> str:
 def _joined(text: str, following: str, words: Callable[[], frozenset[str]]) -> str | None:
     """A line with the whole word that its end cut, or None.
 
-    The line ends with "-". The document decides which words have a hyphen. None if no word was cut.
+    The line ends with "-". The document decides which words have a hyphen. A hyphen that no typesetter adds stays: after
+    one letter, beside a digit, in a word that has one already, before "and". None if no word was cut.
     """
     cut, rest = _CUT_WORD.search(text), _WORD_START.match(following)
+    if _SUSPENDING.match(following) and text[-2:-1].isalnum():
+        return f"{text} "
+    if text[-2:-1].isdigit():
+        return text if following[:1].isalnum() else None
     if cut is None or rest is None:
-        return text if cut is not None and following[:1].isascii() and following[:1].isupper() else None
-    return text if f"{cut[1]}-{rest[0]}".lower() in words() else text[:-1]
+        is_kept = following[:1].isascii() and (following[:1].isupper() or following[:1].isdigit())
+        return text if cut is not None and is_kept else None
+    word = text[text.rfind(" ") + 1 : -1]
+    if f"{cut[1]}-{rest[0]}".lower() in words():
+        return text
+    if len(word) != len(cut[1]) and word[: -len(cut[1])][-1:] in "-0123456789":
+        # the part itself may be cut: well-estab-lished
+        return text[:-1] if f"{cut[1]}{rest[0]}".lower() in words() else text
+    return text if len(cut[1]) == 1 else text[:-1]
+
+
+def _with_plain_characters(line: Line) -> Line:
+    """A line with letters as such, and one kind of hyphen at its end."""
+    if line.text.isascii():
+        return line
+    text = with_plain_letters(line.text)
+    if text[-1] in "\u2010\xad" and text[:-1].strip():
+        text = f"{text[:-1]}-"
+    return line if text == line.text else line._replace(text=text or line.text)
 
 
 def flow_of(pages: Sequence[Sequence[Line]]) -> Flow:
     """The text of all pages, given their lines in reading order."""
+    pages = [[_with_plain_characters(line) for line in page] for page in pages]
     steps_by_page = [_steps(page) for page in pages]
     all_steps: Counter[tuple[int, int]] = Counter()
     for page_steps in steps_by_page:
@@ -246,7 +275,7 @@ def flow_of(pages: Sequence[Sequence[Line]]) -> Flow:
     places = [[(round(line.left), round(line.size)) for line in page] for page in pages]
     usual_rights = _usual_rights(pages, places)
     # most documents cut no word, or have no Han
-    words = cache(lambda: _words_with_hyphen(pages))
+    words = cache(lambda: _words_of(pages))
     is_spaced = cache(lambda: _is_spaced("\n".join([line.text for page in pages for line in page])))
     flow = Flow()
     parts: list[str] = []

@@ -21,8 +21,16 @@ from typing import Any
 from domainlm.raw.unreadable import Unreadable
 from domainlm.text.characters import single_line
 from domainlm.text.reading.headings import Heading, sections_of
+from domainlm.text.reading.line_numbers import without_line_numbers
 from domainlm.text.reading.page_layout import MIN_GUTTER_LINES, Line, gutter_of, in_reading_order
 from domainlm.text.reading.paragraphs import Flow, flow_of
+from domainlm.text.reading.pdf_characters import (
+    is_slanted,
+    measure_of,
+    slanted_end,
+    with_raised_digits,
+    without_watermarks,
+)
 from domainlm.text.reading.pieces import Rejection, Section
 from domainlm.text.reading.running_lines import without_running_lines
 
@@ -30,6 +38,7 @@ from domainlm.text.reading.running_lines import without_running_lines
 _HYPHEN_MARK = "\ufffe"
 # stands for it while lines are parted; a private character that no text has
 _HYPHEN = "\uf8fe"
+_HAS_DIGIT = re.compile("[0-9]")
 # what PDFium gives for a glyph without a Unicode value
 _UNMAPPED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ue000-\uf8ff\ufffd\uffff]")
 MAX_UNMAPPED_SHARE = 0.3
@@ -70,6 +79,7 @@ def _lines(text_page: Any) -> list[Line]:
         pdfium.FPDFText_GetLooseCharBox,
         pdfium.FPDFText_GetFontSize,
     )
+    measure = measure_of(handle)
     found: list[Line] = []
     turned = [0, 0, 0, 0]
     start = 0
@@ -86,17 +96,32 @@ def _lines(text_page: Any) -> list[Line]:
             get_matrix(handle, first, matrix_pointer)
             if matrix.b or matrix.a < 0:
                 turned[round(math.atan2(matrix.b, matrix.a) / (math.pi / 2)) % 4] += 1
+            slanted = is_slanted(matrix)
             get_box(handle, first, box_pointer)
             left = box.left
             size = abs(get_size(handle, first)) * math.hypot(matrix.c, matrix.d)
+            baseline = matrix.f
+            tail = ""
+            if is_plain and not slanted:
+                get_matrix(handle, last, matrix_pointer)
+                # a watermark at the end of a page's content is joined to its last line
+                if is_slanted(matrix) and 0 < (count := slanted_end(handle, words, last)) < len(words):
+                    words, tail = words[:-count], words[-count:].lstrip()
+                    last, begin = last - count, last - len(tail) + 1
+                if _HAS_DIGIT.search(words):
+                    words = with_raised_digits(words, first, measure)
             get_box(handle, last, box_pointer)
-            words = f"{words[:-1]}-" if is_cut else words
-            right, baseline = box.right, matrix.f
+            words = f"{words[:-1]}-" if is_cut and not tail else words
+            right = box.right
             if not math.isfinite(left + right + baseline + size):
                 # a broken matrix: the text is still worth having
                 left = right = baseline = size = 0.0
             size = size if size > MIN_SIZE else 1.0
-            found.append(Line(words, left, max(left, right), baseline, size, first, last, is_cut))
+            found.append(Line(words, left, max(left, right), baseline, size, first, last, is_cut, is_slanted=slanted))
+            if tail:
+                its_size, its_baseline = measure(begin)
+                place = Line(tail, right, right, its_baseline, its_size, begin, begin + len(tail) - 1)
+                found.append(place._replace(is_slanted=True))
         # the mark is one character, and so are it and the line end that stand for it here
         start += len(whole) + (0 if is_cut else 2)
     usual = turned.index(max(turned))
@@ -255,7 +280,8 @@ def _headings(document: Any, flow: Flow) -> list[Heading]:
 
 
 def _sections(document: Any, pages: list[list[Line]]) -> Iterator[Section]:
-    flow = flow_of([in_reading_order(page) for page in without_running_lines(pages)])
+    pages = without_line_numbers(without_running_lines(without_watermarks(pages)))
+    flow = flow_of([in_reading_order(page) for page in pages])
     starts = [start for start, _ in flow.pages]
     for section in sections_of(flow.text, _headings(document, flow), lambda text: text):
         begin = section.end - len(section.body)

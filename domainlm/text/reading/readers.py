@@ -20,7 +20,9 @@ from typing import BinaryIO
 
 from domainlm.config.text import Documents
 from domainlm.contract import StageError
-from domainlm.raw.charset import Decoded, decode
+from domainlm.raw.charset import Expected, decode, expected_charset
+from domainlm.raw.charset_guess import Decoded
+from domainlm.raw.charset_labels import byte_length
 from domainlm.raw.raw_file import RawFile
 from domainlm.raw.surrogates import without_surrogates
 from domainlm.raw.unreadable import Unreadable
@@ -71,19 +73,19 @@ def _with_byte_offsets(sections: list[Section], decoded: Decoded, size: int) -> 
     placed = []
     chars, offset = 0, decoded.bytes_before
     for section in sections:
-        offset += len(decoded.text[chars : section.start].encode(decoded.charset))
-        length = len(decoded.text[section.start : section.end].encode(decoded.charset))
+        offset += byte_length(decoded.text[chars : section.start], decoded.charset)
+        length = byte_length(decoded.text[section.start : section.end], decoded.charset)
         placed.append(replace(section, start=offset, end=offset + length))
         chars, offset = section.end, offset + length
     return placed
 
 
 def read_sections(
-    document_format: str, data: bytes, config: Documents, expected: str | None = None
+    document_format: str, data: bytes, config: Documents, expected: Expected = None
 ) -> list[Section | Rejection]:
     """Sections of a file that is read whole, and its faults.
 
-    Sections are placed in the file's bytes. expected: the character set of most files of its source. Raises
+    Sections are placed in the file's bytes. expected: the character set that its source declares, or that most of its files are in. Raises
     Unreadable.
     """
     if document_format in BYTE_READERS:
@@ -95,7 +97,8 @@ def read_sections(
     decoded = decode(data, config.min_charset_score, is_html=document_format == "html", expected=expected)
     read = TEXT_READERS[document_format](decoded.text)
     sections = [each for each in read if isinstance(each, Section)]
-    charset = {} if decoded.charset == "utf-8" else {"charset": decoded.charset, "charset_score": decoded.score}
+    guessed = {"charset": decoded.charset, "charset_score": decoded.score}
+    charset = {} if decoded.charset == "utf-8" and decoded.score == 1.0 else guessed
     placed = _with_byte_offsets(sections, decoded, len(data))
     rejections = [each for each in read if isinstance(each, Rejection)]
     return [*rejections, *(replace(each, meta={**each.meta, **charset}) for each in placed)]
@@ -106,7 +109,7 @@ def _read_whole(file: BinaryIO, row: RawFile, config: Documents) -> Iterator[Pie
     if not data.strip():
         yield Rejection("empty", f"{len(data)} bytes, none of them text")
         return
-    found = read_sections(str(row["format"]), data, config, row.get("charset"))
+    found = read_sections(str(row["format"]), data, config, expected_charset(row))
     rejections = [each for each in found if isinstance(each, Rejection)]
     sections = [each for each in found if isinstance(each, Section)]
     pieces = list(pieces_of_sections(sections, config.max_section_chars))

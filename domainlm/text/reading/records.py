@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from domainlm.config.text import Documents
+from domainlm.raw.charset import decode
 from domainlm.raw.json_text import InvalidJson, parsed_json
 from domainlm.raw.surrogates import without_surrogates
 from domainlm.raw.unreadable import Unreadable
@@ -39,7 +40,7 @@ class Place:
 def parsed_record(text: str) -> Any:
     """A JSON value. Raises Unreadable."""
     try:
-        return parsed_json(text)
+        return parsed_json(text, has_long_numbers=True)
     except InvalidJson as error:
         raise Unreadable("invalid_json", str(error)) from error
 
@@ -109,6 +110,7 @@ def pieces_of_record(
         yield Rejection("invalid_record", f"{place.name}: a JSON {type(record).__name__}; expected an object")
         return
     named = field_of(record, config.title_field)
+    named = named.decode("utf-8", "replace") if isinstance(named, bytes) else named
     title = single_line(without_surrogates(named)) if isinstance(named, str) else ""
     # records with one title are parts of one work: they stay on one side of the split
     group = f"{path}#{title or place.key}"
@@ -131,8 +133,17 @@ def pieces_of_record(
         yield Piece(place.name, "0", place.start, place.end, title, text, group, (), packed)
         return
     found = field_of(record, config.text_field)
+    if isinstance(found, bytes):
+        # writers without a type for text, and older ones, keep it in a binary column
+        try:
+            found = decode(found, config.min_charset_score).text
+        except Unreadable as error:
+            detail = f"{place.name}: field {config.text_field!r} is binary, and no text ({error.detail})"
+            yield Rejection("no_text", detail)
+            return
     if not isinstance(found, str) or not found.strip():
-        yield Rejection("no_text", f"{place.name}: no text in field {config.text_field!r} (documents.text_field)")
+        kind = "" if found is None or isinstance(found, str) else f", but a {type(found).__name__}"
+        yield Rejection("no_text", f"{place.name}: no text in field {config.text_field!r} (documents.text_field){kind}")
         return
     text = without_surrogates(found)
     first, _, rest = text.lstrip().partition("\n")

@@ -17,15 +17,22 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from domainlm.config.text import Documents
+from domainlm.raw.charset import Expected, expected_charset
 from domainlm.raw.raw_file import RawFile
 from domainlm.raw.unreadable import Unreadable
-from domainlm.text.characters import letter_count
+from domainlm.text.characters import letter_count, single_line
 from domainlm.text.reading.jsonlines import beginning_of, decoded_line, lines_of, read_json, read_jsonl
 from domainlm.text.reading.pieces import Piece, Rejection
 from domainlm.text.reading.records import Place, pieces_of_record
 
 _DELIMITERS = ",;\t|"
 MAX_NAME_CHARS = 40
+# over which a name in quotes may go
+MAX_HEADING_LINES = 20
+HEADING_BYTES = 4096
+_LINES = re.compile(r"[^\n]*\n|[^\n]+")
+_QUOTED = re.compile(r'"(?:[^"]|"")*+"')
+_SEPARATOR = re.compile(r'\ufeff?"?sep=([^\r\n"])"?[\r\n]*', re.IGNORECASE)
 _MARKS_OF_NAMES = re.compile("[0-9_.-]+")
 _NO_NAME = re.compile("[0-9.-]|.*[0-9]{5}", re.DOTALL)
 # few, because rows are small in the file where they are equal, and large in memory
@@ -44,7 +51,7 @@ class _Lines:
     long cells.
     """
 
-    def __init__(self, file: BinaryIO, config: Documents, expected: str | None) -> None:
+    def __init__(self, file: BinaryIO, config: Documents, expected: Expected) -> None:
         self._file, self._config, self._expected = file, config, expected
         self._size = file.seek(0, io.SEEK_END)
         self._lines = lines_of(file, 0, self._size, config.max_file_bytes)
@@ -98,8 +105,72 @@ class _Lines:
 
 
 def delimiter_of(line: str) -> str:
-    """The most frequent delimiter of a heading line, else a comma."""
-    return max(_DELIMITERS, key=lambda mark: (line.count(mark), -_DELIMITERS.index(mark)))
+    """The most frequent delimiter of a heading, else a comma.
+
+    Those within quotes are part of a name.
+    """
+    outside = _QUOTED.sub("", line)
+    return max(_DELIMITERS, key=lambda mark: (outside.count(mark), line.count(mark), -_DELIMITERS.index(mark)))
+
+
+def _heading_of(lines: _Lines) -> tuple[str, str | None]:
+    """(the heading, the delimiter if the file names it).
+
+    Excel names it in a line of its own, `sep=;`. A name in quotes may go over several lines.
+    """
+    heading = next(lines, "")
+    named = _SEPARATOR.fullmatch(heading)
+    if named is not None:
+        lines.begin()
+        heading = next(lines, "")
+    whole = heading
+    for _ in range(MAX_HEADING_LINES):
+        if whole.count('"') % 2 == 0 or lines.fault is not None:
+            break
+        whole += next(lines, "")
+    if whole.count('"') % 2 and lines.last > lines.first:
+        # a quote that does not end is none
+        lines.go_back()
+        whole = heading
+    return whole, named[1] if named is not None else None
+
+
+def _with_escapes(lines: _Lines, delimiter: str, columns: int) -> list[str] | None:
+    """A row whose quotes are escaped by backslashes, as MySQL writes them, or None.
+
+    It is the record's first line; the lines that were taken for the rest of it are read again.
+    """
+    if '\\"' not in lines.text:
+        return None
+    try:
+        row = next(csv.reader([lines.text], delimiter=delimiter, escapechar="\\", doublequote=False, strict=True))
+    except csv.Error:
+        return None
+    if len(row) != columns:
+        return None
+    if lines.last > lines.first:
+        lines.go_back()
+    return row
+
+
+def _record_of(columns: list[str], row: list[str]) -> dict[str, str]:
+    """A row by column; of columns of one name, the first that is not empty."""
+    record: dict[str, str] = {}
+    for name, value in zip(columns, row, strict=False):
+        if not record.get(name, "").strip():
+            record[name] = value
+    return record
+
+
+def _with_line_ends(file: BinaryIO, config: Documents) -> BinaryIO | None:
+    """A table whose lines end with carriage returns alone, with line ends, in memory; None for others."""
+    file.seek(0)
+    # a heading is shorter than this, and few other tables are read twice so far
+    beginning = file.read(HEADING_BYTES)
+    if b"\n" in beginning or b"\r" not in beginning:
+        return None
+    data = beginning + file.read(max(config.max_file_bytes + 1 - len(beginning), 0))
+    return io.BytesIO(data.replace(b"\r", b"\n")) if len(data) <= config.max_file_bytes and b"\n" not in data else None
 
 
 def _is_name(text: str) -> bool:
@@ -125,7 +196,7 @@ def _missing(config: Documents, columns: list[str], role: str) -> Unreadable | N
 
 
 def read_delimited(
-    file: BinaryIO, is_tabbed: bool, role: str, path: str, config: Documents, expected: str | None = None
+    file: BinaryIO, is_tabbed: bool, role: str, path: str, config: Documents, expected: Expected = None
 ) -> Iterator[Piece | Rejection]:
     """Pieces of the rows below a heading line.
 
@@ -133,15 +204,17 @@ def read_delimited(
     """
     wide, expected = beginning_of(file, config, expected)
     file = wide or file
+    wide = _with_line_ends(file, config) or wide
+    file = wide or file
     lines = _Lines(file, config, expected)
     # the limit is the module's own, not the reader's: the same for every file of a build
     csv.field_size_limit(config.max_file_bytes)
-    heading = next(lines, "")
+    heading, named = _heading_of(lines)
     if lines.fault is not None:
         raise lines.fault
-    delimiter = "\t" if is_tabbed else delimiter_of(heading)
+    delimiter = named or ("\t" if is_tabbed else delimiter_of(heading))
     try:
-        columns = [name.strip() for name in next(csv.reader([heading], delimiter=delimiter), [])]
+        columns = [single_line(name) for name in next(csv.reader(_LINES.findall(heading), delimiter=delimiter), [])]
     except csv.Error as error:
         raise Unreadable("malformed", "its first line is no heading (carriage returns as line ends?)") from error
     if (missing := _missing(config, columns, role)) is not None:
@@ -153,9 +226,13 @@ def read_delimited(
         number += 1
         try:
             row = next(rows)
+            if len(row) > len(columns) or lines.last > lines.first:
+                row = _with_escapes(lines, delimiter, len(columns)) or row
         except StopIteration:
             return
         except csv.Error:
+            row = _with_escapes(lines, delimiter, len(columns)) or []
+        if not row:
             # quotes within a quoted field are read literally, if the line closes it
             alone = csv.reader([lines.text, ""], delimiter=delimiter)
             try:
@@ -173,11 +250,11 @@ def read_delimited(
                 continue
         if lines.fault is not None:
             yield Rejection(lines.fault.reason, f"row {number}: {lines.fault.detail}")
-        elif len(row) > len(columns):
+        elif len(row) > len(columns) and any(row[len(columns) :]):
             yield Rejection("invalid_record", f"row {number}: {len(row)} fields under {len(columns)} headings")
         elif any(row):
             at = (lines.start, lines.end) if wide is None else (-1, -1)
-            record = dict(zip(columns, row, strict=False))
+            record = _record_of(columns, row)
             place = Place(f"row {number:09d}", str(number), *at)
             yield from pieces_of_record(record, place, role, path, config, lines.charset)
 
@@ -295,7 +372,7 @@ def read_records(row: RawFile, file: BinaryIO, config: Documents) -> Iterator[Pi
     those of their own bytes.
     """
     document_format, start, end = row["format"], row["start"], row["end"]
-    role, path, expected = row["role"], row["path"], row.get("charset")
+    role, path, expected = row["role"], row["path"], expected_charset(row)
     try:
         if document_format == "jsonl":
             yield from read_jsonl(file, start, end, role, path, config, expected)

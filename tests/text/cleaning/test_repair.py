@@ -98,3 +98,12 @@ def test_no_text_whatever_stops_a_build_or_gets_other_lines() -> None:
         better, count = repaired(text)
         assert better.count("\n") == text.count("\n")
         assert (count == 0) == (better == text)
+
+
+@pytest.mark.parametrize("sign", ["·", "»", "¡", "µ", "°", "·»", "¡¿", "«"])
+def test_rows_of_a_sign_are_no_letters(sign: str) -> None:
+    for count in (4, 7, 8, 13, 20):
+        text = "\n".join(
+            f"{name} {sign * count} {page}" for name, page in (("Suppe", 4), ("Braten", 9), ("The heart", 11))
+        )
+        assert repaired(text) == (text, 0)

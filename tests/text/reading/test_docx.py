@@ -30,8 +30,7 @@ def docx(body: str, **parts: str) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("word/document.xml", f"<w:document {W}><w:body>{body}</w:body></w:document>")
-        archive.writestr("word/styles.xml", STYLES)
-        for name, text in parts.items():
+        for name, text in {"styles": STYLES, **parts}.items():
             archive.writestr(f"word/{name}.xml", text)
     return file.getvalue()
 
@@ -119,3 +118,151 @@ def test_what_cannot_be_read_says_why(data: bytes, reason: str) -> None:
     with pytest.raises(Unreadable) as caught:
         read_docx(data)
     assert caught.value.reason == reason
+
+
+M = 'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"'
+
+
+def formula(content: str) -> str:
+    return f"<m:oMath {M}>{content}</m:oMath>"
+
+
+def part(name: str, text: str) -> str:
+    return f"<m:{name}><m:r><m:t>{text}</m:t></m:r></m:{name}>"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (f"<m:f>{part('num', '1')}{part('den', '2')}</m:f>", "1/2"),
+        (f"<m:f>{part('num', 'a+b')}{part('den', '2c')}</m:f>", "(a+b)/2c"),
+        (f"<m:f><m:fPr><m:type m:val='noBar'/></m:fPr>{part('num', 'n')}{part('den', 'k')}</m:f>", "n over k"),
+        (f"<m:sSup>{part('e', 'r')}{part('sup', '2')}</m:sSup>", "r^2"),
+        (f"<m:sSup>{part('e', '10')}{part('sup', '-5')}</m:sSup>", "10^-5"),
+        (f"<m:sSup>{part('e', 'x')}{part('sup', 'n+1')}</m:sSup>", "x^(n+1)"),
+        (f"<m:sSubSup>{part('e', 'x')}{part('sub', 'i')}{part('sup', '2')}</m:sSubSup>", "x_i^2"),
+        (f"<m:rad><m:radPr><m:degHide m:val='1'/></m:radPr><m:deg/>{part('e', '2')}</m:rad>", "√(2)"),
+        (f"<m:rad>{part('deg', '3')}{part('e', 'x')}</m:rad>", "∛(x)"),
+        (f"<m:rad>{part('deg', 'n')}{part('e', 'x')}</m:rad>", "x^(1/n)"),
+        (
+            f"<m:nary><m:naryPr><m:chr m:val='∑'/></m:naryPr>{part('sub', 'i=1')}{part('sup', 'n')}{part('e', 'i')}</m:nary>",
+            "∑_(i=1)^n i",
+        ),
+        (f"<m:d><m:dPr><m:begChr m:val='['/></m:dPr>{part('e', 'a')}{part('e', 'b')}</m:d>", "[a|b)"),
+        (f"<m:func>{part('fName', 'sin')}{part('e', 'x')}</m:func>", "sin x"),
+        (
+            f"<m:m><m:mr>{part('e', '1')}{part('e', '2')}</m:mr><m:mr>{part('e', '3')}{part('e', '4')}</m:mr></m:m>",
+            "1 2; 3 4",
+        ),
+    ],
+)
+def test_formulas_keep_what_positions_mean(content: str, expected: str) -> None:
+    (section,) = read_docx(docx(paragraph("It is ", runs=formula(content) + "<w:r><w:t> here.</w:t></w:r>")))
+    assert section.body == f"It is {expected} here."
+
+
+def test_a_deep_formula_ends() -> None:
+    deep = f"<m:rad>{'<m:e><m:rad>' * 2000}{part('e', '2')}{'</m:rad></m:e>' * 2000}</m:rad>"
+    (section,) = read_docx(docx(paragraph("It is ", runs=formula(deep))))
+    assert section.body.count("√(") == 2001
+
+
+def test_symbols_of_fonts_are_the_characters_that_are_seen() -> None:
+    def sym(font: str, char: str) -> str:
+        return f'<w:r><w:sym w:font="{font}" w:char="{char}"/></w:r>'
+
+    def run(font: str, text: str) -> str:
+        return f'<w:r><w:rPr><w:rFonts w:ascii="{font}"/></w:rPr><w:t xml:space="preserve">{text}</w:t></w:r>'
+
+    dose = sym("Symbol", "F06D") + "<w:r><w:t>g, if </w:t></w:r>" + sym("Symbol", "F0B3") + "<w:r><w:t> 30 </w:t></w:r>"
+    dose += run("Symbol", "\uf0b1") + run("Symbol", "a") + run("Arial", "\uf0b0C") + sym("Wingdings", "F0FC")
+    dose += sym("Wingdings", "F021") + sym("Arial", "2265") + run("Wingdings", "J") + sym("Symbol", "zz")
+    (section,) = read_docx(docx(paragraph("Give 5 ", runs=dose)))
+    assert section.body == "Give 5 \xb5g, if ≥ 30 ±α°C✓≥☺"
+
+
+def test_powers_are_marked_and_endings_are_not() -> None:
+    def raised(text: str) -> str:
+        return f'<w:r><w:rPr><w:vertAlign w:val="superscript"/></w:rPr><w:t>{text}</w:t></w:r>'
+
+    def plain(text: str) -> str:
+        return f'<w:r><w:t xml:space="preserve">{text}</w:t></w:r>'
+
+    runs = (
+        raised("5") + plain(" cells, 10") + raised("-") + raised("12") + plain(" m, 25 cm") + raised("2") + plain(", 2")
+    )
+    runs += raised("n") + plain(", 1") + raised("st") + plain(" and Ca") + raised("2+") + plain(", x") + raised("n+1")
+    (section,) = read_docx(docx(paragraph("It held 10", runs=runs)))
+    assert section.body == "It held 10^5 cells, 10^-12 m, 25 cm^2, 2^n, 1st and Ca2+, x^(n+1)"
+
+
+def numbered(text: str, number: int | None = None, level: int = 0, style: str = "") -> str:
+    numbers = f'<w:numPr><w:ilvl w:val="{level}"/><w:numId w:val="{number}"/></w:numPr>' if number is not None else ""
+    styled = f'<w:pStyle w:val="{style}"/>' if style else ""
+    return f"<w:p><w:pPr>{styled}{numbers}</w:pPr><w:r><w:t>{text}</w:t></w:r></w:p>"
+
+
+def level(number: int, text: str, number_format: str = "decimal", extra: str = "", start: int = 1) -> str:
+    return (
+        f'<w:lvl w:ilvl="{number}"><w:start w:val="{start}"/><w:numFmt w:val="{number_format}"/>{extra}'
+        f'<w:lvlText w:val="{text}"/></w:lvl>'
+    )
+
+
+def lists(*definitions: str, numbers: str = "") -> str:
+    found = "".join(
+        f'<w:abstractNum w:abstractNumId="{at}">{each}</w:abstractNum>' for at, each in enumerate(definitions)
+    )
+    found += "".join(
+        f'<w:num w:numId="{at + 1}"><w:abstractNumId w:val="{at}"/></w:num>' for at in range(len(definitions))
+    )
+    return f"<w:numbering {W}>{found}{numbers}</w:numbering>"
+
+
+def test_automatic_numbers_are_in_the_text() -> None:
+    outline = level(0, "%1.") + level(1, "%1.%2", extra="<w:isLgl/>") + level(2, "(%3)", "lowerLetter")
+    articles = level(0, "第%1条", "chineseCounting", '<w:suff w:val="nothing"/>')
+    bullets = level(0, "\uf0b7", "bullet")
+    body = (
+        numbered("Scope", 1)
+        + numbered("Of goods", 1, 1)
+        + numbered("new", 1, 2)
+        + numbered("used", 1, 2)
+        + numbered("Of work", 1, 1)
+        + numbered("Price", 1)
+        + numbered("See clause 1.2.", 1, 1)
+        + paragraph("Between.")
+        + "".join(numbered(f"条文{at}。", 2) for at in range(1, 13))
+        + numbered("x", 3)
+        + numbered("y", 9)
+        + numbered("z", 0)
+    )
+    (section,) = read_docx(docx(body, numbering=lists(outline, articles, bullets)))
+    lines = section.body.replace("\n\n", "\n").split("\n")
+    assert lines[:8] == [
+        "1. Scope",
+        "1.1 Of goods",
+        "(a) new",
+        "(b) used",
+        "1.2 Of work",
+        "2. Price",
+        "2.1 See clause 1.2.",
+        "Between.",
+    ]
+    assert [lines[8], lines[9], lines[19]] == ["第一条条文1。", "第二条条文2。", "第十二条条文12。"]
+    assert lines[20:] == ["- x", "- y", "z"]
+
+
+def test_headings_cells_and_styles_are_numbered_and_lists_start_anew_where_they_say_so() -> None:
+    styles = STYLES.replace('<w:numId w:val="1"/>', '<w:numId w:val="2"/>')
+    outline = level(0, "§ %1", extra='<w:pStyle w:val="H1"/>', start=3)
+    again = '<w:num w:numId="4"><w:abstractNumId w:val="0"/></w:num><w:num w:numId="5"><w:abstractNumId w:val="1"/>'
+    again += '<w:lvlOverride w:ilvl="0"><w:startOverride w:val="1"/></w:lvlOverride></w:num>'
+    row = f"<w:tr><w:tc>{numbered('', 5)}</w:tc><w:tc>{paragraph('a')}</w:tc></w:tr>"
+    body = numbered("Aim", style="H1") + numbered("one", style="Bullet") + numbered("two", style="Bullet")
+    body += numbered("Means", style="Own") + numbered("three", 2) + f"<w:tbl>{row}{row}</w:tbl>"
+    found = docx(body, styles=styles, numbering=lists(outline, level(0, "%1)", "upperRoman"), numbers=again))
+    assert [(section.title, section.body) for section in read_docx(found)] == [
+        ("§ 3 Aim", "I) one\nII) two"),
+        ("§ 4 Means", "III) three\n\nI) | a\nII) | a"),
+    ]

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import io
 import json
+from itertools import pairwise
 
 import pytest
 
 from domainlm.config.text import Documents
-from domainlm.text.reading.jsonlines import decoded_line, read_jsonl
+from domainlm.raw.unreadable import Unreadable
+from domainlm.text.reading.jsonlines import decoded_line, read_json, read_jsonl
 from domainlm.text.reading.pieces import Piece, Rejection
 
 CONVERSATION = [{"role": "user", "content": "肺炎？"}, {"role": "assistant", "content": "A lung disease."}]
@@ -101,3 +103,58 @@ def test_a_line_with_escape_sequences_is_read_by_them() -> None:
     text, meta = decoded_line(line.encode("iso2022_jp"), Documents(), None)
     assert (text, meta) == (line, {"charset": "iso2022_jp", "charset_score": 1.0})
     assert decoded_line("肺炎 \x1b[31m".encode(), Documents(), None) == ("肺炎 \x1b[31m", {})
+
+
+PRETTY = b'{\n  "id": 1,\n  "text": "one"\n}\n{\n  "text": "two"\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (PRETTY, ["one", "two"]),
+        (b"\xef\xbb\xbf" + PRETTY, ["one", "two"]),
+        (b'[\n  {"text": "one"},\n  {"text": "two"}\n]\n', ["one", "two"]),
+        (PRETTY + b'{\n "text": "cut', ["one", "two", "invalid_json"]),
+        (b'{\n"data": [{"text": "one"}, {"text": "two"}], "version": 1\n}', ["one", "two"]),
+        (b'{\n "text": \n', ["invalid_json"]),
+    ],
+)
+def test_values_over_several_lines_are_read_once_whatever_the_ranges(data: bytes, expected: list[str]) -> None:
+    for ranges in (1, 3):
+        cuts = [len(data) * at // ranges for at in range(ranges + 1)]
+        found = []
+        for start, end in pairwise(cuts):
+            try:
+                found += read_jsonl(io.BytesIO(data), start, end, "corpus", "a", Documents())
+            except Unreadable as error:
+                found += [Rejection(error.reason, error.detail)] if start == 0 else []
+        assert [each.text if isinstance(each, Piece) else each.reason for each in found] == expected
+
+
+def test_an_object_that_wraps_records_is_no_record() -> None:
+    def texts(value: object) -> list[str]:
+        found = read_json(json.dumps(value).encode(), "corpus", "a", Documents())
+        return [each.text if isinstance(each, Piece) else each.reason for each in found]
+
+    for name in ("data", "records", "rows", "items"):
+        assert texts({"version": 1, name: [{"text": "one"}, {"text": "two"}]}) == ["one", "two"]
+    assert texts({"text": "whole", "data": [{"text": "one"}]}) == ["whole"]
+    assert texts({"data": ["one"]}) == ["no_text"]
+
+
+def test_a_number_with_too_many_digits_costs_no_record() -> None:
+    line = b'{"text": "one", "n": ' + b"7" * 5000 + b"}\n"
+    (found,) = read_jsonl(io.BytesIO(line), 0, len(line), "corpus", "a", Documents(meta_fields=["n"]))
+    assert isinstance(found, Piece)
+    assert (found.text, json.loads(found.meta)) == ("one", {"n": "7" * 5000})
+
+
+def test_a_damaged_line_of_utf_8_is_utf_8() -> None:
+    lines = ['{"text": "Brüssel und Köln"}', '{"text": "Brüssel und Düren? für Lüttich"}']
+    data = "\n".join(lines).encode().replace(b"?", b"\xff")
+    first, second = read_jsonl(io.BytesIO(data), 0, len(data), "corpus", "a", Documents())
+    assert isinstance(first, Piece)
+    assert isinstance(second, Piece)
+    assert (first.text, second.text) == ("Brüssel und Köln", "Brüssel und Düren\ufffd für Lüttich")
+    assert json.loads(first.meta) == {}
+    assert json.loads(second.meta)["charset"] == "utf-8"

@@ -156,3 +156,36 @@ def test_comments_beside_code_go(text: str, expected: str) -> None:
 def test_front_matter_is_names_with_values(text: str, body: str) -> None:
     sections = read_markdown(text)
     assert [part for section in sections for part in (section.title, section.body.strip()) if part] == body.split("|")
+
+
+@pytest.mark.parametrize(
+    "front",
+    [
+        '+++\ntitle = "Fever"\ndate = 2024-05-03T10:00:00Z\n[params]\n  tags = [\n  "a",\n]\n+++\n',
+        '{\n  "title": "Fever",\n  "tags": {\n}\n}\n',
+        "+++\r\ntitle = 'x'\r\n+++\r\n",
+    ],
+)
+def test_front_matter_of_other_forms_is_no_text(front: str) -> None:
+    (section,) = [each for each in read_markdown(f"{front}\n# Fever\n\nDrink a lot.\n") if each.body.strip()]
+    assert (section.title, section.body.strip()) == ("Fever", "Drink a lot.")
+
+
+@pytest.mark.parametrize(
+    "text", ["+++\nplain words\n+++\nmore\n", "{\nno JSON\n}\nmore\n", "+++\na = 1\nmore\n", "{\n", '["a"]\n']
+)
+def test_what_is_no_front_matter_stays(text: str) -> None:
+    (section,) = read_markdown(text)
+    assert section.body == text.strip("\n")
+
+
+def test_all_lines_of_an_underlined_heading_are_its_title() -> None:
+    text = "Fever in children and\nwhat helps\nagainst it\n===\n\nDrink.\n\nSigns\nof it\n---\nHeat.\n"
+    assert [(each.title, each.body.strip()) for each in read_markdown(text)] == [
+        ("Fever in children and what helps against it", "Drink."),
+        ("Signs of it", "Heat."),
+    ]
+    # a long paragraph above a rule is none
+    long = "One line of it.\n" * 6
+    assert [each.title for each in read_markdown(f"{long}Rest\n---\nHeat.\n")] == ["", "Rest"]
+    assert read_markdown(f"{long}Rest\n---\nHeat.\n")[0].body.count("One line") == 6

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from domainlm.text.reading.page_layout import Line
 from domainlm.text.reading.paragraphs import flow_of
 
@@ -73,3 +75,38 @@ def test_one_overfull_line_of_a_page_does_not_break_the_sentences_of_the_others(
     # where many lines end there it is the edge, and without many lines the furthest is
     assert flowing(lines([overfull] * 12), lines([FULL, overfull, FULL])).count("\n") == 1
     assert flowing(page).count("\n") == 3
+
+
+@pytest.mark.parametrize(
+    ("end", "begin", "expected"),
+    [
+        ("of the T-", "cell that was seen in the", "the T-cell that"),
+        ("on an x-", "ray that was seen in it", "an x-ray that"),
+        ("of COX2-", "inhibitors that were seen", "COX2-inhibitors that"),
+        ("of COVID-", "19 that were seen in the", "COVID-19 that"),
+        ("in 1990-", "1995 they were seen in it", "1990-1995 they"),
+        ("of short-", "and long-term effects of it", "short- and long-term"),
+        ("of pre-", "or postoperative care in it", "pre- or post"),
+        ("of two-", "to threefold values in the", "two- to threefold"),
+        ("die Vor-", "und Nachteile von solchen", "Vor- und Nachteile"),
+        ("of a state-of-the-", "art device that was seen", "state-of-the-art device"),
+        ("with oxy-", "gen that was seen in the", "oxygen that"),
+        ("an orches-", "tra and others were there", "orchestra and"),
+        ("of the de\ufb01-", "nition that was seen in it", "definition that"),
+        ("with oxy\u2010", "gen that was seen in the", "oxygen that"),
+        ("with oxy\xad", "gen that was seen in the", "oxygen that"),
+    ],
+)
+def test_a_hyphen_at_a_line_s_end_stays_where_no_typesetter_adds_one(end: str, begin: str, expected: str) -> None:
+    first = f"{FULL[: 50 - len(end)]} {end}"
+    assert expected in flowing(lines([first, f"{begin} {FULL[:20]}"]))
+
+
+def test_a_part_of_a_compound_that_the_document_knows_is_cut_in_it() -> None:
+    page = [*lines(["it is established here"]), *lines([f"{FULL[:38]} well-estab-", "lished drug"], top=600)]
+    assert "well-established drug" in flowing(page)
+
+
+def test_letters_of_print_are_letters() -> None:
+    full = "\u2f45便\u2f64户使\u2f64\u2f42件系统，⼀层的软件是⼀层的\u2f42件，⻚⻓⻢"
+    assert flowing(lines([full, full], width=10)) == "方便用户使用文件系统，一层的软件是一层的文件，页长马" * 2

@@ -244,3 +244,52 @@ def test_a_file_of_blank_pages_has_no_text() -> None:
     assert documents(drawn(lambda canvas: canvas.showPage())) == [
         Rejection("no_text", "no section of the file has a text")
     ]
+
+
+def test_a_slanted_watermark_goes_and_slanted_labels_stay() -> None:
+    def draw(canvas: Any) -> None:
+        for number in range(2):
+            canvas.setFont("Helvetica", 10)
+            for line in range(20):
+                canvas.drawString(50, 700 - 12 * line, f"page {'ab'[number]} {WORDS[:70]}")
+            canvas.saveState()
+            canvas.translate(300, 400)
+            canvas.rotate(45)
+            canvas.setFont("Helvetica", 40)
+            canvas.drawCentredString(0, 0, "CONFIDENTIAL DRAFT")
+            canvas.restoreState()
+            canvas.saveState()
+            canvas.translate(100, 100)
+            canvas.rotate(40)
+            canvas.setFont("Helvetica", 10)
+            canvas.drawString(0, 0, f"Temperature {'ab'[number]}")
+            canvas.restoreState()
+            canvas.showPage()
+
+    text = "\n".join(bodies(drawn(draw)))
+    assert "CONFIDENTIAL" not in text
+    assert text.count("a dry cough") == 40
+    assert [f"Temperature {name}" in text for name in "ab"] == [True, True]
+
+
+def test_raised_digits_are_raised() -> None:
+    def draw(canvas: Any) -> None:
+        at = canvas.beginText(50, 700)
+        for text, size, rise in (
+            *(
+                ("The culture held 10", 11, 0),
+                ("5", 7, 4),
+                (" cells, 10", 11, 0),
+                ("-12", 7, 4),
+                (" m and 25 cm", 11, 0),
+            ),
+            *(("2", 7, 4), (" of it, H", 11, 0), ("2", 7, -2), ("O and 1250 ml, as 24 of them said", 11, 0)),
+        ):
+            at.setFont("Helvetica", size)
+            at.setRise(rise)
+            at.textOut(text)
+        canvas.drawText(at)
+
+    assert bodies(drawn(draw)) == [
+        "The culture held 10⁵ cells, 10⁻¹² m and 25 cm² of it, H2O and 1250 ml, as 24 of them said"
+    ]

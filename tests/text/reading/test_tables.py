@@ -368,7 +368,7 @@ def test_a_bad_file_is_said_once(data: bytes, document_format: str, reason: str)
 
 
 def test_a_heading_that_is_no_csv_found_by_fuzzing() -> None:
-    assert [each.reason for each in read(b"title\rtext\rA\r", "csv")] == ["malformed"]
+    assert [each.reason for each in read(b"title\rtext\nA\n", "csv")] == ["malformed"]
 
 
 @pytest.mark.parametrize(("is_endless", "reason"), [(False, "crashed"), (True, "time_limit")])
@@ -409,3 +409,41 @@ def test_a_large_file_is_read_in_place(tmp_path: Path) -> None:
         file.read(10)
         found = list(read_records(row, file, Documents(max_file_bytes=100)))
     assert len(found) == len(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"sep=;\r\nid;text\r\n1;one, two\r\n", ["one, two"]),
+        (b'\xef\xbb\xbf"sep=|"\nid|text\n1|one\n', ["one"]),
+        (b"sep=\t\nid\ttext\n1\tone\n", ["one"]),
+        (b'"Record\nnumber",text,"By; whom; and; when"\n1,one,A\n2,"two\nlines",B\n', ["one", "two\nlines"]),
+        (b'"a;b;c;d",text\n1,one\n', ["one"]),
+        (b"id,text\n1,one,\n2,two,,\n", ["one", "two"]),
+        (b"id,text,\n1,one,\n", ["one"]),
+        (b"text,id,text\none,1,\n,2,two\nthree,3,four\n", ["one", "two", "three"]),
+        (
+            rb"id,text" + b"\n" + rb'1,"He said \"no\", and left"' + b"\n" + rb'2,"so \"it\""' + b"\n3,three\n",
+            ['He said "no", and left', 'so "it"', "three"],
+        ),
+        (b'id,text\n1,"C:\\folder\\"\n2,two\n', ["C:\\folder\\", "two"]),
+        (b"id,text\r1,one\r2,two\r", ["one", "two"]),
+        ('"id","text"\r\n"1","one"\r\n"2","zwei für"\r\n'.encode("utf-16-le"), ["one", "zwei für"]),
+        ("id,text\n1,one\n".encode("utf-16-be"), ["one"]),
+    ],
+)
+def test_headings_and_rows_as_programs_write_them(data: bytes, expected: list[str]) -> None:
+    assert texts(read(data, "csv")) == expected
+
+
+def test_a_heading_whose_quote_does_not_end_is_its_first_line() -> None:
+    found = read(b'id,text,"a\n1,one\n2,two\n' + b"3,three\n" * 30, "csv")
+    assert texts(found)[:2] == ["one", "two"]
+
+
+def test_binary_columns_hold_text_or_say_that_they_do_not() -> None:
+    found = read(parquet([{"text": "für alle".encode()}, {"text": b"\x00\x01\x02\xff" * 9}, {"text": b""}]), "parquet")
+    assert texts(found) == ["für alle", "no_text", "no_text"]
+    assert "field 'text' is binary, and no text" in found[1].detail
+    (listed,) = read(parquet([{"text": ["a", "b"]}]), "parquet")
+    assert "but a list" in listed.detail
