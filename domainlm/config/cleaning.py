@@ -59,9 +59,13 @@ class WordList(Strict):
 
 
 class CleanShards(Strict):
-    min_chars: int = Field(40, ge=0, description="shorter documents are rejected, in characters, of which kana, Han and Hangul count twice")
+    min_chars: int = Field(
+        40, ge=0, description="shorter documents are rejected, in characters, of which kana, Han and Hangul count twice"
+    )
     max_chars: int = Field(200_000, ge=1, description="longer documents are rejected, in characters")
-    min_letter_share: Share = Field(0.5, description="minimum share of letters among visible characters, of the text or of its prose")
+    min_letter_share: Share = Field(
+        0.5, description="minimum share of letters among visible characters, of the text or of its prose"
+    )
     max_repeated_line_share: Share = Field(0.3, description="maximum share of duplicate lines, code and data apart")
     max_top_word_share: Share = Field(0.3, description="maximum share of one word among all words (from 20 words on)")
     quality: list[QualitySet] = Field(
