@@ -68,7 +68,7 @@ def test_an_indented_block_is_code_where_a_third_of_it_looks_so() -> None:
     "part", ["```\n", "{\n", "    a\n", "a:", '"', "(", "@a", "<a", "a(", " \t", "a= ", "-", "if "]
 )
 def test_no_text_takes_long(part: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     prose_lines(part * 50_000)
     prose_lines(part * 5 + "\n" + "a" + part * 20_000 + "b")
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
