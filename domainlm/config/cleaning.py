@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from domainlm.config.section import Name, Share, Slice, Strict, own
 from domainlm.config.sources import PolicyRule
 
+PresetName = Literal["crawl", "manual", "statute", "dialogue"]
 QualitySet = Literal["gopher_repetition", "gopher_quality", "c4", "fineweb", "chinese"]
 # fmt: off
 QualityRule = Literal[
@@ -59,11 +60,22 @@ class WordList(Strict):
 
 
 class CleanShards(Strict):
-    min_chars: int = Field(40, ge=0, description="shorter documents are rejected, in characters")
+    min_chars: int = Field(
+        40, ge=0, description="shorter documents are rejected, in characters, of which kana, Han and Hangul count twice"
+    )
     max_chars: int = Field(200_000, ge=1, description="longer documents are rejected, in characters")
-    min_letter_share: Share = Field(0.5, description="minimum share of letters among visible characters")
-    max_repeated_line_share: Share = Field(0.3, description="maximum share of duplicate lines")
+    min_letter_share: Share = Field(
+        0.5, description="minimum share of letters among visible characters, of the text or of its prose"
+    )
+    max_repeated_line_share: Share = Field(0.3, description="maximum share of duplicate lines, code and data apart")
     max_top_word_share: Share = Field(0.3, description="maximum share of one word among all words (from 20 words on)")
+    preset: PresetName | None = Field(
+        None,
+        description="quality rules for one kind of text: crawl, manual, statute, dialogue (null: the rule sets of quality)",
+    )
+    source_presets: dict[Name, PresetName] = Field(
+        {}, description="presets of single sources, by the source's name; the others have preset, or quality"
+    )
     quality: list[QualitySet] = Field(
         [],
         description="rule sets: gopher_repetition, gopher_quality, c4, fineweb (as published); chinese (written for domainlm)",
@@ -94,7 +106,12 @@ class CleanShards(Strict):
 
     @model_validator(mode="after")
     def _thresholds_of_chosen_sets(self) -> CleanShards:
-        for rule in self.quality_thresholds:
+        if self.preset is not None and self.quality:
+            raise ValueError(
+                f"preset {self.preset} names rule sets, and so does quality {list(self.quality)}; remove one of them, or give the "
+                "preset to single sources by source_presets"
+            )
+        for rule in self.quality_thresholds if not (self.preset or self.source_presets) else ():
             if not any(name.startswith(rule.split("_")[0]) for name in self.quality):
                 raise ValueError(
                     f"{rule} in quality_thresholds is of a rule set that is not in quality; add the set there"

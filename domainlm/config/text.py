@@ -51,7 +51,11 @@ class RelevanceModel(Strict):
 class UniqueShards(Strict):
     permutations: int = Field(112, ge=16, description="MinHash permutations")
     threshold: Share = Field(0.8, description="minimum Jaccard similarity of near duplicates")
-    shingle_words: int = Field(5, ge=1, description="words in a shingle (CJK: characters)")
+    shingle_words: int = Field(
+        5,
+        ge=1,
+        description="words and telling signs in a shingle (CJK: characters; Thai, Lao, Khmer, Burmese, Tibetan: syllables)",
+    )
     evaluation_threshold: Share = Field(
         0.5,
         description="minimum share of a document's shingles in an evaluation set by which the document is subtracted",

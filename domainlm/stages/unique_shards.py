@@ -278,7 +278,7 @@ def run(inputs: Inputs, config: UniqueShardsSlice, out: Path, scratch: Path, res
     stats["evaluation_too_short"] = evaluation.too_short
     if evaluation.too_short:
         resources.log(
-            f"{evaluation.too_short} evaluation texts have fewer than {MIN_WHOLE_WORDS} words (8 CJK characters) and are not "
+            f"{evaluation.too_short} evaluation texts have fewer than {MIN_WHOLE_WORDS} words (8 CJK characters or syllables) and are not "
             "searched for within longer texts, as unrelated texts contain the same words"
         )
     stats["boilerplate"] = lines.counts

@@ -24,7 +24,32 @@ _PUNCTUATION = (
 _DIGITS = "0-9\uff10-\uff19"
 # scripts written without spaces between words, one character about as telling as half a word
 _CJK = "\u3005-\u3007\u3040-\u312f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_WORD = re.compile(f"[{_CJK}]|[^{_PUNCTUATION}{_CJK}]+")
+# Thai and Lao, Tibetan, Burmese, Khmer: no spaces between words either
+_SYLLABIC = "\u0e00-\u109f\u1780-\u17ff\uaa60-\uaa7f"
+_THAI, _THAI_MARKS, _THAI_VOWELS = (
+    "[\u0e01-\u0e2e\u0e81-\u0eae\u0edc-\u0edf]",
+    "[\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece]",
+    "[\u0e30\u0e32\u0e33\u0e45\u0eb0\u0eb2\u0eb3\u0ebd]",
+)
+_BURMESE = "[\u1000-\u102a\u103f\u104c-\u1055\u105a-\u105d\u1061\u1065\u1066\u106e-\u1070\u1075-\u1081\u108e\uaa60-\uaa7a\uaa7e\uaa7f]"
+_BURMESE_MARKS = (
+    "[\u102b-\u1038\u103a-\u103e\u1056-\u1059\u105e-\u1060\u1062-\u1064\u1067-\u106d"
+    "\u1071-\u1074\u1082-\u108d\u108f\u109a-\u109d\uaa7b-\uaa7d]"
+)
+_KHMER_MARKS = "[\u17b4-\u17d1\u17d3\u17dd]"
+# about a syllable, which says as much as a CJK character: a cluster, and the consonants behind it that bear no vowel; where one
+# begins depends on the few characters before it alone. Tibetan marks its syllables. Else numbers, and what stands alone
+_SYLLABLE = (
+    f"[\u0e40-\u0e44\u0ec0-\u0ec4]?{_THAI}{_THAI_MARKS}*{_THAI_VOWELS}?(?:{_THAI}(?!{_THAI_MARKS}|{_THAI_VOWELS})){{0,2}}"
+    f"|{_BURMESE}(?:{_BURMESE_MARKS}|\u1039{_BURMESE}|{_BURMESE}(?=\u1037?\u103a))*"
+    f"|[\u1780-\u17b3](?:\u17d2[\u1780-\u17b3]|{_KHMER_MARKS})*(?:[\u1780-\u17b3](?!\u17d2|{_KHMER_MARKS}))?"
+    "|[\u0f00\u0f20-\u0f33\u0f35\u0f37\u0f39\u0f3e-\u0f84\u0f86-\u0fbc]+"
+    "|[\u0e50-\u0e59]+|[\u0ed0-\u0ed9]+|[\u1040-\u1049]+|[\u17e0-\u17e9]+"
+    "|[\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u102b-\u103e\u1056-\u109d\u17b4-\u17d3\u17d7\u17dc\u17dd\uaa7b-\uaa7d]"
+)
+WORD_PATTERN = f"[^{_PUNCTUATION}{_CJK}{_SYLLABIC}]+|[{_CJK}]|{_SYLLABLE}"
+_WORD = re.compile(WORD_PATTERN)
+_IS_UNSPACED = re.compile(f"[{_CJK}{_SYLLABIC}]")
 _ANY_CJK = re.compile(f"[{_CJK}]")
 # names and numbers within do not end a run: 使用 apt 安装
 _CJK_RUN = re.compile(f"[{_CJK}]++(?: ?[A-Za-z0-9][A-Za-z0-9_.+/-]*+ ?[{_CJK}]++)*+")
@@ -175,8 +200,16 @@ def single_line(text: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """Lower-case words; each CJK character is one word."""
+    """Lower-case words; each CJK character is one word.
+
+    So is each syllable, or about that, of the other scripts without spaces between words.
+    """
     return _WORD.findall(text.lower())
+
+
+def is_of_unspaced_script(word: str) -> bool:
+    """Whether one of `words` is of a script without spaces between words."""
+    return _IS_UNSPACED.match(word) is not None
 
 
 def tokens(text: str) -> list[str]:

@@ -12,6 +12,7 @@ from domainlm.text.characters import (
     cjk_count,
     composed,
     has_letter,
+    is_of_unspaced_script,
     is_word,
     letter_share,
     mean_cjk_run,
@@ -28,6 +29,29 @@ def test_words_are_lower_case_and_cjk_characters_stand_alone() -> None:
     assert words("肺炎是MRI可见的。") == ["肺", "炎", "是", "mri", "可", "见", "的"]
     assert words("Größe naïve Ωμέγα") == ["größe", "naïve", "ωμέγα"]
     assert words(" \u3000。，—\n") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "syllables"),
+    [
+        ("หอผู้ป่วยเปิดเวลาแปดนาฬิกา ๒๕๖๓ CT", "หอ ผู้ ป่วย เปิด เว ลา แปด นา ฬิ กา ๒๕๖๓ ct"),
+        ("ຂ້ອຍຢາກໄປໂຮງໝໍ ໑໒", "ຂ້ອຍ ຢາກ ໄປ ໂຮງ ໝໍ ໑໒"),
+        ("ဆေးရုံသည်နံနက်ရှစ်နာရီတွင်ဖွင့်ပြီး။ ၁၂", "ဆေး ရုံ သည် နံ နက် ရှစ် နာ ရီ တွင် ဖွင့် ပြီး ၁၂"),
+        ("စက္ကူ", "စ က္ကူ"),
+        ("ភាសាខ្មែរ។ ២០២០", "ភា សា ខ្មែរ ២០២០"),
+        ("བོད་ཡིག་གི་སྐད། ༡༢", "བོད ཡིག གི སྐད ༡༢"),
+        ("ๆ ์", "ๆ ์"),
+    ],
+)
+def test_scripts_without_spaces_are_cut_at_syllables(text: str, syllables: str) -> None:
+    assert words(text) == syllables.split(" ")
+    assert [is_of_unspaced_script(word) for word in words(text)] == [word != "ct" for word in words(text)]
+
+
+def test_syllables_do_not_depend_on_what_stands_far_before() -> None:
+    phrase = "ผู้มาเยี่ยมรออยู่ในห้องโถง"
+    for before in ("", "โรค", "กขค", "แพทย์และ", "A"):
+        assert words(before + phrase)[-8:] == words(phrase)[-8:]
 
 
 @pytest.mark.parametrize(

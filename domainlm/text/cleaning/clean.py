@@ -25,6 +25,8 @@ from domainlm.text.cleaning.language import UNDETERMINED, han_share, language_of
 from domainlm.text.cleaning.normalise import in_script, with_ascii_width, without_repeats
 from domainlm.text.cleaning.pii import personal_data
 from domainlm.text.cleaning.plain import EMPTY, Failure, length_failure, plain_failure
+from domainlm.text.cleaning.presets import Judged, judged_by
+from domainlm.text.cleaning.prose import prose_lines
 from domainlm.text.cleaning.quality import kept_lines, quality_failure
 from domainlm.text.cleaning.repair import repaired
 from domainlm.text.cleaning.secrets import secrets_in
@@ -55,9 +57,14 @@ class Cleaned:
 
 @dataclass(frozen=True)
 class Rules:
-    """A run's configuration, prepared once per shard."""
+    """A run's configuration, prepared once per shard.
+
+    judged_by_source: where it differs from `judged`.
+    """
 
     config: CleanShards
+    judged: Judged
+    judged_by_source: Mapping[str, Judged]
     word_lists: WordLists | None
     treatments: Mapping[str, str]
 
@@ -65,7 +72,9 @@ class Rules:
 def rules_of(config: CleanShards) -> Rules:
     treatments = {f"personal_data_{kind}": treatment for kind, treatment in config.personal_data.model_dump().items()}
     treatments |= {f"word_list_{name}": entry.treatment for name, entry in config.word_lists.items()}
-    return Rules(config, word_lists_of(config.word_lists, lambda word: _forms_of(word, config)), treatments)
+    word_lists = word_lists_of(config.word_lists, lambda word: _forms_of(word, config))
+    by_source = {source: judged_by(config, source) for source in config.source_presets}
+    return Rules(config, judged_by(config, ""), by_source, word_lists, treatments)
 
 
 def _forms_of(word: str, config: CleanShards) -> tuple[str, str]:
@@ -112,6 +121,18 @@ def language_failure(language: str, share: float, config: CleanShards) -> Failur
     if share > config.max_han_share:
         return Failure("max_han_share", round(share, 4), config.max_han_share)
     return None
+
+
+def _judged_failure(text: str, language: str, judged: Judged) -> Failure | None:
+    """The published rule that a text fails, or its lines of prose.
+
+    A text without such lines is code, which no rule is about.
+    """
+    if judged.is_prose_judged:
+        text = "\n".join(prose_lines(text))
+        if not text:
+            return None
+    return quality_failure(text, language, judged.section)
 
 
 def _spans(text: str, rules: Rules) -> list[Span]:
@@ -195,9 +216,10 @@ def cleaned(document: Document, rules: Rules) -> Cleaned | Failure:
         document = with_strings(document, lambda part: in_script(part, config.script))
     if is_judged:
         failure = language_failure(language, share, config)
-        if failure is None and config.quality:
-            document = replace(document, text=kept_lines(document.text, language, config))
-            failure = length_failure(document.text, config) or quality_failure(document.text, language, config)
+        judged = rules.judged_by_source.get(document.source, rules.judged)
+        if failure is None and judged.section.quality:
+            document = replace(document, text=kept_lines(document.text, language, judged.section))
+            failure = length_failure(document.text, config) or _judged_failure(document.text, language, judged)
         failure = failure or plain_failure(document.text, config)
         if failure is not None:
             return failure

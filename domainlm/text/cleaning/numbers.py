@@ -50,15 +50,19 @@ _HAN = re.compile("[\u4e00-\u9fff]")
 CONTEXT_CHARS = 24
 # whole words; not by \b: to Python a Han character is of a word, and which characters are depends on its version
 _PERSONAL = (
-    "tel(?:ephone)?|phones?|mobile|cell|call|fax|whatsapp|contact|cards?|visa|ip|host",
+    "tel(?:ephone)?|phones?|mobile|cell ?phone|cell(?= ?(?:no|number)(?![a-z])| ?[:：])|call|fax|whatsapp|contact|cards?|visa|ip|host",
     "电话|手机|联系|传真|热线|致电|拨打|微信|電話|银行卡|卡号|身份证|账号|帐号",
 )
 _OTHER = (
     "orders?|invoice|tracking|serial|isbn|issn|doi|pmid|parcel|shipment|ticket|imei|timestamp|transaction|barcode|ean|upc|sku|"
-    "oid|patent|item|cat|catalog(?:ue)?|ref|id|part|ec",
-    "订单|单号|编号|序列号|流水|发票|快递|批号|许可证|信用代码|时间戳|条码|商品|专利|书号|学号|工号|案号|型号|交易号",
+    "oid|patent|item|cat|catalog(?:ue)?|ref|id|part|ec|scored?|scores|record|ratio|dimensions?|sizes?|measures?|pages?|pp|volume|vol|"
+    "model|lot|grant|arxiv|cas",
+    "订单|单号|编号|序列号|流水|发票|快递|批号|许可证|信用代码|时间戳|条码|商品|专利|书号|学号|工号|案号|型号|交易号|尺寸|规格|比分",
 )
-_VERSION = ("v(?:er(?:sion)?s?)?|release|sections?|build|chapter|firmware|driver", "§|版本|第|章|固件|升级到")
+_VERSION = (
+    "v(?:er(?:sion)?s?)?|release|revision|rev|patch|sections?|build|chapter|firmware|driver|kernel|jdk|sdk|chrome|firefox",
+    "§|版本|第|章|固件|升级到",
+)
 _CUES = re.compile(
     "|".join(
         f"(?P<{name}>(?<![0-9a-z_])(?:{latin})(?![0-9a-z_])|{other})"

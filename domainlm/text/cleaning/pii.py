@@ -3,8 +3,9 @@
 The addresses are e-mail and IP addresses; mobile and identity numbers are Chinese. In: text. Out: spans, each of one
 kind. A pattern proposes, a check decides: checksum (identity numbers, cards), numbering plan (phones: Google's
 phonenumbers), registered ranges (IP), and the words before it ("tel", "订单号"), because an order number has the same
-digits as a phone. A named-entity model was not chosen: it would take a hundred times as long. Recall and precision on
-generated positives and look-alikes: benchmarks/text/pii_quality.py. Names and street addresses are not found.
+digits as a phone; then what only looks like it is left out (`look_alikes.py`). A named-entity model was not chosen: it
+would take a hundred times as long. Recall and precision on generated positives and look-alikes:
+benchmarks/text/pii_quality.py. Names and street addresses are not found.
 """
 
 from __future__ import annotations
@@ -12,6 +13,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from domainlm.text.cleaning.look_alikes import (
+    is_in_doi,
+    is_no_announced_number,
+    is_no_mailbox,
+    is_no_telephone,
+    is_row_of_table,
+)
 from domainlm.text.cleaning.numbers import (
     context_of,
     is_bank_card,
@@ -31,11 +39,8 @@ _START = r"(?<![0-9A-Za-z_])(?<![0-9][.\-/:])(?<![0-9A-Za-z]{2}[\-/=])"
 _END = r"(?![0-9A-Za-z_])(?![.\-/:][0-9])"
 _EMAIL = re.compile(
     r"(?<![0-9A-Za-z._%+\-])[0-9A-Za-z][0-9A-Za-z._%+\-]{0,63}@((?:[0-9A-Za-z](?:[0-9A-Za-z\-]{0,61}[0-9A-Za-z])?\.)+"
-    r"([A-Za-z]{2,24}))(?![0-9A-Za-z@\-]|:[^\s0-9])"
+    r"[A-Za-z]{2,24})(?![0-9A-Za-z@\-]|:[^\s0-9])"
 )
-# reserved for examples (RFC 2606), and file names such as icon@2x.png
-_RESERVED_DOMAIN = re.compile(r"(?:^|\.)(?:example(?:\.(?:com|org|net|edu))?|test|invalid|localhost|local)$")
-_FILE_SUFFIX = re.compile("png|jpe?g|gif|svg|webp|css|js|ts|html|json|py|txt|md|ya?ml|xml|pdf|zip")
 # seven digits near each other: nothing below is shorter
 _MANY_DIGITS = re.compile(r"[0-9](?:[ ()\-.\u2010-\u2015\xa0]{0,2}[0-9]){6}")
 _CHINESE_ID = re.compile(
@@ -66,11 +71,13 @@ _LANDLINE = re.compile(
 )
 _BRITISH = re.compile(r"(?<![0-9A-Za-z_+])(?<![0-9][ .\-/:])0[1-9][0-9]{2,4} [0-9]{3,4}(?: ?[0-9]{3,4})?" + _END)
 _AREA_IN_BRACKETS = re.compile(r"(?<![0-9A-Za-z_+])\(0[0-9]{2,4}\) ?[0-9]{3,4}[ \-]?[0-9]{3,4}" + _EXTENSION + _END)
-_SERVICE_LINE = re.compile(_START + r"[48]00[ \-][0-9]{3,4}[ \-]?[0-9]{3,4}" + _END)
+_SERVICE_LINE = re.compile(_START + r"[48]00[ \-](?:[0-9]{3}[ \-]?[0-9]{4}|[0-9]{4}[ \-]?[0-9]{3})" + _END)
 # behind a word that announces a number, its form is free; found from the number, the other way round takes ten times as long
 _FREE_FORM = re.compile(r"(?<![0-9A-Za-z_])[+(（]?[0-9](?:[ .\-/()（）]{0,2}[0-9]){6,14}" + _END)
 _ANNOUNCES = re.compile(
-    r"(?:(?<![0-9A-Za-z_])(?:[Tt]el(?:ephone)?|TEL|[Cc]all|[Pp]hone|[Mm]obile|[Cc]ell|[Ff]ax|[Ww]hats[Aa]pp)|电话|手机|传真|热线|致电|拨打|電話|手機)"
+    r"(?:(?<![0-9A-Za-z_])(?:[Tt]el(?:ephone)?|TEL|[Cc]all|[Pp]hone|[Mm]obile|[Cc]ell ?phone|[Ff]ax|[Ww]hats[Aa]pp|"
+    # by itself it is a journal and what blood is counted in
+    r"[Cc]ell(?= ?(?:no|number)(?![0-9A-Za-z_])| ?[:：]))|电话|手机|传真|热线|致电|拨打|電話|手機)"
     r"(?:号码?| ?(?:no|number)(?![0-9A-Za-z_]))?[.:：为是 ]{0,3}$"
 )
 ANNOUNCING_CHARS = 24
@@ -85,8 +92,7 @@ _IS_FULL_WIDTH = re.compile("[０-９＠]")
 
 def _emails(text: str) -> Iterator[Span]:
     for match in _EMAIL.finditer(text):
-        domain, last = match[1].lower(), match[2].lower()
-        if not _FILE_SUFFIX.fullmatch(last) and not _RESERVED_DOMAIN.search(domain) and ".." not in match[0]:
+        if not is_no_mailbox(text, *match.span(), match[1].lower()):
             yield Span("email", *match.span())
 
 
@@ -99,28 +105,36 @@ def _numbers(text: str) -> Iterator[Span]:
         if is_chinese_identity(match[0].replace(" ", "")):
             yield Span("chinese_id", *match.span())
     for match in _BANK_CARD.finditer(text):
-        if is_bank_card(re.sub("[ -]", "", match[0])) and context_of(text, match.start()) != "other":
+        is_announced = context_of(text, match.start()) == "person"
+        if (
+            is_bank_card(re.sub("[ -]", "", match[0]))
+            and context_of(text, match.start()) != "other"
+            and (is_announced or not is_row_of_table(text, *match.span()))
+            and not is_in_doi(text, match.start())
+        ):
             yield Span("bank_card", *match.span())
     for match in _MOBILE.finditer(text):
         context = context_of(text, match.start())
         # eleven digits by themselves are a mobile number where Chinese stands on the line, elsewhere any number
-        if context == "person" or (not context and (len(match[0]) > 11 or is_beside_han(text, *match.span()))):
+        is_number = context == "person" or (not context and (len(match[0]) > 11 or is_beside_han(text, *match.span())))
+        if is_number and not is_in_doi(text, match.start()):
             yield Span("mobile", *match.span())
     for match in _INTERNATIONAL.finditer(text):
-        if is_phone(match[0], None) and context_of(text, match.start()) != "other":
+        if is_phone(match[0], None) and not is_no_telephone(text, *match.span()):
             yield Span("phone", *match.span())
     for match in _BRITISH.finditer(text):
-        if is_phone(match[0], "GB") and context_of(text, match.start()) != "other":
+        if is_phone(match[0], "GB") and not is_no_telephone(text, *match.span()):
             yield Span("phone", *match.span())
     for match in _LANDLINE.finditer(text):
-        if is_chinese_landline(match[0]) and context_of(text, match.start()) != "other":
+        if is_chinese_landline(match[0]) and not is_no_telephone(text, *match.span()):
             yield Span("phone", *match.span())
     for pattern in (_NORTH_AMERICAN, _AREA_IN_BRACKETS, _SERVICE_LINE):
         for match in pattern.finditer(text):
-            if context_of(text, match.start()) != "other":
+            if not is_no_telephone(text, *match.span()):
                 yield Span("phone", *match.span())
     for match in _FREE_FORM.finditer(text):
-        if _ANNOUNCES.search(text[max(0, match.start() - ANNOUNCING_CHARS) : match.start()]):
+        is_announced = _ANNOUNCES.search(text[max(0, match.start() - ANNOUNCING_CHARS) : match.start()])
+        if is_announced and not is_no_announced_number(text, *match.span()):
             yield Span("phone", *match.span())
 
 
@@ -131,7 +145,7 @@ def _addresses(text: str) -> Iterator[Span]:
             # small numbers are a version, a section or an enzyme (EC 2.3.1.21) far more often
             large = sum(int(part) >= 20 for part in match[0].split("."))
             is_address = context == "person" or (not context and large >= 2)
-            if is_address and is_public_ipv4(match[0]):
+            if is_address and is_public_ipv4(match[0]) and not is_in_doi(text, match.start()):
                 yield Span("ip", *match.span())
     for match in _IPV6.finditer(text):
         # a colon of the sentence

@@ -1,7 +1,7 @@
 """Detection of exact duplicates and near duplicates.
 
 In: texts in canonical order, and the texts of the evaluation sets. Out: for each, the earlier text that it repeats.
-Near duplicates: MinHash over shingles of words (datasketch), candidates from locality-sensitive hashing, confirmed by
+Near duplicates: MinHash over shingles of words and telling signs (datasketch), candidates from locality-sensitive hashing, confirmed by
 the estimated Jaccard similarity (standard error 0.04 at 112 permutations and similarity 0.8). The first of a set of
 duplicates stays, and only kept texts are compared with, so the result depends on the order alone. Memory: about 3.7
 kB a kept document, nearly all of it the index.
@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-from domainlm.text.characters import words
+from domainlm.text.repeats.compared_words import compared_words
 from domainlm.text.repeats.evaluation_texts import EvaluationTexts, shingles
 from domainlm.text.repeats.kinds import Repeat
 
@@ -139,7 +139,7 @@ class RepeatFinder:
 
         If it repeats none, it is kept for comparison.
         """
-        found = words(text)
+        found = compared_words(text)
         hashed = shingles(found, self._shingle_words)
         overlap = self._evaluation.repeated(found, hashed)
         if overlap is not None:
@@ -162,7 +162,7 @@ class RepeatFinder:
 
     def repeated_evaluation(self, text: str) -> Repeat | None:
         """The evaluation text that a text repeats."""
-        found = words(text)
+        found = compared_words(text)
         return self._evaluation.repeated(found, shingles(found, self._shingle_words))
 
     def exactly_repeated(self, identifier: str, text: str) -> Repeat | None:

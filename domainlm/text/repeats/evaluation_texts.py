@@ -12,12 +12,13 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from domainlm.text.characters import cjk_count, words
+from domainlm.text.characters import is_of_unspaced_script
+from domainlm.text.repeats.compared_words import compared_words
 from domainlm.text.repeats.kinds import Repeat
 
 # a shorter question shares half of its shingles with any text that uses the same turn of phrase
 MIN_CONTAINED_SHINGLES = 8
-# a text shorter than six words, or eight CJK characters, is no question but a turn of phrase ("in the latter case"): of 300
+# a text shorter than six words, or eight CJK characters or syllables, is no question but a turn of phrase ("in the latter case"): of 300
 # lines of n words of Wikipedia, 24 occur in texts of other fields at n = 2, 11 at 3, 1 at 4, 2 at 5, none from 6 to 16; among
 # Chinese manuals the share falls up to 8 characters and stays (there, whole sentences recur)
 MIN_WHOLE_WORDS = 6
@@ -41,9 +42,9 @@ def shingles(found: Sequence[str], shingle_words: int) -> frozenset[int]:
     )
 
 
-def is_telling(text: str, found: Sequence[str]) -> bool:
-    """Whether a text is long enough to be recognised within another."""
-    count = cjk_count(text)
+def is_telling(found: Sequence[str]) -> bool:
+    """Whether a text of these words is recognised within another."""
+    count = sum(map(is_of_unspaced_script, found))
     return len(found) - count + count / CJK_PER_WORD >= MIN_WHOLE_WORDS
 
 
@@ -79,14 +80,14 @@ class EvaluationTexts:
 
         The parts are searched for by themselves.
         """
-        is_sought = self._add(identifier, text, words(text))
+        is_sought = self._add(identifier, compared_words(text))
         for part in parts:
-            found = words(part)
-            if is_telling(part, found):
-                is_sought = self._add(identifier, part, found)
+            found = compared_words(part)
+            if is_telling(found):
+                is_sought = self._add(identifier, found)
         self.too_short += not is_sought
 
-    def _add(self, identifier: str, text: str, found: Sequence[str]) -> bool:
+    def _add(self, identifier: str, found: Sequence[str]) -> bool:
         """Whether the text is searched for within others."""
         hashed = shingles(found, self._shingle_words)
         for shingle in hashed:
@@ -94,7 +95,7 @@ class EvaluationTexts:
         self._documents.append((identifier, len(hashed)))
         if len(hashed) >= MIN_CONTAINED_SHINGLES:
             return True
-        if not is_telling(text, found):
+        if not is_telling(found):
             return False
         self._short.setdefault(_run_of(found), identifier)
         self._automaton = None

@@ -13,8 +13,8 @@ import json
 from collections.abc import Collection
 from pathlib import Path
 
-from domainlm.text.characters import words
 from domainlm.text.document import Document, body_of, read_documents
+from domainlm.text.repeats.compared_words import compared_words
 from domainlm.text.repeats.evaluation_texts import MIN_CONTAINED_SHINGLES, EvaluationTexts, shingles
 
 
@@ -67,7 +67,7 @@ def repeating(
 
 def _is_repeating(document: Document, texts: EvaluationTexts, shingle_words: int) -> bool:
     for text in (document.text, *messages_in(document)):
-        found = words(text)
+        found = compared_words(text)
         hashed = shingles(found, shingle_words)
         if (text == document.text or len(hashed) >= MIN_CONTAINED_SHINGLES) and texts.repeated(found, hashed):
             return True

@@ -46,6 +46,31 @@ def test_lines_that_end_are_not_spaced() -> None:
     assert failed(f"老街的早晨\n{PROSE}") == []
 
 
+WRAPPED = """肺炎是由病原微生物等因素引起的肺部炎症。患者常有发
+热、咳嗽和胸痛，病情重的人还会感到呼吸困难。医生根
+据化验的结果选择抗生素，并且要求病人多喝水、卧床休
+息。病人如果三天以后仍然没有好转，就应当再去医院检
+查一次。老人和孩子更容易得这种病，所以家里人要特别
+注意他们的体温和精神状态，不要等到病情加重了才去看
+医生。预防的办法是勤洗手、多通风，天气变冷的时候及
+时加衣服，并且按照医生的建议接种疫苗。"""
+HEADLINES = (
+    "科学家发现新的古生物化石并且命名了它们\n多地的政策支持老旧小区的改造工程\n今年夏粮的收购工作进展顺利\n"
+    "全国中小学生的心理健康状况调查报告在北京正式发布\n夜间经济成了城市消费的新亮点引起关注\n明天起有部分列车的时刻将会调整\n"
+)
+
+
+@pytest.mark.parametrize("between", ["\n", " ", "\u3000"])
+def test_lines_broken_at_one_width_are_not_spaced(between: str) -> None:
+    assert failed(WRAPPED.replace("\n", between)) == []
+    assert dict(measures(Parts(WRAPPED.replace("\n", between))))["chinese_max_spaced_share"] == 0
+
+
+def test_headlines_and_lines_with_spaces_in_them_are_spaced() -> None:
+    assert failed(HEADLINES) == ["chinese_max_spaced_share"]
+    assert failed(WRAPPED.replace("的", " 的 ")) == ["chinese_max_spaced_share"]
+
+
 def test_other_languages_are_left_alone() -> None:
     assert list(measures(Parts("Sale!!! Sale!!! Sale!!!"))) == []
     assert failed("Sale!!! Sale!!! Sale!!!", "en") == []

@@ -31,6 +31,17 @@ def found(text: str) -> list[tuple[str, str]]:
         ("总机010-65551234转801", "phone", "010-65551234转801"),
         ("服务热线400-810-1234", "phone", "400-810-1234"),
         ("Tel.: 55 12 34 56 7", "phone", "55 12 34 56 7"),
+        ("Cell: 415 555 2671", "phone", "415 555 2671"),
+        ("Call us at 415 555 2671 today", "phone", "415 555 2671"),
+        ("my cell number 415 555 2671", "phone", "415 555 2671"),
+        ("Phone 55.12.34.56", "phone", "55.12.34.56"),
+        ("客服 400 810 1234", "phone", "400 810 1234"),
+        ("致电010-65551234次日", "phone", "010-65551234"),
+        ("电话010-65551234人事部", "phone", "010-65551234"),
+        ("E-mail/john@firm.de", "email", "john@firm.de"),
+        ("用户12345@163.com", "email", "12345@163.com"),
+        ("ann@v5.com", "email", "ann@v5.com"),
+        ("paid by 4111 1111 1111 1111 12/25 123", "bank_card", "4111 1111 1111 1111"),
         ("from 114.215.30.7 at noon", "ip", "114.215.30.7"),
         ("host 8.8.8.8 is down", "ip", "8.8.8.8"),
         ("from 2a00:1450:4001:81b::200e: refused", "ip", "2a00:1450:4001:81b::200e"),
@@ -68,6 +79,22 @@ def test_found(text: str, kind: str, value: str) -> None:
         "550e8400-e29b-41d4-a716-446655440000",
         "user@example.com, icon@2x.png, lodash@4.17.21, git@github.com:a/b.git, @name",
         "std::vector<int> a::b at 12:30:45",
+        "Ohio 745 312 1985\nIowa 234 567 2019\nUtah 312 845 2020",
+        "scored 312-245-1998 points, and the record was 415 300 2211 at the end",
+        "doi 10.1016/j.cell.2020.04.035 and 10.1000/182-345-6789",
+        "https://doi.org/10.1002/312-845-2020 or 10.1000/13800138000的论文",
+        "Cell 181 (2020) 271-280; Mol. Cell 79 (2020) 521-534; Mobile 12 (2020) 271-280",
+        "the red cell 4500000, T cell 12 500 000",
+        "手机2020.12.31上市，2020年手机 12000000 台",
+        "Call 2020-12-31, fax 12.05.2021 18, Tel 2020/12/31",
+        "WhatsApp 2.20.25.160301 and Mobile 10.0.15254.603",
+        "dimensions 400-600-1850, 312-845-2020 mm, 450 320 1850, 尺寸：400-600-1850",
+        "第312-845-2020页，热线 400-600-1850 毫米",
+        "2016 2017 2018 2019 4111 1111 1111 1111 2020",
+        "revision 114.215.30.7, Chrome 114.215.30.7",
+        "lib@1.2.jar, pkg@2.0.tgz, app@1.0.war, foo@1.2.3-beta.rc, x@4.x.dev, a@v5.main, photo@3x.webp",
+        "uses: setup/python@v5.main, docker/login@release.vx, @scope/pkg@feature.branch",
+        "y = q@k.transpose(0, 1); root@host.internal, root@db.lan",
         "HP:0001250 MONDO:0005148 10.5281/zenodo.1234567",
         "",
     ],
@@ -76,18 +103,44 @@ def test_look_alikes(text: str) -> None:
     assert found(text) == []
 
 
+def test_addresses_beside_each_other_are_two() -> None:
+    assert found("anna@firm.com/ben@firm.com") == [("email", "anna@firm.com"), ("email", "ben@firm.com")]
+
+
 def test_several_in_one_text_are_in_order_and_do_not_overlap() -> None:
     text = f"a@b.cn 电话13800138000\n手机13900139000，卡号{CARD}，身份证11010519491231002X"
     assert [kind for kind, _ in found(text)] == ["email", "mobile", "mobile", "bank_card", "chinese_id"]
 
 
 @pytest.mark.parametrize(
-    "part", ["1", "1 ", "a@", "a.", "a@a.", "2001:", "+1 ", "00 1", "1.", "(0", "电话1-", "4111 ", "-", "a-", "１"]
+    "part",
+    [
+        "1",
+        "1 ",
+        "a@",
+        "a.",
+        "a@a.",
+        "2001:",
+        "+1 ",
+        "00 1",
+        "1.",
+        "(0",
+        "电话1-",
+        "4111 ",
+        "-",
+        "a-",
+        "１",
+        "a/",
+        "10.1000/",
+        "a/b@c.d/",
+        "Tel 1.",
+        "4111 1111 ",
+    ],
 )
 def test_hostile_text_takes_linear_time(part: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     personal_data(part * 20_000)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_a_latin_word_behind_chinese_announces_a_number() -> None:

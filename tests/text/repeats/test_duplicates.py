@@ -46,6 +46,31 @@ def test_chinese_near_duplicates() -> None:
     assert found.repeated("c", CHINESE[::-1]) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "word", "other"),
+    [
+        (
+            "หอผู้ป่วยเปิดเวลาแปดนาฬิกา และปิดเวลาเก้านาฬิกาในตอนเย็น ผู้มาเยี่ยมรออยู่ในห้องโถงจนกว่าพยาบาลจะเรียก "
+            "เด็กอายุต่ำกว่าหกปีเข้าได้พร้อมผู้ปกครองหนึ่งคนเท่านั้น ดอกไม้ต้องวางไว้นอกห้อง ปิดโทรศัพท์เมื่ออยู่ใกล้เครื่องมือแพทย์",
+            "พยาบาล",
+            "พนักงาน",
+        ),
+        (
+            "ဆေးရုံသည်နံနက်ရှစ်နာရီတွင်ဖွင့်ပြီးညကိုးနာရီတွင်ပိတ်သည်။ ဧည့်သည်များသည်ဝန်ထမ်းခေါ်သည်အထိခန်းမတွင်စောင့်ရမည်။ "
+            "ခြောက်နှစ်အောက်ကလေးများသည်မိဘတစ်ဦးနှင့်သာလာနိုင်သည်။ ပန်းများကိုအခန်းပြင်တွင်ထားရမည်။ စက်များအနီးတွင်ဖုန်းများကိုပိတ်ထားရမည်။",
+            "ဝန်ထမ်း",
+            "သူနာပြု",
+        ),
+    ],
+)
+def test_near_duplicates_in_scripts_without_spaces(text: str, word: str, other: str) -> None:
+    found = finder()
+    assert found.repeated("a", text) is None
+    near = found.repeated("b", text.replace(word, other))
+    assert near is not None
+    assert (near.duplicate_of, near.kind) == ("a", "near")
+
+
 def test_texts_without_words_are_compared_exactly_only() -> None:
     found = finder()
     assert found.repeated("a", "...") is None

@@ -55,6 +55,7 @@ def test_most_of_a_document_in_evaluation_texts() -> None:
             "Notes.\n\nwhich VALVE closes first,  in systole: the mitral one",
             "which valve closes first in systoles; valve closes first in systole",
         ),
+        ("ผู้มาเยี่ยมต้องรออยู่ที่ใด?", "คำถาม: ผู้มาเยี่ยมต้องรออยู่ที่ใด ตอบ: ห้องโถง", "ผู้มาเยี่ยมรออยู่ในห้องโถง ผู้มาเยี่ยมต้องจะรออยู่ที่ใด"),
         ("肺炎的常见病原体是？", "复习题：肺炎的常见病原体是（ ）", "肺炎的常见的病原体是；肺炎常见病原体是"),
     ],
 )
@@ -71,5 +72,26 @@ def test_a_turn_of_phrase_is_no_question() -> None:
     text = f"{LONG} what is pneumonia 什么是肺炎 in the case of a {LONG}"
     assert found.repeated("a", text) is None
     lengths = [5, 6]
-    assert [is_telling(" ".join(WORDS[:n]), WORDS[:n]) for n in lengths] == [False, True]
-    assert [is_telling(CHINESE[:n], words(CHINESE[:n])) for n in (7, 8)] == [False, True]
+    assert [is_telling(WORDS[:n]) for n in lengths] == [False, True]
+    assert [is_telling(words(CHINESE[:n])) for n in (7, 8)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("question", "within", "another"),
+    [
+        (
+            "ผู้มาเยี่ยมต้องรออยู่ที่ใดจนกว่าพยาบาลจะเรียกให้เข้าไปในหอผู้ป่วยของโรงพยาบาลนี้",
+            "คำถามจากข้อสอบ: ผู้มาเยี่ยมต้องรออยู่ที่ใดจนกว่าพยาบาลจะเรียกให้เข้าไปในหอผู้ป่วยของโรงพยาบาลนี้ คำตอบคือห้องโถง",
+            "ผู้ป่วยต้องอยู่ในหอผู้ป่วยจนกว่าแพทย์จะให้กลับ ผู้มาเยี่ยมเข้าไปได้เวลาสี่โมงเย็น",
+        ),
+        (
+            "ဧည့်သည်များသည်သူနာပြုခေါ်သည်အထိဆေးရုံ၏မည်သည့်နေရာတွင်စောင့်ရမည်နည်း။",
+            "မေးခွန်း: ဧည့်သည်များသည်သူနာပြုခေါ်သည်အထိဆေးရုံ၏မည်သည့်နေရာတွင်စောင့်ရမည်နည်း။ အဖြေမှာခန်းမဖြစ်သည်။",
+            "ဆေးရုံသည်နံနက်ရှစ်နာရီတွင်ဖွင့်ပြီးညကိုးနာရီတွင်ပိတ်သည်။ ဧည့်သည်များသည်ဝန်ထမ်းခေါ်သည်အထိစောင့်ရမည်။",
+        ),
+    ],
+)
+def test_a_question_in_a_script_without_spaces_is_found(question: str, within: str, another: str) -> None:
+    found = finder({"q0": "an entirely different question about hearts and valves", "q1": question})
+    assert found.repeated("a", f"{LONG} {within}") == Repeat("q1", "evaluation", 1.0)
+    assert found.repeated("b", f"{LONG} {another}") is None

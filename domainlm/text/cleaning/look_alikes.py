@@ -1,0 +1,110 @@
+"""What has the form of an address or a number of a person, and is none.
+
+In: a text and the place that a pattern of `pii.py` proposes. Out: whether something else stands there: a package with
+its version, a workflow's action, a file; a DOI, a citation, a date, a version; a measure, a count, a row of a table.
+Only what is beside the place is looked at, and only where a pattern proposes one, so ordinary text costs nothing.
+Doubt is personal data where a word announces it, and none where numbers are only side by side.
+"""
+
+from __future__ import annotations
+
+import re
+
+from domainlm.text.cleaning.numbers import CONTEXT_CHARS, context_of
+
+# reserved for examples and for networks of one's own (RFC 2606, RFC 6762, ICANN 2024)
+_RESERVED_DOMAIN = re.compile(
+    r"(?:^|\.)(?:example(?:\.(?:com|org|net|edu))?|test|invalid|localhost|localdomain|local|internal|lan|corp)$"
+)
+# endings of files, of which some are also domains of countries or companies
+_FILE_SUFFIX = re.compile(
+    "png|jpe?g|gif|svg|webp|ico|bmp|tiff?|css|s[ac]ss|less|m?[jt]sx?|cjs|wasm|map|html?|xhtml|vue|json|jsonl|py|pyi|txt|md|rst|tex|ya?ml|toml|"
+    "ini|cfg|conf|lock|log|csv|tsv|sql|sqlite|xml|xsd|pdf|docx?|xlsx?|pptx?|odt|epub|zip|tar|t?gz|tgz|bz|xz|zst|rar|jar|war|ear|aar|apk|ipa|"
+    "deb|rpm|dmg|iso|img|exe|msi|dll|dylib|lib|bin|dat|whl|egg|gem|nupkg|crate|class|java|scala|swift|kt|go|rb|php|cpp|hpp|diff|patch|tmp|bak"
+)
+# of branches and releases; no domain ends with one
+_REFERENCE = re.compile(
+    "main|master|develop|trunk|latest|stable|nightly|release|releases|snapshot|beta|alpha|rc|final|head|canary|preview|legacy|branch"
+)
+_COMMON_DOMAIN = re.compile("com|net|org|edu|gov|mil|info|biz|name|pro|[a-z]{2}")
+# 1.2, 1.x, v5
+_VERSION_DOMAIN = re.compile(r"v?[0-9]+\.(?:v?[0-9]|x\.)|v[0-9]+\.")
+# owner/name, @scope/name
+_PATH_BEFORE = re.compile(r"(?:^|[\s\"'`(\[,:=<])(?:@?[A-Za-z0-9][A-Za-z0-9_.\-]{0,60}/){1,4}$")
+PATH_CHARS = 100
+
+_IN_DOI = re.compile(r"(?<![0-9.])10\.[0-9]{4,9}/[^\s\"<>]*$")
+_MEASURE_AFTER = re.compile(
+    r"[ \-]?(?:[mcdkn]m|[µμ]m|inch(?:es)?|ft|feet|px|pixels?|[km]g|lbs?|ml|[kM]W|[kMG]?Hz|dpi|bytes|bits|points?|pts|goals?|games?|wins?|"
+    r"votes?|copies|units?|pieces?|pcs|items?|users|subscribers|inhabitants|people|persons|patients|cases|cells|rows|USD|EUR|[kMG]B)"
+    r"(?![0-9A-Za-z_])| ?(?:[%‰°€$£×]|台|件|元|万|亿|户|吨|毫米|厘米|公里|公斤|千克|辆|个|次(?!日)|部(?!门|长)|人(?!员|事|力))"
+)
+_DATE = re.compile(
+    r"(?:(?:19|20)[0-9]{2}([ .\-/])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12][0-9]|3[01])"
+    r"|(?:0?[1-9]|[12][0-9]|3[01])([./\-])(?:0?[1-9]|1[0-2])\2(?:19|20)[0-9]{2})(?![0-9])"
+)
+_VERSION = re.compile(r"(?!0)[0-9]{1,2}(?:\.[0-9]{1,6}){2,}")
+_PAIRS = re.compile(r"[0-9]{2}(?:\.[0-9]{2}){3,}")
+# 181 (2020) 271-280
+_YEAR_WITHIN = re.compile(r"[(（](?:1[89]|20)[0-9]{2}[)）]")
+_APART_BY_BLANKS = re.compile("[0-9]+(?: [0-9]+)+")
+# words near which numbers side by side are a telephone's
+_CALLING = re.compile(
+    r"(?<![a-z])(?:tel(?:ephone)?s?|phones?|mobile|call|ring|dial|fax|whatsapp|sms|hotline|helpline|reach|contact|"
+    "number is|numbers? ?:)(?![a-z])|电话|手机|传真|热线|致电|拨打|電話|手機|联系|总机|客服|咨询"
+)
+CALLING_CHARS = 40
+
+
+def is_no_mailbox(text: str, start: int, end: int, domain: str) -> bool:
+    """Whether name@domain is a package, an action, a file or a call.
+
+    domain: in small letters.
+    """
+    last = domain.rpartition(".")[2]
+    if _FILE_SUFFIX.fullmatch(last) or _REFERENCE.fullmatch(last) or _RESERVED_DOMAIN.search(domain):
+        return True
+    if text.startswith("(", end) or ".." in text[start:end]:
+        return True
+    version = _VERSION_DOMAIN.match(domain)
+    if version and (version[0][-1] != "." or version[0].endswith("x.") or not _COMMON_DOMAIN.fullmatch(last)):
+        return True
+    if text[start - 1 : start] != "/" or not _PATH_BEFORE.search(text[max(0, start - PATH_CHARS) : start]):
+        return False
+    first = domain.partition(".")[0]
+    return bool(version or _REFERENCE.fullmatch(first)) or not _COMMON_DOMAIN.fullmatch(last)
+
+
+def is_in_doi(text: str, start: int) -> bool:
+    """Whether what begins here is within a DOI."""
+    return _IN_DOI.search(text[max(0, start - PATH_CHARS) : start]) is not None
+
+
+def is_no_telephone(text: str, start: int, end: int) -> bool:
+    """Whether digits in the form of a telephone number say something else.
+
+    A word announces another number or a version, a measure follows, it is part of a DOI, or three numbers stand side
+    by side and nothing says that one can call them.
+    """
+    if context_of(text, start) in ("other", "version") or _MEASURE_AFTER.match(text, end) or is_in_doi(text, start):
+        return True
+    if not _APART_BY_BLANKS.fullmatch(text, start, end) or text[start] == "0":
+        return False
+    before = text[max(0, start - CALLING_CHARS) : start].rpartition("\n")[2].lower()
+    return _CALLING.search(before) is None
+
+
+def is_no_announced_number(text: str, start: int, end: int) -> bool:
+    """Whether digits behind "Phone" or the like are a citation, date, version or count."""
+    number = text[start:end]
+    if _YEAR_WITHIN.search(number) or _DATE.match(number) or is_in_doi(text, start):
+        return True
+    return bool(_VERSION.fullmatch(number) and not _PAIRS.fullmatch(number)) or bool(_MEASURE_AFTER.match(text, end))
+
+
+def is_row_of_table(text: str, start: int, end: int) -> bool:
+    """Whether a number in groups goes on in the same groups before or after it."""
+    if " " not in text[start:end]:
+        return False
+    before, after = text[max(0, start - CONTEXT_CHARS) : start], text[end : end + CONTEXT_CHARS]
+    return bool(re.search("(?<![0-9])[0-9]{4} $", before) or re.match(" [0-9]{4}(?![0-9/])", after))
