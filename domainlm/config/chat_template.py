@@ -1,4 +1,4 @@
-"""The chat template that a domain names: its text in place of the file's name.
+"""The chat template that a domain names, as text.
 
 In: a configuration. Out: the same, with the text of `base_model.chat_template`; names of plain templates stay. So the
 key of `base_model` depends on what the template says and not on where it lies.

@@ -345,9 +345,4 @@ def with_word_lists(project: Path, config: DomainConfig) -> DomainConfig:
 
 def resolve(project: Path, overrides: Mapping[str, Any]) -> DomainConfig:
     """The configuration of one run. Raises ConfigurationError."""
-    return with_files(project, validate(layers_of(project, overrides)))
-
-
-def with_files(project: Path, config: DomainConfig) -> DomainConfig:
-    """The configuration with what files say in place of their names."""
-    return with_chat_template(project, with_word_lists(project, config))
+    return with_chat_template(project, with_word_lists(project, validate(layers_of(project, overrides))))

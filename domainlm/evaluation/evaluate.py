@@ -77,10 +77,11 @@ def language_model(
             self.is_prompted = False
 
         def loglikelihood(self, requests: Any) -> list[tuple[float, bool]]:
-            pairs = [
-                encode_answer(tokenizer, *r.args) if self.is_prompted else encode_pair(tokenizer, *r.args, tokens)
-                for r in requests
-            ]
+            texts = [(request.args[0], request.args[1]) for request in requests]
+            if self.is_prompted:
+                pairs = [encode_answer(tokenizer, prompt, answer) for prompt, answer in texts]
+            else:
+                pairs = [encode_pair(tokenizer, context, continuation, tokens) for context, continuation in texts]
             found = scores(model, pairs, tokens.pad_id, tick, threads)
             return [(score.log_likelihood, score.is_greedy) for score in found]
 

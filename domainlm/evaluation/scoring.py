@@ -63,7 +63,10 @@ def encode_pair(tokenizer: Any, context: str, continuation: str, tokens: Special
 
 
 def encode_document(tokenizer: Any, text: str) -> Any:
-    """Ids and offsets of a document's text, in which control tokens written out are text, as in training."""
+    """Ids and offsets of a document's text.
+
+    Control tokens that it spells out are text, as in training.
+    """
     tokenizer.encode_special_tokens = True
     try:
         return tokenizer.encode(text, add_special_tokens=False)
@@ -73,7 +76,10 @@ def encode_document(tokenizer: Any, text: str) -> Any:
 
 
 def encode_answer(tokenizer: Any, prompt: str, answer: str) -> Scored:
-    """Tokens of a prompt and its answer, as they are trained on; the answer's are scored."""
+    """Tokens of a prompt and its answer, which is scored.
+
+    They are those that are trained on.
+    """
 
     def encode(text: str) -> Any:
         return tokenizer.encode(text, add_special_tokens=False)

@@ -1,4 +1,4 @@
-"""Whether a model's architecture can be trained here, found before it is loaded or right after.
+"""Whether a model's architecture can be trained here.
 
 In: a checkpoint folder, a loaded model. Out: nothing, or StageError with the model's type and the true reason. What
 can be tried is tried on the loaded model (`domainlm.models.load`); here are the kinds whose first error would come

@@ -137,7 +137,7 @@ def check_checkpoint(folder: Path) -> None:
 
 
 def stored_dtype(folder: Path) -> str:
-    """The precision to store a base model in: float16 stays, the others become bfloat16.
+    """The precision to store a base model in: float16 or bfloat16.
 
     float16 holds three bits more of a number than bfloat16, and as much memory.
     """

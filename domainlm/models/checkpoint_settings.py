@@ -1,4 +1,4 @@
-"""The JSON files of a base checkpoint: which settings are refused, and which are removed.
+"""The JSON files of a base checkpoint, checked.
 
 In: config.json, tokenizer_config.json. Out: their values; or StageError where they ask for code, for another task than
 predicting the next token, or say that the weights are quantised.
@@ -39,7 +39,7 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def tokenizer_settings(folder: Path) -> dict[str, Any] | None:
-    """tokenizer_config.json without names of files and code, or None if it names none.
+    """tokenizer_config.json without names of files and code, or None.
 
     Such files may be anywhere.
     """
@@ -55,7 +55,7 @@ def tokenizer_settings(folder: Path) -> dict[str, Any] | None:
 
 
 def check_configuration(config: Mapping[str, Any], folder: Path) -> None:
-    """Raise StageError for a configuration that asks for code, another task, or a quantised model."""
+    """Raise StageError for code, another task, or a quantised model."""
     path = folder / "tokenizer_config.json"
     settings = read_object(path) if path.exists() else {}
     remote = sorted({*_code(config, _is_built_in), *_code(settings, _has_built_in_tokenizer)})
@@ -136,7 +136,7 @@ def _has_built_in_tokenizer(settings: Mapping[str, Any]) -> bool:
 
 
 def _quantisations(values: Mapping[str, Any]) -> Iterator[str]:
-    """Methods by which a configuration says that weights are quantised, at any depth."""
+    """Methods that a configuration names for quantised weights, at any depth."""
     for key, value in values.items():
         if key in ("quantization_config", "compression_config") and value is not None:
             named = value.get("quant_method") if isinstance(value, dict) else value

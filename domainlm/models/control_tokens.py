@@ -1,4 +1,4 @@
-"""The control tokens of a checkpoint's tokenizer, and whether both fit its embeddings.
+"""The control tokens of a checkpoint's tokenizer, checked.
 
 In: a folder with `tokenizer.json`, its settings and its chat template. Out: the tokens that end a text and a turn, or
 StageError. `tokenizer.json` decides: a class of transformers that changes its ids is replaced by the one that reads
@@ -130,7 +130,7 @@ def _known(plain: Any, end_of_text: str | None) -> tuple[str, int]:
 
 
 def find_end_of_text(added: Sequence[str], eos: str | None, turn_end: str | None) -> str | None:
-    """The control token that ends a text, another one than ends a turn where there is one.
+    """The control token that ends a text, unlike a turn's where possible.
 
     The eos of an instructed model often ends its turns (Llama 3, Gemma 3), while its base's texts ended with another
     token, which the tokenizer still has. If both were one token, documents would teach the model when to end an answer.
@@ -181,7 +181,7 @@ def _tokenizer_of_transformers(folder: Path, plain: Any, log: Callable[[str], No
 
 
 def _built(folder: Path, plain: Any) -> tuple[Any, StageError]:
-    """The tokenizer if it gives the ids of tokenizer.json, else None and why not."""
+    """The tokenizer with the ids of tokenizer.json, or None; and the fault."""
     from transformers import AutoTokenizer
 
     expected = plain.encode(PROBE, add_special_tokens=False).ids

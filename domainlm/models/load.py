@@ -79,7 +79,7 @@ def output_weight(model: Any) -> torch.Tensor:
 
 
 def probe_ids(model: Any) -> torch.Tensor:
-    """A row of tokens from all over the vocabulary [1, 2 * PROBE_TOKENS]."""
+    """A row of tokens from all over the vocabulary."""
     import torch
 
     return (torch.arange(2 * PROBE_TOKENS) * 7 % _vocabulary(model)).unsqueeze(0)

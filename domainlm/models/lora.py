@@ -107,9 +107,9 @@ def with_fused_forward(model: Any) -> Any:
         if not isinstance(module, LoraLayer):
             continue
         base = module.get_base_layer()
+        is_output = module is model.get_base_model().get_output_embeddings()
         # peft's class also stands for Conv1D, whose weight is the other way round
-        is_linear = isinstance(module, Linear) and isinstance(base, torch.nn.Linear)
-        if not is_linear or module is model.get_base_model().get_output_embeddings():
+        if is_output or not isinstance(module, Linear) or not isinstance(base, torch.nn.Linear):
             raise StageError(
                 f"target_modules: {name} is a {type(base).__name__} that takes no mergeable adapter; expected linear"
                 " layers inside the decoder: name them, such as [q_proj, k_proj, v_proj, o_proj]"

@@ -29,7 +29,10 @@ COPIED = ("generation_config.json", "tokens.json", *TOKENIZER_FILES)
 
 
 def merged_dtype(base: Path, dtype: str) -> str:
-    """The precision to store a merged model in; auto: float16 if the base is."""
+    """The precision to store a merged model in.
+
+    auto: float16 if the base is, else bfloat16.
+    """
     if dtype != "auto":
         return dtype
     stored = json.loads((base / "config.json").read_text(encoding="utf-8")).get("dtype")

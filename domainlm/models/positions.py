@@ -31,7 +31,7 @@ def check_row_length(base: Path, sequence_length: int, key: str) -> None:
 
 
 def max_row_tokens(config: Mapping[str, Any]) -> tuple[int, str] | None:
-    """The most tokens of a row, and what says so; None if nothing does."""
+    """The most tokens of a row, and what says so; or None."""
     text = config.get("text_config")
     config = text if isinstance(text, Mapping) else config
     found = [(config[name], name) for name in POSITIONS if isinstance(config.get(name), int)]

@@ -33,7 +33,7 @@ from domainlm.config.resolve import (
     read_layer,
     shown,
     validate,
-    with_files,
+    with_word_lists,
 )
 from domainlm.scaffold.domain_file import (
     about,
@@ -227,7 +227,7 @@ def _resolved(project: Path, file: str, text: str) -> DomainConfig:
     """
     domain = Path(file).stem
     layer = Layer(file, {**load_yaml(text, file), "domain": domain})
-    return with_files(project, validate([read_layer(project, DEFAULT_FILE), layer]))
+    return with_word_lists(project, validate([read_layer(project, DEFAULT_FILE), layer]))
 
 
 def check_something_is_read(given: str, found: Survey) -> None:

@@ -26,7 +26,7 @@ MIN_PROMPT_END_CHARS = 5
 
 
 class Encoded(Protocol):
-    """What a tokenizer gives for a text: ids, and where each lies in it."""
+    """What a tokenizer gives for a text: ids and their places."""
 
     @property
     def ids(self) -> list[int]: ...
@@ -98,7 +98,7 @@ def split_turns(render: Render, messages: Messages, turn_end: str) -> list[Piece
 
 
 def _as_asked(render: Render, messages: Messages, whole: str) -> str:
-    """The whole rendering, in which the last answer follows the prompt for it.
+    """The whole rendering, its last answer after the prompt for it.
 
     Some templates write the system turn into a question that has no answer yet, and nowhere once it has one (Mistral
     7B v0.3).
@@ -120,7 +120,7 @@ def encode_conversation(
 
 
 def encode_pieces(encode: Encode, pieces: Sequence[Piece]) -> tuple[list[int], list[int]]:
-    """Ids of a text in pieces, and for each the flag of its piece.
+    """Ids of a text in pieces, and their pieces' flags.
 
     They are those of the whole text, unless a prompt alone has other tokens than before its answer.
     """
@@ -139,7 +139,7 @@ def encode_pieces(encode: Encode, pieces: Sequence[Piece]) -> tuple[list[int], l
 
 
 def _flags(whole: Encoded, pieces: Sequence[Piece], ends: Sequence[int]) -> tuple[list[int], list[int]]:
-    """The flag of each token, and how many tokens begin before each piece's end.
+    """The flag of each token, and the tokens before each piece's end.
 
     A token belongs to the piece in which it begins: control tokens may take the line feed after them.
     """

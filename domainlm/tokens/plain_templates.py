@@ -1,4 +1,4 @@
-"""Plain chat templates for base models that have none, or an unsuitable one.
+"""Plain chat templates for base models without a suitable one.
 
 In: a name, and the tokens of the tokenizer. Out: the text of a template that only grows, takes a system turn and
 reads no clock. `chatml` needs a tokenizer with its two control tokens. `plain` works with any tokenizer, as a turn of

@@ -1,4 +1,4 @@
-"""A base model's `tokenizer.json`, read in the one way that all stages share.
+"""A base model's `tokenizer.json`, read in one way for all stages.
 
 In: a folder. Out: the tokenizer, which gives all tokens of a text and nothing besides. Property kept: the file's own
 truncation and padding do not count. A tokenizer that was saved after a training with `truncation=True` would cut
