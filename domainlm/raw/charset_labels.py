@@ -1,4 +1,4 @@
-"""Names of character sets, and the sets that they denote on the web.
+"""Names of character sets, and what they denote on the web.
 
 In: a name that a page or a source uses; bytes and a set. Out: Python's name of the set; the text, or None where the bytes
 are not of it. The meaning of the names is that of the WHATWG Encoding Standard: many denote a larger set than their own
@@ -66,7 +66,7 @@ def known_charset(name: str) -> str | None:
 
 @cache
 def _table(charset: str) -> str | None:
-    """The characters of the 256 bytes of a set, or None if Python's codec will do."""
+    """The characters of 256 bytes; None if Python's codec will do."""
     if charset not in _WITH_CONTROLS and charset not in _OTHER_CHARACTERS:
         return None
     others = _OTHER_CHARACTERS.get(charset, {})

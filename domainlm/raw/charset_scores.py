@@ -172,7 +172,7 @@ def _used_characters() -> frozenset[str]:
 
 
 def bits_as_utf8(text: str, faults: int, is_cut: bool) -> float:
-    """Bits of a text of damaged UTF-8, to be compared with those of `bits`.
+    """Bits of damaged UTF-8, to compare with those of `bits`.
 
     faults: U+FFFD that stand for faults. No language is asked for: a whole character is the evidence.
     """

@@ -152,8 +152,10 @@ def _letters() -> dict[str, str]:
 
     The forms are those of Unicode 14, so that all Pythons have the same; the Arabic words that are one sign (U+FDFA) stay.
     """
-    ranges = ((0x132, 0x134), (0x2F00, 0x2FD6), (0xFB00, 0xFB07), (0xFB13, 0xFB18), (0xFB20, 0xFB29), (0xFB4F, 0xFBB2))
-    ranges += ((0xFBD3, 0xFD3E), (0xFD50, 0xFD90), (0xFD92, 0xFDC8), (0xFDF0, 0xFDFA), (0xFE70, 0xFEFD))
+    ranges: tuple[tuple[int, int], ...] = (
+        *((0x132, 0x134), (0x2F00, 0x2FD6), (0xFB00, 0xFB07), (0xFB13, 0xFB18), (0xFB20, 0xFB29), (0xFB4F, 0xFBB2)),
+        *((0xFBD3, 0xFD3E), (0xFD50, 0xFD90), (0xFD92, 0xFDC8), (0xFDF0, 0xFDFA), (0xFE70, 0xFEFD)),
+    )
     found = dict(zip(RADICALS[::2], RADICALS[1::2], strict=True))
     found |= dict(zip(UPRIGHT[::2], UPRIGHT[1::2], strict=True))
     for code in (code for first, end in ranges for code in range(first, end)):

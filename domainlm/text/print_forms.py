@@ -1,4 +1,4 @@
-"""Signs of print that Unicode's normal forms leave as they are, with their letters.
+"""Signs of print that Unicode's normal forms leave, with their letters.
 
 In: nothing. Out: pairs of a sign and what stands for it in text. The radicals of the CJK Radicals Supplement (U+2E80) have no
 decomposition, but files of print hold them in place of characters, because a font has one glyph for both; the characters

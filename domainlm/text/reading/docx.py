@@ -103,7 +103,7 @@ def _properties(paragraph: Element) -> dict[str, str]:
 
 
 def _label(paragraph: Element, numbering: Numbering) -> str | None:
-    """The automatic number of a paragraph, which is thereby counted; None outside of lists."""
+    """The automatic number of a paragraph, thereby counted, or None."""
     if not numbering.lists:
         return None
     properties = next((child for child in paragraph if local_name(child) == "pPr"), None)
@@ -114,7 +114,7 @@ def _label(paragraph: Element, numbering: Numbering) -> str | None:
 
 
 def _run_properties(run: Element) -> tuple[bool, str, bool]:
-    """Whether a run is hidden, its font if it names one, whether it is raised."""
+    """Whether a run is hidden; its font; whether it is raised."""
     is_hidden = is_raised = False
     font = ""
     for each in next((child for child in run if local_name(child) == "rPr"), ()):
@@ -129,7 +129,7 @@ def _run_properties(run: Element) -> tuple[bool, str, bool]:
 
 
 def _raised(text: str, before: str) -> str:
-    """Raised text with a mark where it is a power: 10^5, not 105."""
+    """Raised text, with a mark where it is a power."""
     word = text.strip()
     if not before or before[-1:].isspace() or not word:
         return text
@@ -143,7 +143,7 @@ def _raised(text: str, before: str) -> str:
 
 
 def _joined(words: list[tuple[str, bool]]) -> str:
-    """The text of runs, with marks for powers; runs that are raised one after the other are one."""
+    """The text of runs, with marks for powers."""
     if not any(is_raised for _, is_raised in words):
         return "".join(text for text, _ in words)
     found: list[str] = []

@@ -59,9 +59,9 @@ class Numbering:
     _begun: set[tuple[str, int]] = field(default_factory=set)
 
     def label(self, style: str, number: str | None, level: int | None) -> str | None:
-        """The label of the next paragraph: `1.2 `, `- ` for a bullet; None for one outside of lists.
+        """The label of the next paragraph, or None outside of lists.
 
-        number, level: by the paragraph itself; number 0 takes it out of its style's list.
+        It is `1.2 `, say, and `- ` for a bullet. number, level: by the paragraph itself; number 0 takes it out of its style's list.
         """
         of_style = self.styles.get(style)
         if number is None and of_style is not None:
@@ -151,7 +151,7 @@ def number_of(properties: Element) -> tuple[str | None, int | None]:
 
 
 def _style_numbers(styles: Element) -> dict[str, tuple[str, int | None]]:
-    """(list, level) of each style, its own or that of what it is based on."""
+    """(list, level) of each style, its own or an inherited one."""
     own: dict[str, tuple[str | None, int | None]] = {}
     based_on: dict[str, str] = {}
     for style in _of_name(styles, "style"):

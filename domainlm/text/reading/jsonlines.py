@@ -75,8 +75,8 @@ def beginning_of(file: BinaryIO, config: Documents, expected: Expected) -> tuple
     if is_guessed and not _is_wide(beginning):
         # what is in the file says more than what its source is in
         found = charset_of_beginning(beginning, len(beginning) == BEGINNING_BYTES, expected)
-        is_declared = isinstance(expected, DeclaredCharset) and found is not None
-        if is_declared and known_charset(found) == known_charset(expected.charset):
+        declared = known_charset(expected.charset) if isinstance(expected, DeclaredCharset) else None
+        if found is not None and known_charset(found) == declared:
             return None, expected
         return None, found or expected
     file.seek(0)
@@ -143,7 +143,7 @@ def records_within(value: Any, config: Documents) -> list[Any] | None:
 
 
 def _is_over_lines(file: BinaryIO) -> bool:
-    """Whether a file of lines holds values over several lines each, as jq prints them."""
+    """Whether each value takes several lines, as jq prints them."""
     file.seek(0)
     first = next((line for line in iter(lambda: file.readline(BEGINNING_BYTES), b"") if line.strip()), b"")
     return first.removeprefix(b"\xef\xbb\xbf").strip() in (b"{", b"[")

@@ -26,16 +26,22 @@ _RUNNING = re.compile("[a-z\u00df-\u00f6\u00f8-\u00ff\u03ac-\u03ce\u0430-\u045f\
 
 
 class _Numbered(NamedTuple):
-    """A line with a number: its index on the page, the number, where its text begins, and the text beside it."""
+    """A line with a number.
 
-    index: int
+    place: of the line on its page. begin: where its text begins. text: the text beside the number.
+    """
+
+    place: int
     number: int
     begin: int
     text: str
 
 
 def _numbered_lines(page: Sequence[Line]) -> list[_Numbered]:
-    """The lines that a number begins, from top to bottom; those that are a number only have text beside them."""
+    """The lines that a number begins, from top to bottom.
+
+    A line that is a number only has text beside it.
+    """
     found = []
     order = sorted(range(len(page)), key=lambda index: -page[index].bottom)
     for place, index in enumerate(order):
@@ -65,9 +71,9 @@ def _step_of(numbered: Sequence[_Numbered]) -> int | None:
 
 def _without(page: Sequence[Line], numbered: Sequence[_Numbered]) -> list[Line]:
     """A page without these numbers, its lines beginning where the others do."""
-    by_index = {each.index: each for each in numbered}
+    by_index = {each.place: each for each in numbered}
     others = [line for index, line in enumerate(page) if index not in by_index]
-    whole = [page[each.index] for each in numbered if len(page[each.index].text) > each.begin]
+    whole = [page[each.place] for each in numbered if len(page[each.place].text) > each.begin]
     # the place of the text behind a number is not known: it is that of the lines without one, or all have the same
     left = median([line.left for line in (others if len(others) > len(whole) else whole)]) if whole else 0.0
     size = median([line.size for line in (others if len(others) > len(whole) else whole)]) if whole else 0.0

@@ -67,7 +67,7 @@ def roman(number: int) -> str:
 
 
 def counted(number: int, digits: str, units: str, myriad: str) -> str:
-    """A number below 100 million with units of ten, as Chinese has them."""
+    """A number below 100 million with units, as in Chinese."""
     if number >= 10_000:
         high, low = divmod(number, 10_000)
         between = digits[0] if 0 < low < 1000 else ""

@@ -219,7 +219,7 @@ def _is_spaced(text: str) -> bool:
 
 
 def _words_of(pages: Sequence[Sequence[Line]]) -> frozenset[str]:
-    """The words of a document, those with hyphens whole; a line's cut end is none."""
+    """The words of a document; a line's cut end is none."""
     lines = [line.text.rpartition(" ")[0] if line.text[-1] == "-" else line.text for page in pages for line in page]
     return frozenset(_WORDS.findall("\n".join(lines).lower()))
 
@@ -255,7 +255,7 @@ def _joined(text: str, following: str, words: Callable[[], frozenset[str]]) -> s
 
 
 def _with_plain_characters(line: Line) -> Line:
-    """A line with letters as such, and one kind of hyphen at its end."""
+    """A line with plain letters, and one kind of hyphen."""
     if line.text.isascii():
         return line
     text = with_plain_letters(line.text)

@@ -47,9 +47,9 @@ def measure_of(handle: Any) -> Measure:
 
 
 def with_raised_digits(words: str, first: int, measure: Measure) -> str:
-    """A line's words with raised numbers in raised digits, as many characters as before.
+    """A line's words with raised numbers in raised digits.
 
-    first: index of the first character on the page.
+    They have as many characters as before. first: index of the first character on the page.
     """
     found = None
     for match in _NUMBER.finditer(words):
@@ -77,7 +77,7 @@ def is_slanted(matrix: Any) -> bool:
 
 
 def slanted_end(handle: Any, words: str, last: int) -> int:
-    """How many characters at a line's end are slanted, blanks before them included."""
+    """How many characters at a line's end are slanted, with blanks."""
     import pypdfium2.raw as pdfium
 
     matrix = pdfium.FS_MATRIX()
@@ -91,7 +91,7 @@ def slanted_end(handle: Any, words: str, last: int) -> int:
 
 
 def without_watermarks(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
-    """Pages without slanted lines that are large, or the same on several pages."""
+    """Pages without slanted lines that are large, or repeated."""
     slanted = [{line.text for line in page if line.is_slanted} for page in pages]
     if not any(slanted):
         return [list(page) for page in pages]

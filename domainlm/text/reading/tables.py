@@ -21,18 +21,20 @@ from domainlm.raw.charset import Expected, expected_charset
 from domainlm.raw.raw_file import RawFile
 from domainlm.raw.unreadable import Unreadable
 from domainlm.text.characters import letter_count, single_line
-from domainlm.text.reading.jsonlines import beginning_of, decoded_line, lines_of, read_json, read_jsonl
+from domainlm.text.reading.delimited import (
+    LINES,
+    Lines,
+    delimiter_of,
+    heading_of,
+    record_of,
+    row_with_escapes,
+    with_line_ends,
+)
+from domainlm.text.reading.jsonlines import beginning_of, read_json, read_jsonl
 from domainlm.text.reading.pieces import Piece, Rejection
 from domainlm.text.reading.records import Place, pieces_of_record
 
-_DELIMITERS = ",;\t|"
 MAX_NAME_CHARS = 40
-# over which a name in quotes may go
-MAX_HEADING_LINES = 20
-HEADING_BYTES = 4096
-_LINES = re.compile(r"[^\n]*\n|[^\n]+")
-_QUOTED = re.compile(r'"(?:[^"]|"")*+"')
-_SEPARATOR = re.compile(r'\ufeff?"?sep=([^\r\n"])"?[\r\n]*', re.IGNORECASE)
 _MARKS_OF_NAMES = re.compile("[0-9_.-]+")
 _NO_NAME = re.compile("[0-9.-]|.*[0-9]{5}", re.DOTALL)
 # few, because rows are small in the file where they are equal, and large in memory
@@ -40,137 +42,6 @@ ROWS_PER_BATCH = 32
 RECORD_READERS = frozenset(("jsonl", "json", "csv", "tsv", "parquet", "arrow"))
 # what pyarrow raises on broken files besides its own exceptions
 _FAULTS = (OSError, ValueError, MemoryError, OverflowError)
-
-
-class _Lines:
-    """Lines of a CSV file for the parser, record by record.
-
-    The parser asks for as many lines as a record has. Of the record since `begin`: first: the number of its first
-    line, from 1. text: that line. last: the number of its last line. start, end: its bytes. fault: of one of its
-    lines. A record may take `documents.max_file_bytes`, as a file that is read whole may: a smaller bound would lose
-    long cells.
-    """
-
-    def __init__(self, file: BinaryIO, config: Documents, expected: Expected) -> None:
-        self._file, self._config, self._expected = file, config, expected
-        self._size = file.seek(0, io.SEEK_END)
-        self._lines = lines_of(file, 0, self._size, config.max_file_bytes)
-        self._second = self._again = 0
-        self.start = self.end = self.first = self.last = 0
-        self.text = ""
-        self.begin()
-
-    def begin(self) -> None:
-        self.first = self.last + 1
-        self.fault: Unreadable | None = None
-        self.charset: dict[str, Any] = {}
-
-    def __iter__(self) -> _Lines:
-        return self
-
-    def __next__(self) -> str:
-        offset, line = next(self._lines)
-        self.last += 1
-        is_first = self.last == self.first
-        self.start = offset if is_first else self.start
-        max_bytes = self._config.max_file_bytes
-        self.end = offset + (len(line) if line is not None else max_bytes + 1)
-        text = "\n"
-        if self.end - self.start > max_bytes and not is_first:
-            raise csv.Error
-        if line is None:
-            self.fault = Unreadable("too_large", f"a line of more than {max_bytes} bytes (documents.max_file_bytes)")
-        else:
-            try:
-                text, charset = decoded_line(line, self._config, self._expected)
-                self.charset = self.charset or charset
-            except Unreadable as error:
-                self.fault = error
-                text = line.decode("utf-8", "replace")
-        if is_first:
-            self.text, self._second = text, self.end
-        return text.removeprefix("\ufeff") if offset == 0 else text
-
-    def go_back(self) -> None:
-        """Continue at the record's second line, unless too much was reread.
-
-        The limit is as many bytes as the file has. Stray quotes never reach it: a quote whose end is searched for has
-        none, so the search happens once. But fields that end well may come before the one that does not (`a","b` in
-        every line), and the next record has all but one.
-        """
-        self._again += self.end - self._second
-        if self._again <= self._size:
-            self._lines = lines_of(self._file, self._second, self._size, self._config.max_file_bytes)
-            self.last, self.end = self.first, self._second
-
-
-def delimiter_of(line: str) -> str:
-    """The most frequent delimiter of a heading, else a comma.
-
-    Those within quotes are part of a name.
-    """
-    outside = _QUOTED.sub("", line)
-    return max(_DELIMITERS, key=lambda mark: (outside.count(mark), line.count(mark), -_DELIMITERS.index(mark)))
-
-
-def _heading_of(lines: _Lines) -> tuple[str, str | None]:
-    """(the heading, the delimiter if the file names it).
-
-    Excel names it in a line of its own, `sep=;`. A name in quotes may go over several lines.
-    """
-    heading = next(lines, "")
-    named = _SEPARATOR.fullmatch(heading)
-    if named is not None:
-        lines.begin()
-        heading = next(lines, "")
-    whole = heading
-    for _ in range(MAX_HEADING_LINES):
-        if whole.count('"') % 2 == 0 or lines.fault is not None:
-            break
-        whole += next(lines, "")
-    if whole.count('"') % 2 and lines.last > lines.first:
-        # a quote that does not end is none
-        lines.go_back()
-        whole = heading
-    return whole, named[1] if named is not None else None
-
-
-def _with_escapes(lines: _Lines, delimiter: str, columns: int) -> list[str] | None:
-    """A row whose quotes are escaped by backslashes, as MySQL writes them, or None.
-
-    It is the record's first line; the lines that were taken for the rest of it are read again.
-    """
-    if '\\"' not in lines.text:
-        return None
-    try:
-        row = next(csv.reader([lines.text], delimiter=delimiter, escapechar="\\", doublequote=False, strict=True))
-    except csv.Error:
-        return None
-    if len(row) != columns:
-        return None
-    if lines.last > lines.first:
-        lines.go_back()
-    return row
-
-
-def _record_of(columns: list[str], row: list[str]) -> dict[str, str]:
-    """A row by column; of columns of one name, the first that is not empty."""
-    record: dict[str, str] = {}
-    for name, value in zip(columns, row, strict=False):
-        if not record.get(name, "").strip():
-            record[name] = value
-    return record
-
-
-def _with_line_ends(file: BinaryIO, config: Documents) -> BinaryIO | None:
-    """A table whose lines end with carriage returns alone, with line ends, in memory; None for others."""
-    file.seek(0)
-    # a heading is shorter than this, and few other tables are read twice so far
-    beginning = file.read(HEADING_BYTES)
-    if b"\n" in beginning or b"\r" not in beginning:
-        return None
-    data = beginning + file.read(max(config.max_file_bytes + 1 - len(beginning), 0))
-    return io.BytesIO(data.replace(b"\r", b"\n")) if len(data) <= config.max_file_bytes and b"\n" not in data else None
 
 
 def _is_name(text: str) -> bool:
@@ -204,17 +75,17 @@ def read_delimited(
     """
     wide, expected = beginning_of(file, config, expected)
     file = wide or file
-    wide = _with_line_ends(file, config) or wide
+    wide = with_line_ends(file, config) or wide
     file = wide or file
-    lines = _Lines(file, config, expected)
+    lines = Lines(file, config, expected)
     # the limit is the module's own, not the reader's: the same for every file of a build
     csv.field_size_limit(config.max_file_bytes)
-    heading, named = _heading_of(lines)
+    heading, named = heading_of(lines)
     if lines.fault is not None:
         raise lines.fault
     delimiter = named or ("\t" if is_tabbed else delimiter_of(heading))
     try:
-        columns = [single_line(name) for name in next(csv.reader(_LINES.findall(heading), delimiter=delimiter), [])]
+        columns = [single_line(name) for name in next(csv.reader(LINES.findall(heading), delimiter=delimiter), [])]
     except csv.Error as error:
         raise Unreadable("malformed", "its first line is no heading (carriage returns as line ends?)") from error
     if (missing := _missing(config, columns, role)) is not None:
@@ -227,11 +98,11 @@ def read_delimited(
         try:
             row = next(rows)
             if len(row) > len(columns) or lines.last > lines.first:
-                row = _with_escapes(lines, delimiter, len(columns)) or row
+                row = row_with_escapes(lines, delimiter, len(columns)) or row
         except StopIteration:
             return
         except csv.Error:
-            row = _with_escapes(lines, delimiter, len(columns)) or []
+            row = row_with_escapes(lines, delimiter, len(columns)) or []
         if not row:
             # quotes within a quoted field are read literally, if the line closes it
             alone = csv.reader([lines.text, ""], delimiter=delimiter)
@@ -254,7 +125,7 @@ def read_delimited(
             yield Rejection("invalid_record", f"row {number}: {len(row)} fields under {len(columns)} headings")
         elif any(row):
             at = (lines.start, lines.end) if wide is None else (-1, -1)
-            record = _record_of(columns, row)
+            record = record_of(columns, row)
             place = Place(f"row {number:09d}", str(number), *at)
             yield from pieces_of_record(record, place, role, path, config, lines.charset)
 
