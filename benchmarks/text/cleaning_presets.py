@@ -59,7 +59,8 @@ def main() -> None:
     parser.add_argument("--licences", type=Path, default=Path("/usr/share/common-licenses"))
     parser.add_argument("--documents", type=Path, help="artifacts/medical/documents")
     arguments = parser.parse_args()
-    configurations = {"no preset": CleanShards(), **{name: CleanShards(preset=name) for name in PRESETS}}
+    configurations = {"no preset": CleanShards()}
+    configurations |= {str(name): CleanShards(preset=name) for name in PRESETS}
     print("| text (documents) | " + " | ".join(configurations) + " |\n|---" + "|---" * len(configurations) + "|")
     for kind, texts in corpora(arguments.licences, arguments.documents).items():
         cells, size = [], sum(len(words(text)) for text in texts)

@@ -37,7 +37,7 @@ def main() -> None:
         count = english = translated = 0
         for path in sorted((folder / language / "LC_MESSAGES").glob("*.mo")):
             with path.open("rb") as file:
-                catalogue = gettext.GNUTranslations(file)._catalog
+                catalogue = vars(gettext.GNUTranslations(file))["_catalog"]
             for original, text in catalogue.items():
                 if not isinstance(original, str) or len(original) < MIN_CHARS or re.search("[%\n]", original):
                     continue

@@ -1,4 +1,4 @@
-"""What has the form of an address or a number of a person, and is none.
+"""What looks like personal data and is something else.
 
 In: a text and the place that a pattern of `pii.py` proposes. Out: whether something else stands there: a package with
 its version, a workflow's action, a file; a DOI, a citation, a date, a version; a measure, a count, a row of a table.
@@ -95,7 +95,7 @@ def is_no_telephone(text: str, start: int, end: int) -> bool:
 
 
 def is_no_announced_number(text: str, start: int, end: int) -> bool:
-    """Whether digits behind "Phone" or the like are a citation, date, version or count."""
+    """Whether digits behind "Phone" are a citation, date, version or count."""
     number = text[start:end]
     if _YEAR_WITHIN.search(number) or _DATE.match(number) or is_in_doi(text, start):
         return True
@@ -103,7 +103,7 @@ def is_no_announced_number(text: str, start: int, end: int) -> bool:
 
 
 def is_row_of_table(text: str, start: int, end: int) -> bool:
-    """Whether a number in groups goes on in the same groups before or after it."""
+    """Whether a number in groups is part of a row of groups."""
     if " " not in text[start:end]:
         return False
     before, after = text[max(0, start - CONTEXT_CHARS) : start], text[end : end + CONTEXT_CHARS]

@@ -133,8 +133,8 @@ def _numbers(text: str) -> Iterator[Span]:
             if not is_no_telephone(text, *match.span()):
                 yield Span("phone", *match.span())
     for match in _FREE_FORM.finditer(text):
-        is_announced = _ANNOUNCES.search(text[max(0, match.start() - ANNOUNCING_CHARS) : match.start()])
-        if is_announced and not is_no_announced_number(text, *match.span()):
+        announcement = _ANNOUNCES.search(text[max(0, match.start() - ANNOUNCING_CHARS) : match.start()])
+        if announcement and not is_no_announced_number(text, *match.span()):
             yield Span("phone", *match.span())
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from domainlm.config.cleaning import CleanShards, QualityRule, QualitySet
+from domainlm.config.cleaning import CleanShards, PresetName, QualityRule, QualitySet
 
 _SHORT: dict[QualityRule, float | None] = {
     # sections, clauses and turns may be short; a run of words is a large share of a short text, said once or twice
@@ -55,7 +55,7 @@ class Preset:
     is_prose_judged: bool = False
 
 
-PRESETS: dict[str, Preset] = {
+PRESETS: dict[PresetName, Preset] = {
     "crawl": Preset(("gopher_repetition", "gopher_quality", "c4", "fineweb", "chinese"), {}),
     "manual": Preset(_OWN_SETS, {**_SHORT, **_FORMULAIC, "gopher_max_hash_share": None}, is_prose_judged=True),
     "statute": Preset(_OWN_SETS, {**_SHORT, **_FORMULAIC}),

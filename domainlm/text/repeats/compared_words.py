@@ -1,4 +1,4 @@
-"""The words of a text as texts are compared, with the signs that tell.
+"""The words of a text for comparison, with the signs that tell.
 
 In: a text. Out: its words (`text.characters`), and among them the signs by which texts say different things: < and >,
 +5 and -5, 10⁻³ and 10⁻⁶, C++ and C#, += and *=, ½ and ¼, € and £. Marks of prose and layout stay out: points,
