@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from selectolax.lexbor import LexborHTMLParser
 
-from domainlm.text.reading.html_blocks import LINE, PARAGRAPH, blocks_of
+from domainlm.text.reading.html_marks import CODE_BLANK, ITEM, LINE, PARAGRAPH
+from domainlm.text.reading.html_walk import blocks_of
 
 PAGE = """<body><h2>Title</h2><div id="mainNav"><a href="/">home</a></div><!-- x --><pre>a
   b</pre><p>This <b>is</b> a sentence that is long enough, with <a href="x">a link</a>, to be prose.</p><script>x</script>
@@ -30,5 +31,5 @@ def test_flow() -> None:
     levels = [(text, level) for _, text, level in blocks.flow if level]
     assert levels == [("", 2), ("", -2)]
     assert "".join(text for _, text, _ in blocks.flow if text.strip(f" {PARAGRAPH}")) == (
-        f"Titlehomea\n  bThis is a sentence that is long enough, with a link, to be prose.{LINE}- one{LINE}"
+        f"Titlehomea\n{CODE_BLANK * 2}bThis is a sentence that is long enough, with a link, to be prose.{LINE}-{ITEM}one{LINE}"
     )
