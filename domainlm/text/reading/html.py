@@ -43,12 +43,9 @@ class _Writer:
         self.sections: list[Section] = []
         self.headings: list[tuple[int, str]] = []
         self._above: list[tuple[int, str, int]] = []
-        self._parts: list[str] = []
+        self.parts: list[str] = []
         self._reaches: list[tuple[int, tuple[str, ...]]] = [(0, ())]
         self._label = ""
-
-    def write(self, text: str) -> None:
-        self._parts.append(text)
 
     def begin_heading(self) -> None:
         self._label = self._taken_label()
@@ -59,10 +56,10 @@ class _Writer:
 
     def _taken_label(self) -> str:
         """The label of an item of which nothing but the heading has come."""
-        for index in range(len(self._parts) - 1, -1, -1):
-            part = self._parts[index]
+        for index in range(len(self.parts) - 1, -1, -1):
+            part = self.parts[index]
             if part.endswith(ITEM):
-                del self._parts[index:]
+                del self.parts[index:]
                 label = part.strip(_BREAKS + ITEM)
                 return "" if label == "-" else f"{label} "
             if part.strip(_BREAKS):
@@ -70,8 +67,8 @@ class _Writer:
         return ""
 
     def end_heading(self, level: int, block: int) -> None:
-        title = _LEADING_MARK.sub("", _PERMALINK.sub("", single_line(collapsed(self._parts))))
-        self._parts.clear()
+        title = _LEADING_MARK.sub("", _PERMALINK.sub("", single_line(collapsed(self.parts))))
+        self.parts.clear()
         if title:
             while self._above and self._above[-1][0] >= level:
                 self._above.pop()
@@ -84,26 +81,26 @@ class _Writer:
         if self._above and self._above[-1][2] > block:
             while self._above and self._above[-1][2] > block:
                 self._above.pop()
-            self._reaches.append((len(self._parts), self._path()))
+            self._reaches.append((len(self.parts), self._path()))
 
     def _path(self) -> tuple[str, ...]:
         return tuple(title for _, title, _ in self._above)
 
     def _close(self) -> bool:
         """End the sections that are open; False where they have no text."""
-        ends = [start for start, _ in self._reaches[1:]] + [len(self._parts)]
+        ends = [start for start, _ in self._reaches[1:]] + [len(self.parts)]
         spans: list[tuple[int, int, tuple[str, ...]]] = []
         for (start, path), end in zip(self._reaches, ends, strict=True):
-            if spans and sum(len(part.strip(_BREAKS)) for part in self._parts[start:end]) < MIN_CHARS_AFTER_REACH:
+            if spans and sum(len(part.strip(_BREAKS)) for part in self.parts[start:end]) < MIN_CHARS_AFTER_REACH:
                 # a word or two are no section of their own
                 spans[-1] = (spans[-1][0], end, spans[-1][2])
             else:
                 spans.append((start, end, path))
         count = len(self.sections)
         for start, end, path in spans:
-            if body := collapsed(self._parts[start:end]):
+            if body := collapsed(self.parts[start:end]):
                 self.sections.append(Section(path, path[-1] if path else "", body, 0, -1))
-        self._parts.clear()
+        self.parts.clear()
         self._reaches = [(0, self._path())]
         return len(self.sections) > count
 
@@ -125,19 +122,20 @@ def _notes_of(blocks: Blocks) -> list[bool]:
 
 def _written(blocks: Blocks, is_main: list[bool], is_prose: bool) -> _Writer:
     writer = _Writer()
+    write = writer.parts.append
     is_note = _notes_of(blocks)
     for block, text, level in blocks.flow:
         if not is_main[block]:
             continue
         if not level:
-            writer.write(text)
+            write(text)
         elif level == END_OF_REACH:
             writer.end_reach(block)
         elif is_note and is_note[block] and abs(level) > 1:
-            writer.write(PARAGRAPH)
+            write(PARAGRAPH)
         elif not is_prose and 2 * blocks.link_chars[block] > blocks.chars[block]:
             # an item of a list, which has no other text below it
-            writer.write(PARAGRAPH)
+            write(PARAGRAPH)
         elif level > 0:
             writer.begin_heading()
         else:
@@ -146,7 +144,7 @@ def _written(blocks: Blocks, is_main: list[bool], is_prose: bool) -> _Writer:
 
 
 def _is_title(heading: str, sections: list[Section], title: str) -> bool:
-    """Whether a heading, one of several of its level, is its page's title.
+    """Whether a heading among others of its level is the page's title.
 
     The page's title has its words, or no text stands between it and the next heading.
     """
@@ -189,7 +187,7 @@ def read_chapter(source: str) -> tuple[list[Section], float]:
     page = _page_of(source)
     if page.body is None:
         return [], 0.0
-    blocks = blocks_of(page.body)
+    blocks = blocks_of(page.body, is_book=True)
     writer = _written(blocks, book_blocks(blocks), True)
     chars = sum(blocks.chars)
     return writer.closed(), sum(blocks.link_chars) / chars if chars else 0.0

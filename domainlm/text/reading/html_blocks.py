@@ -20,31 +20,28 @@ class Blocks:
 
     The first block is the body, and parents come before children. flow: (block, text or mark, 0), or (block, "", level)
     where a heading begins, (block, "", -level) where it ends, (block, "", END_OF_REACH) where the headings within a
-    block end their reach. The other lists have one entry a block. chars, link_chars, prose: of a block's own text,
-    without its descendants. notes, page_parts: blocks that are named so. headings: (block, level) of each. steps: by
-    block the links in it that lead through a book.
+    block end their reach. The other lists have one entry a block; chars, link_chars, prose: of a block's own text,
+    without its descendants. named: blocks named as boilerplate; speech, main, notes, page_parts: those named as such.
+    headings: (block, level) of each. steps: by block the links in it that lead through a book.
     """
 
     flow: list[tuple[int, str, int]] = field(default_factory=list)
     parent: list[int] = field(default_factory=list)
     tag: list[str] = field(default_factory=list)
-    is_named: list[bool] = field(default_factory=list)
-    is_speech: list[bool] = field(default_factory=list)
-    is_main: list[bool] = field(default_factory=list)
     chars: list[int] = field(default_factory=list)
     link_chars: list[int] = field(default_factory=list)
     prose: list[int] = field(default_factory=list)
+    named: set[int] = field(default_factory=set)
+    speech: set[int] = field(default_factory=set)
+    main: set[int] = field(default_factory=set)
     notes: set[int] = field(default_factory=set)
     page_parts: set[int] = field(default_factory=set)
     headings: list[tuple[int, int]] = field(default_factory=list)
     steps: dict[int, set[int]] = field(default_factory=dict)
 
-    def open(self, parent: int, tag: str, is_named: bool, is_speech: bool, is_main: bool) -> int:
+    def open(self, parent: int, tag: str) -> int:
         self.parent.append(parent)
         self.tag.append(tag)
-        self.is_named.append(is_named)
-        self.is_speech.append(is_speech)
-        self.is_main.append(is_main)
         self.chars.append(0)
         self.link_chars.append(0)
         self.prose.append(0)
@@ -62,7 +59,9 @@ class Blocks:
 
     def within(self, chosen: set[int]) -> list[bool]:
         """For every block whether it is one of these, or in one."""
-        inside = [False] * len(self.parent)
-        for block in range(len(inside)):
-            inside[block] = block in chosen or (block > 0 and inside[self.parent[block]])
+        if not chosen:
+            return [False] * len(self.parent)
+        inside: list[bool] = []
+        for block, parent in enumerate(self.parent):
+            inside.append(block in chosen or (block > 0 and inside[parent]))
         return inside

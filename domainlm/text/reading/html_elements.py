@@ -7,6 +7,7 @@ tree asks it of every element.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 from domainlm.text.characters import has_letter
 from domainlm.text.reading.html_blocks import HEADINGS
 from domainlm.text.reading.html_inline import is_formula_again
-from domainlm.text.reading.html_names import NO_NAMES, names_of
+from domainlm.text.reading.html_names import names_of
 
 # fmt: off
 DROPPED = frozenset((
@@ -65,12 +66,12 @@ def is_in_sentence(button: Any) -> bool:
     )
 
 
-def is_hidden(node: Any, attributes: Mapping[str, str | None]) -> bool:
+def is_hidden(node: Any, attributes: Mapping[str, str | None], classes: str) -> bool:
     """Whether a page hides an element, or shows it in another form.
 
     Page numbers of a printed edition are hidden, too, because they interrupt sentences.
     """
-    style, classes = attributes.get("style"), attributes.get("class") or ""
+    style = attributes.get("style")
     if style is not None:
         style = "".join(style.lower().split())
     if "hidden" in attributes or (style and ("display:none" in style or "visibility:hidden" in style)):
@@ -78,7 +79,7 @@ def is_hidden(node: Any, attributes: Mapping[str, str | None]) -> bool:
         return not classes.startswith("mwe-math-mathml")
     if "pagebreak" in (attributes.get("epub:type") or attributes.get("role") or ""):
         return True
-    return bool(classes) and is_formula_again(node, classes)
+    return (classes[:1] == "M" or classes[:1] == "k") and is_formula_again(node, classes)
 
 
 def is_shown_without_scripts(node: Any) -> bool:
@@ -97,22 +98,39 @@ class Kind(NamedTuple):
     is_page_part: bool
 
 
-def kind_of(tag: str, attributes: Mapping[str, str | None], is_in_code: bool, is_in_article: bool) -> Kind:
-    """Whether a block is named as boilerplate, as speech, as main content, as a note or a part.
+NO_KIND = Kind(False, False, False, False, False)
+_NOTE = Kind(False, False, False, True, False)
+# a form's fields, and what is said to browsers without scripts, are the page's only if it holds nothing else
+_KINDS = {"form": Kind(True, False, False, False, False), "noscript": Kind(True, True, False, False, False)}
+_MAIN = Kind(False, False, True, False, False)
 
-    What stands aside in an article is the article's; elsewhere on a page only if it is named as a note.
-    """
-    is_named = tag in ("form", "noscript") or (tag == "aside" and not is_in_article)
-    if tag in ("form", "noscript") or not attributes:
-        return Kind(is_named, tag == "noscript", tag == "main", False, False)
+
+def kind_of(tag: str, attributes: Mapping[str, str | None], is_in_code: bool) -> Kind:
+    """Whether a block is named as boilerplate, as speech, as main content, as a note or a part."""
+    if tag in _KINDS:
+        return _KINDS[tag]
+    if not attributes:
+        return _MAIN if tag == "main" else NO_KIND
+    if tag == "aside" and is_note(attributes):
+        return _NOTE
     role = attributes.get("role") or ""
-    names = NO_NAMES
     # the class "sig" of a `dt` marks a function's signature
-    if not is_in_code and tag != "dt":
-        kind, classes = attributes.get("epub:type"), attributes.get("class") or ""
-        has_slug = tag == "section" or tag in HEADINGS
-        names = names_of(f"{classes} {kind}" if kind else classes, "" if has_slug else attributes.get("id") or "")
-    if tag == "aside" and (names.is_aside or role == "note" or role.startswith("doc-")):
-        return Kind(False, False, False, True, names.is_page_part)
-    is_named = is_named or names.is_boilerplate or role in _ROLES
-    return Kind(is_named, names.is_speech, role == "main" or tag == "main", names.is_note, names.is_page_part)
+    if is_in_code or tag == "dt":
+        return _kind_of(role, tag, "", "")
+    kind, classes = attributes.get("epub:type"), attributes.get("class") or ""
+    has_slug = tag == "section" or tag in HEADINGS
+    return _kind_of(role, tag, f"{classes} {kind}" if kind else classes, "" if has_slug else attributes.get("id") or "")
+
+
+@functools.lru_cache(maxsize=4096)
+def _kind_of(role: str, tag: str, classes: str, identifier: str) -> Kind:
+    names = names_of(classes, identifier)
+    is_main = role == "main" or tag == "main"
+    return Kind(names.is_boilerplate or role in _ROLES, names.is_speech, is_main, names.is_note, names.is_page_part)
+
+
+def is_note(attributes: Mapping[str, str | None]) -> bool:
+    """Whether an element is named as a note within a text."""
+    role = attributes.get("role") or ""
+    classes = f"{attributes.get('class') or ''} {attributes.get('epub:type') or ''}"
+    return role == "note" or role.startswith("doc-") or names_of(classes, "").is_aside

@@ -14,7 +14,6 @@ from typing import Any
 
 from domainlm.text.characters import has_letter, is_word, single_line
 from domainlm.text.reading.html_formula import formula_of
-from domainlm.text.reading.html_names import names_gutter
 
 _MAX_NODES, _MAX_CHARS = 12, 40
 _SLASH = "/"
@@ -211,18 +210,20 @@ def formula_picture(node: Any) -> str | None:
     """The formula that a picture shows, or None for any other picture."""
     attributes = node.attributes
     written = attributes.get("alt")
+    # most pictures say nothing that looks like a formula
+    if not written or not _IN_FORMULAS.search(written):
+        return None
     classes = (attributes.get("class") or "").lower().split()
     if classes and "mwe-math-fallback-image" in classes[0] and node.prev is not None:
         # MediaWiki has the formula before its picture
         return None
     source = (attributes.get("src") or "")[:300]
-    is_formula = not _FORMULA_PICTURES.isdisjoint(classes) or any(each in source for each in _FORMULA_SERVERS)
-    if not written or not is_formula or not _IN_FORMULAS.search(written):
+    if _FORMULA_PICTURES.isdisjoint(classes) and not any(each in source for each in _FORMULA_SERVERS):
         return None
     line = single_line(written)
     return line.strip("$").strip() if line.startswith("$") else line
 
 
-def is_gutter(node: Any, classes: str, is_line_start: bool) -> bool:
-    """Whether an element holds nothing but the numbers of lines of code."""
-    return names_gutter(classes, is_line_start) and _LINE_NUMBERS.fullmatch(node.text() or "") is not None
+def is_line_number(node: Any) -> bool:
+    """Whether an element holds nothing but the numbers of lines."""
+    return _LINE_NUMBERS.fullmatch(node.text() or "") is not None

@@ -34,6 +34,8 @@ _INNER = frozenset(("p", "pre", "li", "dd", "dt", "blockquote", "td", "th", "tr"
 
 def _step_rows(blocks: Blocks, chars: list[int], links: list[int], prose: list[int]) -> set[int]:
     """Rows of links that lead through a book: Prev, Up, Next."""
+    if not blocks.steps:
+        return set()
     counts = {row: len(steps) for row, steps in blocks.steps.items()}
     for row, count in list(counts.items()):
         above = blocks.parent[row]
@@ -56,17 +58,16 @@ def _unnamed(blocks: Blocks, chars: list[int], links: list[int], prose: list[int
 
     A name on a block that holds most of the page does not count.
     """
-    kept = [True] * len(blocks.parent)
-    steps = _step_rows(blocks, chars, links, prose)
-    for block in range(1, len(kept)):
-        is_boilerplate = block in steps or (
-            blocks.is_named[block]
+    dropped = _step_rows(blocks, chars, links, prose)
+    for block in blocks.named:
+        if (
+            block
             and prose[block] <= MAX_NAMED_PROSE_SHARE * prose[0]
             and chars[block] <= MAX_NAMED_CHARS_SHARE * chars[0]
-            and (blocks.is_speech[block] or prose[block] < MAX_NAMED_PROSE_WITHIN * chars[block])
-        )
-        kept[block] = kept[blocks.parent[block]] and not is_boilerplate
-    return kept
+            and (block in blocks.speech or prose[block] < MAX_NAMED_PROSE_WITHIN * chars[block])
+        ):
+            dropped.add(block)
+    return [not is_dropped for is_dropped in blocks.within(dropped)]
 
 
 def _declared_main(blocks: Blocks, kept: list[bool], sizes: list[int]) -> int:
@@ -74,8 +75,8 @@ def _declared_main(blocks: Blocks, kept: list[bool], sizes: list[int]) -> int:
 
     Enough is a good part of the page.
     """
-    for block in range(1, len(kept)):
-        if blocks.is_main[block] and kept[block] and sizes[block] >= MIN_MAIN_SHARE * sizes[0]:
+    for block in sorted(blocks.main):
+        if kept[block] and sizes[block] >= MIN_MAIN_SHARE * sizes[0]:
             return block
     return 0
 
@@ -90,11 +91,11 @@ def _below(blocks: Blocks, roots: set[int], kept: list[bool]) -> list[bool]:
 def _levels(blocks: Blocks) -> list[int]:
     """Levels of the headings in each block, one bit a level."""
     found = [0] * len(blocks.parent)
-    for block, level in blocks.headings:
-        found[block] |= 1 << level
-    if blocks.headings:
-        for block in range(len(found) - 1, 0, -1):
-            found[blocks.parent[block]] |= found[block]
+    for heading, level in blocks.headings:
+        bit, block = 1 << level, heading
+        while not found[block] & bit:
+            found[block] |= bit
+            block = blocks.parent[block]
     return found
 
 
@@ -103,7 +104,9 @@ def _top(levels: int) -> int:
     return (levels & -levels).bit_length() - 1 if levels else _NO_LEVEL
 
 
-def _is_part(blocks: Blocks, block: int, siblings: list[int], levels: list[int], is_text: list[bool]) -> bool:
+def _is_part(
+    blocks: Blocks, block: int, siblings: list[int], levels: list[int], chars: list[int], links: list[int]
+) -> bool:
     """Whether a block is but one part of the page that it holds most prose of.
 
     It is a definition list; or it is named as a part; or sections of its level stand before it; or it has no heading
@@ -122,7 +125,12 @@ def _is_part(blocks: Blocks, block: int, siblings: list[int], levels: list[int],
             level = _top(levels[sibling])
             if 1 < level <= top:
                 beside[level] = beside.get(level, 0) + 1
-        elif sibling < block and top != _NO_LEVEL and is_text[sibling] and levels[sibling] & (1 << top):
+        elif (
+            sibling < block
+            and top != _NO_LEVEL
+            and 2 * links[sibling] <= chars[sibling]
+            and levels[sibling] & (1 << top)
+        ):
             return True
     return any(count > 1 for count in beside.values())
 
@@ -135,14 +143,13 @@ def _roots(
     for block in range(1, len(kept)):
         if kept[block]:
             children.setdefault(blocks.parent[block], []).append(block)
-    is_text = [2 * link <= its for link, its in zip(links, chars, strict=True)]
     root = _declared_main(blocks, kept, prose)
     while True:
         below = children.get(root, [])
         best = max(below, key=lambda block: prose[block], default=0)
         if not best or prose[best] < MIN_ROOT_PROSE_SHARE * prose[root] or prose[best] < MIN_PROSE_CHARS:
             break
-        if _is_part(blocks, best, below, levels, is_text):
+        if _is_part(blocks, best, below, levels, chars, links):
             break
         root = best
     while blocks.tag[root] in _INNER:
@@ -189,11 +196,7 @@ def book_blocks(blocks: Blocks) -> list[bool]:
     """Whether each block of a book's chapter is read."""
     chars, links = blocks.totals(blocks.chars), blocks.totals(blocks.link_chars)
     dropped = _step_rows(blocks, chars, links, blocks.totals(blocks.prose))
-    dropped.update(
-        block
-        for block, is_named in enumerate(blocks.is_named)
-        if is_named and block and links[block] > MAX_LINK_SHARE * chars[block]
-    )
+    dropped.update(block for block in blocks.named if block and links[block] > MAX_LINK_SHARE * chars[block])
     return [not is_dropped for is_dropped in blocks.within(dropped)]
 
 

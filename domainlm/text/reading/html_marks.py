@@ -21,6 +21,7 @@ BLANKS = re.compile(r"[ \t\r\n\f\xa0]+")
 _WIDE = "\u2e80-\u312f\u3190-\ua4cf\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff9f\uffe0-\uffef\U00020000-\U0003ffff"
 # and marks that they share with others: dashes, quotation marks, ellipses
 _WIDE_OR_MARK = f"{_WIDE}\u2014\u2018-\u201d\u2026"
+MIN_WIDE = "\u2014"
 _SPACE = r"[ \t\r\n\f]*"
 _IS_WIDE = re.compile(f"[{_WIDE_OR_MARK}]")
 _BETWEEN = "(?<=[{0}]){2}(?=[{1}])|(?<=[{1}]){2}(?=[{0}])"

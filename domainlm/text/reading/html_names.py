@@ -84,14 +84,10 @@ class Names(NamedTuple):
     is_page_part: bool
 
 
-NO_NAMES = Names(False, False, False, False, False)
-
-
 def _words(name: str) -> list[str]:
     return _NOT_LETTERS.split(_CAMEL.sub("-", name).lower())
 
 
-@functools.lru_cache(maxsize=4096)
 def names_of(classes: str, identifier: str) -> Names:
     """What the words of a class and an id say."""
     of_class = set(_words(classes))
@@ -108,13 +104,17 @@ def names_of(classes: str, identifier: str) -> Names:
 
 
 @functools.lru_cache(maxsize=4096)
-def names_gutter(classes: str, is_line_start: bool) -> bool:
-    """Whether a class may mark the line numbers of code.
+def names_gutter(classes: str) -> str:
+    """Whether a class may mark the line numbers of code: "always", "in code", or empty.
 
-    It may also be the code's: whoever asks has to look for digits. is_line_start: the element begins a line of code.
+    It may also be the code's: whoever asks has to look for digits. "in code": at the beginning of a line of code only.
     """
     words = classes.lower().split()
-    return not _GUTTERS.isdisjoint(words) or (is_line_start and not _SHORT_GUTTERS.isdisjoint(words))
+    return (
+        ""
+        if _GUTTERS.isdisjoint(words) and _SHORT_GUTTERS.isdisjoint(words)
+        else ("in code" if _GUTTERS.isdisjoint(words) else "always")
+    )
 
 
 def is_step_link(attributes: Mapping[str, str | None]) -> bool:
@@ -128,6 +128,7 @@ def is_step_link(attributes: Mapping[str, str | None]) -> bool:
     return (attributes.get("accesskey") or "-").lower() in _STEP_KEYS
 
 
+@functools.lru_cache(maxsize=4096)
 def leads_through_a_book(text: str) -> bool:
     """Whether a link's text is Prev, Up, Next, Home or the like."""
     return text.strip(_AROUND_STEPS).lower() in _STEPS

@@ -17,56 +17,41 @@ from domainlm.text.reading.html_elements import (
     CODE,
     DROPPED,
     LINES,
+    NO_KIND,
     PARAGRAPHS,
     PLAIN,
     REACHES,
-    ROW_PARTS,
+    Kind,
     is_hidden,
-    is_in_sentence,
+    is_note,
     is_shown_without_scripts,
     kind_of,
-    prose_chars,
 )
-from domainlm.text.reading.html_formula import formula_of
-from domainlm.text.reading.html_inline import (
-    formula_picture,
-    formula_script,
-    is_gutter,
-    lowered,
-    mark_of_note,
-    raised,
-)
+from domainlm.text.reading.html_inline import is_line_number, mark_of_note
 from domainlm.text.reading.html_lists import Numbering, numbering_of
-from domainlm.text.reading.html_marks import CODE_BLANK, ITEM, JOINT, LINE, PARAGRAPH, is_wide, with_plain_blanks
-from domainlm.text.reading.html_names import MAX_STEP_CHARS, is_step_link, leads_through_a_book
+from domainlm.text.reading.html_marks import CODE_BLANK, ITEM, LINE, PARAGRAPH
+from domainlm.text.reading.html_names import is_step_link, names_gutter
+from domainlm.text.reading.html_run import Run
 from domainlm.text.reading.html_tables import Table, begin_cell, begin_row, end_row
 
 _READ_INSTEAD = frozenset(("math", "script", "img", "button", "sup", "sub"))
+_READ_SOMETIMES = frozenset(("aside", "footer", "noscript"))
 _QUOTES = ("“”", "‘’")
-# text before a raised character
-_MAX_CHARS_BEFORE = 20
 
 
-class _Walk:
+class _Walk(Run):
     """One walk over a tree: its results, and the open elements.
 
-    Open elements are the open block, and how many of each kind of element are open around it. run: texts of the open
-    block since its last break, which began at run_start of the flow. stack: nodes to come, and elements to leave:
-    (node, block above, tag). banner: block of the site's header, or 0.
+    Open elements are the open block, and how many of each kind of element are open around it. stack: nodes to come, and
+    elements to leave: (node, block above, tag). banner: block of the site's header, or 0.
     """
 
-    __slots__ = (
-        "banner", "block", "found", "headings", "last_heading", "links", "numbers", "preformatted", "quotes", "run", "run_links",
-        "run_start", "run_steps", "serial", "stack", "tables",
-    )  # fmt: skip
+    __slots__ = ("banner", "headings", "is_book", "last_heading", "numbers", "quotes", "stack", "tables")
 
-    def __init__(self) -> None:
-        self.found = Blocks()
-        self.block = self.found.open(0, "body", False, False, False)
-        self.preformatted = self.links = self.headings = self.banner = self.quotes = 0
-        self.last_heading = self.serial = 0
-        self.run: list[str] = []
-        self.run_links = self.run_start = self.run_steps = 0
+    def __init__(self, is_book: bool) -> None:
+        super().__init__()
+        self.is_book = is_book
+        self.headings = self.banner = self.quotes = self.last_heading = 0
         self.stack: list[tuple[Any, int, str]] = []
         self.tables: list[Table] = []
         self.numbers: dict[int, Numbering] = {}
@@ -78,81 +63,6 @@ class _Walk:
             stack.append((child, block, ""))
             child = child.prev
 
-    def end_run(self) -> None:
-        """Count the texts since the last break for the open block."""
-        if self.run:
-            found, block = self.found, self.block
-            text = "".join(self.run).strip()
-            if self.run_steps > 1 and 2 * self.run_links > len(text):
-                # nothing but links through a book, between two breaks
-                del found.flow[self.run_start :]
-            else:
-                found.chars[block] += len(text)
-                found.link_chars[block] += min(self.run_links, len(text))
-                found.prose[block] += len(text) if self.preformatted else prose_chars(text, self.run_links)
-            self.run.clear()
-            self.run_links = self.run_steps = 0
-
-    def read(self, text: str) -> None:
-        if not self.run:
-            self.run_start = len(self.found.flow)
-        shown = text
-        if self.preformatted:
-            text = text.replace("\xa0", " ")
-            shown = text.replace(" ", CODE_BLANK)
-        elif text.isspace():
-            # whitespace at the start of a block shows nothing
-            if self.run:
-                self.found.flow.append((self.block, JOINT if "\n" in text and is_wide(self.run[-1][-1:]) else " ", 0))
-                self.run.append(" ")
-            return
-        else:
-            text = shown = with_plain_blanks(text)
-        self.found.flow.append((self.block, shown, 0))
-        self.run.append(text)
-        if self.links:
-            self.run_links += len(text)
-            if len(text) <= MAX_STEP_CHARS and leads_through_a_book(text):
-                self.count_step()
-
-    def count_step(self) -> None:
-        """Remember that the open link leads through a book."""
-        found, row = self.found, self.block
-        while row and found.tag[row] in ROW_PARTS:
-            row = found.parent[row]
-        steps = found.steps.setdefault(row, set())
-        if self.serial not in steps:
-            steps.add(self.serial)
-            self.run_steps += 1
-
-    def before(self) -> str:
-        """The end of the text before."""
-        return "".join(self.run[-3:])[-_MAX_CHARS_BEFORE:]
-
-    def read_instead(self, node: Any, tag: str) -> bool:
-        """Read what an element says in another way than by its text.
-
-        Returns False if it is to be read as it is.
-        """
-        if tag == "math":
-            self.read(formula_of(node))
-        elif tag == "script":
-            formula = formula_script(node)
-            if formula:
-                self.read(formula if self.run else f"{LINE}{formula}{LINE}")
-        elif tag == "img":
-            formula = formula_picture(node)
-            if formula:
-                self.read(formula)
-        elif tag == "button":
-            return self.preformatted > 0 or not is_in_sentence(node)
-        elif tag == "sup" or tag == "sub":
-            text = raised(node, self.before()) if tag == "sup" else lowered(node, self.before())
-            if text is None:
-                return False
-            self.read(text)
-        return True
-
     def enter(self, node: Any, tag: str) -> bool:
         """Begin an element that may be a link or a block.
 
@@ -160,21 +70,21 @@ class _Walk:
         """
         attributes = node.attributes
         if attributes:
-            if is_hidden(node, attributes):
+            classes = attributes.get("class") or ""
+            if is_hidden(node, attributes, classes):
                 return False
-            classes = attributes.get("class")
-            if classes and is_gutter(
-                node, classes, self.preformatted > 0 and "".join(self.run[-1:])[-1:] in ("", "\n")
-            ):
+            gutter = classes and names_gutter(classes)
+            if gutter and (gutter == "always" or self.is_at_line_of_code()) and is_line_number(node):
                 return False
         if tag == "a" and "href" in attributes:
-            mark = mark_of_note(node, attributes)
+            # most links have no more than their target
+            mark = mark_of_note(node, attributes) if len(attributes) > 1 else None
             if mark:
                 self.read(mark)
                 return False
             self.links += 1
             self.serial += 1
-            if is_step_link(attributes):
+            if len(attributes) > 1 and is_step_link(attributes):
                 self.count_step()
             self.stack.append((node, self.block, "a"))
         elif tag in BLOCKS:
@@ -185,28 +95,36 @@ class _Walk:
             self.stack.append((node, self.block, "q"))
         return True
 
+    def is_read(self, node: Any, tag: str, attributes: Mapping[str, str | None]) -> bool:
+        """Whether a foot, an aside, or what is said without scripts is the page's.
+
+        What stands aside in an article is the article's; elsewhere on a page only if it is named as a note. In a book
+        everything is.
+        """
+        if tag == "noscript":
+            return self.found.tag[self.block] == "noscript" or is_shown_without_scripts(node)
+        if self.is_book or is_note(attributes):
+            return True
+        return self.found.tag[self.block] == "blockquote" if tag == "footer" else self.is_in_article()
+
     def open_block(self, node: Any, tag: str, attributes: Mapping[str, str | None]) -> bool:
         """Begin a block; False where it is not read at all."""
         found = self.found
-        if tag == "footer" and found.tag[self.block] != "blockquote" and "notes" not in (attributes.get("class") or ""):
+        if tag in _READ_SOMETIMES and not self.is_read(node, tag, attributes):
             return False
-        if tag == "noscript" and found.tag[self.block] != "noscript" and not is_shown_without_scripts(node):
-            return False
-        kind = kind_of(tag, attributes, self.preformatted > 0, tag == "aside" and self.is_in_article())
-        is_named = kind.is_named
-        if tag == "header" and self.block == 0:
-            # a header is the site's, unless the page's title is in it
-            is_named, self.banner = True, len(found.parent)
-        elif tag == "h1" and self.banner:
-            found.is_named[self.banner] = False
         self.end_run()
-        self.stack.append((node, self.block, tag))
         above = self.block
-        self.block = found.open(above, tag, is_named, kind.is_speech, kind.is_main)
-        if kind.is_note:
-            found.notes.add(self.block)
-        if kind.is_page_part:
-            found.page_parts.add(self.block)
+        self.stack.append((node, above, tag))
+        block = self.block = found.open(above, tag)
+        kind = kind_of(tag, attributes, self.preformatted > 0)
+        if kind is not NO_KIND:
+            self.remember(block, kind)
+        if tag == "header" and above == 0:
+            # a header is the site's, unless the page's title is in it
+            self.banner = block
+            found.named.add(block)
+        elif tag == "h1" and self.banner:
+            found.named.discard(self.banner)
         if tag in HEADINGS:
             if not self.headings:
                 level = int(tag[1])
@@ -230,6 +148,13 @@ class _Walk:
         elif self.tables:
             begin_cell(self.tables[-1], found.flow, self.block, attributes.get("colspan"), attributes.get("rowspan"))
         return True
+
+    def remember(self, block: int, kind: Kind) -> None:
+        found = self.found
+        sets = (found.named, found.speech, found.main, found.notes, found.page_parts)
+        for is_of_kind, blocks in zip(kind, sets, strict=True):
+            if is_of_kind:
+                blocks.add(block)
 
     def open_line(self, tag: str, above: int, attributes: Mapping[str, str | None]) -> None:
         label = ""
@@ -282,12 +207,12 @@ class _Walk:
         self.block = above
 
 
-def blocks_of(root: Any) -> Blocks:
-    """The blocks of a page.
+def blocks_of(root: Any, is_book: bool = False) -> Blocks:
+    """The blocks of a page, or of a book's chapter.
 
     The walk is iterative, because a page may nest deeper than Python's stack.
     """
-    walk = _Walk()
+    walk = _Walk(is_book)
     stack = walk.stack
     walk.push_children(root)
     while stack:

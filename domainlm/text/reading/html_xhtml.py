@@ -24,9 +24,11 @@ _PREFIX = re.compile(
     re.ASCII,
 )
 _SUBSET = re.compile(r"(<!DOCTYPE[^>\[]*)\[(?:[^\]\"']|\"[^\"]*\"|'[^']*')*\]", re.IGNORECASE)
-_VOID = frozenset(
-    ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr")
-)
+_VOID = frozenset((
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
+))  # fmt: skip
+# most pages close nothing but these, and are left as they are
+_CLOSED = re.compile(rf"<(?!(?:{'|'.join(sorted(_VOID))})[\s/])[a-z][^<>]*/>|<!\[CDATA\[", re.IGNORECASE)
 # what is no markup comes first, so that nothing within it is taken for an element. What is not closed reaches to the end,
 # and a tag holds no "<": so each character is looked at a few times at most
 _MARKUP = re.compile(
@@ -58,4 +60,4 @@ def as_html(source: str) -> str:
         source = _SUBSET.sub(r"\1", head, count=1) + source[_HEAD_CHARS:]
     for prefix in sorted({found[1] for found in _PREFIX.finditer(head)}):
         source = re.sub(rf"(</?){re.escape(prefix)}:(?=[A-Za-z])", r"\1", source)
-    return _MARKUP.sub(_as_html, source) if "/>" in source or "<![CDATA[" in source else source
+    return _MARKUP.sub(_as_html, source) if _CLOSED.search(source) else source

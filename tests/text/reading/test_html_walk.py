@@ -12,10 +12,9 @@ PAGE = """<body><h2>Title</h2><div id="mainNav"><a href="/">home</a></div><!-- x
 
 def test_blocks() -> None:
     blocks = blocks_of(LexborHTMLParser(PAGE).body)
-    named = dict(zip(blocks.tag, blocks.is_named, strict=True))
     assert blocks.tag == ["body", "h2", "div", "pre", "p", "main", "ul", "li"]
-    assert [tag for tag, is_named in named.items() if is_named] == ["div"]
-    assert blocks.is_main.index(True) == blocks.tag.index("main")
+    assert blocks.named == {blocks.tag.index("div")}
+    assert blocks.main == {blocks.tag.index("main")}
     paragraph = blocks.tag.index("p")
     assert blocks.chars[paragraph] == len("This is a sentence that is long enough, with a link, to be prose.")
     assert blocks.link_chars[paragraph] == len("a link")
