@@ -154,7 +154,7 @@ def _is_title(heading: str, sections: list[Section], title: str) -> bool:
 
 
 def _told_apart(sections: list[Section], headings: list[tuple[int, str]], title: str) -> list[Section]:
-    """Sections below the title of their page, where none of its headings leads the others.
+    """Sections below their page's title, where no heading leads the others.
 
     Pages of reference manuals have one level for name, synopsis and description.
     """
