@@ -73,8 +73,14 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     write(folders["raw_corpus"] / "0000/rejected.jsonl", json.dumps({**bomb, "detail": "", "excerpt": ""}) + "\n")
     write(
         folders["documents"] / "stats.json",
-        {"documents": len(documents()), "rejected_by_source": {"web": {"empty": 2}}},
+        {
+            "documents": len(documents()),
+            "rejected_by_source": {"web": {"empty": 2}},
+            "coverage_by_source": {"web": {"files": 2, "shown": 1000, "kept": 900, "removed": 60, "lost": 40}},
+        },
     )
+    least = {"source": "web", "path": "least.html", "shown": 200, "kept": 100, "removed": 60, "lost": 40}
+    write(folders["documents"] / "least_read.jsonl", json.dumps(least) + "\n")
     write(folders["documents"] / "examples.jsonl", "")
     write_documents(folders["documents"] / "documents.parquet", documents())
     shard = folders["clean_shards"] / "0000"

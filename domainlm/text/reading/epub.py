@@ -18,7 +18,7 @@ from domainlm.raw.charset import decode
 from domainlm.raw.unreadable import Unreadable
 from domainlm.text.characters import single_line
 from domainlm.text.reading.html import read_chapter
-from domainlm.text.reading.pieces import Rejection, Section
+from domainlm.text.reading.pieces import Coverage, Rejection, Section
 from domainlm.text.reading.zipped import Parts, attribute, local_name, parts_of
 
 _CONTAINER = "META-INF/container.xml"
@@ -116,8 +116,8 @@ def _led_to(sources: dict[str, str]) -> set[str]:
     }
 
 
-def read_epub(data: bytes) -> list[Section | Rejection]:
-    """Sections of a book, and its chapters that cannot be read.
+def read_epub(data: bytes) -> list[Section | Rejection | Coverage]:
+    """Sections of a book, its chapters that cannot be read, and what was read.
 
     Offsets are unknown: the end is -1. Raises Unreadable.
     """
@@ -134,14 +134,19 @@ def read_epub(data: bytes) -> list[Section | Rejection]:
     sources, rejections = _sources(parts, chapters)
     rejections += [Rejection("missing_part", f"the reading order names {each!r}, which is no part") for each in unknown]
     notes = _led_to({part: source for part, source in sources.items() if not chapters[part]})
-    found: list[Section | Rejection] = [*rejections]
+    found: list[Section | Rejection | Coverage] = [*rejections]
+    read = Coverage(0, 0, 0)
     for chapter, source in sources.items():
+        sections, link_share, coverage = read_chapter(source)
         if chapters[chapter] and chapter not in notes:
+            # outside the reading order: neither text nor navigation
+            read += Coverage(coverage.shown, 0, coverage.removed)
             continue
-        sections, link_share = read_chapter(source)
         if link_share > (MAX_LINK_SHARE_OF_CONTENTS if chapter in contents else MAX_LINK_SHARE):
+            read += Coverage(coverage.shown, 0, coverage.shown)
             continue
+        read += coverage
         for section in sections:
             path = (book, *section.path) if book and section.path[:1] != (book,) else section.path
             found.append(replace(section, path=path, title=section.title or book, start=0, end=-1))
-    return found
+    return [read, *found]

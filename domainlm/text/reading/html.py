@@ -9,16 +9,17 @@ resiliparse's extraction gives no tables.
 from __future__ import annotations
 
 import re
+from itertools import compress
 from typing import Any
 
 from domainlm.text.characters import has_letter, single_line, words
 from domainlm.text.reading.html_blocks import END_OF_REACH, Blocks
-from domainlm.text.reading.html_main import book_blocks, main_blocks
+from domainlm.text.reading.html_main import Main, book_blocks, main_blocks
 from domainlm.text.reading.html_marks import ITEM, LINE, PARAGRAPH, collapsed, without_marks
 from domainlm.text.reading.html_names import leads_through_a_book
 from domainlm.text.reading.html_walk import blocks_of
 from domainlm.text.reading.html_xhtml import as_html, is_xhtml
-from domainlm.text.reading.pieces import Section
+from domainlm.text.reading.pieces import Coverage, Section
 
 _PERMALINK = re.compile(r"[ \t]*[¶#§\uf0c1]\Z")
 # not that of a law's paragraph, which a blank or a number follows
@@ -120,7 +121,8 @@ def _notes_of(blocks: Blocks) -> list[bool]:
     return blocks.within({block for block in blocks.notes if chars[block] <= MAX_NOTE_SHARE * chars[0]})
 
 
-def _written(blocks: Blocks, is_main: list[bool], is_prose: bool) -> _Writer:
+def _written(blocks: Blocks, main: Main) -> _Writer:
+    is_main, is_prose = main.is_read, main.is_prose
     writer = _Writer()
     write = writer.parts.append
     is_note = _notes_of(blocks)
@@ -182,32 +184,49 @@ def _page_of(source: str) -> Any:
     return page if frames is None else LexborHTMLParser(frames.text() or "")
 
 
-def read_chapter(source: str) -> tuple[list[Section], float]:
-    """Sections of a book's chapter, and the share of links in its text."""
+def _coverage_of(blocks: Blocks, main: Main) -> Coverage:
+    """Characters of a page that are read, and those that are boilerplate."""
+    kept = sum(compress(blocks.chars, main.is_read))
+    removed = blocks.removed + sum(compress(blocks.chars, main.is_boilerplate))
+    return Coverage(blocks.removed + sum(blocks.chars), kept, removed)
+
+
+def read_chapter(source: str) -> tuple[list[Section], float, Coverage]:
+    """Sections of a book's chapter, the share of links in it, and what was read."""
     page = _page_of(source)
     if page.body is None:
-        return [], 0.0
+        return [], 0.0, Coverage(0, 0, 0)
     blocks = blocks_of(page.body, is_book=True)
-    writer = _written(blocks, book_blocks(blocks), True)
+    main = book_blocks(blocks)
     chars = sum(blocks.chars)
-    return writer.closed(), sum(blocks.link_chars) / chars if chars else 0.0
+    share = sum(blocks.link_chars) / chars if chars else 0.0
+    return _written(blocks, main).closed(), share, _coverage_of(blocks, main)
 
 
-def read_html(source: str) -> list[Section]:
-    """Sections of a page. Offsets are unknown: the end is -1."""
+def read_page(source: str) -> list[Section | Coverage]:
+    """Sections of a page, and how much of it they are.
+
+    Offsets are unknown: the end is -1.
+    """
     page = _page_of(source)
     if page.body is None:
         return []
     blocks = blocks_of(page.body)
-    is_main, is_prose = main_blocks(blocks)
-    writer = _written(blocks, is_main, is_prose)
+    main = main_blocks(blocks)
+    writer = _written(blocks, main)
     sections = writer.closed()
+    coverage = _coverage_of(blocks, main)
     if not sections:
-        return []
+        return [coverage]
     named = page.css_first("head title")
     title = single_line(named.text()) if named is not None else ""
     if not sections[0].title:
         # the text before the first heading gets the page's title
         first = sections[0]
         sections[0] = Section((title,) if title else (), title, first.body, first.start, first.end)
-    return _told_apart(sections, writer.headings, title)
+    return [coverage, *_told_apart(sections, writer.headings, title)]
+
+
+def read_html(source: str) -> list[Section]:
+    """Sections of a page. Offsets are unknown: the end is -1."""
+    return [each for each in read_page(source) if isinstance(each, Section)]

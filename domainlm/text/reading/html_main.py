@@ -9,6 +9,8 @@ are named as boilerplate are removed; from a chapter of a book only rows of link
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from domainlm.text.reading.html_blocks import HEADINGS, Blocks
 
 # chosen on the 72 choice pages of benchmarks/text/html_labels.jsonl: 0.65 to 0.85 in the first cost at most 0.017 of F1,
@@ -30,6 +32,17 @@ MAX_SHORT_STEP_ROW_CHARS = 200
 _NO_LEVEL = 9
 _CONTAINERS = frozenset(("aside", "div", "section", "ul", "ol", "dl", "table", "form", "header", "center", "fieldset"))
 _INNER = frozenset(("p", "pre", "li", "dd", "dt", "blockquote", "td", "th", "tr", "tbody", "thead"))
+
+
+class Main(NamedTuple):
+    """Which blocks of a page are read.
+
+    is_boilerplate: by name or links; what is neither is outside of the main content. is_prose: else it is a list.
+    """
+
+    is_read: list[bool]
+    is_boilerplate: list[bool]
+    is_prose: bool
 
 
 def _step_rows(blocks: Blocks, chars: list[int], links: list[int], prose: list[int]) -> set[int]:
@@ -192,28 +205,32 @@ def _title_before(blocks: Blocks, root: int, kept: list[bool], chars: list[int],
     return found
 
 
-def book_blocks(blocks: Blocks) -> list[bool]:
-    """Whether each block of a book's chapter is read."""
+def _boilerplate(blocks: Blocks, kept: list[bool]) -> list[bool]:
+    """Whether each block is not kept, or within one that is not."""
+    return blocks.within({block for block, is_kept in enumerate(kept) if not is_kept})
+
+
+def book_blocks(blocks: Blocks) -> Main:
+    """The blocks of a book's chapter that are read: nearly all."""
     chars, links = blocks.totals(blocks.chars), blocks.totals(blocks.link_chars)
     dropped = _step_rows(blocks, chars, links, blocks.totals(blocks.prose))
     dropped.update(block for block in blocks.named if block and links[block] > MAX_LINK_SHARE * chars[block])
-    return [not is_dropped for is_dropped in blocks.within(dropped)]
+    is_boilerplate = blocks.within(dropped)
+    return Main([not is_dropped for is_dropped in is_boilerplate], is_boilerplate, True)
 
 
-def main_blocks(blocks: Blocks) -> tuple[list[bool], bool]:
-    """Whether each block is main content, and whether the page is prose.
-
-    Else it is a list.
-    """
+def main_blocks(blocks: Blocks) -> Main:
+    """The main content of a page."""
     all_chars, all_links = blocks.totals(blocks.chars), blocks.totals(blocks.link_chars)
     kept = _unnamed(blocks, all_chars, all_links, blocks.totals(blocks.prose))
     chars, prose = blocks.totals(blocks.chars, kept), blocks.totals(blocks.prose, kept)
     if not chars[0]:
-        return [True] * len(kept), False
+        return Main([True] * len(kept), [False] * len(kept), False)
     levels = _levels(blocks)
     roots = _roots(blocks, kept, chars, all_links, prose, levels)
     if not _is_prose(chars, prose, max(roots, key=lambda block: prose[block])):
-        return _below(blocks, {_declared_main(blocks, kept, chars)}, kept), False
+        is_read = _below(blocks, {_declared_main(blocks, kept, chars)}, kept)
+        return Main(is_read, [not is_kept for is_kept in kept], False)
     for block in range(1, len(kept)):
         if blocks.tag[block] in _CONTAINERS and all_links[block] > MAX_LINK_SHARE * all_chars[block]:
             kept[block] = block in roots
@@ -222,4 +239,4 @@ def main_blocks(blocks: Blocks) -> tuple[list[bool], bool]:
         title = _title_before(blocks, min(roots), kept, chars, min(_top(levels[root]) for root in roots))
         if title:
             inside = _below(blocks, {*roots, title}, kept)
-    return inside, True
+    return Main(inside, _boilerplate(blocks, kept), True)

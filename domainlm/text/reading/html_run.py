@@ -45,6 +45,7 @@ class Run:
             if self.run_steps > 1 and 2 * self.run_links > len(text):
                 # nothing but links through a book, between two breaks
                 del found.flow[self.run_start :]
+                found.removed += len(text)
             else:
                 found.chars[block] += len(text)
                 found.link_chars[block] += min(self.run_links, len(text))

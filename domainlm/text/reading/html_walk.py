@@ -111,6 +111,8 @@ class _Walk(Run):
         """Begin a block; False where it is not read at all."""
         found = self.found
         if tag in _READ_SOMETIMES and not self.is_read(node, tag, attributes):
+            if tag != "noscript":
+                self.count_removed(node)
             return False
         self.end_run()
         above = self.block
@@ -148,6 +150,10 @@ class _Walk(Run):
         elif self.tables:
             begin_cell(self.tables[-1], found.flow, self.block, attributes.get("colspan"), attributes.get("rowspan"))
         return True
+
+    def count_removed(self, node: Any) -> None:
+        """Count the text of a menu, a foot or an aside that is not read."""
+        self.found.removed += len(" ".join((node.text() or "").split()))
 
     def remember(self, block: int, kind: Kind) -> None:
         found = self.found
@@ -234,7 +240,10 @@ def blocks_of(root: Any, is_book: bool = False) -> Blocks:
             elif tag in _READ_INSTEAD:
                 if not walk.read_instead(node, tag):
                     walk.push_children(node)
-            elif tag not in DROPPED and (tag in PLAIN or walk.enter(node, tag)):
-                walk.push_children(node)
+            elif tag not in DROPPED:
+                if tag in PLAIN or walk.enter(node, tag):
+                    walk.push_children(node)
+            elif tag == "nav":
+                walk.count_removed(node)
     walk.end_run()
     return walk.found

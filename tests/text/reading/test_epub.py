@@ -7,7 +7,7 @@ import pytest
 
 from domainlm.raw.unreadable import Unreadable
 from domainlm.text.reading.epub import read_epub
-from domainlm.text.reading.pieces import Rejection, Section
+from domainlm.text.reading.pieces import Coverage, Rejection, Section
 
 CONTAINER = '<container><rootfiles><rootfile full-path="OEBPS/book.opf"/></rootfiles></container>'
 PACKAGE = """<package xmlns:dc="http://purl.org/dc/elements/1.1/"><metadata><dc:title>肺炎 手册</dc:title></metadata>
@@ -56,7 +56,7 @@ def test_chapters_in_reading_order_below_the_book_s_title() -> None:
 def test_locked_fonts_are_no_locked_book() -> None:
     reference = '<encryption><EncryptedData><CipherReference URI="{}"/></EncryptedData></encryption>'
     fonts = epub(**{"META-INF/encryption.xml": reference.format("OEBPS/font.otf")})
-    assert len(read_epub(fonts)) == 2
+    assert len(sections(fonts)) == 2
     chapters = epub(**{"META-INF/encryption.xml": reference.format("OEBPS/text/two%20b.xhtml")})
     with pytest.raises(Unreadable) as caught:
         read_epub(chapters)
@@ -70,12 +70,15 @@ def test_chapters_that_are_there_are_read_and_the_others_listed() -> None:
     ]
     assert [each.title for each in missing if isinstance(each, Section)] == ["二"]
     unknown = read_epub(epub(**{"OEBPS/book.opf": PACKAGE.replace('idref="a"', 'idref="z"')}))
-    assert [each.reason if isinstance(each, Rejection) else each.title for each in unknown] == ["missing_part", "二"]
+    assert [each.reason if isinstance(each, Rejection) else each.title for each in unknown[1:]] == [
+        "missing_part",
+        "二",
+    ]
     # one chapter whose bytes are damaged
     damaged = bytearray(epub())
     damaged[bytes(damaged).index(FIRST.encode()) + 5] ^= 1
     found = read_epub(bytes(damaged))
-    assert [each.reason if isinstance(each, Rejection) else each.title for each in found] == ["malformed", "二"]
+    assert [each.reason if isinstance(each, Rejection) else each.title for each in found[1:]] == ["malformed", "二"]
 
 
 def test_self_closed_elements_eat_no_chapter() -> None:
@@ -131,3 +134,14 @@ def test_what_cannot_be_read_says_why(data: bytes, reason: str) -> None:
     with pytest.raises(Unreadable) as caught:
         read_epub(data)
     assert caught.value.reason == reason
+
+
+def test_how_much_of_a_book_was_read() -> None:
+    contents = (
+        '<body><h1>Contents</h1><p><a href="text/one.xhtml">One: the beginning of the story of the house</a></p></body>'
+    )
+    package = PACKAGE.replace(' properties="nav"', "").replace('idref="b"', 'idref="b" linear="no"')
+    (coverage, *_) = read_epub(epub(**{"OEBPS/book.opf": package, "OEBPS/nav.xhtml": contents}))
+    left_out, outside = len("Contents" + "One: the beginning of the story of the house"), len("二" + SECOND)
+    kept = len("One" + FIRST)
+    assert coverage == Coverage(kept + left_out + outside, kept, left_out)

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from domainlm.text.reading.html import read_html
+from domainlm.text.reading.html import read_html, read_page
+from domainlm.text.reading.pieces import Coverage
 
 PAGE = """<!doctype html><html><head><title>Page &amp; title</title><script>var x</script></head><body>
 <nav>menu</nav><p>Before.</p>
@@ -216,3 +217,18 @@ def test_pages_that_say_it_to_browsers_without_scripts_or_frames() -> None:
     assert body_of(f"<p>{text * 3}</p><noscript><p>{text} Or not.</p></noscript>") == text * 3
     frames = f"<frameset><frame src=a><noframes><body><h1>Old</h1><p>{text}</p></body></noframes></frameset>"
     assert [(each.title, each.body) for each in read_html(f"<html>{frames}</html>")] == [("Old", text)]
+
+
+def test_how_much_of_a_page_was_read() -> None:
+    text = "The lung takes up oxygen, and it gives off carbon dioxide with every breath."
+    other = "Some words of another kind"
+    page = (
+        f"<nav>Home,  news</nav><div>{other}</div><div><h1>Lung</h1>" + f"<p>{text}</p>" * 4 + "</div>"
+        "<div class='menu'>Imprint</div><p><a href='p'>Previous</a> <a href='n'>Next</a></p><footer>Foot</footer><p hidden>x</p>"
+    )
+    coverage = read_page(f"<body>{page}</body>")[0]
+    removed = len("Home, news") + len("Imprint") + len("Previous Next") + len("Foot")
+    kept = len("Lung") + 4 * len(text)
+    assert coverage == Coverage(kept + removed + len(other), kept, removed)
+    assert coverage.lost == len(other)
+    assert read_page("<body><script>x</script></body>") == [Coverage(0, 0, 0)]

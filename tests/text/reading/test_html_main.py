@@ -92,7 +92,7 @@ def test_header_of_the_site_but_not_that_of_the_title() -> None:
 def test_anchors_without_target_are_no_links() -> None:
     blocks = blocks_of(LexborHTMLParser(f"<body><a id='x'/><div>{PROSE}</div></body>").body)
     assert sum(blocks.link_chars) == 0
-    kept, is_prose = main_blocks(blocks)
+    kept, _, is_prose = main_blocks(blocks)
     assert is_prose
     assert any(kept)
 
