@@ -106,7 +106,8 @@ def _add_file(branch: Tree, file: TracedFile) -> None:
     node = branch.add(line((f"{file.source}: {file.path}", "bold"), f"  {_facts_in_words(file)}"))
     if file.is_changed:
         node.add(line(("the file has changed since the build; build again", "yellow")))
-    if file.coverage.get("shown"):
+    # a file that was read whole needs no line
+    if file.coverage.get("shown", 0) > file.coverage.get("kept", 0):
         node.add(line(_coverage_in_words(file.coverage)))
     for fate in file.refused[:SHOWN_PIECES]:
         node.add(line((fate_in_words(fate), "red")))

@@ -3,9 +3,9 @@
 In: a shard's inventory, by which raw files are opened. Out: `documents.parquet` in canonical order, `rejected.jsonl`
 with every file or record that gave no document, `coverage.jsonl` with how much of each file's visible text was read,
 where the format says what is visible, `stats.json`; of all shards together also `examples.jsonl`, a few rejected ones of
-every kind, and `least_read.jsonl`, the files of which the least was read. Properties kept: the documents of all shards together are the same whatever the number of
-shards, because a record belongs to the byte range in which it begins; and no file is lost, because a file that yields
-nothing is rejected, too.
+every kind, and `least_read.jsonl`, the files of which the least was read. Properties kept: the documents of all shards
+together are the same whatever the number of shards, because a record belongs to the byte range in which it begins; and
+no file is lost, because a file that yields nothing is rejected, too.
 """
 
 from __future__ import annotations

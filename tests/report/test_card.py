@@ -147,6 +147,13 @@ def test_the_page_escapes_what_strangers_wrote(artifacts: Inputs) -> None:
     assert "rule 2: where stance is secret: use nothing" in page
 
 
+def test_how_much_of_the_files_was_read_is_shown(artifacts: Inputs) -> None:
+    page = " ".join(card_page(data_card(artifacts, "tiny", "")).split())
+    figures = "".join(f'<td class="number">{figure}</td>' for figure in ("2", "1,000", "90.0", "6.0", "4.0"))
+    assert f'<tr><th scope="row">web</th>{figures}</tr>' in page
+    assert "web: least.html</span> — 71.4 % read; 40 of 200 characters outside" in page
+
+
 def test_a_model_of_relevance_and_boilerplate_are_shown(artifacts: Inputs, tmp_path: Path) -> None:
     held_out = {"precision": 0.9, "recall": 0.8, "threshold": 0.5, "general_kept_share": 0.1}
     model = {"held_out": held_out, "domain": {"held_out": 10}, "general": {"held_out": 12}, "by_threshold": []}

@@ -104,6 +104,14 @@ def test_documents_and_rejections_of_one_shard(tmp_path: Path) -> None:
     ]
 
 
+def test_the_files_of_which_the_least_was_read() -> None:
+    rows = [{"source": "web", "path": f"{kept}.html", "kept": kept, "lost": 100 - kept} for kept in range(100, 0, -1)]
+    found = documents.least_read(rows)
+    assert [row["path"] for row in found] == [f"{kept}.html" for kept in range(1, documents.SHOWN_LEAST_READ + 1)]
+    # what was read whole is not listed
+    assert documents.least_read(rows[:1]) == []
+
+
 @pytest.mark.parametrize("shards", [2, 3, 7])
 def test_the_number_of_shards_changes_nothing(tmp_path: Path, shards: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rows_in_ranges = b"".join(b'{"text": "Row %d of the lung."}\n' % number for number in range(200))
