@@ -53,7 +53,8 @@ class Piece:
 class TracedFile:
     """A file of the inventory.
 
-    refused: the parts that archive or reader rejected. is_changed: its bytes have changed since.
+    refused: the parts that archive or reader rejected. is_changed: its bytes have changed since. coverage: characters
+    that the file shows, that were kept, removed as navigation, and lost; empty where its format does not say.
     """
 
     source: str
@@ -62,6 +63,7 @@ class TracedFile:
     is_changed: bool
     refused: tuple[Fate, ...]
     pieces: tuple[Piece, ...]
+    coverage: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ def make_trace(project: Path, domain: str, name: str, roots: Mapping[str, str]) 
     if not listed:
         return Trace(domain, shown, (), unlisted(project, domain, name), tuple(notes))
     pieces = _pieces(folders, set(listed))
+    coverages = _coverages(folders.get("documents"), listed)
     files = [
         TracedFile(
             source=source,
@@ -108,6 +111,7 @@ def make_trace(project: Path, domain: str, name: str, roots: Mapping[str, str]) 
             is_changed=_is_changed(project, roots.get(source), row),
             refused=tuple(refused.get((source, path), ())),
             pieces=tuple(pieces.get((source, path), ())),
+            coverage=coverages.get((source, path), {}),
         )
         for (source, path), row in sorted(listed.items())
     ]
@@ -199,6 +203,16 @@ def _refused(
                     place = row["source"], row["path"]
                     if place in listed or _is_wanted(*place, wanted):
                         found.setdefault(place, []).append(rejected(artifact, row))
+    return found
+
+
+def _coverages(folder: Path | None, listed: Collection[Place]) -> dict[Place, dict[str, int]]:
+    """How much of these files' visible text was read."""
+    found: dict[Place, dict[str, int]] = {}
+    for path in sorted(folder.glob("[0-9]*/coverage.jsonl")) if folder is not None else ():
+        for row in rows_of(path):
+            if (row["source"], row["path"]) in listed:
+                found[row["source"], row["path"]] = {name: row[name] for name in ("shown", "kept", "removed", "lost")}
     return found
 
 

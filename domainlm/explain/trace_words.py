@@ -7,7 +7,7 @@ few of each named. `--json` has all of them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rich.console import Group, RenderableType
 from rich.tree import Tree
@@ -94,10 +94,21 @@ def _piece_in_words(piece: Piece) -> str:
     return "; ".join(parts)
 
 
+def _coverage_in_words(coverage: Mapping[str, int]) -> str:
+    shown = coverage["shown"]
+    kept, removed, lost = (f"{100 * coverage[name] / shown:.1f} %" for name in ("kept", "removed", "lost"))
+    return (
+        f"of {shown} visible characters {kept} read, {removed} left out as navigation, {lost} outside the main content"
+    )
+
+
 def _add_file(branch: Tree, file: TracedFile) -> None:
     node = branch.add(line((f"{file.source}: {file.path}", "bold"), f"  {_facts_in_words(file)}"))
     if file.is_changed:
         node.add(line(("the file has changed since the build; build again", "yellow")))
+    # a file that was read whole needs no line
+    if file.coverage.get("shown", 0) > file.coverage.get("kept", 0):
+        node.add(line(_coverage_in_words(file.coverage)))
     for fate in file.refused[:SHOWN_PIECES]:
         node.add(line((fate_in_words(fate), "red")))
     if len(file.refused) > SHOWN_PIECES:

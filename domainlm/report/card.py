@@ -43,6 +43,10 @@ def data_card(inputs: Inputs, domain: str, title: str) -> Json:
         "disagreeing": stats["raw_corpus"]["disagreeing"],
         "funnel": funnel(stats),
         "rejected": rejected(inputs, stats),
+        "coverage": {
+            "by_source": stats["documents"]["coverage_by_source"],
+            "least_read": list(rows_of(inputs.folders["documents"] / "least_read.jsonl")),
+        },
         "left_out": stats["corpus_split"]["left_out_by_source"],
         "tokens": {name: stats["corpus_split"][name]["tokens_by_source"] for name in SPLITS},
         "languages": {

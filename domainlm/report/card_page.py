@@ -104,6 +104,10 @@ def verdict_of(row: Mapping[str, Any]) -> str:
     return f"{figure_of(row['value'])}, threshold {figure_of(row['threshold'])}"
 
 
+def percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f}" if whole else "–"
+
+
 def figure_of(value: object) -> str:
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
@@ -132,4 +136,5 @@ def card_page(card: Json) -> str:
         media_types=by_count(card["media_types"]),
         origin_of=origin_of,
         verdict_of=verdict_of,
+        percent=percent,
     )

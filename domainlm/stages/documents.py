@@ -1,18 +1,21 @@
 """Artifact `documents`: text from raw files, with provenance and labels.
 
 In: a shard's inventory, by which raw files are opened. Out: `documents.parquet` in canonical order, `rejected.jsonl`
-with every file or record that gave no document, `stats.json`; of all shards together also `examples.jsonl`, a few
-rejected ones of every kind. Properties kept: the documents of all shards together are the same whatever the number of
-shards, because a record belongs to the byte range in which it begins; and no file is lost, because a file that yields
-nothing is rejected, too.
+with every file or record that gave no document, `coverage.jsonl` with how much of each file's visible text was read,
+where the format says what is visible, `stats.json`; of all shards together also `examples.jsonl`, a few rejected ones of
+every kind, and `least_read.jsonl`, the files of which the least was read. Properties kept: the documents of all shards
+together are the same whatever the number of shards, because a record belongs to the byte range in which it begins; and
+no file is lost, because a file that yields nothing is rejected, too.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from domainlm.config.text import DocumentsSlice
 from domainlm.contract import Inputs, Resources, StageError, Stats
@@ -22,9 +25,11 @@ from domainlm.text.document import Document, write_documents
 from domainlm.text.examples import examples_of
 from domainlm.text.json_files import read_json, write_json
 from domainlm.text.json_rows import open_rows, rows_of, write_row
-from domainlm.text.reading.pieces import Rejection
+from domainlm.text.reading.pieces import Coverage, Rejection
 from domainlm.text.reading.readers import read_documents_of, reader_process
 from domainlm.text.sums import summed
+
+SHOWN_LEAST_READ = 20
 
 
 def inventory_of(path: Path) -> Iterator[RawFile]:
@@ -41,6 +46,15 @@ def inventory_of(path: Path) -> Iterator[RawFile]:
         yield cast(RawFile, row)
 
 
+def least_read(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The files of whose text, boilerplate apart, the least share was read."""
+
+    def share(row: Mapping[str, Any]) -> tuple[float, int, str, str]:
+        return round(row["kept"] / (row["kept"] + row["lost"]), 4), -row["lost"], row["source"], row["path"]
+
+    return heapq.nsmallest(SHOWN_LEAST_READ, (row for row in rows if row["lost"]), key=share)
+
+
 def run_shard(inputs: Inputs, config: DocumentsSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
     assert inputs.open_raw is not None
     open_raw = inputs.open_raw
@@ -50,7 +64,12 @@ def run_shard(inputs: Inputs, config: DocumentsSlice, out: Path, scratch: Path, 
     chars_by_source: Counter[str] = Counter()
     files_by_format: Counter[str] = Counter()
     inventory = inputs.folders["raw_corpus"] / "inventory.jsonl"
-    with reader_process(section) as process, open_rows(out / "rejected.jsonl") as rejected_file:
+    coverage_by_source: dict[str, Counter[str]] = {}
+    with (
+        reader_process(section) as process,
+        open_rows(out / "rejected.jsonl") as rejected_file,
+        open_rows(out / "coverage.jsonl") as coverage_file,
+    ):
         total = sum(1 for _ in rows_of(inventory))
 
         def reject(row: RawFile, found: Rejection) -> None:
@@ -59,6 +78,11 @@ def run_shard(inputs: Inputs, config: DocumentsSlice, out: Path, scratch: Path, 
             place = {"source": row["source"], "path": row["path"], "section": ""}
             rule = {"reason": found.reason, "value": None, "threshold": None, "detail": masked_place(found.detail)}
             write_row(rejected_file, {**place, **rule, "excerpt": ""})
+
+        def tell(row: RawFile, found: Coverage) -> None:
+            figures = {"shown": found.shown, "kept": found.kept, "removed": found.removed, "lost": found.lost}
+            coverage_by_source.setdefault(row["source"], Counter()).update({"files": 1, **figures})
+            write_row(coverage_file, {"source": row["source"], "path": row["path"], **figures})
 
         def is_silent_file(row: RawFile) -> bool:
             """Whether no range of a file gives a document or a rejection."""
@@ -74,7 +98,7 @@ def run_shard(inputs: Inputs, config: DocumentsSlice, out: Path, scratch: Path, 
                     files_by_format[row["format"] or "unknown"] += 1
                 is_silent = row["start"] == 0
                 with open_raw(row) as file:
-                    for found in read_documents_of(row, file, section, process):
+                    for found in read_documents_of(row, file, section, process, partial(tell, row)):
                         is_silent = False
                         if isinstance(found, Rejection):
                             reject(row, found)
@@ -97,6 +121,7 @@ def run_shard(inputs: Inputs, config: DocumentsSlice, out: Path, scratch: Path, 
         "rejected_by_source": rejected_by_source,
         "chars": sum(chars_by_source.values()),
         "chars_by_source": chars_by_source,
+        "coverage_by_source": coverage_by_source,
     }
     write_json(out / "stats.json", stats)
     return {"documents": count, "rejected": sum(rejected.values())}
@@ -113,5 +138,9 @@ def run(inputs: Inputs, config: DocumentsSlice, out: Path, scratch: Path, resour
     write_json(out / "stats.json", stats)
     with open_rows(out / "examples.jsonl") as file:
         for row in examples_of(row for folder in folders for row in rows_of(folder / "rejected.jsonl")):
+            write_row(file, row)
+    rows = (row for folder in folders for row in rows_of(folder / "coverage.jsonl"))
+    with open_rows(out / "least_read.jsonl") as file:
+        for row in least_read(rows):
             write_row(file, row)
     return {"documents": stats["documents"], "rejected": sum(stats["rejected"].values())}

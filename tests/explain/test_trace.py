@@ -222,6 +222,21 @@ def test_what_changed_since_the_build_is_said(built: Path, tmp_path: Path) -> No
     assert outcomes == {"rejected", "unknown"}
 
 
+def test_how_much_of_a_file_was_read(built: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(built, project, symlinks=True)
+    assert traced(project, "web/good.md").files[0].coverage == {}
+    path = sorted(project.glob("artifacts/tiny/documents/[0-9]*/coverage.jsonl"))[0]
+    path.unlink()
+    figures = {"shown": 1000, "kept": 900, "removed": 60, "lost": 40}
+    path.write_text(json.dumps({"source": "web", "path": "good.md", **figures}) + "\n", encoding="utf-8")
+    trace = traced(project, "web/good.md")
+    assert trace.files[0].coverage == figures
+    said = "of 1000 visible characters 90.0 % read, 6.0 % left out as navigation, 4.0 % outside the main content"
+    assert said in printed(trace)
+    assert "visible characters" not in printed(traced(project, "web/same.txt"))
+
+
 def test_what_is_not_here_is_named_with_the_fix(built: Path, text_project: Any) -> None:
     with pytest.raises(StageError, match=r"raw_corpus of tiny is not built here.*snakemake --cores all raw_corpus"):
         traced(text_project.path, "corpus/0.txt")

@@ -74,8 +74,14 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     write(folders["raw_corpus"] / "0000/rejected.jsonl", json.dumps({**bomb, "detail": "", "excerpt": ""}) + "\n")
     write(
         folders["documents"] / "stats.json",
-        {"documents": len(documents()), "rejected_by_source": {"web": {"empty": 2}}},
+        {
+            "documents": len(documents()),
+            "rejected_by_source": {"web": {"empty": 2}},
+            "coverage_by_source": {"web": {"files": 2, "shown": 1000, "kept": 900, "removed": 60, "lost": 40}},
+        },
     )
+    least = {"source": "web", "path": "least.html", "shown": 200, "kept": 100, "removed": 60, "lost": 40}
+    write(folders["documents"] / "least_read.jsonl", json.dumps(least) + "\n")
     write(folders["documents"] / "examples.jsonl", "")
     write_documents(folders["documents"] / "documents.parquet", documents())
     shard = folders["clean_shards"] / "0000"
@@ -141,6 +147,13 @@ def test_the_page_escapes_what_strangers_wrote(artifacts: Inputs) -> None:
     assert "application/zip" in page
     assert "3 files are of another format than their extension says" in page
     assert "rule 2: where stance is secret: use nothing" in page
+
+
+def test_how_much_of_the_files_was_read_is_shown(artifacts: Inputs) -> None:
+    page = " ".join(card_page(data_card(artifacts, "tiny", "")).split())
+    figures = "".join(f'<td class="number">{figure}</td>' for figure in ("2", "1,000", "90.0", "6.0", "4.0"))
+    assert f'<tr><th scope="row">web</th>{figures}</tr>' in page
+    assert "web: least.html</span> — 71.4 % read; 40 of 200 characters outside" in page
 
 
 def test_a_model_of_relevance_and_boilerplate_are_shown(artifacts: Inputs, tmp_path: Path) -> None:

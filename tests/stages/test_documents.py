@@ -90,6 +90,10 @@ def test_documents_and_rejections_of_one_shard(tmp_path: Path) -> None:
         "chat": {"invalid_json": 1}, "onto": {"no_document": 1}, "web": {"binary": 1, "empty": 1}
     }  # fmt: skip
     assert stats["files_by_format"] == {"obo": 2, "html": 1, "md": 1, "txt": 2, "jsonl": 1}
+    shown = {"shown": 8, "kept": 8, "removed": 0, "lost": 0}
+    assert stats["coverage_by_source"] == {"web": {"files": 1, **shown}}
+    coverage = (tmp_path / "0000" / "coverage.jsonl").read_text(encoding="utf-8")
+    assert json.loads(coverage) == {"source": "web", "path": "b.html", **shown}
     assert stats["chars"] == sum(len(d.text) for d in found) == sum(stats["chars_by_source"].values())
     lines = (tmp_path / "0000" / "rejected.jsonl").read_text(encoding="utf-8").splitlines()
     assert [(json.loads(line)["path"], json.loads(line)["reason"]) for line in lines] == [
@@ -100,13 +104,21 @@ def test_documents_and_rejections_of_one_shard(tmp_path: Path) -> None:
     ]
 
 
+def test_the_files_of_which_the_least_was_read() -> None:
+    rows = [{"source": "web", "path": f"{kept}.html", "kept": kept, "lost": 100 - kept} for kept in range(100, 0, -1)]
+    found = documents.least_read(rows)
+    assert [row["path"] for row in found] == [f"{kept}.html" for kept in range(1, documents.SHOWN_LEAST_READ + 1)]
+    # what was read whole is not listed
+    assert documents.least_read(rows[:1]) == []
+
+
 @pytest.mark.parametrize("shards", [2, 3, 7])
 def test_the_number_of_shards_changes_nothing(tmp_path: Path, shards: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rows_in_ranges = b"".join(b'{"text": "Row %d of the lung."}\n' % number for number in range(200))
     monkeypatch.setitem(FILES, ("web", "rows.jsonl", "jsonl", "corpus"), rows_in_ranges)
     one = build(tmp_path / "one", 1)
     many = build(tmp_path / "many", shards)
-    for name in ("stats.json", "examples.jsonl"):
+    for name in ("stats.json", "examples.jsonl", "least_read.jsonl"):
         assert (many / name).read_bytes() == (one / name).read_bytes()
     found = [d for n in range(shards) for d in read_documents(tmp_path / "many" / f"{n:04d}" / "documents.parquet")]
     whole = list(read_documents(tmp_path / "one" / "0000" / "documents.parquet"))

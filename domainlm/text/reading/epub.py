@@ -1,13 +1,15 @@
 """Sections of a book in EPUB.
 
-In: the bytes of an .epub file. Out: the sections of its chapters in reading order, below the book's title. Chapters
-are pages, read as such; the table of contents and parts outside the reading order are not text. EbookLib was not
-chosen: its licence (AGPL) would become that of everyone who builds with this project.
+In: the bytes of an .epub file. Out: the sections of its chapters in reading order, below the book's title, and a
+rejection for every chapter that is listed and cannot be read. Chapters are pages of XHTML, read as such; contents
+pages and parts outside the reading order are not text, except the notes that the text leads to. EbookLib was not chosen:
+its licence (AGPL) would become that of everyone who builds with this project.
 """
 
 from __future__ import annotations
 
 import posixpath
+import re
 from dataclasses import replace
 from urllib.parse import unquote
 from xml.etree.ElementTree import Element
@@ -15,13 +17,16 @@ from xml.etree.ElementTree import Element
 from domainlm.raw.charset import decode
 from domainlm.raw.unreadable import Unreadable
 from domainlm.text.characters import single_line
-from domainlm.text.reading.html import read_html
-from domainlm.text.reading.pieces import Section
+from domainlm.text.reading.html import read_chapter
+from domainlm.text.reading.pieces import Coverage, Rejection, Section
 from domainlm.text.reading.zipped import Parts, attribute, local_name, parts_of
 
 _CONTAINER = "META-INF/container.xml"
 _ENCRYPTION = "META-INF/encryption.xml"
-_PAGES = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml")
+_PAGES = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml", "text/x-oeb1-document")
+# a contents page is little else than links; one that the book names so may also be a place in a chapter
+MAX_LINK_SHARE, MAX_LINK_SHARE_OF_CONTENTS = 0.8, 0.5
+_LINKS_TO_PLACES = re.compile(r"""\shref\s*=\s*["']([^"'#]+)#""")
 
 
 def _package_name(parts: Parts) -> str:
@@ -32,17 +37,42 @@ def _package_name(parts: Parts) -> str:
     raise Unreadable("malformed", f"no epub: {_CONTAINER} names no package")
 
 
-def _chapters(package: Element, folder: str) -> list[str]:
-    """Names of the parts in reading order, without the table of contents."""
+def _part_name(folder: str, target: str) -> str:
+    return posixpath.normpath(posixpath.join(folder, unquote(target.partition("#")[0])))
+
+
+def _chapters(package: Element, folder: str) -> tuple[dict[str, bool], set[str], list[str]]:
+    """Parts in reading order, contents pages, ids without a part.
+
+    The value of a part says whether it is outside the reading order (`linear="no"`).
+    """
     items: dict[str, str] = {}
+    others: set[str] = set()
     for element in package.iter():
-        if local_name(element) == "item" and attribute(element, "media-type") in _PAGES:
+        if local_name(element) == "item":
+            name, target = attribute(element, "id") or "", attribute(element, "href")
             is_contents = "nav" in (attribute(element, "properties") or "").split()
-            name, target = attribute(element, "id"), attribute(element, "href")
-            if name and target and not is_contents:
-                items[name] = posixpath.normpath(posixpath.join(folder, unquote(target.partition("#")[0])))
-    order = [attribute(element, "idref") or "" for element in package.iter() if local_name(element) == "itemref"]
-    return [items[name] for name in dict.fromkeys(order) if name in items]
+            if target and not is_contents and attribute(element, "media-type") in _PAGES:
+                items[name] = _part_name(folder, target)
+            else:
+                others.add(name)
+    contents = {
+        _part_name(folder, attribute(element, "href") or "")
+        for element in package.iter()
+        if local_name(element) == "reference" and (attribute(element, "type") or "").lower() == "toc"
+    }
+    chapters: dict[str, bool] = {}
+    unknown = []
+    for element in package.iter():
+        if local_name(element) != "itemref":
+            continue
+        name = attribute(element, "idref") or ""
+        part = items.get(name)
+        if part is None:
+            unknown += [] if name in others else [name]
+        else:
+            chapters.setdefault(part, (attribute(element, "linear") or "").lower() == "no")
+    return chapters, contents, unknown
 
 
 def _locked(parts: Parts) -> set[str]:
@@ -60,8 +90,34 @@ def _locked(parts: Parts) -> set[str]:
     return {unquote(name).lower() for name in found if name}
 
 
-def read_epub(data: bytes) -> list[Section]:
-    """Sections of a book.
+def _sources(parts: Parts, chapters: dict[str, bool]) -> tuple[dict[str, str], list[Rejection]]:
+    """The decoded chapters, and rejections of those that cannot be read."""
+    found: dict[str, str] = {}
+    rejections = []
+    for chapter in chapters:
+        if not parts.has(chapter):
+            detail = f"chapter {chapter!r} is listed but not in the file; the other chapters are read"
+            rejections.append(Rejection("missing_part", detail))
+            continue
+        try:
+            found[chapter] = decode(parts.read(chapter), 0.0, is_html=True).text
+        except Unreadable as error:
+            rejections.append(Rejection(error.reason, f"chapter {chapter!r}: {error.detail}"))
+    return found, rejections
+
+
+def _led_to(sources: dict[str, str]) -> set[str]:
+    """Parts into which others lead, as a text does to notes."""
+    return {
+        _part_name(posixpath.dirname(name), target)
+        for name, source in sources.items()
+        for target in _LINKS_TO_PLACES.findall(source)
+        if _part_name(posixpath.dirname(name), target) != name
+    }
+
+
+def read_epub(data: bytes) -> list[Section | Rejection | Coverage]:
+    """Sections of a book, its chapters that cannot be read, and what was read.
 
     Offsets are unknown: the end is -1. Raises Unreadable.
     """
@@ -72,14 +128,25 @@ def read_epub(data: bytes) -> list[Section]:
     package = parts.xml(name)
     named = next((each.text for each in package.iter() if local_name(each) == "title" and each.text), "")
     book = single_line(named or "")
-    chapters = _chapters(package, posixpath.dirname(name))
+    chapters, contents, unknown = _chapters(package, posixpath.dirname(name))
     if locked := _locked(parts).intersection(chapter.lower() for chapter in chapters):
         raise Unreadable("encrypted", f"{len(locked)} of {len(chapters)} chapters are locked (DRM)")
-    found: list[Section] = []
-    for chapter in chapters:
-        if not parts.has(chapter):
-            raise Unreadable("malformed", f"chapter {chapter!r} is listed but not in the file (truncated?)")
-        for section in read_html(decode(parts.read(chapter), 0.0, is_html=True).text):
+    sources, rejections = _sources(parts, chapters)
+    rejections += [Rejection("missing_part", f"the reading order names {each!r}, which is no part") for each in unknown]
+    notes = _led_to({part: source for part, source in sources.items() if not chapters[part]})
+    found: list[Section | Rejection | Coverage] = [*rejections]
+    read = Coverage(0, 0, 0)
+    for chapter, source in sources.items():
+        sections, link_share, coverage = read_chapter(source)
+        if chapters[chapter] and chapter not in notes:
+            # outside the reading order: neither text nor navigation
+            read += Coverage(coverage.shown, 0, coverage.removed)
+            continue
+        if link_share > (MAX_LINK_SHARE_OF_CONTENTS if chapter in contents else MAX_LINK_SHARE):
+            read += Coverage(coverage.shown, 0, coverage.shown)
+            continue
+        read += coverage
+        for section in sections:
             path = (book, *section.path) if book and section.path[:1] != (book,) else section.path
             found.append(replace(section, path=path, title=section.title or book, start=0, end=-1))
-    return found
+    return [read, *found]

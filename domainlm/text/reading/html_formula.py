@@ -18,6 +18,9 @@ _SOURCES = frozenset(("application/x-tex", "tex", "latex", "text/x-latex"))
 # the same formula once more, in another notation
 _SAID_AGAIN = frozenset(("annotation", "annotation-xml"))
 _TABLES = frozenset(("mtable", "mtr", "mlabeledtr"))
+# elements whose children count by their place
+_STRUCTURES = _TABLES | frozenset(("mroot", "mmultiscripts", "mfenced"))
+_DIGITS = frozenset("0123456789")
 # marks between the parts of an element
 _BETWEEN = {"mfrac": "/", "msub": "_", "msup": "^", "msubsup": "_^", "munder": "_", "munderover": "_^"}
 
@@ -32,6 +35,56 @@ def _words(node: Any) -> str:
     return " " * text[:1].isspace() + single_line(text) + " " * (text[-1:].isspace() and not text.isspace())
 
 
+def _attribute(node: Any, name: str, default: str) -> str:
+    value = node.attributes.get(name)
+    return default if value is None else value
+
+
+def _scripts(parts: list[Any]) -> list[Any]:
+    """Parts of `mmultiscripts` in order: scripts before the base, the base, scripts after it."""
+    tags = [part.tag for part in parts]
+    split = tags.index("mprescripts") if "mprescripts" in tags else len(parts)
+    before, after = parts[split + 1 :], parts[1:split]
+
+    def marked(scripts: list[Any]) -> list[Any]:
+        found: list[Any] = []
+        for index, part in enumerate(scripts):
+            if part.tag != "none" and part.first_child is not None:
+                found += ["_^"[index % 2], part]
+        return found
+
+    return [*marked(before), *parts[:1], *marked(after)]
+
+
+def _items(node: Any) -> list[Any]:
+    """What an element is in order: elements, marks, and None where a number must not go on."""
+    tag, parts = node.tag, _parts(node)
+    marks = _BETWEEN.get(tag, "")
+    if marks or tag in _STRUCTURES:
+        parts = [part for part in parts if part.tag != "-text"]
+    if tag == "msqrt":
+        return ["√(", *parts, ")"]
+    if tag == "mroot" and len(parts) > 1:
+        return ["√[", parts[1], "](", parts[0], ")"]
+    if tag == "mmultiscripts":
+        return _scripts(parts)
+    if tag == "mfenced":
+        separators = _attribute(node, "separators", ",").replace(" ", "") or " "
+        between = [separators[min(index, len(separators) - 1)] for index in range(len(parts))]
+        items = [each for part, mark in zip(parts, between, strict=True) for each in (part, mark)][:-1]
+        return [_attribute(node, "open", "("), *items, _attribute(node, "close", ")")]
+    items = []
+    for index, part in enumerate(parts):
+        if index:
+            items += [" "] if tag in _TABLES else [marks[index - 1]] if index <= len(marks) else []
+        is_compound = part.tag == "mfrac" or (
+            part.tag == "mrow" and sum(each.tag != "-text" for each in _parts(part)) > 1
+        )
+        items += ["(", part, ")"] if marks and is_compound else [part]
+    # 3½ is not 31/2, nor is x² 3 the power 23
+    return [None, *items, None] if marks else items
+
+
 def _symbols(formula: Any) -> str:
     """The symbols of a formula in order.
 
@@ -39,32 +92,22 @@ def _symbols(formula: Any) -> str:
     """
     found: list[str] = []
     stack: list[Any] = [formula]
+    is_apart = False
     while stack:
         item = stack.pop()
-        if isinstance(item, str):
-            found.append(item)
+        if item is None:
+            is_apart = True
             continue
-        if item.tag == "-text":
-            found.append(single_line(item.text_content or ""))
-            continue
-        if item.tag == "mtext":
+        if isinstance(item, str) or item.tag == "-text":
+            text = item if isinstance(item, str) else single_line(item.text_content or "")
+            if text:
+                is_number = is_apart and text[0] in _DIGITS and bool(found) and found[-1][-1:] in _DIGITS
+                found.append(f" {text}" if is_number else text)
+                is_apart = False
+        elif item.tag == "mtext":
             found.append(_words(item))
-            continue
-        parts = _parts(item)
-        marks = _BETWEEN.get(item.tag, "")
-        if marks or item.tag in _TABLES:
-            parts = [part for part in parts if part.tag != "-text"]
-        if item.tag == "msqrt":
-            found.append("√(")
-            stack.append(")")
-        for index in range(len(parts) - 1, -1, -1):
-            part = parts[index]
-            is_compound = bool(marks) and part.tag == "mrow" and sum(each.tag != "-text" for each in _parts(part)) > 1
-            stack += [")", part, "("] if is_compound else [part]
-            if index and item.tag in _TABLES:
-                stack.append(" ")
-            if 0 < index <= len(marks):
-                stack.append(marks[index - 1])
+        elif item.tag != "mphantom":
+            stack += reversed(_items(item))
     return "".join(found)
 
 

@@ -31,27 +31,32 @@ from domainlm.raw.confined import (
     limit_memory,
 )
 from domainlm.raw.unreadable import Unreadable
-from domainlm.text.reading.pieces import Piece, Rejection
+from domainlm.text.reading.pieces import Coverage, Piece, Rejection
 from domainlm.text.reading.remote_file import RemoteFile
 
 # the size of a batch; the reading process continues while the caller works on it
 BATCH_CHARS = 500_000
 CHARS_PER_ITEM = 500
 FILE_BUFFER_BYTES = 1_000_000
-Reader = Callable[..., Iterable[Piece | Rejection]]
+Result = Piece | Rejection | Coverage
+Reader = Callable[..., Iterable[Result]]
 
 
-def _batches(found: Iterable[Piece | Rejection]) -> Iterator[tuple[list[Piece | Rejection], Exception | None]]:
+def _batches(found: Iterable[Result]) -> Iterator[tuple[list[Result], Exception | None]]:
     """A reader's results, in lists; the last with the reader's error.
 
     The bounds of the lists depend on the reader alone.
     """
-    batch: list[Piece | Rejection] = []
+    batch: list[Result] = []
     chars = 0
     try:
         for each in found:
             batch.append(each)
-            chars += CHARS_PER_ITEM + (len(each.text) + len(each.meta) if isinstance(each, Piece) else len(each.detail))
+            chars += CHARS_PER_ITEM
+            if isinstance(each, Piece):
+                chars += len(each.text) + len(each.meta)
+            elif isinstance(each, Rejection):
+                chars += len(each.detail)
             if chars >= BATCH_CHARS:
                 yield batch, None
                 batch, chars = [], 0
@@ -221,7 +226,7 @@ class ReaderProcess:
 
     def _call(
         self, file: BinaryIO | None, function: Reader, arguments: tuple[Any, ...], skip: int
-    ) -> Iterator[list[Piece | Rejection]]:
+    ) -> Iterator[list[Result]]:
         """Batches of one call.
 
         The child is ended if the call is not brought to its end.
@@ -252,7 +257,7 @@ class ReaderProcess:
             if not is_done:
                 self._end()
 
-    def read(self, function: Reader, *arguments: Any, file: BinaryIO | None = None) -> Iterator[Piece | Rejection]:
+    def read(self, function: Reader, *arguments: Any, file: BinaryIO | None = None) -> Iterator[Result]:
         """The function's results.
 
         If there is a file, it is the function's first argument. Raises Unreadable.

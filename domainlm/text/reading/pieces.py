@@ -26,6 +26,26 @@ class Rejection:
 
 
 @dataclass(frozen=True)
+class Coverage:
+    """How much of a file's visible text was read, in characters.
+
+    shown: all of it. kept: in its sections. removed: as navigation, head or foot, or as a repetition of links.
+    """
+
+    shown: int
+    kept: int
+    removed: int
+
+    @property
+    def lost(self) -> int:
+        """What is neither kept nor known as boilerplate."""
+        return self.shown - self.kept - self.removed
+
+    def __add__(self, other: Coverage) -> Coverage:
+        return Coverage(self.shown + other.shown, self.kept + other.kept, self.removed + other.removed)
+
+
+@dataclass(frozen=True)
 class Piece:
     """One document before it gets its labels.
 

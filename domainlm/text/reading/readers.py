@@ -31,24 +31,25 @@ from domainlm.text.document import Document
 from domainlm.text.order import canonical_key
 from domainlm.text.reading.docx import read_docx
 from domainlm.text.reading.epub import read_epub
-from domainlm.text.reading.html import read_html
+from domainlm.text.reading.html import read_page
 from domainlm.text.reading.isolation import ReaderProcess, crash_of
 from domainlm.text.reading.markdown import read_markdown
 from domainlm.text.reading.mediawiki import pages_of, pieces_of_page, read_mediawiki
 from domainlm.text.reading.obo import read_obo
 from domainlm.text.reading.pdf import read_pdf
-from domainlm.text.reading.pieces import Piece, Rejection, Section, pieces_of_sections
+from domainlm.text.reading.pieces import Coverage, Piece, Rejection, Section, pieces_of_sections
 from domainlm.text.reading.plain import read_plain
 from domainlm.text.reading.restructured import read_restructured
 from domainlm.text.reading.tables import RECORD_READERS, read_records
 
-Found = Sequence[Section | Rejection]
+Found = Sequence[Section | Rejection | Coverage]
+Result = Piece | Rejection | Coverage
 # given the decoded text; their sections count characters of it (end -1: unknown)
 TEXT_READERS: dict[str, Callable[[str], Found]] = {
     "txt": read_plain,
     "md": read_markdown,
     "rst": read_restructured,
-    "html": read_html,
+    "html": read_page,
 }
 # given the file's bytes; their sections count bytes (end -1: unknown)
 BYTE_READERS: dict[str, Callable[[bytes], Found]] = {
@@ -82,8 +83,8 @@ def _with_byte_offsets(sections: list[Section], decoded: Decoded, size: int) -> 
 
 def read_sections(
     document_format: str, data: bytes, config: Documents, expected: Expected = None
-) -> list[Section | Rejection]:
-    """Sections of a file that is read whole, and its faults.
+) -> list[Section | Rejection | Coverage]:
+    """Sections of a file that is read whole, its faults, and how much they are.
 
     Sections are placed in the file's bytes. expected: the character set that its source declares, or that most of its files are in. Raises
     Unreadable.
@@ -100,26 +101,26 @@ def read_sections(
     guessed = {"charset": decoded.charset, "charset_score": decoded.score}
     charset = {} if decoded.charset == "utf-8" and decoded.score == 1.0 else guessed
     placed = _with_byte_offsets(sections, decoded, len(data))
-    rejections = [each for each in read if isinstance(each, Rejection)]
-    return [*rejections, *(replace(each, meta={**each.meta, **charset}) for each in placed)]
+    others = [each for each in read if not isinstance(each, Section)]
+    return [*others, *(replace(each, meta={**each.meta, **charset}) for each in placed)]
 
 
-def _read_whole(file: BinaryIO, row: RawFile, config: Documents) -> Iterator[Piece | Rejection]:
+def _read_whole(file: BinaryIO, row: RawFile, config: Documents) -> Iterator[Result]:
     data = file.read()
     if not data.strip():
         yield Rejection("empty", f"{len(data)} bytes, none of them text")
         return
     found = read_sections(str(row["format"]), data, config, expected_charset(row))
-    rejections = [each for each in found if isinstance(each, Rejection)]
+    others = [each for each in found if not isinstance(each, Section)]
     sections = [each for each in found if isinstance(each, Section)]
     pieces = list(pieces_of_sections(sections, config.max_section_chars))
-    if not pieces and not rejections:
+    if not pieces and not any(isinstance(each, Rejection) for each in others):
         yield Rejection("no_text", "no section of the file has a text")
-    yield from rejections
+    yield from others
     yield from pieces
 
 
-def _read_here(file: BinaryIO, row: RawFile, config: Documents) -> Iterator[Piece | Rejection]:
+def _read_here(file: BinaryIO, row: RawFile, config: Documents) -> Iterator[Result]:
     if row["format"] in HELD_WHOLE and row["size"] > config.max_file_bytes:
         limit = f"{config.max_file_bytes} bytes (documents.max_file_bytes)"
         yield Rejection("too_large", f"{row['size']} bytes; expected at most {limit}")
@@ -135,7 +136,7 @@ def _read_here(file: BinaryIO, row: RawFile, config: Documents) -> Iterator[Piec
         yield Rejection("unknown_format", "the extension names no known format; set sources.*.format or exclude it")
 
 
-def _read_articles(file: BinaryIO, config: Documents, process: ReaderProcess) -> Iterator[Piece | Rejection]:
+def _read_articles(file: BinaryIO, config: Documents, process: ReaderProcess) -> Iterator[Result]:
     """As read_mediawiki, with each article read in the process.
 
     A bad article costs only itself, not the articles after it.
@@ -152,8 +153,8 @@ def _read_articles(file: BinaryIO, config: Documents, process: ReaderProcess) ->
 
 def read_pieces(
     row: RawFile, file: BinaryIO, config: Documents, process: ReaderProcess | None = None
-) -> Iterator[Piece | Rejection]:
-    """Pieces and rejections of a row's part of a raw file."""
+) -> Iterator[Result]:
+    """Pieces and rejections of a row's part of a raw file, and its coverage."""
     if row["size"] == 0:
         yield Rejection("empty", "0 bytes")
         return
@@ -168,13 +169,17 @@ def read_pieces(
         yield Rejection(error.reason, error.detail)
 
 
-def _guarded(found: Iterable[Piece | Rejection]) -> Iterator[Piece | Rejection]:
+def _guarded(found: Iterable[Result], tell: Callable[[Coverage], None]) -> Iterator[Piece | Rejection]:
     """A reader's results; last a rejection for an unexpected error.
 
-    Something in the file caused such an error.
+    Something in the file caused such an error. tell: is given how much of the file was read.
     """
     try:
-        yield from found
+        for each in found:
+            if isinstance(each, Coverage):
+                tell(each)
+            else:
+                yield each
     except (StageError, MemoryError):
         raise
     except Exception as error:
@@ -218,12 +223,16 @@ def reader_process(config: Documents) -> ReaderProcess:
 
 
 def read_documents_of(
-    row: RawFile, file: BinaryIO, config: Documents, process: ReaderProcess | None = None
+    row: RawFile,
+    file: BinaryIO,
+    config: Documents,
+    process: ReaderProcess | None = None,
+    tell: Callable[[Coverage], None] = lambda coverage: None,
 ) -> Iterator[Document | Rejection]:
     """Documents of a row in canonical order, among them rejections.
 
     Each rejection precedes the documents after it. process: of `reader_process`; None reads every format in this
-    process, which a bad file may hang or crash.
+    process, which a bad file may hang or crash. tell: is given how much of the file was read, where its reader knows.
     """
 
     def place(found: Piece | Rejection) -> int | str:
@@ -233,7 +242,7 @@ def read_documents_of(
         return found.section if found.start < 0 and row["format"] in RECORD_READERS else found.start
 
     # pieces come by place already; only those of one place (one record, or one page) are put in order
-    for key, found in itertools.groupby(_guarded(read_pieces(row, file, config, process)), key=place):
+    for key, found in itertools.groupby(_guarded(read_pieces(row, file, config, process), tell), key=place):
         if key == "rejected":
             # passed on one by one: a file may be nothing but bad records
             yield from (each for each in found if isinstance(each, Rejection))

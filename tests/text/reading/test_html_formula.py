@@ -31,6 +31,20 @@ SUM = "<mrow><mi>a</mi> <mo>+</mo> <mn>1</mn></mrow>"
             "<mo>(</mo><mtable>\n<mtr><mtd><mi>a</mi></mtd>\n<mtd><mn>1</mn></mtd></mtr><mtr><mtd><mn>2</mn></mtd></mtr></mtable>",
             "(a 1 2",
         ),
+        ("<mn>3</mn><mfrac><mn>1</mn><mn>2</mn></mfrac><mi>m</mi>", "3 1/2m"),
+        ("<mn>1</mn><mn>0</mn><mo>+</mo><msup><mi>x</mi><mn>2</mn></msup><mn>3</mn>", "10+x^2 3"),
+        ("<mfrac><mfrac><mn>1</mn><mn>2</mn></mfrac><mn>3</mn></mfrac>", "(1/2)/3"),
+        ("<mroot><mi>a</mi><mn>3</mn></mroot>", "√[3](a)"),
+        (
+            "<mmultiscripts><mi>C</mi><mprescripts/></mprescripts><mn>6</mn><mn>14</mn></mmultiscripts>"
+            "<mmultiscripts><mi>R</mi><mi>i</mi><none></none></mmultiscripts>",
+            "_6^14CR_i",
+        ),
+        (
+            "<mi>f</mi><mfenced><mi>x</mi><mi>y</mi></mfenced><mfenced open='[' close='[' separators=';'><mn>0</mn><mn>1</mn></mfenced>",
+            "f(x,y)[0;1[",
+        ),
+        ("<mi>a</mi><mphantom><mi>b</mi></mphantom>", "a"),
         ("<mrow>" * 3000 + "<mi>deep</mi>", "deep"),
         ("", ""),
     ],

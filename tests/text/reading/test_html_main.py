@@ -4,8 +4,8 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 
 from domainlm.text.reading.html import read_html
-from domainlm.text.reading.html_blocks import blocks_of
 from domainlm.text.reading.html_main import main_blocks
+from domainlm.text.reading.html_walk import blocks_of
 
 SENTENCE = "The lung takes up oxygen, and it gives off carbon dioxide with every breath. "
 PROSE = "".join(f"<p>{number}. {SENTENCE * 2}</p>" for number in range(5))
@@ -92,7 +92,7 @@ def test_header_of_the_site_but_not_that_of_the_title() -> None:
 def test_anchors_without_target_are_no_links() -> None:
     blocks = blocks_of(LexborHTMLParser(f"<body><a id='x'/><div>{PROSE}</div></body>").body)
     assert sum(blocks.link_chars) == 0
-    kept, is_prose = main_blocks(blocks)
+    kept, _, is_prose = main_blocks(blocks)
     assert is_prose
     assert any(kept)
 
@@ -129,3 +129,109 @@ def test_signatures_of_functions_stay() -> None:
     assert "lung(breath)" in text_of(
         f"<div>{PROSE}<dl><dt class='sig' id='tags'>lung(breath)</dt><dd>{PROSE}</dd></dl></div>"
     )
+
+
+def words_of(source: str) -> str:
+    return "\n".join(f"{' > '.join(section.path)}\n{section.body}" for section in read_html(source))
+
+
+OPTIONS = "".join(f"<dt><code>--opt{number}</code></dt><dd><p>{number}. {SENTENCE * 2}</p></dd>" for number in range(6))
+NAME, SYNOPSIS, EXAMPLE = "show the state of an archive", "STATUS [ OPTION ]", "STATUS;\n  rows  3"
+NOTE = '<div class="note"><h3 class="title">Note</h3><p>It may be old.</p></div><p>The check is a command.</p>'
+STEPS = (
+    '<table><tr><td><a accesskey="p" href="a">Prev</a></td><td><a accesskey="u" href="b">Up</a></td><th>Commands</th>'
+    '<td><a accesskey="h" href="c">Home</a></td><td><a accesskey="n" href="d">Next</a></td></tr></table>'
+)
+# the same page as five programs write it: one list holds most of its prose
+REFERENCES = {
+    "docbook": (
+        f'<div class="navheader">{STEPS}</div><div class="refentry"><div class="refnamediv"><h2><span>STATUS</span></h2>'
+        f'<p>STATUS — {NAME}</p></div><div class="refsynopsisdiv"><h2>Synopsis</h2><pre>{SYNOPSIS}</pre></div>'
+        f'<div class="refsect1"><h2>Description</h2><p>{SENTENCE}</p>{NOTE}</div><div class="refsect1"><h2>Parameters</h2>'
+        f'<div class="variablelist"><dl>{OPTIONS}</dl></div></div><div class="refsect1"><h2>Examples</h2><pre>{EXAMPLE}</pre></div>'
+        f'</div><div class="navfooter">{STEPS}</div>'
+    ),
+    "plain": (
+        f"<div>{STEPS}</div><div><div><h2>STATUS</h2><p>STATUS — {NAME}</p></div><div><h2>Synopsis</h2><pre>{SYNOPSIS}</pre></div>"
+        f"<div><h2>Description</h2><p>{SENTENCE}</p>{NOTE}</div><div><h2>Parameters</h2><div><dl>{OPTIONS}</dl></div></div>"
+        f"<div><h2>Examples</h2><pre>{EXAMPLE}</pre></div></div><div>{STEPS}</div>"
+    ),
+    "man2html": (
+        f"<h1>STATUS</h1>Section: Commands (1)<br><a href='#index'>Index</a> <a href='../'>Return to Main Contents</a><hr>"
+        f"<h2>NAME</h2>STATUS — {NAME}<h2>SYNOPSIS</h2>{SYNOPSIS}<h2>DESCRIPTION</h2><p>{SENTENCE}{NOTE}"
+        f"<h2>OPTIONS</h2><dl compact>{OPTIONS}</dl><h2>EXAMPLES</h2><pre>{EXAMPLE}</pre>"
+    ),
+    "asciidoctor": (
+        f'<div id="header"><h1>STATUS(1)</h1><h2>NAME</h2><div class="sectionbody"><p>STATUS — {NAME}</p></div></div>'
+        f'<div id="content"><div class="sect1"><h2>SYNOPSIS</h2><div class="sectionbody"><pre>{SYNOPSIS}</pre></div></div>'
+        f'<div class="sect1"><h2>DESCRIPTION</h2><div class="sectionbody"><p>{SENTENCE}</p>{NOTE}</div></div>'
+        f'<div class="sect1"><h2>OPTIONS</h2><div class="sectionbody"><div class="dlist"><dl>{OPTIONS}</dl></div></div></div>'
+        f'<div class="sect1"><h2>EXAMPLES</h2><div class="sectionbody"><pre>{EXAMPLE}</pre></div></div></div>'
+    ),
+    "sphinx": (
+        f'<div class="related" role="navigation"><ul><li><a href="n">next</a></li></ul></div><div class="document"><div class="body" '
+        f'role="main"><section><h1>STATUS</h1><p>{NAME}</p><section><h2>Synopsis</h2><pre>{SYNOPSIS}</pre></section><section>'
+        f'<h2>Description</h2><p>{SENTENCE}</p>{NOTE}</section><section><h2>Options</h2><dl class="py">{OPTIONS}</dl></section>'
+        f"<section><h2>Examples</h2><pre>{EXAMPLE}</pre></section></section></div></div>"
+    ),
+}
+
+
+@pytest.mark.parametrize("program", REFERENCES)
+def test_a_reference_page_is_more_than_its_longest_list(program: str) -> None:
+    source = f"<html><head><title>STATUS</title></head><body>{REFERENCES[program]}</body></html>"
+    sections = read_html(source)
+    assert {section.path[0].partition("(")[0] for section in sections} == {"STATUS"}
+    text = words_of(source)
+    for part in (NAME, SYNOPSIS, EXAMPLE, "0. The lung", "5. The lung"):
+        assert part in text
+    for step in ("Prev", "Next", "Home", "Commands\n", "Return to", "next"):
+        assert step not in text
+    # a note holds nothing but itself
+    (described,) = [section.body for section in sections if section.title.lower() == "description"]
+    assert described.endswith("Note\n\nIt may be old.\n\nThe check is a command.")
+
+
+def test_a_reference_page_of_javadoc() -> None:
+    methods = "".join(
+        f'<li class="blockList"><h4>count{number}</h4><pre>int count{number}()</pre><div class="block">{SENTENCE * 2}</div></li>'
+        for number in range(4)
+    )
+    old = (
+        f'<div class="header"><div class="subTitle">org.tools</div><h2 class="title">Class Archive</h2></div>'
+        f'<div class="contentContainer"><div class="description"><pre>class Archive</pre>{SENTENCE}</div>'
+        f'<div class="summary"><h3>Method Summary</h3><table><tr><td>int</td><td>Counts.</td></tr></table></div>'
+        f'<div class="details"><ul><li><h3>Method Detail</h3><ul>{methods}</ul></li></ul></div></div>'
+    )
+    found = [section.path for section in read_html(f"<body>{old}</body>")]
+    assert found[:2] == [("Class Archive",), ("Class Archive", "Method Summary")]
+    assert found[-1] == ("Class Archive", "Method Detail", "count3")
+    new = f'<main><h1>Class Archive</h1><p>{SENTENCE * 3}</p><div class="member-signature">int count()</div></main>'
+    assert "int count()" in words_of(f"<body>{new}</body>")
+
+
+def test_an_article_is_still_only_its_text() -> None:
+    teasers = "".join(f"<div class='box'><h2>Other {number}</h2><p>Short.</p></div>" for number in range(3))
+    page = f"<div><h2>Latest</h2>{MENU}</div><div class='post'><h2>Breathing</h2><div class='entry'>{PROSE}</div></div>{teasers}"
+    text = text_of(page)
+    assert text.count("The lung") == 10
+    assert "Menu entry" not in text
+    assert "Short." not in text
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "<p>Next: <a href='n' accesskey='n' rel='next'>Types</a>, Previous: <a href='p' rel='prev'>Start</a> [<a href='i'>Index</a>]</p>",
+        "<div><div><a href='p'>« Previous</a></div><div><a href='n'>Next »</a></div></div>",
+        "<ul><li><a href='p'>上一页</a></li><li><a href='c'>目录</a></li><li><a href='n'>下一页</a></li></ul>",
+        "<a href='p'>zurück</a> | <a href='n'>weiter</a><hr>",
+        "<p><a href='p' rel='prev'>Installing it</a></p>",
+    ],
+)
+def test_rows_of_links_through_a_book(row: str) -> None:
+    assert text_of(f"{row}<h1>Lung</h1>{PROSE}<p>It ends.</p>{row}").strip().endswith("It ends.")
+    assert text_of(f"{row}<h1>Lung</h1>{PROSE}").startswith("Lung\n0. The lung")
+    # a sentence that has such links is a sentence
+    kept = f"<p>{SENTENCE} See the <a href='i'>Index</a> and the <a href='n'>next</a> page.</p>"
+    assert "See the Index and the next page." in text_of(f"<h1>Lung</h1>{PROSE}{kept}")

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from selectolax.lexbor import LexborHTMLParser
 
-from domainlm.text.reading.html_blocks import LINE, PARAGRAPH, blocks_of
+from domainlm.text.reading.html_marks import CODE_BLANK, ITEM, LINE, PARAGRAPH
+from domainlm.text.reading.html_walk import blocks_of
 
 PAGE = """<body><h2>Title</h2><div id="mainNav"><a href="/">home</a></div><!-- x --><pre>a
   b</pre><p>This <b>is</b> a sentence that is long enough, with <a href="x">a link</a>, to be prose.</p><script>x</script>
@@ -11,10 +12,9 @@ PAGE = """<body><h2>Title</h2><div id="mainNav"><a href="/">home</a></div><!-- x
 
 def test_blocks() -> None:
     blocks = blocks_of(LexborHTMLParser(PAGE).body)
-    named = dict(zip(blocks.tag, blocks.is_named, strict=True))
     assert blocks.tag == ["body", "h2", "div", "pre", "p", "main", "ul", "li"]
-    assert [tag for tag, is_named in named.items() if is_named] == ["div"]
-    assert blocks.is_main.index(True) == blocks.tag.index("main")
+    assert blocks.named == {blocks.tag.index("div")}
+    assert blocks.main == {blocks.tag.index("main")}
     paragraph = blocks.tag.index("p")
     assert blocks.chars[paragraph] == len("This is a sentence that is long enough, with a link, to be prose.")
     assert blocks.link_chars[paragraph] == len("a link")
@@ -30,5 +30,5 @@ def test_flow() -> None:
     levels = [(text, level) for _, text, level in blocks.flow if level]
     assert levels == [("", 2), ("", -2)]
     assert "".join(text for _, text, _ in blocks.flow if text.strip(f" {PARAGRAPH}")) == (
-        f"Titlehomea\n  bThis is a sentence that is long enough, with a link, to be prose.{LINE}- one{LINE}"
+        f"Titlehomea\n{CODE_BLANK * 2}bThis is a sentence that is long enough, with a link, to be prose.{LINE}-{ITEM}one{LINE}"
     )

@@ -1,0 +1,134 @@
+"""What the names of a page's elements say of them.
+
+In: the class and the id of an element, or the text of a link. Out: whether the element is boilerplate, speech of other
+people, a note within the text, or the line numbers of code; whether the link leads through a book. Names are compared
+word by word, because "tag" within "stage" says nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+# fmt: off
+# words of a class or an id that mark boilerplate
+_BOILERPLATE = frozenset((
+    "ad", "ads", "advert", "advertisement", "author", "banner", "breadcrumb", "breadcrumbs", "byline", "catlinks",
+    "comment", "commentlist", "comments", "contentinfo", "cookie", "cookies", "copyright", "crumb", "crumbs", "dateline",
+    "disqus", "editsection", "foot", "footer", "footerbar", "hatnote", "hidden", "jumpto", "login", "menu", "menus",
+    "meta", "modal", "nav", "navbar", "navbox", "navheader", "navfooter", "navigation", "newsletter", "noprint", "page-nav",
+    "pager", "pagination", "popup", "postauthor", "postdetails", "postprofile", "printfooter", "profile", "promo",
+    "rank", "ranking", "recommend", "recommended", "related", "share", "sharing", "side", "sidebar", "sig", "signature",
+    "siblings", "skip", "social", "subscribe", "tag", "tags", "toc", "toolbar", "userinfo", "widget",
+))
+# the words among them whose block may be prose that is not the page's: by its readers, or about other pages
+_SPEECH = frozenset((
+    "author", "comment", "commentlist", "comments", "cookie", "cookies", "disqus", "newsletter", "recommend", "recommended",
+    "related", "sig", "signature", "subscribe",
+))
+_PARTS = ("sidebar", "breadcrumb", "comment", "recommend", "copyright", "navig", "pagination", "signature", "footer")
+# classes of docutils, DocBook and pandoc. A section's id repeats its heading: a section about cookies is no cookie notice
+_SECTIONS = frozenset(("sect", "section", "subsection"))
+# a function's signature in a reference, as Javadoc names it, and not that of a forum's member
+_OF_CODE = frozenset(("member", "type", "method", "function", "field", "property", "constructor"))
+# notes that interrupt a text, by docutils, DocBook, Asciidoctor, MkDocs, Docusaurus, Bootstrap and EPUB
+_NOTES = frozenset((
+    "admonition", "admonitionblock", "alert", "attention", "callout", "caution", "danger", "hint", "important", "note", "tip",
+    "warning",
+))
+# further notes, whose text stays wherever they are an `aside`
+_ASIDES = _NOTES | frozenset((
+    "endnote", "endnotes", "error", "example", "footnote", "footnotes", "glossary", "info", "notice", "rearnote", "rearnotes",
+    "seealso", "system", "todo", "topic",
+))
+# one part of a reference page, beside others of its kind
+_PAGE_PARTS = frozenset((
+    "abstract", "appendix", "details", "dlist", "level", "preface", "refsect", "refsection", "refsynopsisdiv", "sect",
+    "sectionbody", "simplesect", "subsection", "variablelist",
+))
+# columns and marks that number the lines of code, by Pygments, Rouge, Chroma, highlight.js, Hexo, Doxygen, GitHub
+_GUTTERS = frozenset((
+    "linenos", "lineno", "linenodiv", "linenumber", "linenumbers", "line-number", "line-numbers", "gutter", "rouge-gutter",
+    "lntd", "lnt", "lnum", "linenr", "blob-num", "hljs-ln-numbers", "hljs-ln-n", "crayon-nums", "codemirror-linenumber",
+    "code-line-number", "line-num", "line_number", "line_numbers", "ace_gutter-cell", "react-line-number",
+))
+# shorter ones, which mean line numbers only at the beginning of a line of code
+_SHORT_GUTTERS = frozenset(("ln", "gl", "no", "n", "num"))
+# links that lead through a book, in the languages of DocBook's and Sphinx's users
+_STEPS = frozenset((
+    "prev", "previous", "next", "up", "home", "top", "contents", "index", "first", "last", "back", "table of contents", "toc",
+    "previous page", "next page", "previous topic", "next topic", "prev topic", "modules", "return to main contents",
+    "zurück", "weiter", "nach oben", "zum anfang", "inhalt", "vorherige", "nächste", "précédent", "suivant", "niveau supérieur",
+    "sommaire", "anterior", "siguiente", "subir", "inicio", "próximo", "acima", "início", "indietro", "avanti", "risali",
+    "пред.", "след.", "начало", "вверх", "назад", "далее", "上一页", "下一页", "上一頁", "下一頁", "上一级", "上一層", "上一章", "下一章",
+    "首页", "首頁", "起始页", "起始頁", "目录", "目錄", "前へ", "次へ", "戻る", "ホーム", "上に戻る", "이전", "다음", "위로", "처음으로",
+))
+# fmt: on
+_STEP_KEYS = frozenset("pnuh")
+_STEP_RELATIONS = frozenset(("prev", "previous", "next", "up", "home", "start", "contents", "index"))
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_NOT_LETTERS = re.compile(r"[^a-z]+")
+_AROUND_STEPS = "\t\n\r\f\xa0 <>«»‹›←→↑↓⇐⇒◀▶|[]()·:-–—"
+MAX_STEP_CHARS = 30
+
+
+class Names(NamedTuple):
+    """What a class and an id say of their element."""
+
+    is_boilerplate: bool
+    is_speech: bool
+    is_note: bool
+    is_aside: bool
+    is_page_part: bool
+
+
+def _words(name: str) -> list[str]:
+    return _NOT_LETTERS.split(_CAMEL.sub("-", name).lower())
+
+
+def names_of(classes: str, identifier: str) -> Names:
+    """What the words of a class and an id say."""
+    of_class = set(_words(classes))
+    is_note = not _NOTES.isdisjoint(of_class)
+    is_aside = not _ASIDES.isdisjoint(of_class)
+    is_page_part = not _PAGE_PARTS.isdisjoint(of_class)
+    words = of_class if not _SECTIONS.isdisjoint(of_class) else of_class.union(_words(identifier))
+    if "signature" in of_class and not _OF_CODE.isdisjoint(of_class):
+        return Names(False, False, is_note, is_aside, is_page_part)
+    name = "-".join((*_words(classes), *(_words(identifier) if words is not of_class else ())))
+    is_speech = not _SPEECH.isdisjoint(words)
+    is_boilerplate = is_speech or not _BOILERPLATE.isdisjoint(words) or any(part in name for part in _PARTS)
+    return Names(is_boilerplate, is_speech, is_note, is_aside, is_page_part)
+
+
+@functools.lru_cache(maxsize=4096)
+def names_gutter(classes: str) -> str:
+    """Whether a class may mark the line numbers of code: "always", "in code", or empty.
+
+    It may also be the code's: whoever asks has to look for digits. "in code": at the beginning of a line of code only.
+    """
+    words = classes.lower().split()
+    return (
+        ""
+        if _GUTTERS.isdisjoint(words) and _SHORT_GUTTERS.isdisjoint(words)
+        else ("in code" if _GUTTERS.isdisjoint(words) else "always")
+    )
+
+
+def is_step_link(attributes: Mapping[str, str | None]) -> bool:
+    """Whether a link is said to be the next or last page, or one above.
+
+    DocBook gives it a key, Texinfo and others a relation.
+    """
+    relation = attributes.get("rel")
+    if relation is not None and relation.lower() in _STEP_RELATIONS:
+        return True
+    return (attributes.get("accesskey") or "-").lower() in _STEP_KEYS
+
+
+@functools.lru_cache(maxsize=4096)
+def leads_through_a_book(text: str) -> bool:
+    """Whether a link's text is Prev, Up, Next, Home or the like."""
+    return text.strip(_AROUND_STEPS).lower() in _STEPS
