@@ -138,7 +138,7 @@ def row_with_escapes(lines: Lines, delimiter: str, columns: int) -> list[str] | 
 
 
 def record_of(columns: list[str], row: list[str]) -> dict[str, str]:
-    """A row by column; of one name, the first that is not empty."""
+    """A row by column; of one name, the first that is filled."""
     record: dict[str, str] = {}
     for name, value in zip(columns, row, strict=False):
         if not record.get(name, "").strip():

@@ -33,7 +33,7 @@ _NOT_A_PARAGRAPH = re.compile(r" {0,3}(?:[>#|]|[-*+][ \t]|[0-9]+[.)][ \t])|[ \t]
 
 
 def _other_front_matter_end(text: str) -> int:
-    """End of front matter in TOML or JSON; 0 if there is none."""
+    """End of front matter in TOML or JSON, or 0."""
     if text.startswith("{"):
         head = text[:MAX_FRONT_CHARS]
         try:
