@@ -117,7 +117,7 @@ def _led_to(sources: dict[str, str]) -> set[str]:
 
 
 def read_epub(data: bytes) -> list[Section | Rejection | Coverage]:
-    """Sections of a book, its chapters that cannot be read, and what was read.
+    """Sections of a book, its unreadable chapters, and what was read.
 
     Offsets are unknown: the end is -1. Raises Unreadable.
     """

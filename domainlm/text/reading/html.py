@@ -56,7 +56,7 @@ class _Writer:
             self.headings.pop()
 
     def _taken_label(self) -> str:
-        """The label of an item of which nothing but the heading has come."""
+        """The label of an item that is only a heading so far."""
         for index in range(len(self.parts) - 1, -1, -1):
             part = self.parts[index]
             if part.endswith(ITEM):
@@ -192,7 +192,7 @@ def _coverage_of(blocks: Blocks, main: Main) -> Coverage:
 
 
 def read_chapter(source: str) -> tuple[list[Section], float, Coverage]:
-    """Sections of a book's chapter, the share of links in it, and what was read."""
+    """A chapter's sections, its share of links, and what was read."""
     page = _page_of(source)
     if page.body is None:
         return [], 0.0, Coverage(0, 0, 0)

@@ -106,7 +106,10 @@ _MAIN = Kind(False, False, True, False, False)
 
 
 def kind_of(tag: str, attributes: Mapping[str, str | None], is_in_code: bool) -> Kind:
-    """Whether a block is named as boilerplate, as speech, as main content, as a note or a part."""
+    """The kind of a block by its names.
+
+    It is boilerplate, speech, main content, a note, or a part.
+    """
     if tag in _KINDS:
         return _KINDS[tag]
     if not attributes:

@@ -41,7 +41,7 @@ def _attribute(node: Any, name: str, default: str) -> str:
 
 
 def _scripts(parts: list[Any]) -> list[Any]:
-    """Parts of `mmultiscripts` in order: scripts before the base, the base, scripts after it."""
+    """Parts of `mmultiscripts`, in the order in which they are read."""
     tags = [part.tag for part in parts]
     split = tags.index("mprescripts") if "mprescripts" in tags else len(parts)
     before, after = parts[split + 1 :], parts[1:split]
@@ -57,7 +57,7 @@ def _scripts(parts: list[Any]) -> list[Any]:
 
 
 def _items(node: Any) -> list[Any]:
-    """What an element is in order: elements, marks, and None where a number must not go on."""
+    """Parts of an element: elements, marks, None where a number ends."""
     tag, parts = node.tag, _parts(node)
     marks = _BETWEEN.get(tag, "")
     if marks or tag in _STRUCTURES:

@@ -75,7 +75,7 @@ def _short_text(node: Any) -> str | None:
 
 
 def _is_link_to_a_note(node: Any) -> bool:
-    """Whether a raised text leads to a note, or is the mark of one."""
+    """Whether a raised text leads to a note or marks one."""
     for link in (node.parent, node.first_child):
         if link is not None and link.tag == "a":
             kind = link.attributes.get("epub:type") or link.attributes.get("role") or ""
@@ -112,7 +112,7 @@ def _has_ending(text: str, last: str) -> bool:
 
 
 def _raised_number(text: str, before: str) -> str:
-    """A raised number: a power, or the mark of a note behind a word."""
+    """A raised number: a power, or the mark of a note."""
     last = before[-1]
     word = _LAST_WORD.search(before)
     is_mark = (
@@ -125,7 +125,7 @@ def _raised_number(text: str, before: str) -> str:
 
 
 def raised(node: Any, before: str) -> str | None:
-    """A raised text as it stands in a line, given the text before it."""
+    """A raised text as it stands behind the text before it."""
     text = _short_text(node)
     if not text:
         return None
@@ -166,7 +166,7 @@ def _is_formula_script(node: Any) -> bool:
 
 
 def formula_script(node: Any) -> str | None:
-    """The formula that MathJax is to set, or None for any other script."""
+    """The formula that MathJax is to set; None for other scripts."""
     if not _is_formula_script(node):
         return None
     source = node.text() or ""
@@ -198,7 +198,7 @@ def is_formula_again(node: Any, classes: str) -> bool:
 
 
 def mark_of_note(node: Any, attributes: Mapping[str, str | None]) -> str | None:
-    """The mark that a link to a note shows, in brackets; None for any other link."""
+    """The mark of a link to a note, in brackets; else None."""
     kind = attributes.get("epub:type") or attributes.get("role") or ""
     if "noteref" not in kind and "footnote-ref" not in (attributes.get("class") or ""):
         return None

@@ -22,7 +22,10 @@ _MAX_DIGITS = 9
 
 @dataclass
 class Numbering:
-    """A list's next number, its step, and its kind: 1, a, A, i, I, or none."""
+    """A list's next number, its step and its kind.
+
+    The kind is 1, a, A, i, I, or none.
+    """
 
     number: int
     step: int

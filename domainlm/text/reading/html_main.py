@@ -67,7 +67,7 @@ def _step_rows(blocks: Blocks, chars: list[int], links: list[int], prose: list[i
 
 
 def _unnamed(blocks: Blocks, chars: list[int], links: list[int], prose: list[int]) -> list[bool]:
-    """Whether each block is outside of boilerplate by name or by its links.
+    """Whether each block is outside boilerplate, by name and by links.
 
     A name on a block that holds most of the page does not count.
     """
@@ -120,7 +120,7 @@ def _top(levels: int) -> int:
 def _is_part(
     blocks: Blocks, block: int, siblings: list[int], levels: list[int], chars: list[int], links: list[int]
 ) -> bool:
-    """Whether a block is but one part of the page that it holds most prose of.
+    """Whether a block with most prose is one part of several.
 
     It is a definition list; or it is named as a part; or sections of its level stand before it; or it has no heading
     of its own among the headings of sections beside it. With the page's title in it, it is the page.

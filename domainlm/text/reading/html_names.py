@@ -105,7 +105,7 @@ def names_of(classes: str, identifier: str) -> Names:
 
 @functools.lru_cache(maxsize=4096)
 def names_gutter(classes: str) -> str:
-    """Whether a class may mark the line numbers of code: "always", "in code", or empty.
+    """Where a class marks line numbers: "always", "in code", or nowhere.
 
     It may also be the code's: whoever asks has to look for digits. "in code": at the beginning of a line of code only.
     """
@@ -118,7 +118,7 @@ def names_gutter(classes: str) -> str:
 
 
 def is_step_link(attributes: Mapping[str, str | None]) -> bool:
-    """Whether a link is said to be the next or last page, or one above.
+    """Whether a link leads to the next, last or upper page.
 
     DocBook gives it a key, Texinfo and others a relation.
     """

@@ -70,7 +70,7 @@ def begin_row(table: Table, flow: list[FlowItem]) -> None:
 
 
 def begin_cell(table: Table, flow: list[FlowItem], block: int, columns: str | None, rows: str | None) -> None:
-    """Mark the beginning of a cell, and those before it that others cover."""
+    """Mark the beginning of a cell, behind those that others cover."""
     row = table.row
     if row is None:
         return
@@ -103,7 +103,7 @@ def end_row(table: Table, flow: list[FlowItem], block: int, between: str) -> Non
 
 
 def _is_data(flow: list[FlowItem], start: int) -> bool:
-    """Whether a row has a text, and no cell that is a text of its own."""
+    """Whether a row has text, and no cell that is a text."""
     chars = breaks = 0
     has_text = False
     for index in range(start, len(flow)):

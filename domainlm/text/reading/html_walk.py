@@ -96,7 +96,7 @@ class _Walk(Run):
         return True
 
     def is_read(self, node: Any, tag: str, attributes: Mapping[str, str | None]) -> bool:
-        """Whether a foot, an aside, or what is said without scripts is the page's.
+        """Whether a foot, an aside or a noscript is of the page.
 
         What stands aside in an article is the article's; elsewhere on a page only if it is named as a note. In a book
         everything is.
@@ -152,7 +152,7 @@ class _Walk(Run):
         return True
 
     def count_removed(self, node: Any) -> None:
-        """Count the text of a menu, a foot or an aside that is not read."""
+        """Count the text of menus, feet and asides that are excluded."""
         self.found.removed += len(" ".join((node.text() or "").split()))
 
     def remember(self, block: int, kind: Kind) -> None:
@@ -173,7 +173,7 @@ class _Walk(Run):
             begin_row(self.tables[-1], self.found.flow)
 
     def mark_layout(self) -> None:
-        """Know the open row as layout: it holds a heading, code or a table."""
+        """Mark the open row as layout, with headings, code or tables."""
         if self.tables and self.tables[-1].row is not None:
             self.tables[-1].row.is_layout = True
 

@@ -54,7 +54,7 @@ def _as_html(found: re.Match[str]) -> str:
 
 
 def as_html(source: str) -> str:
-    """The source of an XHTML page as a parser of HTML has to be given it."""
+    """The source of an XHTML page, for a parser of HTML."""
     head = source[:_HEAD_CHARS]
     if "[" in head:
         source = _SUBSET.sub(r"\1", head, count=1) + source[_HEAD_CHARS:]

@@ -84,7 +84,7 @@ def _with_byte_offsets(sections: list[Section], decoded: Decoded, size: int) -> 
 def read_sections(
     document_format: str, data: bytes, config: Documents, expected: Expected = None
 ) -> list[Section | Rejection | Coverage]:
-    """Sections of a file that is read whole, its faults, and how much they are.
+    """Sections of a whole file, its faults, and its coverage.
 
     Sections are placed in the file's bytes. expected: the character set that its source declares, or that most of its files are in. Raises
     Unreadable.
@@ -154,7 +154,7 @@ def _read_articles(file: BinaryIO, config: Documents, process: ReaderProcess) ->
 def read_pieces(
     row: RawFile, file: BinaryIO, config: Documents, process: ReaderProcess | None = None
 ) -> Iterator[Result]:
-    """Pieces and rejections of a row's part of a raw file, and its coverage."""
+    """Pieces, rejections and coverage of a row's part of a file."""
     if row["size"] == 0:
         yield Rejection("empty", "0 bytes")
         return
