@@ -15,6 +15,14 @@ class Documents(Strict):
     text_field: str = Field("text", description="records: the field that holds the text (a.b: field b of object a)")
     title_field: str = Field("title", description="records: the field that holds the title")
     meta_fields: list[str] = Field([], description="records: fields that are kept in a document's meta")
+    group_field: str | None = Field(
+        None,
+        description="records: field whose values are groups of the split, across files (null: records of one title are one)",
+    )
+    min_instruction_share: Share = Field(
+        0.5,
+        description="minimum share of an instruction source's rows that must be conversations; less stops the build",
+    )
     max_record_chars: int = Field(
         1_000_000,
         ge=1000,

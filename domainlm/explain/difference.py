@@ -26,7 +26,7 @@ Action = Mapping[str, Any]
 # shard (None: the whole) -> former action (None: there is none), present action (None: the shard is no more)
 Pairs = Mapping[str | None, tuple[Action | None, Action | None]]
 Definitions = Mapping[str, Mapping[str, str]]
-FACTS = ("role", *LABELS, "format", "media_type", "charset", "is_copied")
+FACTS = ("role", *LABELS, "format", "media_type", "charset", "messages_from", "is_copied")
 # key of a row -> knob that it comes from, where they differ
 KNOBS = {"is_copied": "copy"}
 # those of an archive, whose members the stage finds, and of what is fetched

@@ -7,7 +7,7 @@ million rows. The modules that list files, that open and that read them all name
 
 from __future__ import annotations
 
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from domainlm.raw.label_names import LABELS
 
@@ -33,7 +33,7 @@ class RawFile(Labelled):
 
     path: within its source. file_name: where the name on disk is not UTF-8. sha256, size: of the file itself. archive, archive_path:
     digest and place of the raw file that it lies in; members: the names that lead to it from there. extension_format: what
-    the name says, where the content says otherwise.
+    the name says, where the content says otherwise. messages_from: of `config/sources.py`, where the source says it.
     """
 
     path: str
@@ -47,6 +47,7 @@ class RawFile(Labelled):
     media_type: NotRequired[str | None]
     extension_format: NotRequired[str | None]
     charset: NotRequired[str | None]
+    messages_from: NotRequired[dict[str, Any] | None]
     archive: NotRequired[str | None]
     archive_path: NotRequired[str | None]
     members: NotRequired[list[str] | None]
@@ -80,6 +81,7 @@ class Declared(Labelled, total=False):
     media_type: str
     extension_format: str
     charset: str | None
+    messages_from: dict[str, Any] | None
     is_copied: bool
     is_archive: bool
     prefix: str

@@ -110,16 +110,28 @@ def without_trailing_blanks(text: str) -> str:
     return "\n".join(line.rstrip(" \t") for line in text.split("\n"))
 
 
+def with_plain_characters(text: str) -> str:
+    """The text in NFC, with one kind of line end and space; idempotent.
+
+    Control characters and invisible ones are gone. Joiners (U+200C, U+200D) stay, because Persian and emoji need them.
+    The ideographic space stays, because it indents Chinese prose. The layout stays: indentation, blank lines, blanks
+    at a line's end, which Markdown reads as a break.
+    """
+    text = without_surrogates(_LINE_ENDS.sub("\n", text)).replace("\u2029", "\n\n")
+    return composed(_INVISIBLE.sub("", _SPACES.sub(" ", text)))
+
+
 def normalised(text: str) -> str:
     """The normal form of a text; idempotent.
 
-    It is NFC, with one kind of line end and space, and without control characters, invisible characters and trailing
-    whitespace. Joiners (U+200C, U+200D) stay, because Persian and emoji need them. The ideographic space stays,
-    because it indents Chinese prose.
+    It has plain characters, and no trailing whitespace.
     """
-    text = without_surrogates(_LINE_ENDS.sub("\n", text)).replace("\u2029", "\n\n")
-    text = composed(_INVISIBLE.sub("", _SPACES.sub(" ", text)))
-    return _BLANK_LINES.sub("\n\n", without_trailing_blanks(text)).strip(" \t\n")
+    return _BLANK_LINES.sub("\n\n", without_trailing_blanks(with_plain_characters(text))).strip(" \t\n")
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text shows nothing: it has only whitespace and invisible characters."""
+    return not _SPACE.sub("", text)
 
 
 def single_line(text: str) -> str:

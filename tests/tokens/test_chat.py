@@ -81,6 +81,7 @@ def test_a_template_that_changes_the_answer_is_refused() -> None:
     [
         ([{"role": "user", "content": "a"}], "no_assistant_turn"),
         ([{"role": "assistant", "content": "a"}], "assistant_first"),
+        ([{"role": r, "content": "a"} for r in ("system", "assistant", "user")], "assistant_first"),
         ([{"role": "user", "content": "a"}, {"role": "assistant", "content": " "}], "empty_turn"),
         ([{"role": "user", "content": "a<E>b"}, {"role": "assistant", "content": "c"}], "control_token_in_text"),
     ],

@@ -9,12 +9,13 @@ parser was not chosen: an array that is too large for memory should be lines, wh
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 from domainlm.config.text import Documents
 from domainlm.raw.charset import charset_of_beginning, decode, wide_charset
 from domainlm.raw.unreadable import Unreadable
+from domainlm.text.reading.conversations import rows_within
 from domainlm.text.reading.pieces import Piece, Rejection
 from domainlm.text.reading.records import Place, parsed_record, pieces_of_record
 
@@ -82,11 +83,18 @@ def decoded_line(line: bytes, config: Documents, expected: str | None) -> tuple[
 
 
 def read_jsonl(
-    file: BinaryIO, start: int, end: int, role: str, path: str, config: Documents, expected: str | None = None
+    file: BinaryIO,
+    start: int,
+    end: int,
+    role: str,
+    path: str,
+    config: Documents,
+    expected: str | None = None,
+    mapping: Mapping[str, Any] | None = None,
 ) -> Iterator[Piece | Rejection]:
     """Pieces of the records that begin in bytes [start, end).
 
-    expected: character set by the source. Raises Unreadable: of the whole file.
+    expected: character set by the source. mapping: its `messages_from`. Raises Unreadable: of the whole file.
     """
     wide, expected = beginning_of(file, config, expected)
     if wide is not None:
@@ -111,15 +119,21 @@ def read_jsonl(
         else:
             # offsets of the copy are none of the file; padded, because names in order must be records in order
             place = Place(f"byte {offset:012d}", str(offset), -1, -1)
-        yield from pieces_of_record(record, place, role, path, config, charset)
+        yield from pieces_of_record(record, place, role, path, config, charset, mapping)
 
 
 def read_json(
-    data: bytes, role: str, path: str, config: Documents, expected: str | None = None
+    data: bytes,
+    role: str,
+    path: str,
+    config: Documents,
+    expected: str | None = None,
+    mapping: Mapping[str, Any] | None = None,
 ) -> Iterator[Piece | Rejection]:
     """Pieces of the records of a JSON file.
 
-    They are each element of an array, or the one object. Raises Unreadable.
+    They are each element of an array, or the one object; of instruction data, also the rows within an object. Raises
+    Unreadable.
     """
     decoded = decode(data, config.min_charset_score, expected=expected)
     try:
@@ -127,13 +141,12 @@ def read_json(
     except Unreadable:
         # what is no JSON value but begins with a line that is one is a file of lines
         parsed_record(decoded.text.lstrip().partition("\n")[0])
-        yield from read_jsonl(io.BytesIO(data), 0, len(data), role, path, config, expected)
+        yield from read_jsonl(io.BytesIO(data), 0, len(data), role, path, config, expected, mapping)
         return
     guessed = decoded.charset not in ("utf-8", "ascii")
     charset = {"charset": decoded.charset, "charset_score": decoded.score} if guessed else {}
-    if not isinstance(found, list):
-        yield from pieces_of_record(found, Place("item 000000001", "1", -1, -1), role, path, config, charset)
-        return
-    for number, record in enumerate(found, 1):
+    within = found if isinstance(found, list) else [found]
+    records = rows_within(found, mapping) if role == "instruction" else within
+    for number, record in enumerate(records, 1):
         place = Place(f"item {number:09d}", str(number), -1, -1)
-        yield from pieces_of_record(record, place, role, path, config, charset)
+        yield from pieces_of_record(record, place, role, path, config, charset, mapping)

@@ -52,9 +52,9 @@ def test_records_and_bad_lines() -> None:
 
 def test_conversations_are_kept_whole() -> None:
     found = [f for f in read(role="instruction") if isinstance(f, Piece)]
-    assert [json.loads(f.meta) for f in found] == [{"messages": CONVERSATION}]
+    assert [json.loads(f.meta) for f in found] == [{"messages": CONVERSATION, "messages_form": "messages"}]
     only_user = json.dumps({"messages": [{"role": "user", "content": "x"}]}).encode()
-    assert [f.reason for f in read(only_user, role="instruction") if isinstance(f, Rejection)] == ["no_messages"]
+    assert [f.reason for f in read(only_user, role="instruction") if isinstance(f, Rejection)] == ["no_answer"]
 
 
 def test_ranges_together_are_the_file() -> None:
