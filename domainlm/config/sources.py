@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from domainlm.config.addresses import Fetch, Hub
-from domainlm.config.section import Slice, Strict, listed, own
+from domainlm.config.section import Slice, Strict, derived, listed, own
 
 Role = Literal["corpus", "replay", "evaluation", "instruction", "seed", "base_model"]
 # fmt: off
@@ -232,6 +232,11 @@ class BaseModelSlice(Slice):
     source: dict[str, Any] = listed()
     files: list[dict[str, Any]] = listed()
     hub: dict[str, Any] | None = listed()
+
+
+class RawCorpusSlice(Slice):
+    # without a source of role corpus, a domain is its own conversations
+    has_corpus: bool = derived("sources", True)
 
 
 class RawCorpusShardSlice(Slice):

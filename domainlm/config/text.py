@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from domainlm.config.section import Share, Slice, Strict, own
+from domainlm.config.section import Share, Slice, Strict, derived, own
 
 
 class Documents(Strict):
@@ -98,6 +98,7 @@ class UniqueShardsSlice(Slice):
 class CorpusSplitSlice(Slice):
     section: CorpusSplit
     seed: int = own("seed")
+    has_corpus: bool = derived("sources", True)
     # both stages use the same measure for repeated text
     evaluation_threshold: float = own("unique_shards.evaluation_threshold")
     shingle_words: int = own("unique_shards.shingle_words")

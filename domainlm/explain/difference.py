@@ -132,7 +132,9 @@ def knobs(action: Action) -> dict[str, Any]:
     paths, listed, derived = knob_paths(artifact), listed_names(artifact), derived_names(artifact)
     found: dict[str, Any] = {}
     for key, value in action["config"].items():
-        if key in derived:
+        if key in derived and isinstance(value, bool):
+            found[f"{paths[key]} ({key})"] = value
+        elif key in derived:
             # where the knob itself is in the section, its change is named already
             if not paths[key].startswith(f"{artifact}."):
                 found.update((f"{paths[key]} ({name})", what) for name, what in _models(value))

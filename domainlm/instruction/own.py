@@ -63,7 +63,7 @@ def groups_of(found: Sequence[Own], smallest: float) -> dict[str, str]:
 def split_of_own(
     found: Sequence[Own], shares: Mapping[str, float], needed: Collection[str], seed: int
 ) -> tuple[dict[str, str], list[str]]:
-    """Split of each conversation by id, and the ids of those left out, in order.
+    """Split of each conversation by id, and the ids left out.
 
     shares: of `test` and `validation`. needed: those that have nothing else, and get a group however small the share
     is. Too few groups for all parts are all trained on.

@@ -23,6 +23,7 @@ SECTION = "section"
 DERIVED: Mapping[str, Callable[[DomainConfig], Any]] = {
     "models": lambda config: [asdict(model) for model in chain(config)],
     "start": lambda config: asdict(start_of_sft(config)),
+    "has_corpus": lambda config: any(source.role == "corpus" for source in config.sources.values()),
 }
 
 

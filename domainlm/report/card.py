@@ -140,7 +140,7 @@ def _rejected_conversations(inputs: Inputs) -> Iterator[Json]:
 
 
 def conversations(inputs: Inputs) -> list[Json]:
-    """What SFT learns, by source and form, with the share of the learned tokens."""
+    """What SFT learns by source and form, with shares of tokens."""
     return [
         {"source": source, "form": form, **counts}
         for source, forms in sorted(_of_tokens(inputs)["taken"]["train"].items())

@@ -59,7 +59,7 @@ def _write_splits(
     out: Path,
     resources: Resources,
 ) -> tuple[dict[str, PackedFigures], list[dict[str, str]], dict[str, Any]]:
-    """Figures of each split, the rejected conversations, and what was taken by source and form."""
+    """Figures of each split, the rejected conversations, and what was taken."""
     import numpy as np
     from tokenizers import Tokenizer
 
@@ -118,7 +118,7 @@ def _fitted(
     encoded: Callable[[list[dict[str, str]]], tuple[list[int], list[int]]],
     section: SftTokens,
 ) -> tuple[list[int], list[int], bool]:
-    """Ids and loss mask of a conversation within a row, and whether it was cut.
+    """Ids and loss mask within a row, and whether it was cut.
 
     Raises ConversationError.
     """
@@ -152,7 +152,7 @@ def _form(row: dict[str, Any]) -> str:
 
 
 def _taken(rows: list[dict[str, Any]], sequences: list[TokenSequence], kept: Iterable[int]) -> dict[str, Any]:
-    """Conversations, tokens and learned tokens by source and form, with the share of the learned ones."""
+    """Conversations, tokens and realised shares by source and form."""
     found: dict[str, dict[str, Counter[str]]] = {}
     for at in kept:
         counts = found.setdefault(rows[at]["source"], {}).setdefault(_form(rows[at]), Counter())

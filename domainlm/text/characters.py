@@ -111,7 +111,7 @@ def without_trailing_blanks(text: str) -> str:
 
 
 def with_plain_characters(text: str) -> str:
-    """The text in NFC, with one kind of line end and space; idempotent.
+    """The text in NFC with plain line ends and spaces; idempotent.
 
     Control characters and invisible ones are gone. Joiners (U+200C, U+200D) stay, because Persian and emoji need them.
     The ideographic space stays, because it indents Chinese prose. The layout stays: indentation, blank lines, blanks

@@ -1,4 +1,4 @@
-"""The mix of conversations by source and form, in shares of learned tokens.
+"""The mix of conversations by source and form, by learned tokens.
 
 In: the source, form and number of learned tokens of each conversation, in the order in which they are taken; the
 parts of the mix. Out: which are taken, and why the others are not. The part that is scarcest for its share is taken
@@ -26,7 +26,7 @@ class Mixed:
 
 
 def part_of(conversation: Mixed, parts: Sequence[MixPart]) -> int | None:
-    """The number of the first part that a conversation belongs to, from 0."""
+    """The number of the first part that matches, from 0."""
 
     def is_in(value: str, patterns: list[str] | None) -> bool:
         return patterns is None or any(fnmatchcase(value, pattern) for pattern in patterns)
@@ -40,7 +40,7 @@ def part_of(conversation: Mixed, parts: Sequence[MixPart]) -> int | None:
 
 
 def left_out_of_mix(conversations: Sequence[Mixed], parts: Sequence[MixPart]) -> dict[int, str]:
-    """Reason by place of each conversation that is not taken: not_in_mix or over_mix.
+    """Reason by place of what is not taken: not_in_mix or over_mix.
 
     Raises ValueError for a part that no conversation belongs to.
     """

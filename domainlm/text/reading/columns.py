@@ -1,4 +1,4 @@
-"""The columns of tables: which are read, and which names may be shown.
+"""The columns of tables: those read, and names to show.
 
 In: the names of a table's columns. Out: those to read, or why no row can have a text. A name that may be a person's
 words is not shown, because a first row that is no heading may be a person's.

@@ -1,4 +1,4 @@
-"""The forms in which people keep instruction data: names of fields and roles.
+"""The forms of instruction data: names of fields and roles.
 
 Names are compared in small letters, with blanks and hyphens as underscores (`Counter Argument`). Two tables of names
 stand for many forms: a row with any known question and any known answer is a pair, whatever tool wrote it. Forms are

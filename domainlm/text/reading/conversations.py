@@ -141,7 +141,7 @@ def _is_choice(value: list[Any]) -> bool:
 
 
 def _beside(named: Mapping[str, Any]) -> list[Message]:
-    """The system turn that stands beside the turns, with the tools to call."""
+    """The system turn beside the turns, with the tools to call."""
     found = [text_of(named.get(name), name) for name in SYSTEMS]
     tools = list_of(named.get(TOOLS))
     if tools and not (isinstance(tools, str) and is_blank(tools)):
@@ -267,7 +267,7 @@ def _mapped_names(mapping: Mapping[str, Any]) -> list[str]:
 
 
 def _is_row(value: Mapping[str, Any]) -> bool:
-    """Whether an object that may be a turn is a row: it has no speaker, but question and answer."""
+    """Whether a possible turn is a row, having no speaker."""
     names = {plain_name(str(name)) for name in value}
     return names.isdisjoint(("role", "from", "speaker"))
 

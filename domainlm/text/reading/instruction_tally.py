@@ -54,7 +54,7 @@ class InstructionTally:
 
 
 def fault_of_source(source: str, counts: Mapping[str, Mapping[str, int]], min_share: float) -> str | None:
-    """What is wrong with a source of which too little was taken; None if enough was.
+    """The fault of a source of which too little was taken.
 
     Descriptions of data sets and preference rows do not count as rows that were not taken.
     """

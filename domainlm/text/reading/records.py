@@ -106,7 +106,7 @@ def _group(record: dict[str, Any], path: str, title: str, key: str, config: Docu
 def _conversation(
     record: Any, place: Place, mapping: Mapping[str, Any] | None
 ) -> tuple[dict[str, Any], list[dict[str, str]]] | Rejection:
-    """The entries for `meta` of a row of instruction data, and its messages."""
+    """The entries for `meta` of an instruction row, and its messages."""
     found = conversation_of(record, mapping)
     if isinstance(found, Rejection):
         return replace(found, detail=f"{place.name}: {found.detail}")

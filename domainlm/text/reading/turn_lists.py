@@ -1,4 +1,4 @@
-"""From the turns of a row, as some tool wrote them, to messages.
+"""From the turns of a row, in any form, to messages.
 
 In: a list of turns, or a list of pairs. Out: messages of the roles system, user and assistant. Calls of tools become
 the assistant's words and their results the user's, within the marks that Qwen and Hermes use, because every chat
@@ -34,7 +34,7 @@ Message = dict[str, str]
 
 
 class Refused(ValueError):
-    """A row that cannot be used: the reason by which it is counted, and the detail."""
+    """A row that cannot be used: reason and detail."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -43,7 +43,7 @@ class Refused(ValueError):
 
 
 def shown_name(name: object) -> str:
-    """A name of a field, role or type for people, unless it may be somebody's words."""
+    """A name for people, unless it may be somebody's words."""
     text = str(name)
     return text if text and is_name(text) else "(no plain name)"
 
@@ -55,12 +55,12 @@ def shown_names(names: Iterable[object]) -> str:
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a field is null, or the number that tables write for it."""
+    """Whether a field is null, or a table's number for that."""
     return value is None or (isinstance(value, float) and value != value)
 
 
 def text_of(value: Any, where: str) -> str:
-    """The words of a field: a text, a number, or parts that are texts.
+    """The words of a field: text, number, or parts of text.
 
     Of nothing, an empty text.
     """
@@ -88,7 +88,7 @@ def _part(part: Any, where: str) -> str:
 
 
 def list_of(value: Any) -> Any:
-    """A list that a table's cell holds as JSON text, or the value."""
+    """A list that a cell holds as JSON, or the value."""
     if isinstance(value, str) and value.lstrip()[:1] == "[":
         try:
             return parsed_json(value)
@@ -98,7 +98,7 @@ def list_of(value: Any) -> Any:
 
 
 def is_turn(value: Any) -> bool:
-    """Whether an object is one turn, or a pair of turns, of a list."""
+    """Whether an object is a turn, or a pair of them."""
     if not isinstance(value, dict):
         return False
     names = {plain_name(str(name)) for name in value}
@@ -109,7 +109,7 @@ def is_turn(value: Any) -> bool:
 def messages_of_turns(
     turns: Sequence[Any], where: str, speaker: str = "", words: str = "", roles: Mapping[str, str] | None = None
 ) -> list[Message]:
-    """The messages of a list of turns, of pairs, or of texts that alternate.
+    """The messages of a list of turns, pairs or alternating texts.
 
     speaker, words: the fields of a turn, where they have names of their own; roles: who speaks, by such names.
     """
