@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from domainlm.config.section import Name, Share, Slice, Strict, own
+from domainlm.config.section import Name, Share, Slice, Strict, derived, own
 from domainlm.config.sources import PolicyRule
 
 PresetName = Literal["crawl", "manual", "statute", "dialogue"]
@@ -122,3 +122,4 @@ class CleanShards(Strict):
 class CleanShardsSlice(Slice):
     section: CleanShards
     policy: list[PolicyRule] = own("policy")
+    has_corpus: bool = derived("sources", True)

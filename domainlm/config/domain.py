@@ -38,6 +38,7 @@ from domainlm.config.sources import (
     PolicyRule,
     RawCorpus,
     RawCorpusShardSlice,
+    RawCorpusSlice,
     Source,
 )
 from domainlm.config.text import (
@@ -91,7 +92,7 @@ class DomainConfig(Strict):
 # slice type by artifact; a shard has its artifact's type unless it is named here
 SLICES: dict[str, type[Slice]] = {
     "raw_corpus_shard": RawCorpusShardSlice,
-    "raw_corpus": Slice,
+    "raw_corpus": RawCorpusSlice,
     "base_model": BaseModelSlice,
     "documents": DocumentsSlice,
     "clean_shards": CleanShardsSlice,

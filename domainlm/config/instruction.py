@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from domainlm.config.pretraining import Training
-from domainlm.config.section import Model, Slice, Strict, derived, own
+from domainlm.config.section import Model, Share, Slice, Strict, derived, own
+from domainlm.config.sources import Patterns
 
 
 def _written_out(value: Any) -> Any:
@@ -35,6 +36,14 @@ Date = Annotated[
 
 
 class SftDataset(Strict):
+    has_derived_questions: bool = Field(
+        True, description="derive questions from the documents (false: own conversations alone are learned)"
+    )
+    validation_share: Share = Field(
+        0.04,
+        description="share of own conversations (sources of role instruction) held out for validation, in whole groups",
+    )
+    test_share: Share = Field(0.06, description="share of own conversations held out for testing, in whole groups")
     max_documents: int | None = Field(
         150, ge=1, description="training documents that questions are derived from (null: all)"
     )
@@ -44,8 +53,35 @@ class SftDataset(Strict):
     max_answer_chars: int = Field(320, ge=20, description="answers end at a sentence within this many characters")
 
 
+class MixPart(Strict):
+    """A part of the training conversations.
+
+    A pattern that is not named matches all; derived questions have the form `derived`.
+    """
+
+    source: Patterns | None = Field(None, description="name of the source, a glob pattern or a list of them")
+    form: Patterns | None = Field(
+        None, description="form of the conversations (messages, alpaca, derived, ...), likewise"
+    )
+    share: float = Field(gt=0, le=1, description="share of the learned tokens; the shares of all parts add up to 1")
+
+
+def _whole(parts: list[MixPart]) -> list[MixPart]:
+    total = sum(part.share for part in parts)
+    if parts and abs(total - 1) > 1e-6:
+        raise ValueError(f"the shares of the mix add up to {total:.6g}; expected 1")
+    return parts
+
+
 class SftTokens(Strict):
     sequence_length: int = Field(512, ge=16, description="tokens in a packed row")
+    long_conversations: Literal["rejected", "cut"] = Field(
+        "rejected", description="conversations longer than a row: rejected, or cut after the last answer that fits"
+    )
+    mix: Annotated[list[MixPart], AfterValidator(_whole)] = Field(
+        [],
+        description="shares of the learned training tokens by source and form; the first part that matches counts ([]: all are taken)",
+    )
     system_prompt: str | None = Field(
         "You are a careful assistant. Answer briefly and precisely.", description="system turn of every conversation"
     )

@@ -24,6 +24,7 @@ from domainlm.config.chat_template import with_chat_template
 from domainlm.config.default_domain import DEFAULT_DOMAIN
 from domainlm.config.domain import DomainConfig
 from domainlm.config.errors import ConfigurationError
+from domainlm.config.roles import check_roles
 from domainlm.config.secret_sources import quotable, secrets_of_sources
 from domainlm.config.section import MAX_NAME_CHARS, NAME_PATTERN
 from domainlm.config.yaml_text import MAX_CHARS, InvalidYaml, parsed_yaml, plain_value
@@ -257,33 +258,6 @@ def validate(layers: list[Layer]) -> DomainConfig:
     check_policy(config)
     check_compared(config)
     return config
-
-
-def check_roles(config: DomainConfig) -> None:
-    """Raise ConfigurationError where the sources cannot make a build."""
-    roles = [source.role for source in config.sources.values()]
-    where = f"domain {config.domain}: sources"
-    if roles.count("base_model") != 1:
-        raise ConfigurationError(
-            f"{where}: expected exactly one with role base_model, found {roles.count('base_model')}"
-        )
-    if "corpus" not in roles:
-        raise ConfigurationError(f"{where}: none has role corpus; add a folder: NAME: {{role: corpus, local: FOLDER}}")
-    if "seed" in roles and "replay" not in roles:
-        raise ConfigurationError(
-            f"{where}: role seed needs general text for contrast, but none has role replay; add a folder: "
-            "NAME: {role: replay, local: FOLDER}"
-        )
-    if config.corpus_split.replay_share > 0 and "replay" not in roles:
-        raise ConfigurationError(
-            f"{where}: corpus_split.replay_share is {config.corpus_split.replay_share} but none has role replay; "
-            "add one or set replay_share: 0.0"
-        )
-    split = config.corpus_split
-    if split.validation_share + split.test_share >= 1:
-        raise ConfigurationError(
-            f"corpus_split: validation_share {split.validation_share} + test_share {split.test_share} leave nothing to train on"
-        )
 
 
 def check_policy(config: DomainConfig) -> None:

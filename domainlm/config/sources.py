@@ -67,6 +67,46 @@ class Labels(Strict):
         return self
 
 
+ColumnRole = Literal["system", "user", "assistant", "tool"]
+FieldName = Annotated[str, Field(min_length=1)]
+
+
+class MessagesFrom(Strict):
+    """The fields that hold a row's conversation, by names of their own.
+
+    A field of an object is named by a dotted path. Either `user` and `assistant`, or `turns`.
+    """
+
+    user: FieldName | list[FieldName] | None = Field(
+        None, description="field with the question; of a list, the texts that are not empty, one below the other"
+    )
+    assistant: FieldName | None = Field(None, description="field with the answer")
+    system: FieldName | None = Field(None, description="field with the system turn")
+    history: FieldName | None = Field(None, description="field with the earlier turns: a list of [question, answer]")
+    turns: FieldName | None = Field(None, description="field with a list of turns")
+    role: FieldName = Field("role", description="turns: field of a turn that names who speaks")
+    content: FieldName = Field("content", description="turns: field of a turn that holds the words")
+    roles: dict[str, ColumnRole] = Field(
+        {}, description="turns: who speaks, by the name in the data (user, assistant, gpt, human, ... are known)"
+    )
+
+    @model_validator(mode="after")
+    def _says_where(self) -> MessagesFrom:
+        pair = [name for name in ("user", "assistant", "history") if getattr(self, name) not in (None, [])]
+        if (self.turns is None) == (not pair) or (pair and not {"user", "assistant"}.issubset(pair)):
+            given = [*pair, *(["turns"] if self.turns is not None else [])]
+            raise ValueError(
+                f"messages_from names {' and '.join(given) or 'no field'}; expected user and assistant (fields with "
+                "question and answer), or turns (the field with a list of turns)"
+            )
+        of_turns = {"role", "content", "roles"} & self.model_fields_set
+        if self.turns is None and of_turns:
+            raise ValueError(
+                f"messages_from: {', '.join(sorted(of_turns))} is for turns; name the field with the turns"
+            )
+        return self
+
+
 class Source(Strict):
     """An external text or model, with its permitted uses and labels."""
 
@@ -89,6 +129,9 @@ class Source(Strict):
         None,
         description="character set of the files that are not UTF-8 (null: detected); obeyed unless another set gives a far likelier text",
     )
+    messages_from: MessagesFrom | None = Field(
+        None, description="instruction: the fields that hold a row's conversation (null: by content)"
+    )
     licence: Label = Field("unstated", description="licence of the text, carried by every document")
     authority: Label = Field("unlabelled", description="kind of author: official, media, academic, social, ...")
     stance: Label = Field("unlabelled", description="stance or use label, free vocabulary per domain")
@@ -106,6 +149,8 @@ class Source(Strict):
             raise ValueError("copy is for local texts; fetched files are kept in the store anyway")
         if self.role == "base_model" and (self.labels or self.label_table is not None):
             raise ValueError("labels and label_table are for texts; a base model has one licence")
+        if self.messages_from is not None and self.role != "instruction":
+            raise ValueError(f"messages_from is for sources of role instruction; this one's is {self.role}: remove it")
         if self.charset is not None:
             _known_charset(self.charset)
         return self
@@ -211,6 +256,11 @@ class BaseModelSlice(Slice):
     files: list[dict[str, Any]] = listed()
     hub: dict[str, Any] | None = listed()
     has_system_turn: bool = derived("sft_tokens.system_prompt", False)
+
+
+class RawCorpusSlice(Slice):
+    # without a source of role corpus, a domain is its own conversations
+    has_corpus: bool = derived("sources", True)
 
 
 class RawCorpusShardSlice(Slice):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from domainlm.config.section import Share, Slice, Strict, own
+from domainlm.config.section import Share, Slice, Strict, derived, own
 
 
 class Documents(Strict):
@@ -15,6 +15,14 @@ class Documents(Strict):
     text_field: str = Field("text", description="records: the field that holds the text (a.b: field b of object a)")
     title_field: str = Field("title", description="records: the field that holds the title")
     meta_fields: list[str] = Field([], description="records: fields that are kept in a document's meta")
+    group_field: str | None = Field(
+        None,
+        description="records: field whose values are groups of the split, across files (null: records of one title are one)",
+    )
+    min_instruction_share: Share = Field(
+        0.5,
+        description="minimum share of an instruction source's rows that must be conversations; less stops the build",
+    )
     max_record_chars: int = Field(
         1_000_000,
         ge=1000,
@@ -94,6 +102,7 @@ class UniqueShardsSlice(Slice):
 class CorpusSplitSlice(Slice):
     section: CorpusSplit
     seed: int = own("seed")
+    has_corpus: bool = derived("sources", True)
     # both stages use the same measure for repeated text
     evaluation_threshold: float = own("unique_shards.evaluation_threshold")
     shingle_words: int = own("unique_shards.shingle_words")

@@ -26,7 +26,7 @@ Action = Mapping[str, Any]
 # shard (None: the whole) -> former action (None: there is none), present action (None: the shard is no more)
 Pairs = Mapping[str | None, tuple[Action | None, Action | None]]
 Definitions = Mapping[str, Mapping[str, str]]
-FACTS = ("role", *LABELS, "format", "media_type", "charset", "is_copied")
+FACTS = ("role", *LABELS, "format", "media_type", "charset", "messages_from", "is_copied")
 # key of a row -> knob that it comes from, where they differ
 KNOBS = {"is_copied": "copy"}
 # those of an archive, whose members the stage finds, and of what is fetched
@@ -132,7 +132,9 @@ def knobs(action: Action) -> dict[str, Any]:
     paths, listed, derived = knob_paths(artifact), listed_names(artifact), derived_names(artifact)
     found: dict[str, Any] = {}
     for key, value in action["config"].items():
-        if key in derived:
+        if key in derived and isinstance(value, bool):
+            found[f"{paths[key]} ({key})"] = value
+        elif key in derived:
             # where the knob itself is in the section, its change is named already
             if not paths[key].startswith(f"{artifact}."):
                 found.update((f"{paths[key]} ({name})", what) for name, what in _models(value))

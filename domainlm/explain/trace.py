@@ -36,7 +36,8 @@ FACTS = ("role", "sha256", "size", "format", "media_type", *LABELS)
 class Piece:
     """A document of the file.
 
-    section, start, end: its place. questions: conversations that were derived from it, by split.
+    section, start, end: its place. questions: conversations that were derived from it, or that it is, by split.
+    not_learned: those of them that sft_tokens rejected, by reason.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Piece:
     use: str
     fate: Fate
     questions: Mapping[str, int]
+    not_learned: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,10 @@ def _present(project: Path, domain: str) -> tuple[dict[str, Path], list[str]]:
         if missing:
             raise StageError(f"{missing[0]} is hollow: only its records are here; fill it: {command}")
         found[artifact] = project / folder
+    # the tokens are not needed, only the list beside them
+    tokens = project / artifact_folder(domain, "sft_tokens")
+    if _is_built(project, domain, "sft_tokens") and (tokens / "rejected.jsonl").exists():
+        found["sft_tokens"] = tokens
     return found, []
 
 
@@ -240,12 +246,25 @@ def _pieces(folders: Mapping[str, Path], places: Collection[Place]) -> dict[Plac
                 other = left_out.get(identifier) or unknown("corpus_split")
                 fates[identifier] = Fate("corpus_split", split[identifier]) if identifier in split else other
     questions = _questions(folders.get("sft_dataset"), last)
+    not_learned = _not_learned(folders.get("sft_tokens"), last)
     found: dict[Place, list[Piece]] = {}
     for identifier, (stage, row) in sorted(last.items(), key=lambda item: (item[1][1]["start"], item[1][1]["section"])):
         facts = {name: row[name] for name in ("id", "section", "start", "end", "language", "use")}
         fate = fates.get(identifier) or Fate(stage, "kept")
-        piece = Piece(**facts, fate=fate, questions=questions.get(identifier, {}))
+        piece = Piece(
+            **facts, fate=fate, questions=questions.get(identifier, {}), not_learned=not_learned.get(identifier, {})
+        )
         found.setdefault((row["source"], row["path"]), []).append(piece)
+    return found
+
+
+def _not_learned(folder: Path | None, known: Collection[str]) -> dict[str, dict[str, int]]:
+    """Conversations of each document that sft_tokens rejected, by reason."""
+    found: dict[str, dict[str, int]] = {}
+    for row in rows_of(folder / "rejected.jsonl") if folder is not None else ():
+        if row["document"] in known:
+            counts = found.setdefault(row["document"], {})
+            counts[row["reason"]] = counts.get(row["reason"], 0) + 1
     return found
 
 

@@ -91,6 +91,9 @@ def _piece_in_words(piece: Piece) -> str:
         parts.append(
             "questions: " + ", ".join(f"{count} in {split}" for split, count in sorted(piece.questions.items()))
         )
+    if piece.not_learned:
+        lost = ", ".join(f"{count} {reason}" for reason, count in sorted(piece.not_learned.items()))
+        parts.append(f"rejected by sft_tokens: {lost}")
     return "; ".join(parts)
 
 

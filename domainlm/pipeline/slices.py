@@ -25,6 +25,7 @@ DERIVED: Mapping[str, Callable[[DomainConfig], Any]] = {
     "start": lambda config: asdict(start_of_sft(config)),
     # which words it has does not matter to a base model
     "has_system_turn": lambda config: config.sft_tokens.system_prompt is not None,
+    "has_corpus": lambda config: any(source.role == "corpus" for source in config.sources.values()),
 }
 
 

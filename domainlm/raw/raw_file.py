@@ -7,7 +7,7 @@ million rows. The modules that list files, that open and that read them all name
 
 from __future__ import annotations
 
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from domainlm.raw.label_names import LABELS
 
@@ -34,7 +34,7 @@ class RawFile(Labelled):
     path: within its source. file_name: where the name on disk is not UTF-8. sha256, size: of the file itself. archive, archive_path:
     digest and place of the raw file that it lies in; members: the names that lead to it from there. extension_format: what
     the name says, where the content says otherwise. charset: of most files of the source, or as it declares
-    (is_charset_declared).
+    (is_charset_declared). messages_from: of `config/sources.py`, where the source says it.
     """
 
     path: str
@@ -49,6 +49,7 @@ class RawFile(Labelled):
     extension_format: NotRequired[str | None]
     charset: NotRequired[str | None]
     is_charset_declared: NotRequired[bool | None]
+    messages_from: NotRequired[dict[str, Any] | None]
     archive: NotRequired[str | None]
     archive_path: NotRequired[str | None]
     members: NotRequired[list[str] | None]
@@ -83,6 +84,7 @@ class Declared(Labelled, total=False):
     extension_format: str
     charset: str | None
     is_charset_declared: bool
+    messages_from: dict[str, Any] | None
     is_copied: bool
     is_archive: bool
     prefix: str

@@ -61,6 +61,7 @@ def data_card(inputs: Inputs, domain: str, title: str) -> Json:
             name: {"occurrences": count, "documents": clean["found_documents"][name]}
             for name, count in clean["found"].items()
         },
+        "conversations": conversations(inputs),
         "boilerplate": boilerplate(inputs, stats["unique_shards"]),
         "relevance": relevance(inputs, stats["unique_shards"]),
     }
@@ -112,6 +113,7 @@ def rejected(inputs: Inputs, stats: Mapping[str, Json]) -> list[Json]:
             rows_of(folder / "rejected.jsonl"),
         ),
         ("unique_shards", repeats, _repeats(folder / "duplicates.jsonl")),
+        ("sft_tokens", _pairs(_of_tokens(inputs)["rejected_by_source"]), _rejected_conversations(inputs)),
     )
     found: list[Json] = []
     for stage, counts, rows in parts:
@@ -127,6 +129,27 @@ def rejected(inputs: Inputs, stats: Mapping[str, Json]) -> list[Json]:
 
 def _pairs(by_source: Mapping[str, Mapping[str, int]]) -> dict[tuple[str, str], int]:
     return {(source, reason): count for source, counts in by_source.items() for reason, count in counts.items()}
+
+
+def _of_tokens(inputs: Inputs) -> Json:
+    """The figures of sft_tokens; none of a card of the texts alone."""
+    if "sft_tokens" not in inputs.folders:
+        return {"rejected_by_source": {}, "taken": {"train": {}}}
+    return read_json(inputs.folders["sft_tokens"] / "stats.json")
+
+
+def _rejected_conversations(inputs: Inputs) -> Iterator[Json]:
+    if "sft_tokens" in inputs.folders:
+        yield from rows_of(inputs.folders["sft_tokens"] / "rejected.jsonl")
+
+
+def conversations(inputs: Inputs) -> list[Json]:
+    """What SFT learns by source and form, with shares of tokens."""
+    return [
+        {"source": source, "form": form, **counts}
+        for source, forms in sorted(_of_tokens(inputs)["taken"]["train"].items())
+        for form, counts in sorted(forms.items())
+    ]
 
 
 def _rejected_by_archives(inputs: Inputs) -> Iterator[Json]:

@@ -114,13 +114,19 @@ def worded_change(differences: Figure, measure: str, is_less_better: bool, is_sh
 
 
 def headline(facts: Facts) -> str:
-    """One sentence on the effect of training on the domain's text."""
+    """One sentence on the effect of training."""
     last = "pt" if "pt" in facts.models else "sft"
-    before, after = (facts.results["models"][model]["definitions"] for model in ("base", last))
-    ratio = facts.results["changes"][f"base_to_{last}"]["definitions"]["perplexity_ratio"]["value"]
+    measured = facts.results["models"]["base"]
+    # a domain of conversations alone has no documents to measure on
+    name = next((each for each in ("definitions", "answers") if each in measured), None)
+    if name is None:
+        return "No test document and no test question of this domain was measured."
+    before, after = (facts.results["models"][model][name] for model in ("base", last))
+    ratio = facts.results["changes"][f"base_to_{last}"][name]["perplexity_ratio"]["value"]
+    what = "documents" if name == "definitions" else "answers"
     verb = "falls" if ratio < 1 else "rises"
     return (
-        f"On {before['documents']:,} test documents that were not trained on, perplexity {verb} from"
+        f"On {before['documents']:,} test {what} that were not trained on, perplexity {verb} from"
         f" {before['perplexity']['value']:.1f} to {after['perplexity']['value']:.1f} ({100 * (ratio - 1):+.0f}\u00a0%)"
         f" with {'continued pretraining' if last == 'pt' else 'instruction tuning'}."
     )

@@ -64,7 +64,8 @@ def check_instructions(project: Path, name: str, config: DomainConfig) -> list[s
         first = f" ({rejected[0]})" if rejected else ""
         raise ConfigurationError(
             f"--sft: {local} holds no conversation among the first {MAX_RECORDS} records{first}; expected lines such as "
-            '{"messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}]}'
+            '{"messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}]}, or another form of '
+            "docs/how-to/instruction-data.md"
         )
     notes = [f"{path} was not searched for conversations, because it is packed" for path in packed]
     if rejected:

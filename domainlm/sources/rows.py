@@ -103,6 +103,10 @@ def _patterns(source: Source) -> list[dict[str, str | None]]:
     return [entry.model_dump(mode="json") for entry in source.labels]
 
 
+def _messages_from(source: Source) -> dict[str, Any] | None:
+    return None if source.messages_from is None else source.messages_from.model_dump(mode="json")
+
+
 def _without_nothing(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row without its empty keys.
 
@@ -151,8 +155,8 @@ def local_rows(project: Path, name: str, source: Source, index: LocalIndex, segm
     contents = {file.path: content for file, content in read}
     table = label_table_of(project, name, source)
     common, patterns = labels(name, source), _patterns(source)
-    fixed = {"origin": "local", "charset": charset, "is_copied": source.is_copied}
-    fixed["is_charset_declared"] = source.charset is not None
+    fixed: dict[str, Any] = {"origin": "local", "charset": charset, "is_copied": source.is_copied}
+    fixed |= {"is_charset_declared": source.charset is not None, "messages_from": _messages_from(source)}
     archives = {
         path for path, content in contents.items() if is_text and is_expanded(content.media_type, source.format)
     }
@@ -260,6 +264,7 @@ def _declared(project: Path, name: str, source: Source) -> dict[str, Any]:
         "format": source.format,
         "charset": source.charset,
         **({"is_charset_declared": True} if source.charset is not None else {}),
+        "messages_from": _messages_from(source),
         "include": source.include,
         "exclude": source.exclude,
         "labels": _patterns(source),

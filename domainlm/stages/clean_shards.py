@@ -139,9 +139,10 @@ def run(inputs: Inputs, config: CleanShardsSlice, out: Path, scratch: Path, reso
     folders = [folder for _, folder in sorted(inputs.folders.items())]
     stats = summed(read_json(folder / "stats.json") for folder in folders)
     check_verdicts(stats.pop("without_verdict"))
-    if not stats["documents_by_role"].get("corpus"):
+    needed = "corpus" if config.has_corpus else "instruction"
+    if not stats["documents_by_role"].get(needed):
         raise StageError(
-            f"no corpus document of {stats['input']} documents is left after cleaning; rejected by rule: "
+            f"no {needed} document of {stats['input']} documents is left after cleaning; rejected by rule: "
             f"{stats['rejected'] or 'none'}; see clean_shards/*/rejected.jsonl and relax the rule that rejects most, "
             f"for example clean_shards.min_chars (now {config.section.min_chars}), or the domain's policy"
         )

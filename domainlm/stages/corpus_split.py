@@ -112,7 +112,7 @@ def left_out_counts(left_out: Mapping[str, str]) -> dict[str, int]:
 
 
 def split_roles(
-    entries: Mapping[str, list[Entry]], section: CorpusSplit, seed: int
+    entries: Mapping[str, list[Entry]], section: CorpusSplit, seed: int, has_corpus: bool = True
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Split of documents of every role, and reasons of the excluded ones.
 
@@ -121,11 +121,13 @@ def split_roles(
     """
     corpus_sources = {entry.source for entry in entries["corpus"]}
     evaluated = [entry for entry in entries["evaluation"] if entry.source in corpus_sources]
-    split, left_out = split_corpus(entries["corpus"], evaluated, section, seed)
+    split, left_out = dict[str, str](), dict[str, str]()
+    if has_corpus:
+        split, left_out = split_corpus(entries["corpus"], evaluated, section, seed)
     for entry in entries["corpus"]:
         if not entry.is_for_pt and split.get(entry.id) in ("train", "validation"):
             split[entry.id] += "_sft_only"
-    if "train" not in split.values():
+    if has_corpus and "train" not in split.values():
         raise StageError(
             f"no training document of {len(entries['corpus'])} corpus documents may be used for pt; expected one at least: "
             "add pt to a rule's `use` in the domain's policy"
@@ -204,7 +206,7 @@ def group_counts(
     held_out = {entry.group for entry in entries["replay"] if split.get(entry.id) == "general_held_out"}
     return {name: len(groups) for name, groups in by_split.items()} | {
         "corpus": len(sizes),
-        "largest": max(sizes.values()),
+        "largest": max(sizes.values(), default=0),
         "general": len(group_sizes(entries["replay"])),
         "general_held_out": len(held_out),
     }
@@ -231,7 +233,7 @@ def run(inputs: Inputs, config: CorpusSplitSlice, out: Path, scratch: Path, reso
     tokenizer = read_tokenizer(inputs.folders["base_model"])
     border_tokens = read_special_tokens(inputs.folders["base_model"]).border_tokens
     entries = entries_by_role(path)
-    split, left_out = split_roles(entries, section, seed)
+    split, left_out = split_roles(entries, section, seed, config.has_corpus)
     if entries["instruction"]:
         instruction = {entry.id for entry in entries["instruction"]}
         held_out = {identifier for identifier, name in split.items() if name in HELD_OUT}
@@ -252,7 +254,7 @@ def run(inputs: Inputs, config: CorpusSplitSlice, out: Path, scratch: Path, reso
     max_tokens = section.max_train_tokens
     corpus_budget = Budget(None if max_tokens is None else int(max_tokens * (1 - replay_share)))
     corpus_tokens = chosen("train", corpus_budget, "over_budget")
-    if not corpus_tokens:
+    if config.has_corpus and not corpus_tokens:
         raise StageError(
             f"no training document fits into corpus_split.max_train_tokens: {max_tokens}; expected room for one at least"
         )
@@ -278,7 +280,7 @@ def run(inputs: Inputs, config: CorpusSplitSlice, out: Path, scratch: Path, reso
 
     stats: dict[str, Any] = {name: write_part(out, name, documents_of(name)) for name in SPLITS}
     spent = sum(replay_tokens.values())
-    share = round(spent / stats["train"]["tokens"], 6)
+    share = round(spent / max(stats["train"]["tokens"], 1), 6)
     stats["train"] |= {"replay_documents": len(replay_tokens), "replay_tokens": spent, "replay_share": share}
     stats["groups"] = group_counts(entries, split, corpus_tokens.keys())
     write_left_out(out, left_out)

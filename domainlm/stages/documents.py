@@ -3,9 +3,10 @@
 In: a shard's inventory, by which raw files are opened. Out: `documents.parquet` in canonical order, `rejected.jsonl`
 with every file or record that gave no document, `coverage.jsonl` with how much of each file's visible text was read,
 where the format says what is visible, `stats.json`; of all shards together also `examples.jsonl`, a few rejected ones of
-every kind, and `least_read.jsonl`, the files of which the least was read. Properties kept: the documents of all shards
-together are the same whatever the number of shards, because a record belongs to the byte range in which it begins; and
-no file is lost, because a file that yields nothing is rejected, too.
+every kind, and `least_read.jsonl`, the files of which the least was read. A source of role instruction of which too few
+rows are conversations stops the build, after every row is counted and listed. Properties kept: the documents of all
+shards together are the same whatever the number of shards, because a record belongs to the byte range in which it
+begins; and no file is lost, because a file that yields nothing is rejected, too.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from domainlm.text.document import Document, write_documents
 from domainlm.text.examples import examples_of
 from domainlm.text.json_files import read_json, write_json
 from domainlm.text.json_rows import open_rows, rows_of, write_row
+from domainlm.text.reading.instruction_tally import InstructionTally, fault_of_source
 from domainlm.text.reading.pieces import Coverage, Rejection
 from domainlm.text.reading.readers import read_documents_of, reader_process
 from domainlm.text.sums import summed
@@ -63,6 +65,7 @@ def run_shard(inputs: Inputs, config: DocumentsSlice, out: Path, scratch: Path, 
     rejected_by_source: dict[str, Counter[str]] = {}
     chars_by_source: Counter[str] = Counter()
     files_by_format: Counter[str] = Counter()
+    tally = InstructionTally()
     inventory = inputs.folders["raw_corpus"] / "inventory.jsonl"
     coverage_by_source: dict[str, Counter[str]] = {}
     with (
@@ -75,6 +78,7 @@ def run_shard(inputs: Inputs, config: DocumentsSlice, out: Path, scratch: Path, 
         def reject(row: RawFile, found: Rejection) -> None:
             rejected[found.reason] += 1
             rejected_by_source.setdefault(row["source"], Counter())[found.reason] += 1
+            tally.add(row, found)
             place = {"source": row["source"], "path": row["path"], "section": ""}
             rule = {"reason": found.reason, "value": None, "threshold": None, "detail": masked_place(found.detail)}
             write_row(rejected_file, {**place, **rule, "excerpt": ""})
@@ -93,6 +97,7 @@ def run_shard(inputs: Inputs, config: DocumentsSlice, out: Path, scratch: Path, 
         def documents() -> Iterator[Document]:
             for done, row in enumerate(inventory_of(inventory)):
                 resources.progress(done, total, {})
+                tally.add_file(row)
                 # a file that is cut counts where it begins
                 if row["start"] == 0:
                     files_by_format[row["format"] or "unknown"] += 1
@@ -104,6 +109,7 @@ def run_shard(inputs: Inputs, config: DocumentsSlice, out: Path, scratch: Path, 
                             reject(row, found)
                         else:
                             chars_by_source[found.source] += len(found.text)
+                            tally.add(row, found)
                             yield found
                 # whoever has the beginning of a file that is cut looks whether the other ranges are silent, too
                 if is_silent and (row["end"] == row["size"] or is_silent_file(row)):
@@ -122,6 +128,7 @@ def run_shard(inputs: Inputs, config: DocumentsSlice, out: Path, scratch: Path, 
         "chars": sum(chars_by_source.values()),
         "chars_by_source": chars_by_source,
         "coverage_by_source": coverage_by_source,
+        "instruction": tally.as_stats(),
     }
     write_json(out / "stats.json", stats)
     return {"documents": count, "rejected": sum(rejected.values())}
@@ -135,6 +142,12 @@ def run(inputs: Inputs, config: DocumentsSlice, out: Path, scratch: Path, resour
             f"no document was found in {stats['files']} files (rejected: {stats['rejected'] or 'none'}); expected at "
             "least one; see documents/*/rejected.jsonl, and check sources.*.include and sources.*.format"
         )
+    faults = (
+        fault_of_source(source, counts, config.section.min_instruction_share)
+        for source, counts in sorted(stats["instruction"].items())
+    )
+    if said := [fault for fault in faults if fault is not None]:
+        raise StageError("\n".join(said))
     write_json(out / "stats.json", stats)
     with open_rows(out / "examples.jsonl") as file:
         for row in examples_of(row for folder in folders for row in rows_of(folder / "rejected.jsonl")):

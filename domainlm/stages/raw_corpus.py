@@ -17,8 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
-from domainlm.config.section import Slice
-from domainlm.config.sources import RawCorpusShardSlice
+from domainlm.config.sources import RawCorpusShardSlice, RawCorpusSlice
 from domainlm.contract import Inputs, Resources, StageError, Stats
 from domainlm.raw.archives import ArchiveFault, Limits
 from domainlm.raw.expansion import EMPTY, Found, Refused, digest_of, expand, facts_of
@@ -177,7 +176,7 @@ def _copy_bytes(rows: list[RawFile], inputs: Inputs, folder: Path) -> int:
     return copied
 
 
-def run(inputs: Inputs, config: Slice, out: Path, scratch: Path, resources: Resources) -> Stats:
+def run(inputs: Inputs, config: RawCorpusSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
     sources: dict[str, Row] = {}
     files: set[tuple[str, str]] = set()
     kinds: Counter[str] = Counter()
@@ -207,8 +206,9 @@ def run(inputs: Inputs, config: Slice, out: Path, scratch: Path, resources: Reso
     for source in sources.values():
         # files of one source may have different labels
         source.update({label: "; ".join(sorted(source["files_by_label"][label])) for label in LABELS})
-    if not any(source["role"] == "corpus" for source in sources.values()):
-        raise StageError("no file of role corpus was found; check sources.*.include against the folder")
+    needed = "corpus" if config.has_corpus else "instruction"
+    if not any(source["role"] == needed for source in sources.values()):
+        raise StageError(f"no file of role {needed} was found; check sources.*.include against the folder")
     stats = {
         "sources": sources,
         "files": len(files),

@@ -1,9 +1,10 @@
 """Artifact `sft_dataset`: conversations to learn answering from, with provenance.
 
-In: `corpus_split`. Out: train.jsonl, validation.jsonl, test.jsonl (id, kind, split, messages, source, path, section,
-document, group, title) and stats.json. A document's questions stay in its split, so no held-out answer is trained on;
-hand-written conversations teach style and go to train only. Questions are derived only from documents that the policy
-permits for SFT. Lines are in the order of a stable hash, so their first n are a fair sample.
+In: `corpus_split`. Out: train.jsonl, validation.jsonl, test.jsonl (id, kind, form, split, messages, source, path,
+section, document, group, title), left_out.jsonl and stats.json. A document's questions stay in its split, so no
+held-out answer is trained on; own conversations are split by whole groups, and one that asks what a held-out one asks
+is left out. Either kind alone is enough. Questions are derived only from documents that the policy permits for SFT.
+Lines are in the order of a stable hash, so their first n are a fair sample.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from domainlm.config.instruction import SftDatasetSlice
+from domainlm.config.instruction import SftDataset, SftDatasetSlice
 from domainlm.contract import Inputs, Resources, StageError, Stats
+from domainlm.instruction.own import own_of, split_of_own
 from domainlm.instruction.questions import Asking, Question, questions_of
-from domainlm.text.document import Document, read_documents
+from domainlm.text.document import MESSAGES_FORM, Document, read_documents
 from domainlm.text.json_files import write_json
 from domainlm.text.json_rows import open_rows, write_row
 from domainlm.text.stable_hash import stable_hash
@@ -31,10 +33,18 @@ FILES = {
 }
 
 
-def row_of(document: Document, split: str, kind: str, messages: list[dict[str, str]]) -> dict[str, Any]:
+# kind of the rows that were imported, and the form of those that were not
+CONVERSATION = "conversation"
+DERIVED = "derived"
+
+
+def row_of(
+    document: Document, split: str, kind: str, messages: list[dict[str, str]], form: str = DERIVED
+) -> dict[str, Any]:
     return {
         "id": f"{document.id}:{kind}",
         "kind": kind,
+        "form": form,
         "split": split,
         "messages": messages,
         "source": document.source,
@@ -81,9 +91,55 @@ def question_rows(
         yield [row_of(document, split, question.kind, messages_of(question)) for question in found]
 
 
-def style_rows(path: Path) -> Iterator[dict[str, Any]]:
+def own_rows(path: Path, split: Mapping[str, str]) -> dict[str, list[dict[str, Any]]]:
+    """Rows of own conversations, by split."""
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in FILES}
     for document in read_documents(path):
-        yield row_of(document, "train", "style", json.loads(document.meta)["messages"])
+        if (name := split.get(document.id)) is not None:
+            meta = json.loads(document.meta)
+            found[name].append(
+                row_of(document, name, CONVERSATION, meta["messages"], meta.get(MESSAGES_FORM, "messages"))
+            )
+    return found
+
+
+def split_own(
+    path: Path, section: SftDataset, derived: Mapping[str, int], seed: int
+) -> tuple[dict[str, str], list[str]]:
+    """Split of own conversations by document, and ids of those left out.
+
+    derived: the number of derived rows by split.
+    """
+    own = [own_of(document) for document in read_documents(path)]
+    shares = {"validation": section.validation_share, "test": section.test_share}
+    return split_of_own(own, shares, [name for name in shares if not derived[name]], seed)
+
+
+def no_row(split: str, documents: int, section: SftDataset, own: int) -> StageError:
+    """The error of a split without any row."""
+    held = f"{own} own conversations (sources of role instruction), none of them in this split"
+    if own and split != "train":
+        held += (
+            f": expected sft_dataset.{split}_share more than 0, and at least three groups, which are the values of"
+            " documents.group_field, files, or the rows of a large file"
+        )
+    if not section.has_derived_questions:
+        return StageError(
+            f"the {split} split is empty: sft_dataset.has_derived_questions is false, and there are {held}; add conversations,"
+            " or derive questions from the documents"
+        )
+    return StageError(
+        f"no question could be derived from the {documents} documents of the {split} split; expected terms with definitions or"
+        f" sections with headings and whole sentences, which the policy lets into sft; and there are {held}: raise"
+        f" sft_dataset.max_answer_chars ({section.max_answer_chars}), use text with headings, or add conversations"
+    )
+
+
+def write_left_out(out: Path, left_out: Iterable[str]) -> None:
+    """List own conversations that ask what a held-out one asks."""
+    with open_rows(out / "left_out.jsonl") as file:
+        for identifier in sorted(left_out):
+            write_row(file, {"document": identifier, "reason": "asks_as_held_out"})
 
 
 def run(inputs: Inputs, config: SftDatasetSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
@@ -91,29 +147,35 @@ def run(inputs: Inputs, config: SftDatasetSlice, out: Path, scratch: Path, resou
     seed = config.seed
     asking = Asking(seed, config.language, section.max_questions_per_document, section.max_answer_chars)
     folder = inputs.folders["corpus_split"]
-    stats: dict[str, Any] = {"documents": {}, "without_question": {}, "rows": {}, "kinds": {}, "rows_by_source": {}}
-    for done, (split, names) in enumerate(FILES.items()):
+    names = ("documents", "without_question", "rows", "kinds", "rows_by_source", "rows_by_form", "own_conversations")
+    stats: dict[str, Any] = {name: {} for name in names}
+    derived: dict[str, list[dict[str, Any]]] = {}
+    for done, (split, parts) in enumerate(FILES.items()):
         resources.progress(done, len(FILES), {})
-        paths = [folder / f"{name}.parquet" for name in names]
-        wanted = chosen_documents(paths, section.max_documents if split == "train" else None, seed)
-        by_document = list(question_rows(paths, split, wanted, asking))
-        rows = [row for found in by_document for row in found]
+        paths = [folder / f"{name}.parquet" for name in parts]
+        most = section.max_documents if split == "train" else None
+        wanted = chosen_documents(paths, most, seed) if section.has_derived_questions else frozenset[str]()
+        by_document = list(question_rows(paths, split, wanted, asking)) if wanted else []
+        derived[split] = [row for found in by_document for row in found]
+        stats["documents"][split] = len(by_document)
+        stats["without_question"][split] = sum(not found for found in by_document)
+    imported = folder / "instruction.parquet"
+    side, left_out = split_own(imported, section, {split: len(rows) for split, rows in derived.items()}, seed)
+    own = own_rows(imported, side)
+    write_left_out(out, left_out)
+    for split in FILES:
+        rows = [*derived[split], *own[split]]
         if not rows:
-            raise StageError(
-                f"no question could be derived from the {len(by_document)} documents of the {split} split; expected"
-                " terms with definitions or sections with headings and whole sentences, which the policy lets into sft: raise"
-                f" sft_dataset.max_answer_chars ({section.max_answer_chars}) or use text with headings"
-            )
-        if split == "train":
-            rows += style_rows(folder / "instruction.parquet")
+            raise no_row(split, stats["documents"][split], section, len(side))
         rows.sort(key=lambda row: stable_hash(seed, row["id"]))
         with open_rows(out / f"{split}.jsonl") as file:
             for row in rows:
                 write_row(file, row)
-        stats["documents"][split] = len(by_document)
-        stats["without_question"][split] = sum(not found for found in by_document)
         stats["rows"][split] = len(rows)
         stats["kinds"][split] = dict(Counter(row["kind"] for row in rows))
         stats["rows_by_source"][split] = dict(Counter(row["source"] for row in rows))
+        stats["rows_by_form"][split] = dict(Counter(row["form"] for row in rows))
+        stats["own_conversations"][split] = len(own[split])
+    stats["own_conversations"]["left_out"] = len(left_out)
     write_json(out / "stats.json", stats)
     return stats

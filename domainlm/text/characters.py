@@ -179,21 +179,33 @@ def with_plain_letters(text: str) -> str:
     return _FORMS.sub(lambda match: letters.get(match[0], match[0]), text)
 
 
-def normalised(text: str) -> str:
-    """The normal form of a text; idempotent.
+def with_plain_characters(text: str) -> str:
+    """The text in NFC with plain line ends, spaces and letters; idempotent.
 
-    It is NFC, with one kind of line end and space, letters for the forms in which print has them, and without control
-    characters, invisible characters and trailing whitespace. Joiners (U+200C, U+200D) stay, because Persian and emoji
-    need them, and so does U+200B between words of Thai, Lao, Burmese and Khmer. The ideographic space stays, because it
-    indents Chinese prose.
+    Control characters and invisible ones are gone, and letters stand for the forms in which print has them. Joiners
+    (U+200C, U+200D) stay, because Persian and emoji need them, and so does U+200B between words of Thai, Lao, Burmese
+    and Khmer. The ideographic space stays, because it indents Chinese prose. The layout stays: indentation, blank
+    lines, blanks at a line's end, which Markdown reads as a break.
     """
     text = without_surrogates(_LINE_ENDS.sub("\n", text)).replace("\u2029", "\n\n")
     if _UNUSUAL.search(text):
         text = _INVISIBLE.sub("", _SPACES.sub(" ", with_plain_letters(text)))
         if "\u200b" in text:
             text = _ZERO_WIDTH.sub(lambda match: match[1] or "", text)
-    text = composed(text)
-    return _BLANK_LINES.sub("\n\n", without_trailing_blanks(text)).strip(" \t\n")
+    return composed(text)
+
+
+def normalised(text: str) -> str:
+    """The normal form of a text; idempotent.
+
+    It has plain characters, and no trailing whitespace.
+    """
+    return _BLANK_LINES.sub("\n\n", without_trailing_blanks(with_plain_characters(text))).strip(" \t\n")
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text shows nothing: it has only whitespace and invisible characters."""
+    return not _SPACE.sub("", text)
 
 
 def single_line(text: str) -> str:

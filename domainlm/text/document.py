@@ -14,6 +14,8 @@ from pathlib import Path
 ROWS_PER_GROUP = 2000
 # of the turns of a conversation in `meta`
 MESSAGE_ROLES = ("system", "user", "assistant")
+# the key of `meta` that names the form in which a row of instruction data held its conversation
+MESSAGES_FORM = "messages_form"
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,9 @@ class Document:
     id: stable digest of source, path, section and part. start, end: byte offsets in the raw file (-1: unknown).
     group: unit that a split never cuts; links: further keys that it must not share with a held-out document (JSON
     list). meta: JSON object with sorted keys, for facts that the format adds (obo: definition, synonyms, parents;
-    instruction: messages). language: ISO 639-1 or und; empty until the document is cleaned. use: its permitted uses,
-    sorted and joined by commas (classifier, evaluation, pt, sft); empty until the policy is applied.
+    instruction: messages, and the form in which they were found). language: ISO 639-1 or und; empty until the document
+    is cleaned. use: its permitted uses, sorted and joined by commas (classifier, evaluation, pt, sft); empty until the
+    policy is applied.
     """
 
     id: str

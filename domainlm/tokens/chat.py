@@ -57,7 +57,8 @@ def check_messages(messages: Messages, special: Collection[str]) -> None:
     """
     if not any(message["role"] == "assistant" for message in messages):
         raise ConversationError("no_assistant_turn", f"roles are {[message['role'] for message in messages]}")
-    if messages[0]["role"] == "assistant":
+    # whether a system turn stands in front says nothing of who speaks first
+    if next(message["role"] for message in messages if message["role"] != "system") == "assistant":
         raise ConversationError("assistant_first", "the first turn is the assistant's")
     for message in messages:
         if not message["content"].strip():

@@ -86,6 +86,16 @@ def test_null_removes_a_source(project: Project) -> None:
     assert set(resolve(root, {"domain": "law"}).sources) == {"hpo", "wikipedia", "model"}
 
 
+def test_conversations_alone_are_a_domain_without_continued_pretraining(project: Project) -> None:
+    own = "sources: {hpo: null, mine: {role: instruction, local: a}}\n"
+    root = project(alone=f"{own}sft_adapter: {{relay: none}}\n", merged=own)
+    assert {source.role for source in resolve(root, {"domain": "alone"}).sources.values()} == {
+        "replay", "instruction", "base_model"
+    }  # fmt: skip
+    with pytest.raises(ConfigurationError, match=r"none has role corpus.*sft_adapter\.relay: none"):
+        resolve(root, {"domain": "merged"})
+
+
 @pytest.mark.parametrize(
     ("domain", "overrides", "parts"),
     [

@@ -253,6 +253,7 @@ def test_where_a_piece_ended(built: Path, tmp_path: Path) -> None:
     for name, files in {
         "corpus_split": {"left_out.jsonl": [{"id": broken.id, "reason": "over_budget"}]},
         "sft_dataset": {"train.jsonl": [{"document": good.id}] * 2, "test.jsonl": [{"document": "other"}]},
+        "sft_tokens": {"rejected.jsonl": [{"document": d, "reason": "longer_than_row"} for d in (good.id, "other")]},
     }.items():
         folder = project / "artifacts/tiny" / name
         folder.mkdir()
@@ -264,10 +265,11 @@ def test_where_a_piece_ended(built: Path, tmp_path: Path) -> None:
     [train] = [piece for piece in traced(project, "web/good.md").files[0].pieces if piece.section == "Lung"]
     assert train.fate == Fate("corpus_split", "train")
     assert (train.use, dict(train.questions)) == ("pt,sft", {"train": 2})
+    assert train.not_learned == {"longer_than_row": 1}
     assert fates(traced(project, "broken.jsonl")) == [Fate("corpus_split", "left_out", "over_budget")]
     # in the archive: neither in a split nor left out
     assert [fate.outcome for fate in fates(traced(project, "web/more.zip"))] == ["unknown"]
-    assert "questions: 2 in train" in printed(traced(project, "web/good.md"))
+    assert "questions: 2 in train; rejected by sft_tokens: 1 longer_than_row" in printed(traced(project, "web/good.md"))
 
 
 def test_hollow_artifacts_are_filled_first(built: Path, tmp_path: Path) -> None:

@@ -323,7 +323,7 @@ BORDERS = [
     ),
     Row(
         "how a held-out group is chosen",
-        "relevance_model corpus_split eval_report",
+        "relevance_model corpus_split sft_dataset eval_report",
         append("domainlm/text/split.py", EXTRA),
     ),
     Row(
@@ -411,6 +411,7 @@ CONFIGURATION = [
     Row("base_model.dtype", "base_model", knob("base_model", "dtype", "float32")),
     Row("base_model.chat_template", "base_model", knob("base_model", "chat_template", "plain")),
     Row("documents.max_section_chars", "documents", knob("documents", "max_section_chars", "9000")),
+    Row("documents.group_field", "documents", knob("documents", "group_field", "patient")),
     Row(
         "clean_shards.max_chars, which rejects nothing either way",
         "clean_shards",
@@ -431,6 +432,8 @@ CONFIGURATION = [
     Row("pt_adapter.learning_rate", "pt_adapter", knob("pt_adapter", "learning_rate", "2e-3")),
     Row("merged_model.certificate_rows", "merged_model", knob("merged_model", "certificate_rows", "3")),
     Row("sft_dataset.max_answer_chars", "sft_dataset", knob("sft_dataset", "max_answer_chars", "200")),
+    Row("sft_dataset.has_derived_questions", "sft_dataset", knob("sft_dataset", "has_derived_questions", "false")),
+    Row("sft_tokens.long_conversations", "sft_tokens", knob("sft_tokens", "long_conversations", "cut")),
     Row(
         "sft_tokens.system_prompt, which evaluation uses, too; whether there is one matters to base_model",
         "base_model sft_tokens eval_results",

@@ -117,6 +117,14 @@ def artifacts(root: Path, models: tuple[str, ...] = ("base", "pt", "sft"), has_o
         )
         write(root / f"{name}_adapter/validation.csv", "step,loss\n3,2.1\n")
         write(root / f"{name}_adapter/stats.json", stats)
+    counts = {"conversations": 50, "tokens": 900, "learned_tokens": 300, "learned_share": 1.0}
+    long = {"id": "1:section", "source": "hpo", "path": "hp.obo", "section": "T:1", "document": "1", "split": "train"}
+    write(
+        root / "sft_tokens/stats.json",
+        {"rejected_by_source": {"hpo": {"longer_than_row": 1}}, "taken": {"train": {"hpo": {"derived": counts}}}},
+    )
+    line = json.dumps({**long, "reason": "longer_than_row", "detail": "900 tokens"})
+    write(root / "sft_tokens/rejected.jsonl", f"{line}\n")
     rows = sample_rows(models)
     results = summary(rows, 17, 100)
     other = sample_rows(("base", "sft"), shift=-0.2)

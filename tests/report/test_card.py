@@ -223,3 +223,19 @@ def test_findings_by_kind() -> None:
         ("secret", "aws key"),
         ("text", "repeated lines"),
     ]
+
+
+def test_conversations_that_are_not_learned_are_counted(artifacts: Inputs, tmp_path: Path) -> None:
+    folder = tmp_path / "sft_tokens"
+    counts = {"conversations": 2, "tokens": 40, "learned_tokens": 10, "learned_share": 0.25}
+    stats = {"rejected_by_source": {"mine": {"longer_than_row": 1}}, "taken": {"train": {"mine": {"alpaca": counts}}}}
+    write(folder / "stats.json", stats)
+    row = {"id": "a", "source": "mine", "path": "a.jsonl", "section": "byte 0", "document": "a", "split": "train"}
+    write(folder / "rejected.jsonl", json.dumps({**row, "reason": "longer_than_row", "detail": "900 tokens"}) + "\n")
+    card = data_card(Inputs({**artifacts.folders, "sft_tokens": folder}), "tiny", "")
+    assert card["conversations"] == [{"source": "mine", "form": "alpaca", **counts}]
+    [lost] = [each for each in card["rejected"] if each["stage"] == "sft_tokens"]
+    assert (lost["source"], lost["reason"], lost["count"], len(lost["examples"])) == ("mine", "longer_than_row", 1, 1)
+    page = card_page(card)
+    assert "25.0 %" in page
+    assert "900 tokens" in page

@@ -465,3 +465,30 @@ def test_a_declared_set_is_told_from_that_of_most_files(project: Path) -> None:
             assert rows
             assert {row.get("charset") for row in rows} == {charset}
             assert {row.get("is_charset_declared", False) for row in rows} == {charset is not None}
+
+
+def test_the_fields_of_conversations_are_in_every_row_of_their_source(project: Path) -> None:
+    given = {"user": "frage", "assistant": "antwort"}
+    mine = {"role": "instruction", "include": ["*.md"], "messages_from": given}
+    settings = config(x={**mine, "local": "texts"}, y={**mine, "fetch": {**FETCH, "member": "a.jsonl"}})
+    slices = text_slices(project, settings, LocalIndex(project / "index.sqlite"))
+    found = [row["messages_from"] for each in slices for row in each["files"]] + [
+        slices[0]["fetched"][0]["messages_from"]
+    ]
+    assert [{name: each[name] for name in given} for each in found] == [given, given]
+
+
+@pytest.mark.parametrize(
+    ("role", "given", "message"),
+    [
+        ("corpus", {"user": "q", "assistant": "a"}, "messages_from is for sources of role instruction"),
+        ("instruction", {"user": "q"}, "messages_from names user; expected user and assistant"),
+        ("instruction", {}, "messages_from names no field"),
+        ("instruction", {"turns": "t", "user": "q", "assistant": "a"}, "names user and assistant and turns"),
+        ("instruction", {"user": "q", "assistant": "a", "roles": {"x": "user"}}, "roles is for turns"),
+        ("instruction", {"turns": "t", "roles": {"x": "boss"}}, "Input should be 'system', 'user', 'assistant'"),
+    ],
+)
+def test_fields_of_conversations_that_say_nothing_are_refused(role: str, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        config(x={"role": role, "local": "x", "messages_from": given})

@@ -48,13 +48,15 @@ def base_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def build(folder: Path, base_model: Path, documents: list[Document], seed: int = 17, **section: Any) -> Path:
+def build(
+    folder: Path, base_model: Path, documents: list[Document], seed: int = 17, has_corpus: bool = True, **section: Any
+) -> Path:
     upstream, out = folder / "unique_shards", folder / "out"
     upstream.mkdir(parents=True)
     out.mkdir()
     write_documents(upstream / "documents.parquet", sorted(documents, key=canonical_key))
     config = {"section": CorpusSplit.model_validate(section).model_dump(mode="json"), "seed": seed}
-    config |= {"evaluation_threshold": 0.5, "shingle_words": 5}
+    config |= {"evaluation_threshold": 0.5, "shingle_words": 5, "has_corpus": has_corpus}
     inputs = Inputs({"unique_shards": upstream, "base_model": base_model})
     corpus_split.run(inputs, parse_slice("corpus_split", config), out, folder, QUIET)
     return out
@@ -229,3 +231,16 @@ def test_instruction_text_that_repeats_held_out_text_is_left_out(tmp_path: Path,
     assert reasons == {"instruction001": "repeat_of_held_out", "instruction002": "repeat_of_held_out"}
     stats = json.loads((out / "stats.json").read_text(encoding="utf-8"))
     assert stats["left_out_by_source"]["instruction"] == {"repeat_of_held_out": 2}
+
+
+def test_conversations_need_no_corpus_where_the_domain_has_none(tmp_path: Path, base_model: Path) -> None:
+    own = [each for each in corpus() if each.role != "corpus"]
+    out = build(tmp_path / "none", base_model, own, has_corpus=False)
+    found = read(out)
+    assert [d.id for d in found["instruction"]] == ["instruction000"]
+    assert not any(found[name] for name in ("train", "validation", "test"))
+    assert len({d.group for d in found["general_held_out"]}) == 6
+    stats = json.loads((out / "stats.json").read_text(encoding="utf-8"))
+    assert (stats["train"]["replay_share"], stats["groups"]["largest"]) == (0, 0)
+    with pytest.raises(StageError, match="the corpus has 0 documents"):
+        build(tmp_path / "lost", base_model, own)

@@ -185,3 +185,58 @@ def test_details_show_no_personal_data(tmp_path: Path, monkeypatch: pytest.Monke
     rejected = (tmp_path / "0000/rejected.jsonl").read_text(encoding="utf-8").splitlines()
     [detail] = [row["detail"] for row in map(json.loads, rejected) if row["path"] == "people.obo"]
     assert detail == "[email] has no name"
+
+
+def refused_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[dict[str, Any]]) -> str:
+    """What stops a build whose one source of conversations holds these lines."""
+    monkeypatch.setitem(
+        FILES,
+        ("mine", "x.jsonl", "jsonl", "instruction"),
+        b"".join(json.dumps(line).encode() + b"\n" for line in lines),
+    )
+    with pytest.raises(StageError) as caught:
+        build(tmp_path, 2)
+    return str(caught.value)
+
+
+UNKNOWN = {"frage": "Why?", "antwort": "So."}
+KNOWN = {"question": "Why?", "answer": "So."}
+
+
+def test_a_source_of_which_nothing_is_taken_stops_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = refused_source(tmp_path, monkeypatch, [UNKNOWN] * 3)
+    assert "sources.mine (role instruction): of 3 rows and files 0 were taken as conversations" in said
+    assert "unknown_form 3" in said
+    assert "frage, antwort (3)" in said
+    assert all(name in said for name in ("conversations", "counter_argument"))
+    assert "sources.mine.messages_from" in said
+    assert "sources.chat" not in said
+    lines = [json.loads(line) for path in tmp_path.glob("0*/rejected.jsonl") for line in path.read_text().splitlines()]
+    assert sum(line["source"] == "mine" and line["reason"] == "unknown_form" for line in lines) == 3
+
+
+def test_a_source_of_which_too_little_is_taken_stops_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = refused_source(tmp_path, monkeypatch, [UNKNOWN, UNKNOWN, KNOWN])
+    assert "of 3 rows and files 1 were taken as conversations; expected a share of at least 0.5" in said
+    assert "documents.min_instruction_share" in said
+
+
+def test_what_was_taken_is_counted_by_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    preference = {"prompt": "Why?", "chosen": "So.", "rejected": "No."}
+    rows_of_mine = [KNOWN, {"instruction": "Why?", "output": "So."}, UNKNOWN, preference, preference, preference]
+    data = b"".join(json.dumps(row).encode() + b"\n" for row in rows_of_mine)
+    monkeypatch.setitem(FILES, ("mine", "x.jsonl", "jsonl", "instruction"), data)
+    monkeypatch.setitem(FILES, ("mine", "README.md", "md", "instruction"), b"# Rows\nOf mine.\n")
+    monkeypatch.setitem(FILES, ("mine", "state.json", "json", "instruction"), b'{"_data_files": [], "_split": null}')
+    stats = json.loads((build(tmp_path, 1) / "stats.json").read_text())
+    assert stats["instruction"]["mine"] == {
+        "forms": {"question_answer": 1, "alpaca": 1},
+        "rejected": {"unknown_form": 1, "preference_row": 3, "no_records": 1, "dataset_metadata": 1},
+        "keys": {"frage, antwort": 1, "prompt, chosen, rejected": 3, "_data_files, _split": 1},
+    }
+    assert stats["instruction"]["chat"]["forms"] == {"messages": 1}
+
+
+def test_a_source_of_preference_rows_alone_stops_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = refused_source(tmp_path, monkeypatch, [{"prompt": "Why?", "chosen": "So.", "rejected": "No."}])
+    assert "preference_row 1" in said

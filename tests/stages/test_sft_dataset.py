@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,17 +70,85 @@ def test_every_row_names_where_it_comes_from(split: Path, tmp_path: Path) -> Non
     assert row["messages"][1]["content"] == "The thing numbered x0."
 
 
-def test_splits_share_no_document_and_style_is_only_trained_on(split: Path, tmp_path: Path) -> None:
+def test_splits_share_no_document_and_a_single_conversation_is_trained_on(split: Path, tmp_path: Path) -> None:
     rows = build(split, tmp_path / "out")
     documents = {name: {row["document"] for row in found} for name, found in rows.items()}
     assert documents["train"] == {f"t{index}" for index in range(12)} | {"s0"}
     assert documents["validation"] == {"v0", "v1"}
     assert documents["test"] == {"x0"}
-    assert [row["id"] for row in rows["train"] if row["kind"] == "style"] == ["s0:style"]
-    assert not any(row["kind"] == "style" for name in ("validation", "test") for row in rows[name])
+    [own] = [row for row in rows["train"] if row["kind"] == "conversation"]
+    assert (own["id"], own["form"]) == ("s0:conversation", "messages")
+    assert {row["form"] for row in rows["train"] if row is not own} == {"derived"}
     stats = json.loads((tmp_path / "out" / "stats.json").read_text())
     assert stats["without_question"]["test"] == 1
     assert stats["rows"]["train"] == len(rows["train"])
+    assert stats["own_conversations"] == {"train": 1, "validation": 0, "test": 0, "left_out": 0}
+
+
+def conversation(number: int, path: str, asked: str = "", group: str = "") -> Document:
+    turns = [
+        {"role": "user", "content": asked or f"Question {number}?"},
+        {"role": "assistant", "content": f"Answer {number}."},
+    ]
+    found = document(f"s{number}", "instruction", "", {"messages": turns, "messages_form": "alpaca"})
+    return replace(found, path=path, group=group or f"{path}#{number}")
+
+
+def without_headings(split: Path) -> None:
+    for name in ("train", "validation", "test"):
+        write_documents(split / f"{name}.parquet", [document(f"{name}0", "corpus", "", {}, "plain text, no heading")])
+
+
+def own_ids(rows: dict[str, list[dict[str, Any]]]) -> dict[str, set[str]]:
+    return {name: {row["document"] for row in found if row["kind"] == "conversation"} for name, found in rows.items()}
+
+
+def test_own_conversations_alone_are_enough(split: Path, tmp_path: Path) -> None:
+    without_headings(split)
+    write_documents(split / "instruction.parquet", [conversation(number, "many.jsonl") for number in range(60)])
+    found = own_ids(build(split, tmp_path / "out"))
+    assert {name: len(ids) for name, ids in found.items()} == {"train": 54, "validation": 2, "test": 4}
+    assert len(set.union(*found.values())) == 60
+    stats = json.loads((tmp_path / "out" / "stats.json").read_text())
+    assert stats["rows_by_form"] == {"train": {"alpaca": 54}, "validation": {"alpaca": 2}, "test": {"alpaca": 4}}
+
+
+def test_derived_questions_can_be_switched_off(split: Path, tmp_path: Path) -> None:
+    write_documents(split / "instruction.parquet", [conversation(number, "many.jsonl") for number in range(9)])
+    rows = build(split, tmp_path / "out", has_derived_questions=False)
+    assert {row["kind"] for found in rows.values() for row in found} == {"conversation"}
+    assert {name: len(found) for name, found in rows.items()} == {"train": 7, "validation": 1, "test": 1}
+    write_documents(split / "instruction.parquet", [])
+    with pytest.raises(StageError, match="has_derived_questions is false"):
+        build(split, tmp_path / "none", has_derived_questions=False)
+
+
+def test_conversations_of_a_small_file_and_of_a_field_s_value_stay_together(split: Path, tmp_path: Path) -> None:
+    files = [conversation(10 * file + n, f"{file}.jsonl") for file in range(40) for n in range(2)]
+    write_documents(split / "instruction.parquet", files)
+    found = own_ids(build(split, tmp_path / "files", validation_share=0.1, test_share=0.1))
+    sides = {name: {int(each[1:]) // 10 for each in ids} for name, ids in found.items()}
+    assert [len(sides[name]) for name in ("train", "validation", "test")] == [32, 4, 4]
+    patients = [conversation(n, f"{n % 3}.jsonl", group=f"patient={n % 10}") for n in range(80)]
+    write_documents(split / "instruction.parquet", patients)
+    found = own_ids(build(split, tmp_path / "patients", validation_share=0.1, test_share=0.1))
+    sides = {name: {int(each[1:]) % 10 for each in ids} for name, ids in found.items()}
+    assert [len(sides[name]) for name in ("train", "validation", "test")] == [8, 1, 1]
+
+
+def test_what_a_held_out_conversation_asks_is_not_trained_on(split: Path, tmp_path: Path) -> None:
+    # every question is asked twice, in other letters
+    asked = [conversation(n, "a.jsonl", f"QUESTION {n % 20}" if n < 20 else f"question {n % 20}?") for n in range(40)]
+    write_documents(split / "instruction.parquet", asked)
+    rows = build(split, tmp_path / "out", validation_share=0.1, test_share=0.1)
+    numbers = {name: {int(each[1:]) % 20 for each in ids} for name, ids in own_ids(rows).items()}
+    assert not numbers["train"] & (numbers["validation"] | numbers["test"])
+    assert not numbers["validation"] & numbers["test"]
+    lines = [json.loads(line) for line in (tmp_path / "out/left_out.jsonl").read_text().splitlines()]
+    assert {line["reason"] for line in lines} == {"asks_as_held_out"}
+    stats = json.loads((tmp_path / "out" / "stats.json").read_text())
+    assert stats["own_conversations"]["left_out"] == len(lines) > 0
+    assert sum(stats["own_conversations"].values()) == 40
 
 
 def test_training_documents_are_capped_in_a_stable_order(split: Path, tmp_path: Path) -> None:
@@ -99,7 +168,7 @@ def test_bytes_do_not_depend_on_the_run(split: Path, tmp_path: Path) -> None:
 
 def test_a_split_without_any_question_is_an_error(split: Path, tmp_path: Path) -> None:
     write_documents(split / "test.parquet", [document("x1", "corpus", "Bare", {}, "Bare")])
-    with pytest.raises(StageError, match=r"test split.*sft_dataset\.max_answer_chars"):
+    with pytest.raises(StageError, match=r"test split.*1 own conversations.*sft_dataset\.max_answer_chars"):
         build(split, tmp_path / "out")
 
 
@@ -109,6 +178,6 @@ def test_only_documents_of_use_sft_are_asked_about(split: Path, tmp_path: Path) 
     write_documents(split / "validation_sft_only.parquet", [term("v2", use="sft")])
     write_documents(split / "test.parquet", [term("x0"), term("x1", use="pt")])
     rows = build(split, tmp_path / "out")
-    assert {row["document"] for row in rows["train"] if row["kind"] != "style"} == {"t0", "t2", "t3"}
+    assert {row["document"] for row in rows["train"] if row["kind"] != "conversation"} == {"t0", "t2", "t3"}
     assert {row["document"] for row in rows["validation"]} == {"v0", "v1", "v2"}
     assert {row["document"] for row in rows["test"]} == {"x0"}

@@ -24,6 +24,10 @@ def rows_of(answers: list[str], question: str = "What?") -> Rows:
         {
             "id": f"q{i}",
             "source": "s",
+            "form": "messages",
+            "path": "a.jsonl",
+            "section": f"byte {i}",
+            "document": f"d{i}",
             "messages": [{"role": "user", "content": question}, {"role": "assistant", "content": answer}],
         }
         for i, answer in enumerate(answers)
@@ -89,3 +93,74 @@ def test_a_system_turn_of_its_own_is_kept() -> None:
     assert sft_tokens.with_system_turn(own, "configured") == own
     assert sft_tokens.with_system_turn(own[1:], None) == own[1:]
     assert sft_tokens.with_system_turn(own[1:], "configured")[0] == {"role": "system", "content": "configured"}
+    # an empty one is no turn
+    empty = [{"role": "system", "content": " "}, *own[1:]]
+    assert sft_tokens.with_system_turn(empty, None) == own[1:]
+    assert sft_tokens.with_system_turn(empty, "configured")[0] == {"role": "system", "content": "configured"}
+
+
+def test_who_speaks_first_is_asked_before_the_configured_system_turn(
+    make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    rows = rows_of(ANSWERS)
+    rows[0]["messages"].reverse()
+    out = build(make_base("llama"), tmp_path / "w", rows, system_prompt="Be brief.")
+    listed = [json.loads(line) for line in (out / "rejected.jsonl").read_text().splitlines()]
+    assert [(row["id"], row["reason"]) for row in listed if row["split"] == "train"] == [("q0", "assistant_first")]
+
+
+def test_an_answer_s_layout_is_learned(make_base: Callable[..., Path], tmp_path: Path) -> None:
+    base = make_base("llama")
+    answers = ["    for x in y:\n        print(x)", "def a():\n    pass\n\n\ndef b():\n    pass", "One  \ntwo."]
+    out = build(base, tmp_path / "w", rows_of(answers), length=256, system_prompt=None)
+    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+    rows = read_split(out, "train")
+    for part in pq.read_table(out / "train_sidecar.parquet").to_pylist():
+        span = slice(part["start"], part["end"])
+        ids, mask = rows.ids[part["row"], span], rows.loss_mask[part["row"], span]
+        answer = answers[int(part["document"][1:])]
+        assert tokenizer.decode(ids[mask == 1].tolist(), skip_special_tokens=False) == f"{answer}<|im_end|>"
+
+
+def test_what_is_learned_and_rejected_is_counted_by_source(make_base: Callable[..., Path], tmp_path: Path) -> None:
+    out = build(make_base("llama"), tmp_path / "w", rows_of([*ANSWERS, "x" * 200]), system_prompt=None)
+    stats = json.loads((out / "stats.json").read_text())
+    assert stats["rejected_by_source"] == {"s": {"longer_than_row": 2}}
+    assert stats["cut"] == {"train": 0, "validation": 0}
+    counts = stats["taken"]["train"]["s"]["messages"]
+    assert (counts["conversations"], counts["learned_share"]) == (2, 1.0)
+    assert 0 < counts["learned_tokens"] < counts["tokens"]
+    listed = json.loads((out / "rejected.jsonl").read_text().splitlines()[0])
+    assert (listed["document"], listed["source"], listed["path"]) == ("d2", "s", "a.jsonl")
+
+
+def test_long_conversations_are_cut_after_an_answer_if_asked(make_base: Callable[..., Path], tmp_path: Path) -> None:
+    base, rows = make_base("llama"), rows_of(["short"])
+    more = {"role": "assistant", "content": "y" * 200}
+    rows[0]["messages"] += [{"role": "user", "content": "And?"}, more, {"role": "user", "content": "Thanks."}]
+    out = build(base, tmp_path / "w", rows, system_prompt=None, long_conversations="cut")
+    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+    found = read_split(out, "train")
+    [part] = pq.read_table(out / "train_sidecar.parquet").to_pylist()
+    ids = found.ids[part["row"], part["start"] : part["end"]]
+    assert "And?" not in tokenizer.decode(ids.tolist(), skip_special_tokens=False)
+    assert tokenizer.decode(ids.tolist(), skip_special_tokens=False).endswith("short<|im_end|>\n")
+    assert json.loads((out / "stats.json").read_text())["cut"] == {"train": 1, "validation": 1}
+
+
+def test_the_mix_chooses_training_conversations(make_base: Callable[..., Path], tmp_path: Path) -> None:
+    rows = rows_of(["one answer"] * 8)
+    for row in rows[2:]:
+        row["source"] = "tasks"
+    mix = [{"source": "s", "share": 0.5}, {"source": "tasks", "share": 0.5}]
+    out = build(make_base("llama"), tmp_path / "w", rows, system_prompt=None, mix=mix)
+    taken = json.loads((out / "stats.json").read_text())["taken"]
+    counts = {
+        split: {name: found[name]["messages"]["conversations"] for name in found} for split, found in taken.items()
+    }
+    assert counts == {"train": {"s": 2, "tasks": 2}, "validation": {"s": 2, "tasks": 6}}
+    assert taken["train"]["s"]["messages"]["learned_share"] == 0.5
+    listed = [json.loads(line) for line in (out / "rejected.jsonl").read_text().splitlines()]
+    assert [(row["split"], row["reason"]) for row in listed] == [("train", "over_mix")] * 4
+    with pytest.raises(StageError, match=r"sft_tokens\.mix: part 1 matches no conversation; expected .* s: messages"):
+        build(make_base("llama"), tmp_path / "v", rows, mix=[{"source": "misspelt", "share": 1.0}])

@@ -179,6 +179,7 @@ def test_prompt_and_answer_are_tokenised_apart_only_where_a_token_would_join_the
     [
         ([{"role": "user", "content": "a"}], "no_assistant_turn"),
         ([{"role": "assistant", "content": "a"}], "assistant_first"),
+        ([{"role": r, "content": "a"} for r in ("system", "assistant", "user")], "assistant_first"),
         ([{"role": "user", "content": "a"}, {"role": "assistant", "content": " "}], "empty_turn"),
         ([{"role": "user", "content": "a<E>b"}, {"role": "assistant", "content": "c"}], "control_token_in_text"),
     ],

@@ -5,7 +5,8 @@ that it fails. The order: repair, normal form, repeated lines, length; language 
 project's own; personal data, secrets, word lists. A rule measures the text that would be kept, and the most costly
 steps come last. Title, section and the strings in `meta` are changed like the text, so that each is still found in
 it. Rules of quality do not apply to instruction and evaluation texts, because a short answer is not a bad one; but
-every text is written alike, or a question could not be found again in a training text. For the same reason an
+every text is written alike, or a question could not be found again in a training text. The turns of a conversation
+keep their layout, though: indentation, blank lines and the blanks of a Markdown break are learned as they are. For the same reason an
 evaluation text with content that drops other documents stays, with that content masked.
 """
 
@@ -20,7 +21,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from domainlm.config.cleaning import CleanShards
-from domainlm.text.characters import normalised
+from domainlm.text.characters import normalised, with_plain_characters
 from domainlm.text.cleaning.language import UNDETERMINED, han_share, language_of
 from domainlm.text.cleaning.normalise import in_script, with_ascii_width, without_repeats
 from domainlm.text.cleaning.pii import personal_data
@@ -32,7 +33,7 @@ from domainlm.text.cleaning.repair import repaired
 from domainlm.text.cleaning.secrets import secrets_in
 from domainlm.text.cleaning.spans import Span, masked, without_overlaps
 from domainlm.text.cleaning.word_lists import WordLists, listed_words, word_lists_of
-from domainlm.text.document import MESSAGE_ROLES, Document
+from domainlm.text.document import MESSAGE_ROLES, MESSAGES_FORM, Document
 from domainlm.text.policy import acting_role
 
 # what a count's name begins with, and a mask's does not
@@ -45,7 +46,8 @@ _UNJUDGED = ("instruction", "evaluation")
 class Cleaned:
     """A kept document with its language, Han share and findings.
 
-    language: ISO 639-1, or "und". counts: repaired_lines, repeated_lines, personal_data_<kind>, secret_<kind>,
+    language: ISO 639-1, or "und". counts: repaired_lines, repeated_lines, rewritten_turns (those of a conversation
+    whose characters changed), personal_data_<kind>, secret_<kind>,
     word_list_<name>, whatever their treatment; they can be summed over documents.
     """
 
@@ -88,26 +90,39 @@ def _role_played(document: Document) -> str:
     return acting_role(document.role, document.use) if document.use else document.role
 
 
-def _changed(value: Any, change: Callable[[str], str]) -> Any:
+def _changed(value: Any, change: Callable[[str], str], change_turn: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return change(value)
     if isinstance(value, list):
-        return [_changed(item, change) for item in value]
+        return [_changed(item, change, change_turn) for item in value]
     if isinstance(value, dict):
-        # the role of a turn is a word of the format
-        is_word = {key: key == "role" and item in MESSAGE_ROLES for key, item in value.items()}
-        return {key: item if is_word[key] else _changed(item, change) for key, item in value.items()}
+        is_turn = value.get("role") in MESSAGE_ROLES
+        found = {}
+        for key, item in value.items():
+            # the role of a turn and the form of a conversation are words of the format
+            if (is_turn and key == "role") or key == MESSAGES_FORM:
+                found[key] = item
+            else:
+                found[key] = _changed(item, change_turn if is_turn and key == "content" else change, change_turn)
+        return found
     return value
 
 
-def with_strings(document: Document, change: Callable[[str], str], is_text_done: bool = False) -> Document:
+def with_strings(
+    document: Document,
+    change: Callable[[str], str],
+    is_text_done: bool = False,
+    change_turn: Callable[[str], str] | None = None,
+) -> Document:
     """The document with text, title, section and `meta` strings changed alike.
 
-    So each is still found in the text.
+    So each is still found in the text. change_turn: for the words of a conversation's turns, if they are to be changed
+    otherwise.
     """
     meta = document.meta
     if meta != "{}":
-        meta = json.dumps(_changed(json.loads(meta), change), sort_keys=True, ensure_ascii=False)
+        changed = _changed(json.loads(meta), change, change_turn or change)
+        meta = json.dumps(changed, sort_keys=True, ensure_ascii=False)
     text = document.text if is_text_done else change(document.text)
     return replace(document, text=text, title=change(document.title), section=change(document.section), meta=meta)
 
@@ -189,10 +204,10 @@ def _group_of(group: str, rules: Rules) -> str:
     )
 
 
-def _written(text: str, config: CleanShards) -> tuple[str, int]:
+def _written(text: str, config: CleanShards, in_form: Callable[[str], str] = normalised) -> tuple[str, int]:
     """The text in its normal form, and the number of repaired lines."""
     text, repaired_lines = repaired(text) if config.is_mojibake_repaired else (text, 0)
-    text = normalised(text)
+    text = in_form(text)
     return (with_ascii_width(text) if config.has_ascii_width else text), repaired_lines
 
 
@@ -201,7 +216,19 @@ def cleaned(document: Document, rules: Rules) -> Cleaned | Failure:
     config = rules.config
     counts: Counter[str] = Counter()
     text, counts["repaired_lines"] = _written(document.text, config)
-    document = with_strings(replace(document, text=text), lambda part: _written(part, config)[0], is_text_done=True)
+
+    def written_turn(said: str) -> str:
+        """The words of a turn, learned as they are but for characters."""
+        found = _written(said, config, with_plain_characters)[0]
+        counts["rewritten_turns"] += found != said
+        return found
+
+    document = with_strings(
+        replace(document, text=text),
+        lambda part: _written(part, config)[0],
+        is_text_done=True,
+        change_turn=written_turn,
+    )
     role = _role_played(document)
     is_judged = role not in _UNJUDGED
     if is_judged and config.repeated_lines == "drop":

@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
 from domainlm.config.text import Documents
@@ -20,8 +20,9 @@ from domainlm.raw.charset import DeclaredCharset, Expected, charset_of_beginning
 from domainlm.raw.charset_labels import known_charset
 from domainlm.raw.json_text import MAX_JSON_DEPTH, json_depth
 from domainlm.raw.unreadable import Unreadable
+from domainlm.text.reading.conversations import field_of, rows_within
 from domainlm.text.reading.pieces import Piece, Rejection
-from domainlm.text.reading.records import Place, field_of, parsed_record, pieces_of_record
+from domainlm.text.reading.records import Place, parsed_record, pieces_of_record
 
 BEGINNING_BYTES = 65_536
 CHUNK_BYTES = 1_000_000
@@ -142,6 +143,17 @@ def records_within(value: Any, config: Documents) -> list[Any] | None:
     return value[found[0]] if len(found) == 1 and all(isinstance(each, dict) for each in value[found[0]]) else None
 
 
+def _records_of(value: Any, role: str, config: Documents, mapping: Mapping[str, Any] | None) -> list[Any]:
+    """The records of a whole JSON value, whatever wraps them.
+
+    Of instruction data, any list of objects holds rows: each that is none is refused with its fields. Of texts, only one
+    under a known name does, or the texts of references or comments within a record would be documents.
+    """
+    if role == "instruction":
+        return rows_within(value, mapping)
+    return value if isinstance(value, list) else records_within(value, config) or [value]
+
+
 def _is_over_lines(file: BinaryIO) -> bool:
     """Whether each value takes several lines, as jq prints them."""
     file.seek(0)
@@ -150,11 +162,18 @@ def _is_over_lines(file: BinaryIO) -> bool:
 
 
 def read_jsonl(
-    file: BinaryIO, start: int, end: int, role: str, path: str, config: Documents, expected: Expected = None
+    file: BinaryIO,
+    start: int,
+    end: int,
+    role: str,
+    path: str,
+    config: Documents,
+    expected: Expected = None,
+    mapping: Mapping[str, Any] | None = None,
 ) -> Iterator[Piece | Rejection]:
     """Pieces of the records that begin in bytes [start, end).
 
-    expected: character set by the source. Raises Unreadable: of the whole file.
+    expected: character set by the source. mapping: its `messages_from`. Raises Unreadable: of the whole file.
     """
     wide, expected = beginning_of(file, config, expected)
     if wide is not None:
@@ -171,7 +190,7 @@ def read_jsonl(
                 "too_large", f"JSON over several lines, of more than {limit}; one value a line has no limit"
             )
         if data:
-            yield from read_json(data, role, path, config, expected)
+            yield from read_json(data, role, path, config, expected, mapping)
         return
     for offset, line in lines_of(file, start, end, config.max_file_bytes):
         if line is None:
@@ -191,11 +210,16 @@ def read_jsonl(
         else:
             # offsets of the copy are none of the file; padded, because names in order must be records in order
             place = Place(f"byte {offset:012d}", str(offset), -1, -1)
-        yield from pieces_of_record(record, place, role, path, config, charset)
+        yield from pieces_of_record(record, place, role, path, config, charset, mapping)
 
 
 def read_json(
-    data: bytes, role: str, path: str, config: Documents, expected: Expected = None
+    data: bytes,
+    role: str,
+    path: str,
+    config: Documents,
+    expected: Expected = None,
+    mapping: Mapping[str, Any] | None = None,
 ) -> Iterator[Piece | Rejection]:
     """Pieces of the records of a JSON file.
 
@@ -203,29 +227,23 @@ def read_json(
     other. Raises Unreadable.
     """
     decoded = decode(data, config.min_charset_score, expected=expected)
+    values: Iterable[Any]
     try:
-        found = parsed_record(decoded.text)
+        values = [parsed_record(decoded.text)]
     except Unreadable:
         first = decoded.text.lstrip("\ufeff \t\r\n").partition("\n")[0]
         if first.strip() not in ("{", "["):
             # what is no JSON value but begins with a line that is one is a file of lines
             parsed_record(first)
-            yield from read_jsonl(io.BytesIO(data), 0, len(data), role, path, config, expected)
+            yield from read_jsonl(io.BytesIO(data), 0, len(data), role, path, config, expected, mapping)
             return
-        found = [
-            each
-            for value in values_of(decoded.text)
-            for each in (value if isinstance(value, list) else records_within(value, config) or [value])
-        ]
+        values = values_of(decoded.text)
     guessed = decoded.charset != "utf-8" or decoded.score < 1.0
     charset = {"charset": decoded.charset, "charset_score": decoded.score} if guessed else {}
-    found = records_within(found, config) or found
-    if not isinstance(found, list):
-        yield from pieces_of_record(found, Place("item 000000001", "1", -1, -1), role, path, config, charset)
-        return
-    for number, record in enumerate(found, 1):
+    records = (each for value in values for each in _records_of(value, role, config, mapping))
+    for number, record in enumerate(records, 1):
         if isinstance(record, Rejection):
             yield record
             continue
         place = Place(f"item {number:09d}", str(number), -1, -1)
-        yield from pieces_of_record(record, place, role, path, config, charset)
+        yield from pieces_of_record(record, place, role, path, config, charset, mapping)

@@ -19,10 +19,14 @@ _BREAKS = ("\n\n", "\n", "。", ". ", " ")
 
 @dataclass(frozen=True)
 class Rejection:
-    """A file or record that gave no document, and why."""
+    """A file or record that gave no document, and why.
+
+    keys: the names of the fields of a row of instruction data, for people.
+    """
 
     reason: str
     detail: str
+    keys: str = ""
 
 
 @dataclass(frozen=True)

@@ -158,6 +158,12 @@ def read_pieces(
     if row["size"] == 0:
         yield Rejection("empty", "0 bytes")
         return
+    if row["role"] == "instruction" and row["format"] not in RECORD_READERS:
+        found = row["format"] or "of no known format"
+        # the first range speaks for a file that is cut
+        if row["start"] == 0:
+            yield Rejection("no_records", f"the file is {found}; expected rows: {', '.join(sorted(RECORD_READERS))}")
+        return
     try:
         if process is None or row["format"] == "obo":
             yield from _read_here(file, row, config)

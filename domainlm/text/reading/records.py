@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -20,7 +20,8 @@ from domainlm.raw.json_text import InvalidJson, parsed_json
 from domainlm.raw.surrogates import without_surrogates
 from domainlm.raw.unreadable import Unreadable
 from domainlm.text.characters import single_line
-from domainlm.text.document import MESSAGE_ROLES
+from domainlm.text.document import MESSAGE_ROLES, MESSAGES_FORM
+from domainlm.text.reading.conversations import conversation_of, field_of
 from domainlm.text.reading.pieces import Piece, Rejection, titled_parts
 
 
@@ -45,20 +46,11 @@ def parsed_record(text: str) -> Any:
         raise Unreadable("invalid_json", str(error)) from error
 
 
-def field_of(record: dict[str, Any], name: str) -> Any:
-    """Value of a field by its name or dotted path, or None."""
-    if name in record or "." not in name:
-        return record.get(name)
-    found: Any = record
-    for part in name.split("."):
-        if not isinstance(found, dict) or part not in found:
-            return None
-        found = found[part]
-    return found
-
-
 def messages_of(record: dict[str, Any]) -> list[dict[str, str]] | None:
-    """The conversation of a record, or None if it holds none."""
+    """The conversation of a text's record, or None if it holds none.
+
+    Instruction data has more forms (conversations.py).
+    """
     messages = record.get("messages")
     if not isinstance(messages, list) or not messages:
         return None
@@ -99,25 +91,63 @@ def _json(meta: dict[str, Any]) -> str:
     return json.dumps(meta, sort_keys=True, ensure_ascii=False)
 
 
+def _group(record: dict[str, Any], path: str, title: str, key: str, config: Documents) -> str:
+    """The unit of the split that a record belongs to.
+
+    A configured field's value is one group wherever it occurs. Otherwise, records with one title are parts of one work.
+    """
+    if config.group_field is not None:
+        value = field_of(record, config.group_field)
+        named = single_line(without_surrogates(str(value))) if isinstance(value, str | int) else ""
+        if named:
+            return f"{config.group_field}={named}"
+    return f"{path}#{title or key}"
+
+
+def _conversation(
+    record: Any, place: Place, mapping: Mapping[str, Any] | None
+) -> tuple[dict[str, Any], list[dict[str, str]]] | Rejection:
+    """The entries for `meta` of an instruction row, and its messages."""
+    found = conversation_of(record, mapping)
+    if isinstance(found, Rejection):
+        return replace(found, detail=f"{place.name}: {found.detail}")
+    return {"messages": found.messages, MESSAGES_FORM: found.form}, found.messages
+
+
 def pieces_of_record(
-    record: Any, place: Place, role: str, path: str, config: Documents, extra: Mapping[str, Any] = MappingProxyType({})
+    record: Any,
+    place: Place,
+    role: str,
+    path: str,
+    config: Documents,
+    extra: Mapping[str, Any] = MappingProxyType({}),
+    mapping: Mapping[str, Any] | None = None,
 ) -> Iterator[Piece | Rejection]:
     """Pieces of one record, or its rejection.
 
-    extra: the reader's entries for `meta` (a detected character set).
+    extra: the reader's entries for `meta` (a detected character set). mapping: `messages_from` of the source.
     """
-    if not isinstance(record, dict):
+    is_instruction = role == "instruction"
+    if not isinstance(record, dict) and not (is_instruction and isinstance(record, list)):
         yield Rejection("invalid_record", f"{place.name}: a JSON {type(record).__name__}; expected an object")
         return
-    named = field_of(record, config.title_field)
+    fields: dict[str, Any] = record if isinstance(record, dict) else {}
+    named = field_of(fields, config.title_field)
     named = named.decode("utf-8", "replace") if isinstance(named, bytes) else named
     title = single_line(without_surrogates(named)) if isinstance(named, str) else ""
-    # records with one title are parts of one work: they stay on one side of the split
-    group = f"{path}#{title or place.key}"
-    meta = {**_meta(record, config), **extra}
-    is_conversation = role == "instruction" or record.get("messages") is not None
-    messages = messages_of(record) if is_conversation else None
-    packed = _json({**meta, "messages": messages} if messages is not None else meta)
+    group = _group(fields, path, title, place.key, config)
+    meta = {**_meta(fields, config), **extra}
+    messages = None
+    is_conversation = is_instruction or fields.get("messages") is not None
+    if is_instruction:
+        found = _conversation(record, place, mapping)
+        if isinstance(found, Rejection):
+            yield found
+            return
+        meta, messages = {**meta, **found[0]}, found[1]
+    elif is_conversation and (messages := messages_of(fields)) is not None:
+        meta["messages"] = messages
+    packed = _json(meta)
     if len(title) + len(packed) > config.max_record_chars:
         limit = f"{config.max_record_chars} (documents.max_record_chars)"
         yield Rejection(
@@ -132,20 +162,20 @@ def pieces_of_record(
         text = "\n\n".join(message["content"] for message in messages)
         yield Piece(place.name, "0", place.start, place.end, title, text, group, (), packed)
         return
-    found = field_of(record, config.text_field)
-    if isinstance(found, bytes):
+    words = field_of(fields, config.text_field)
+    if isinstance(words, bytes):
         # writers without a type for text, and older ones, keep it in a binary column
         try:
-            found = decode(found, config.min_charset_score).text
+            words = decode(words, config.min_charset_score).text
         except Unreadable as error:
             detail = f"{place.name}: field {config.text_field!r} is binary, and no text ({error.detail})"
             yield Rejection("no_text", detail)
             return
-    if not isinstance(found, str) or not found.strip():
-        kind = "" if found is None or isinstance(found, str) else f", but a {type(found).__name__}"
+    if not isinstance(words, str) or not words.strip():
+        kind = "" if words is None or isinstance(words, str) else f", but a {type(words).__name__}"
         yield Rejection("no_text", f"{place.name}: no text in field {config.text_field!r} (documents.text_field){kind}")
         return
-    text = without_surrogates(found)
+    text = without_surrogates(words)
     first, _, rest = text.lstrip().partition("\n")
     body = rest if title and single_line(first) == title else text
     for part, piece in enumerate(titled_parts(title, body or text, config.max_section_chars)):

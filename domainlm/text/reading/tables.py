@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import csv
 import io
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 from domainlm.config.text import Documents
 from domainlm.raw.charset import Expected, expected_charset
 from domainlm.raw.raw_file import RawFile
 from domainlm.raw.unreadable import Unreadable
-from domainlm.text.characters import letter_count, single_line
+from domainlm.text.characters import single_line
+from domainlm.text.reading.columns import missing_text, wanted_columns
 from domainlm.text.reading.delimited import (
     LINES,
     Lines,
@@ -34,9 +34,6 @@ from domainlm.text.reading.jsonlines import beginning_of, read_json, read_jsonl
 from domainlm.text.reading.pieces import Piece, Rejection
 from domainlm.text.reading.records import Place, pieces_of_record
 
-MAX_NAME_CHARS = 40
-_MARKS_OF_NAMES = re.compile("[0-9_.-]+")
-_NO_NAME = re.compile("[0-9.-]|.*[0-9]{5}", re.DOTALL)
 # few, because rows are small in the file where they are equal, and large in memory
 ROWS_PER_BATCH = 32
 RECORD_READERS = frozenset(("jsonl", "json", "csv", "tsv", "parquet", "arrow"))
@@ -44,30 +41,14 @@ RECORD_READERS = frozenset(("jsonl", "json", "csv", "tsv", "parquet", "arrow"))
 _FAULTS = (OSError, ValueError, MemoryError, OverflowError)
 
 
-def _is_name(text: str) -> bool:
-    """Whether a text may be a column's name.
-
-    It must have no whitespace, which names of persons and addresses have.
-    """
-    letters = _MARKS_OF_NAMES.sub("", text)
-    return len(text) <= MAX_NAME_CHARS and not _NO_NAME.match(text) and letter_count(letters) == len(letters)
-
-
-def _missing(config: Documents, columns: list[str], role: str) -> Unreadable | None:
-    """Why no row of a table can have a text, or None."""
-    wanted = "messages" if role == "instruction" else config.text_field
-    if wanted in columns or wanted.split(".")[0] in columns or "messages" in columns:
-        return None
-    if all(map(_is_name, columns)):
-        shown = f"among: {', '.join(columns[:20])}"
-    else:
-        # a first row that is no heading may be a person's
-        shown = f"among {len(columns)}, which are not shown: not all are plain names (is the first row no heading?)"
-    return Unreadable("no_text_field", f"no column {wanted!r} (documents.text_field) {shown}")
-
-
 def read_delimited(
-    file: BinaryIO, is_tabbed: bool, role: str, path: str, config: Documents, expected: Expected = None
+    file: BinaryIO,
+    is_tabbed: bool,
+    role: str,
+    path: str,
+    config: Documents,
+    expected: Expected = None,
+    mapping: Mapping[str, Any] | None = None,
 ) -> Iterator[Piece | Rejection]:
     """Pieces of the rows below a heading line.
 
@@ -88,7 +69,7 @@ def read_delimited(
         columns = [single_line(name) for name in next(csv.reader(LINES.findall(heading), delimiter=delimiter), [])]
     except csv.Error as error:
         raise Unreadable("malformed", "its first line is no heading (carriage returns as line ends?)") from error
-    if (missing := _missing(config, columns, role)) is not None:
+    if (missing := missing_text(config, columns, role)) is not None:
         raise missing
     rows = csv.reader(lines, delimiter=delimiter, strict=True)
     number = 0
@@ -127,25 +108,24 @@ def read_delimited(
             at = (lines.start, lines.end) if wide is None else (-1, -1)
             record = record_of(columns, row)
             place = Place(f"row {number:09d}", str(number), *at)
-            yield from pieces_of_record(record, place, role, path, config, lines.charset)
-
-
-def _wanted_columns(names: list[str], role: str, config: Documents) -> list[str]:
-    """The columns that hold the configured fields, and `messages`."""
-    fields = [config.text_field, config.title_field, *config.meta_fields, "messages"]
-    tops = {field if field in names else field.split(".")[0] for field in fields}
-    return [name for name in dict.fromkeys(names) if name in tops]
+            yield from pieces_of_record(record, place, role, path, config, lines.charset, mapping)
 
 
 def _pieces_of_batch(
-    batch: Any, columns: list[str], first: int, role: str, path: str, config: Documents
+    batch: Any,
+    columns: list[str],
+    first: int,
+    role: str,
+    path: str,
+    config: Documents,
+    mapping: Mapping[str, Any] | None,
 ) -> Iterator[Piece | Rejection]:
     for number, record in enumerate(batch.select(columns).to_pylist(), first):
         # a null conversation beside a text is no conversation
         if record.get("messages") is None and role != "instruction":
             record.pop("messages", None)
         place = Place(f"row {number:09d}", str(number), -1, -1)
-        yield from pieces_of_record(record, place, role, path, config)
+        yield from pieces_of_record(record, place, role, path, config, mapping=mapping)
 
 
 def _opened_parquet(file: BinaryIO) -> Any:
@@ -174,7 +154,13 @@ def _row_groups(table: Any, start: int, end: int, size: int) -> Iterator[tuple[i
 
 
 def read_parquet(
-    file: BinaryIO, start: int, end: int, role: str, path: str, config: Documents
+    file: BinaryIO,
+    start: int,
+    end: int,
+    role: str,
+    path: str,
+    config: Documents,
+    mapping: Mapping[str, Any] | None = None,
 ) -> Iterator[Piece | Rejection]:
     """Pieces of the row groups whose first byte is in [start, end).
 
@@ -189,14 +175,14 @@ def read_parquet(
         groups = list(_row_groups(table, start, end, size)) if names else []
     except (pa.ArrowException, *_FAULTS) as error:
         raise Unreadable("malformed", f"no Parquet file that can be read ({type(error).__name__})") from error
-    if (missing := _missing(config, names, role)) is not None:
+    if (missing := missing_text(config, names, role)) is not None:
         raise missing
-    columns = _wanted_columns(names, role, config)
+    columns = wanted_columns(names, role, config)
     for index, rows in groups:
         row = rows.start
         try:
             for batch in table.iter_batches(ROWS_PER_BATCH, row_groups=[index], columns=columns, use_threads=False):
-                yield from _pieces_of_batch(batch, columns, row, role, path, config)
+                yield from _pieces_of_batch(batch, columns, row, role, path, config, mapping)
                 row += batch.num_rows
         except (pa.ArrowException, *_FAULTS) as error:
             yield Rejection("malformed", f"row group {index} from row {row} on ({type(error).__name__})")
@@ -206,7 +192,9 @@ def read_parquet(
                 yield Rejection("malformed", f"row group {index}: {row - rows.start} of {len(rows)} rows")
 
 
-def read_arrow(file: BinaryIO, role: str, path: str, config: Documents) -> Iterator[Piece | Rejection]:
+def read_arrow(
+    file: BinaryIO, role: str, path: str, config: Documents, mapping: Mapping[str, Any] | None = None
+) -> Iterator[Piece | Rejection]:
     """Pieces of the rows of an Arrow file or stream.
 
     `datasets` saves such files to disk. Raises Unreadable.
@@ -218,15 +206,15 @@ def read_arrow(file: BinaryIO, role: str, path: str, config: Documents) -> Itera
     row = 1
     try:
         opened = pa.ipc.open_file(file) if is_file else pa.ipc.open_stream(file)
-        columns = _wanted_columns(opened.schema.names, role, config)
-        if (missing := _missing(config, opened.schema.names, role)) is not None:
+        columns = wanted_columns(opened.schema.names, role, config)
+        if (missing := missing_text(config, opened.schema.names, role)) is not None:
             raise missing
         batches = (opened.get_batch(index) for index in range(opened.num_record_batches)) if is_file else opened
         for whole in batches:
             whole.validate(full=True)
             for first in range(0, whole.num_rows, ROWS_PER_BATCH):
                 batch = whole.slice(first, ROWS_PER_BATCH)
-                yield from _pieces_of_batch(batch, columns, row, role, path, config)
+                yield from _pieces_of_batch(batch, columns, row, role, path, config, mapping)
                 row += batch.num_rows
     except Unreadable:
         raise
@@ -243,21 +231,21 @@ def read_records(row: RawFile, file: BinaryIO, config: Documents) -> Iterator[Pi
     those of their own bytes.
     """
     document_format, start, end = row["format"], row["start"], row["end"]
-    role, path, expected = row["role"], row["path"], expected_charset(row)
+    role, path, expected, mapping = row["role"], row["path"], expected_charset(row), row.get("messages_from")
     try:
         if document_format == "jsonl":
-            yield from read_jsonl(file, start, end, role, path, config, expected)
+            yield from read_jsonl(file, start, end, role, path, config, expected, mapping)
         elif document_format == "json" and row["size"] > config.max_file_bytes:
             limit = f"{config.max_file_bytes} bytes (documents.max_file_bytes); JSON lines have no limit"
             yield Rejection("too_large", f"{row['size']} bytes; expected at most {limit}")
         elif document_format == "json":
-            yield from read_json(file.read(), role, path, config, expected)
+            yield from read_json(file.read(), role, path, config, expected, mapping)
         elif document_format == "parquet":
-            yield from read_parquet(file, start, end, role, path, config)
+            yield from read_parquet(file, start, end, role, path, config, mapping)
         elif document_format == "arrow":
-            yield from read_arrow(file, role, path, config)
+            yield from read_arrow(file, role, path, config, mapping)
         else:
-            yield from read_delimited(file, document_format == "tsv", role, path, config, expected)
+            yield from read_delimited(file, document_format == "tsv", role, path, config, expected, mapping)
     except Unreadable as error:
         if start == 0:
             yield Rejection(error.reason, error.detail)

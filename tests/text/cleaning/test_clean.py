@@ -192,6 +192,24 @@ def test_the_roles_of_a_conversation_are_no_words_of_it() -> None:
     assert masked["role"] == "[who] of a lung"
 
 
+def test_the_turns_of_a_conversation_keep_their_layout() -> None:
+    said = ["    for x in y:\n        print(x)", "def a():\n    pass\n\n\ndef b():\n    pass\n", "One  \ntwo."]
+    turns = [
+        each for text in said for each in ({"role": "user", "content": "Q?"}, {"role": "assistant", "content": text})
+    ]
+    changed = [{"role": "user", "content": "e\u0301\u00a0?\r\n"}, {"role": "assistant", "content": "\u200bA. "}]
+    form = {"messages": [*turns, *changed], "messages_form": "word"}
+    rules = rules_of(CleanShards.model_validate({"word_lists": {"who": {"words": ["word"], "treatment": "mask"}}}))
+    found = cleaned(replace(DOCUMENT, role="instruction", text="Q?  \n\n\nA.", meta=json.dumps(form)), rules)
+    assert isinstance(found, Cleaned)
+    meta = json.loads(found.document.meta)
+    assert meta["messages"][:-2] == turns
+    assert [turn["content"] for turn in meta["messages"][-2:]] == ["\u00e9 ?\n", "A. "]
+    assert meta["messages_form"] == "word"
+    assert found.counts == {"rewritten_turns": 2}
+    assert found.document.text == "Q?\n\nA."
+
+
 def test_a_group_shows_no_more_than_its_title() -> None:
     mask = rules_of(CleanShards.model_validate({"personal_data": {"email": "mask"}}))
     groups = ["p#Mail to jane.doe@smith.net", "p#Mail to jane.roe@smith.net", "p#Mail to jane.doe@smith.net", "p#Mail"]

@@ -54,9 +54,9 @@ def test_records_and_bad_lines() -> None:
 
 def test_conversations_are_kept_whole() -> None:
     found = [f for f in read(role="instruction") if isinstance(f, Piece)]
-    assert [json.loads(f.meta) for f in found] == [{"messages": CONVERSATION}]
+    assert [json.loads(f.meta) for f in found] == [{"messages": CONVERSATION, "messages_form": "messages"}]
     only_user = json.dumps({"messages": [{"role": "user", "content": "x"}]}).encode()
-    assert [f.reason for f in read(only_user, role="instruction") if isinstance(f, Rejection)] == ["no_messages"]
+    assert [f.reason for f in read(only_user, role="instruction") if isinstance(f, Rejection)] == ["no_answer"]
 
 
 def test_ranges_together_are_the_file() -> None:
@@ -158,3 +158,21 @@ def test_a_damaged_line_of_utf_8_is_utf_8() -> None:
     assert (first.text, second.text) == ("Brüssel und Köln", "Brüssel und Düren\ufffd für Lüttich")
     assert json.loads(first.meta) == {}
     assert json.loads(second.meta)["charset"] == "utf-8"
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b'{\n "frage": "one?",\n "antwort": "One."\n}\n{\n "frage": "two?",\n "antwort": "Two."\n}\n', [1, 2]),
+        (b'{\n "version": 1,\n "runs": [{"frage": "one?", "antwort": "One."}]\n}\n{"data": []}\n', [1, "no_question"]),
+        (b'[\n {"frage": "one?", "antwort": "One."},\n {"frage": "two?"}\n]\n', [1, "no_answer"]),
+    ],
+)
+def test_rows_of_instruction_data_over_several_lines_have_their_source_s_fields(
+    data: bytes, expected: list[object]
+) -> None:
+    words = {1: "one?\n\nOne.", 2: "two?\n\nTwo."}
+    mapping = {"user": "frage", "assistant": "antwort"}
+    found = list(read_jsonl(io.BytesIO(data), 0, len(data), "instruction", "a", Documents(), None, mapping))
+    shown = [each.text if isinstance(each, Piece) else each.reason for each in found]
+    assert shown == [words.get(each, each) for each in expected]  # type: ignore[call-overload]

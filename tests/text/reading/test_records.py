@@ -61,7 +61,25 @@ def test_no_conversation_is_none_where_the_field_is_null() -> None:
     [piece] = pieces_of_record(record, place, "corpus", "f", Documents())
     assert isinstance(piece, Piece)
     assert piece.text == "It breathes."
-    for bad, role in ((record, "instruction"), ({**record, "messages": []}, "corpus")):
+    for bad, role, reason in (
+        (record, "instruction", "empty_turn"),
+        ({**record, "messages": []}, "corpus", "no_messages"),
+    ):
         [found] = pieces_of_record(bad, place, role, "f", Documents())
         assert isinstance(found, Rejection)
-        assert found.reason == "no_messages"
+        assert found.reason == reason
+
+
+@pytest.mark.parametrize("role", ["corpus", "instruction"])
+def test_a_field_may_name_the_group(role: str) -> None:
+    record = {"title": "Case", "text": "It breathes.", "question": "Q?", "answer": "A.", "patient": {"id": 7}}
+    place = Place("line 1", "1", 0, 9)
+
+    def group(**options: str) -> str:
+        [piece] = pieces_of_record(record, place, role, "f", Documents(**options))  # type: ignore[arg-type]
+        assert isinstance(piece, Piece)
+        return piece.group
+
+    assert group() == "f#Case"
+    assert group(group_field="patient.id") == "patient.id=7"
+    assert group(group_field="doctor") == "f#Case"

@@ -333,7 +333,45 @@ def test_what_datasets_saves_is_read(tmp_path: Path) -> None:
 def test_conversations_in_columns() -> None:
     messages = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}]
     found = read(parquet([{"messages": messages}, {"messages": None}]), "parquet", role="instruction")
-    assert texts(found) == ["Why?\n\nSo.", "no_messages"]
+    assert texts(found) == ["Why?\n\nSo.", "empty_turn"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "parquet", "arrow", "json", "jsonl"])
+def test_instruction_data_is_read_from_every_format_of_rows(kind: str) -> None:
+    asked: list[dict[str, Any]] = [
+        {"question": "Why?", "answer": "So.\n\n    code"},
+        {"question": "Who?", "answer": None},
+    ]
+    cells = [[row["question"], row["answer"] or ""] for row in asked]
+    mark = "\t" if kind == "tsv" else ","
+    rows = [mark.join(["question", "answer"]), *(mark.join([a, f'"{b}"']) for a, b in cells)]
+    data = {
+        "csv": "\n".join(rows).encode(),
+        "tsv": "\n".join(rows).encode(),
+        "parquet": parquet(asked),
+        "arrow": arrow(asked, True),
+        "json": json.dumps({"data": asked}).encode(),
+        "jsonl": "\n".join(json.dumps(row) for row in asked).encode(),
+    }[kind]
+    found = read(data, kind, role="instruction")
+    assert texts(found) == ["Why?\n\nSo.\n\n    code", "no_answer"]
+    assert json.loads(found[0].meta)["messages_form"] == "question_answer"  # type: ignore[union-attr]
+    assert found[1].keys == "question, answer"  # type: ignore[union-attr]
+
+
+def test_own_columns_of_a_table_are_mapped() -> None:
+    mapping = {"user": "frage", "assistant": "antwort"}
+    row = {
+        "format": "csv",
+        "start": 0,
+        "end": 99,
+        "size": 99,
+        "role": "instruction",
+        "path": "a.csv",
+        "messages_from": mapping,
+    }
+    found = list(read_records(row, io.BytesIO(b"frage;antwort\nWhy?;So.\n"), Documents()))  # type: ignore[arg-type]
+    assert texts(found) == ["Why?\n\nSo."]
 
 
 def test_json_is_an_array_an_object_or_lines() -> None:
