@@ -51,27 +51,36 @@ _NOT_A_TOPIC = re.compile(
     "(?:如果|若|当|因为|由于|为了|在|对于|对|从|通过|使用|运行|执行|要|请|你|您|用户|人们|大家|有|没有|可以|需要|应|每|任何|所有|大多数|许多|很多|一些|有些|一个|一种|两|第|最|目前|现在|通常|一般|只|仅|不|无|根据|按照|随着|自|于|把|将|与|和|即使|虽然|尽管|除|之|以|作为|关于|经过|至|结果|原因|问题|方法|目的|作用|默认|主要)"
 )
 _BAD_END = re.compile(
-    "[的了着过和与或及在于把将被从对给都也还就才很更最不上下中里外内前后时]$|(?:经常|常常|总是|往往|一直|已经|永远|通常|一般|现在|目前|没|只|不|可)$"
+    "[的了着过和与或及在于把将被从对给都也还就才很更最不上下中里外内前后时]$|(?:时候|之前|之后|以后|以前|经常|常常|总是|往往|一直|已经|永远|通常|一般|现在|目前|没|只|不|可)$"
 )
 _ACTION = re.compile(
     "(?:检查|查看|设置|设定|安装|使用|运行|执行|创建|建立|删除|添加|打开|关闭|选择|编辑|修改|输入|配置|阅读|升级|更新|备份|恢复|下载|复制|移动|启动|停止|避免|尝试|保持|确认)(?!工具|程序|命令|器)"
+)
+# without a subject, and too general alone
+_BARE_CLAUSE = re.compile("(?:能够?|可能|可以|需要|有?必要|不能?|没有|想|要)")
+_GENERAL = re.compile(
+    "(?:程序|系统|文件|用户|命令|软件包?|数据|信息|功能|内容|结果|变量|参数|选项|方法|函数|工具|患者|病人|药物)$"
 )
 _ELSEWHERE = re.compile("[“「]?[这那它他她其]")
 _HEADING = re.compile(
     "(?:这|该|此|本)(?:个|种|些|条)?(?:方法|函数|类|选项|参数|命令|属性|接口|模块|功能|章|节|页|文|手册|教程|指南|软件包?|程序|工具|药品?|病|是|将|会|可以|用于|返回)"
 )
+_PAIRS = (("（", "）"), ("(", ")"), ("“", "”"), ("「", "」"), ("《", "》"), ("[", "]"))
 MAX_TOPIC_CHARS = 20
 
 
 def is_dangling(sentence: str) -> bool:
+    """Whether a sentence points to a list, code or figure beside it."""
     return bool(_DANGLING.search(sentence))
 
 
 def is_reference(sentence: str) -> bool:
+    """Whether a sentence only says where to read on."""
     return bool(_REFERENCE.match(sentence))
 
 
 def is_pointing(sentence: str) -> bool:
+    """Whether a sentence begins by pointing to the one before it."""
     return bool(_POINTING_FIRST.match(sentence))
 
 
@@ -81,30 +90,36 @@ def is_about_heading(sentence: str) -> bool:
 
 
 def _is_clear(clause: str) -> bool:
-    pairs = (("（", "）"), ("(", ")"), ("“", "”"), ("「", "」"), ("《", "》"), ("[", "]"))
-    is_balanced = all(clause.count(a) == clause.count(b) for a, b in pairs) and clause.count('"') % 2 == 0
+    is_balanced = all(clause.count(a) == clause.count(b) for a, b in _PAIRS) and clause.count('"') % 2 == 0
     return is_balanced and not _POINTS.search(clause)
 
 
-def _clauses(sentence: str) -> Iterator[Asked]:
-    purpose = _PURPOSE.match(sentence)
-    if purpose and _is_clear(purpose[1]) and _ORDER.search(purpose[2]):
-        yield Asked("how", {"clause": purpose[1].strip()})
-    elif (found := _CONDITION.match(sentence)) and _is_clear(found[2]) and not _ELSEWHERE.match(found[3]):
+def _is_name(text: str) -> bool:
+    """Whether words name a subject: not a clause's beginning, not one general word."""
+    is_general = _NOT_A_TOPIC.match(text) or _GENERAL.fullmatch(text)
+    return bool(text) and not is_general and not _ACTION.match(text) and not _BAD_END.search(text) and _is_clear(text)
+
+
+def _condition(sentence: str) -> Iterator[Asked]:
+    found = _CONDITION.match(sentence)
+    if found and _is_clear(found[2]) and not _ELSEWHERE.match(found[3]) and not _BARE_CLAUSE.match(found[2]):
         form = "condition_order" if _ORDER.match(found[3]) else "condition"
         yield Asked(form, {"clause": found[1] + found[2]})
-    reason = _REASON_FIRST.match(sentence)
-    main = reason[2] if reason else found[1] if (found := _REASON.match(sentence)) else ""
+
+
+def _reason(sentence: str) -> Iterator[Asked]:
+    first, last = _REASON_FIRST.match(sentence), _REASON.match(sentence)
+    main = (first[2] if first else last[1] if last else "").strip()
     if main and _is_clear(main) and not is_pointing(main) and not _ORDER.match(main):
-        yield Asked("reason", {"clause": main.strip()})
+        yield Asked("reason", {"clause": main})
+
+
+def _purpose(sentence: str) -> Iterator[Asked]:
+    found = _PURPOSE.match(sentence)
+    if found and _is_clear(found[1]) and _ORDER.search(found[2]):
+        yield Asked("how", {"clause": found[1].strip()})
     used = _USED.match(sentence)
-    if (
-        used
-        and _is_clear(used[1])
-        and _is_clear(used[2])
-        and not _NOT_A_TOPIC.match(used[1])
-        and not used[1].endswith("不")
-    ):
+    if used and _is_name(used[1].strip()) and _is_clear(used[2]):
         yield Asked("use", {"clause": used[2].strip()})
 
 
@@ -114,21 +129,16 @@ def asked_by(sentence: str, names: Set[str]) -> Iterator[Asked]:
         return
     found = _IS.match(sentence)
     term = found[1].strip() if found else ""
-    if (
-        term
-        and _is_clear(term)
-        and not _ACTION.match(term)
-        and not _NOT_A_TOPIC.match(term)
-        and not _BAD_END.search(term)
-    ):
+    if _is_name(term):
         yield Asked("what_is", {"term": term})
-    yield from _clauses(sentence)
+    yield from _condition(sentence)
+    yield from _reason(sentence)
+    yield from _purpose(sentence)
     year = _IN_YEAR.match(sentence)
     if year and not is_pointing(year[2]):
         yield Asked("year", {"year": year[1]})
     topic = _TOPIC.match(sentence)
     name = topic[1].strip() if topic else ""
-    if not name or len(name) > MAX_TOPIC_CHARS or name.lower() in names or not _is_clear(name):
-        return
-    if not (_NOT_A_TOPIC.match(name) or _BAD_END.search(name)) and (cjk_count(name) >= 2 or len(name) >= 3):
+    is_new = len(name) <= MAX_TOPIC_CHARS and name.lower() not in names
+    if is_new and _is_name(name) and (cjk_count(name) >= 2 or len(name) >= 3):
         yield Asked("topic", {"topic": name})

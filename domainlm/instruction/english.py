@@ -56,14 +56,15 @@ _WILL = re.compile(
     "(?:you|one|users?|administrators?|developers?) (?:should|must|can|may|need|have|could|will|want|might) "
 )
 # a clause that cannot end before `because`, and one that goes on after a comma
-_CUT_LAST = word_set("not only just simply mainly is are was and or but mostly partly especially precisely")
+_CUT_LAST = word_set("not only just simply mainly is are was and or but mostly partly especially precisely both either")
 _GOING_ON = word_set("or and but which who e.g. i.e. for such including")
 # what makes a term or a subject longer than a name
-_IN_TERM = word_set("that which who of in for to and or with on from if")
-_IN_TOPIC = word_set("that which who where what how if when you your")
+_IN_TERM = word_set("that which who whose of in for to and or with on from if")
+_IN_TOPIC = word_set("that which who whose where what how if when you your")
 _CAPITAL, _LETTERS = re.compile("[A-Z]"), re.compile(r"[A-Za-z]+\Z")
 # a clause as short as `if the test fails` says of which one by a name only
 _NAMING = re.compile('[A-Z0-9`"“_/-]')
+_THIS_NOUN = re.compile(r"\b(?:[Tt]his|[Tt]hese|[Tt]hose) ([A-Za-z]+)", re.ASCII)
 MIN_CLAUSE_WORDS, MIN_NAMING_WORDS = 5, 3
 MAX_TOPIC_WORDS, MAX_TERM_WORDS, MAX_TOOL_WORDS, MAX_SUPERLATIVE_WORDS = 8, 5, 12, 4
 
@@ -86,13 +87,18 @@ def _is_order(main: str) -> bool:
     return first in IMPERATIVE or bool(_WILL.match(main.lower()))
 
 
+def _points_outside(main: str) -> bool:
+    """Whether a main clause names a thing of another sentence: this team; but `this is` means its own condition."""
+    return any(after.lower() not in VERBS for after in _THIS_NOUN.findall(main)) or "here" in words(main)
+
+
 def _condition(sentence: str) -> Iterator[Asked]:
     found = _CONDITION.match(sentence)
     if not found:
         return
     parts = found[2].split()
     is_long = len(parts) >= (MIN_NAMING_WORDS if _NAMING.search(found[2]) else MIN_CLAUSE_WORDS)
-    is_whole = "then" not in parts and found[3].split()[0].lower() not in _GOING_ON
+    is_whole = "then" not in parts and not _points_outside(found[3]) and found[3].split()[0].lower() not in _GOING_ON
     if is_long and is_whole and parts[0] not in BARE_CLAUSE and is_clear(found[2]):
         form = "condition_order" if _is_order(found[3]) else "condition"
         yield Asked(form, {"clause": f"{found[1].lower()} {found[2]}"})
@@ -131,12 +137,9 @@ def _definition(sentence: str, names: Set[str], is_lower: IsLower) -> Iterator[A
     is_title = term.lower().strip('`"“”') in names
     if not is_title and not is_clear(term, PRONOUNS | VERBS | _IN_TERM):
         return
-    if (
-        len(found_words) > MAX_TERM_WORDS
-        or not has_letter(term)
-        or "\\" in term
-        or NOT_A_TERM.intersection(found_words)
-    ):
+    if len(found_words) > MAX_TERM_WORDS or not has_letter(term) or "\\" in term:
+        return
+    if not is_title and NOT_A_TERM.intersection(found_words):
         return
     # the file, of all files: what `the` names is what the text is about, unless it is the heading
     if not is_title and (article == "The " or (verb == "are" and not found[5].startswith(("a ", "an ", "the ")))):

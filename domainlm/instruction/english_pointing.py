@@ -34,7 +34,7 @@ _REFERENCE = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 DEMONSTRATIVE = re.compile(
-    r"\b(?:this|these|those|such(?! as)|neither|the same|the former|the latter)\b", re.ASCII | re.IGNORECASE
+    r"\b(?:this|these|those|them|such(?! as)|neither|the same|the former|the latter)\b", re.ASCII | re.IGNORECASE
 )
 _ENUMERATOR = re.compile(r"\(?[0-9]+(?:\.[0-9]+)*[.):]\s")
 _BALANCE = (("(", ")"), ("[", "]"), ("“", "”"), ("{", "}"))

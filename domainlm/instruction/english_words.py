@@ -48,7 +48,8 @@ NOT_A_TERM = word_set(
     "object only operation option order output package page parameter part people point possibility problem "
     "process program property purpose question reason rest result role rule second section set setting several "
     "side simplest solution some someone something step system task text thing third three tool topic tutorial "
-    "two type use user users value variety version way what when whether whole why work you zero"
+    "two type use user users value variety version way what when whether whole why work you zero "
+    "nobody everybody somebody anybody none"
 )
 # words that begin a sentence in upper case for no other reason
 FUNCTION = word_set(
@@ -65,8 +66,8 @@ VERBS = word_set(
     "inhibits involves is keeps lacks leads led lets lies lists looks made maintains makes may means might must "
     "needs occur occurs offers performs prevents prints produces protects provide provides raises reads receives "
     "reduces refers remains removes replaces represents require requires resolves returns runs sees sends serves "
-    "sets shall should shows specifies stands starts stores suffers support supports takes tells tends took tries "
-    "use uses was were will won works would writes"
+    "sets shall should shows specifies stands starts stores suffers supports takes tells tends took tries "
+    "uses was were will won works would writes"
 )
 # first words of what is no subject
 SUBORDINATING = word_set(

@@ -22,7 +22,7 @@ _CHINESE = re.compile(
 _NUMBER = re.compile(
     r"(?:(?:chapter|part|section|appendix|annex|lesson|unit|kapitel|teil|abschnitt|chapitre|capítulo)\s+(?:[0-9]+(?:\.[0-9]+)*|[ivxlc]+|[a-z])"
     r"(?:[.:]\s*|\s+[-–—]\s+|\s+(?=[^\s-]))|第\s*[0-9一二三四五六七八九十百]+\s*[章节節部分篇讲课]\s*[：:、.]?\s*|附录\s*[a-z0-9]\s*[.：:、]?\s*"
-    r"|(?:§+\s*)?(?:[a-z]\.)?[0-9]+(?:\.[0-9]+)*[.)]\s+|(?:§+\s*)?(?:[a-z]\.)?[0-9]+(?:\.[0-9]+)+\s+(?=[^\W\d_])|[一二三四五六七八九十]+、\s*)",
+    r"|(?:§+\s*)?(?:[a-z]\.)?[0-9]+(?:\.[0-9]+)*[.)]\s+|(?:§+\s*)?(?:[a-z]\.)?[0-9]+(?:\.[0-9]+)+\s+(?=[A-Za-z\x80-\uffff])|[一二三四五六七八九十]+、\s*)",
     re.IGNORECASE | re.ASCII,
 )
 _OPTION = re.compile("(?:-{1,2}|/)[A-Za-z0-9?]|[^0-9A-Za-z\x80-\uffff]")

@@ -29,15 +29,17 @@ _MORE = {"section": 9, "entry": 2, "topic": 1, "what_is": 1, "what_are": 1}
 ORDER = ("section", "definition", "list", "reason", "how", "condition", "use", "year", "entry", "topic")
 MAX_OF_A_KIND = 2
 MIN_WORDS, MIN_CHARS, MIN_HAN_CHARS = 6, 40, 14
-# of the answer to what a whole section says
-MIN_ACCOUNT_CHARS, MIN_ACCOUNT_HAN_CHARS = 60, 24
 MIN_LETTER_SHARE = 0.6
 MIN_ITEMS, MAX_INTRO_CHARS, MAX_LABEL_WORDS = 2, 200, 8
 # a section of more characters may have been cut
 MAX_WHOLE_CHARS = 6000
 _LOWER_BEGIN = re.compile("[a-z]+[ ,]|[,;)]")
 _FIRST_PERSON = re.compile(r"(?:[0-9.]+ )?I\b", re.ASCII)
-_SUCH = re.compile(r"\b(?:such|this|these|those|the (?:above|former|latter|same))\b", re.ASCII | re.IGNORECASE)
+_PRONOUN = frozenset(("they", "them", "he", "she", "it"))
+_SUCH = re.compile(
+    r"\b(?:such|this|these|those|the (?:above|former|latter|same))\b|\A(?:The|A) (?:next|previous|last|second)\b",
+    re.ASCII | re.IGNORECASE,
+)
 # a line of a table of contents, a numbered clause without its heading
 _NUMBERED = re.compile(r"[*•·–-]\s|[0-9]+(?:\.[0-9]+)+\.?\s|[0-9]{1,2}[.)]\s")
 _GOES_ON = re.compile(
@@ -105,7 +107,8 @@ class _Section:
             return False
         if is_first and len(self.document.text) < MAX_WHOLE_CHARS and self.rules.is_about_heading(sentence):
             return True
-        return not self.is_pointing(sentence) and not _SUCH.search(sentence)
+        has_pronoun = not _PRONOUN.isdisjoint(words(sentence)[:5])
+        return not (has_pronoun or self.is_pointing(sentence) or _SUCH.search(sentence))
 
     def is_whole(self, text: str) -> bool:
         """Whether a text says enough to be an answer."""
@@ -155,8 +158,7 @@ def _overview(section: _Section, blocks: Sequence[Block]) -> Iterator[_Candidate
             continue
         if not section.is_opening(sentences[0], index == 0):
             continue
-        answer = section.answer(sentences, _MORE["section"])
-        if cjk_count(answer) >= MIN_ACCOUNT_HAN_CHARS or len(answer) >= MIN_ACCOUNT_CHARS:
+        if answer := section.answer(sentences, _MORE["section"]):
             yield _Candidate("section", {}, answer, -1)
             return
 
@@ -169,7 +171,8 @@ def _of_sentences(section: _Section, blocks: Sequence[Block], account: str) -> I
         sentences = sentences_of(block.text)
         above = blocks[index - 1] if index else None
         if above is not None and _is_label(above) and not _is_admonition(above) and _is_entry(above.text):
-            answer = section.answer(sentences, _MORE["entry"])
+            is_opening = bool(sentences) and section.is_opening(sentences[0], True)
+            answer = section.answer(sentences, _MORE["entry"]) if is_opening else ""
             if answer and above.text.lower() not in section.names:
                 yield _Candidate("entry", {"topic": above.text.rstrip(" :：")}, answer, index)
         for number, sentence in enumerate(sentences):
