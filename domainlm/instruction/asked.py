@@ -1,7 +1,8 @@
-"""What is asked: the values that the rules for terms, sections and both languages share, and the choice of a phrasing.
+"""Questions, what they are made of, and the choice of a phrasing.
 
-In: a document, a form of question and what fills it in. Out: the question. The phrasing is chosen by a stable hash of
-seed, document and form, so that it changes with neither the order nor the number of documents.
+The rules for terms, sections and both languages share these values. In: a document, a form of question and what fills
+it in. Out: the question. The phrasing is chosen by a stable hash of seed, document and form, so that it changes with
+neither the order nor the number of documents.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The body of a section as blocks: prose, lists, labels, and what is neither.
+"""The body of a section as blocks.
 
 In: a section's text as the readers write it (paragraphs between blank lines, Markdown's marks for lists, tables and
-code). Out: its blocks in order. Nothing is asked about code, tables, captions and references, so these only have to be
-told from prose: what is doubtful is `other`.
+code). Out: its blocks in order: prose, lists, labels, and what is neither. Nothing is asked about code, tables, captions
+and references, so these only have to be told from prose: what is doubtful is `other`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,10 @@ ADMONITIONS = word_set(
 
 @dataclass(frozen=True)
 class Block:
-    """text: of prose on one line, of a list its items as lines. items: of a list."""
+    """A part of a section.
+
+    text: of prose on one line, of a list its items as lines. items: of a list.
+    """
 
     kind: Kind
     text: str
@@ -126,7 +129,10 @@ def _kind_of(lines: list[str]) -> Kind:
 
 
 def _items_of(lines: list[str]) -> list[str]:
-    """The items of list lines; those of a list within an item are lines of it."""
+    """The items of list lines.
+
+    Those of a list within an item are lines of it.
+    """
     items: list[list[str]] = []
     for line in lines:
         mark = _ITEM.match(line)

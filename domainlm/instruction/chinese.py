@@ -85,7 +85,7 @@ def is_pointing(sentence: str) -> bool:
 
 
 def is_about_heading(sentence: str) -> bool:
-    """Whether 这 or 该 at the beginning of a section means what the heading names."""
+    """Whether 这 or 该 at a section's beginning means its heading."""
     return bool(_HEADING.match(sentence))
 
 
@@ -95,7 +95,10 @@ def _is_clear(clause: str) -> bool:
 
 
 def _is_name(text: str) -> bool:
-    """Whether words name a subject: not a clause's beginning, not one general word."""
+    """Whether words name a subject.
+
+    They are no beginning of a clause, and not one general word.
+    """
     is_general = _NOT_A_TOPIC.match(text) or _GENERAL.fullmatch(text)
     return bool(text) and not is_general and not _ACTION.match(text) and not _BAD_END.search(text) and _is_clear(text)
 
@@ -124,7 +127,10 @@ def _purpose(sentence: str) -> Iterator[Asked]:
 
 
 def asked_by(sentence: str, names: Set[str]) -> Iterator[Asked]:
-    """What a sentence answers, best first. names: of the section, in lower case."""
+    """What a sentence answers, best first.
+
+    names: of the section, in lower case.
+    """
     if is_pointing(sentence):
         return
     found = _IS.match(sentence)

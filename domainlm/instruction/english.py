@@ -88,7 +88,10 @@ def _is_order(main: str) -> bool:
 
 
 def _points_outside(main: str) -> bool:
-    """Whether a main clause names a thing of another sentence: this team; but `this is` means its own condition."""
+    """Whether a main clause names a thing of another sentence.
+
+    `This team` does; `this is` means the condition.
+    """
     return any(after.lower() not in VERBS for after in _THIS_NOUN.findall(main)) or "here" in words(main)
 
 
@@ -118,7 +121,8 @@ def _reason(sentence: str, is_lower: IsLower) -> Iterator[Asked]:
 
 def _purpose(sentence: str) -> Iterator[Asked]:
     found = _PURPOSE.match(sentence)
-    if found and found[1].split()[0] not in NOT_INFINITIVE and is_clear(found[1]) and _is_order(found[2]):
+    is_action = found is not None and found[1].split()[0] not in NOT_INFINITIVE and is_clear(found[1])
+    if found and is_action and _is_order(found[2]) and not _points_outside(found[2]):
         yield Asked("how", {"clause": found[1]})
     used = _USED.match(sentence)
     if not used or is_pointing(sentence) or len(words(used[1])) > MAX_TOOL_WORDS:
@@ -139,7 +143,7 @@ def _definition(sentence: str, names: Set[str], is_lower: IsLower) -> Iterator[A
         return
     if len(found_words) > MAX_TERM_WORDS or not has_letter(term) or "\\" in term:
         return
-    if not is_title and NOT_A_TERM.intersection(found_words):
+    if not is_title and (NOT_A_TERM.intersection(found_words) or DEMONSTRATIVE.search(sentence)):
         return
     # the file, of all files: what `the` names is what the text is about, unless it is the heading
     if not is_title and (article == "The " or (verb == "are" and not found[5].startswith(("a ", "an ", "the ")))):
@@ -155,7 +159,11 @@ def _is_subject(parts: list[str], verb: str, names: Set[str], is_lower: IsLower)
     topic = " ".join(parts)
     found = words(topic)
     content = [word for word in found if word not in FUNCTION]
-    if not content or any(mark in topic for mark in ",;:!?") or len(topic.strip("`\"'")) < 2:
+    if (
+        not content
+        or any(mark in f"{topic} " for mark in (",", ";", ":", "!", "?", ". "))
+        or len(topic.strip("`\"'")) < 2
+    ):
         return False
     first, last = content[0], found[-1]
     is_order = first in IMPERATIVE and parts[0] not in ("The", "A", "An")

@@ -1,4 +1,4 @@
-"""Whether an English sentence or clause can be read without the text around it.
+"""Whether an English sentence can be read without the text around it.
 
 In: a sentence or clause. Out: whether it points to a list or figure beside it, only says where to read on, goes on from
 the sentence before, or holds a word that means something outside it.
@@ -70,7 +70,10 @@ def is_about_heading(sentence: str) -> bool:
 
 
 def is_clear(clause: str, pronouns: Set[str] = PRONOUNS) -> bool:
-    """Whether a clause has no word that means something outside it, and no open bracket."""
+    """Whether a clause can be read alone.
+
+    It has no word that means something outside it, and no open bracket.
+    """
     is_balanced = all(clause.count(a) == clause.count(b) for a, b in _BALANCE)
     is_closed = clause.count('"') % 2 == 0 and clause.count("`") % 2 == 0
     found = words(clause)

@@ -1,6 +1,6 @@
-"""Words of headings that every document has, and that therefore name no subject.
+"""Words of headings that every document has.
 
-Out: English words, and Chinese words of which a whole heading may be made (参数说明).
+They name no subject. Out: English words, and Chinese words of which a whole heading may be made (参数说明).
 """
 
 from __future__ import annotations

@@ -32,7 +32,10 @@ MAX_NAME_CHARS, MIN_NAME_CHARS = 120, 2
 
 @dataclass(frozen=True)
 class Place:
-    """name: the own heading. text: what a question calls the section, with its quotation marks."""
+    """What a section is called.
+
+    name: its own heading. text: with the heading above or the file, and quotation marks.
+    """
 
     name: str
     text: str
@@ -40,7 +43,10 @@ class Place:
 
 
 def without_number(heading: str) -> str:
-    """A heading without the number before it; whole if nothing else is in it."""
+    """A heading without its number.
+
+    It is whole if nothing else is in it.
+    """
     rest = heading[found.end() :] if (found := _NUMBER.match(heading)) else heading
     return rest.strip(" ¶") or heading.strip()
 
@@ -62,7 +68,10 @@ def is_specific(heading: str) -> bool:
 
 
 def _is_plain(heading: str) -> bool:
-    """Whether a heading is one word, which may be the heading of another file."""
+    """Whether a heading is one word.
+
+    It may then be the heading of another file, too.
+    """
     chinese = cjk_count(heading)
     return chinese <= 2 if chinese else len(words(heading)) < 2
 
@@ -80,7 +89,10 @@ def chain_of(document: Document) -> list[str]:
 
 
 def _file_of(document: Document) -> str:
-    """The file's name; empty for a record or an article of a larger file."""
+    """The file's name.
+
+    It is empty for a record or an article of a larger file.
+    """
     return document.path.rsplit("/", 1)[-1] if document.group == document.path else ""
 
 

@@ -16,6 +16,8 @@ from domainlm.instruction.sections import section_questions
 from domainlm.instruction.terms import is_term, term_questions
 from domainlm.text.document import Document
 
+__all__ = ["Asking", "Question", "is_mostly_chinese", "questions_of"]
+
 _CHINESE = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
 
 

@@ -37,7 +37,7 @@ _LOWER_BEGIN = re.compile("[a-z]+[ ,]|[,;)]")
 _FIRST_PERSON = re.compile(r"(?:[0-9.]+ )?I\b", re.ASCII)
 _PRONOUN = frozenset(("they", "them", "he", "she", "it"))
 _SUCH = re.compile(
-    r"\b(?:such|this|these|those|the (?:above|former|latter|same))\b|\A(?:The|A) (?:next|previous|last|second)\b",
+    r"\b(?:such|this|these|those|the (?:above|former|latter|same))\b|\A(?:The|A) (?:next|previous|last|first|second|third)\b",
     re.ASCII | re.IGNORECASE,
 )
 # a line of a table of contents, a numbered clause without its heading
@@ -92,7 +92,10 @@ class _Section:
         return bool(self.rules.is_pointing(sentence))
 
     def is_bare(self, sentence: str) -> bool:
-        """Whether a sentence can stand in no answer: it names another place, or asks."""
+        """Whether a sentence can stand in no answer.
+
+        It names another place, or asks.
+        """
         is_open = any(sentence.count(a) != sentence.count(b) for a, b in _BALANCE) or sentence.count('"') % 2 == 1
         is_numbered = _NUMBERED.match(sentence) is not None
         is_elsewhere = self.rules.is_dangling(sentence) or self.rules.is_reference(sentence)
@@ -131,7 +134,10 @@ _CODE_SIGN = re.compile(r"[{}=;<>|\\/$@_]|->|::")
 
 
 def _is_entry(label: str) -> bool:
-    """Whether a line above a paragraph names what the paragraph is about: an option, or words like a heading."""
+    """Whether a line names what the paragraph below is about.
+
+    It is an option, or words like a heading.
+    """
     if label.startswith("-"):
         return True
     is_title = bool(_TITLE_LIKE.match(label)) and not _CODE_SIGN.search(label) and letter_share(label) >= 0.75
@@ -147,7 +153,10 @@ def _is_admonition(block: Block | None) -> bool:
 
 
 def _overview(section: _Section, blocks: Sequence[Block]) -> Iterator[_Candidate]:
-    """What a section says: its first paragraph, or its second if the first cannot be an answer."""
+    """What a section says.
+
+    It is the first paragraph, or the second if the first cannot be an answer.
+    """
     prose = [index for index, block in enumerate(blocks) if block.kind == "prose"]
     for index in prose[:2]:
         sentences = sentences_of(blocks[index].text)
@@ -164,7 +173,10 @@ def _overview(section: _Section, blocks: Sequence[Block]) -> Iterator[_Candidate
 
 
 def _of_sentences(section: _Section, blocks: Sequence[Block], account: str) -> Iterator[_Candidate]:
-    """What single sentences answer. account: what is said of the whole section, which is not said twice."""
+    """What single sentences answer.
+
+    account: what is said of the whole section, which is not said twice.
+    """
     for index, block in enumerate(blocks):
         if block.kind != "prose":
             continue
@@ -212,7 +224,10 @@ def _lists(section: _Section, blocks: Sequence[Block]) -> Iterator[_Candidate]:
 
 
 def _intro(section: _Section, block: Block) -> str:
-    """The sentence that introduces a list; empty if none does, or if it points further back."""
+    """The sentence that introduces a list.
+
+    It is empty if none does, or if it points further back.
+    """
     if block.kind != "prose":
         return ""
     text = block.text
@@ -224,7 +239,10 @@ def _intro(section: _Section, block: Block) -> str:
 
 
 def _chosen(candidates: Iterable[_Candidate], limit: int) -> list[_Candidate]:
-    """The candidates to ask: kinds take turns, and no answer is given twice."""
+    """The candidates to ask.
+
+    Kinds take turns, and no answer is given twice.
+    """
     by_kind: dict[str, list[_Candidate]] = {}
     for candidate in candidates:
         by_kind.setdefault(candidate.kind, []).append(candidate)

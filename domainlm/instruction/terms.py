@@ -1,9 +1,9 @@
-"""Questions about a term of an ontology: its definition, its place in the hierarchy, its synonyms.
+"""Questions about a term of an ontology.
 
-In: a document whose `meta` has definition and parents. Out: questions, best first. Lists are answered whole or not asked
-for. A definition that only repeats the words of the name ("An abnormality of the ear." of Abnormality of the ear) defines
-nothing and is not asked for. There is no yes-or-no question: from one document only true statements can be made, and
-"yes" would be learned.
+In: a document whose `meta` has definition and parents. Out: questions about definition, place in the hierarchy and
+synonyms, best first. Lists are answered whole or not asked for. A definition that only repeats the words of the name
+("An abnormality of the ear." of Abnormality of the ear) defines nothing and is not asked for. There is no yes-or-no
+question: from one document only true statements can be made, and "yes" would be learned.
 """
 
 from __future__ import annotations
@@ -49,7 +49,10 @@ def _closed(text: str, language: str) -> str:
 
 
 def _says_more(text: str, name: str) -> bool:
-    """Whether a text has words that a name has not, other than inflected: decrease, decreased."""
+    """Whether a text has words that a name has not.
+
+    An inflected form is the same word: decrease, decreased.
+    """
     known = {word[:STEM_CHARS] for word in words(name)}
     return any(word not in _SMALL and word[:STEM_CHARS] not in known for word in words(text))
 
@@ -69,7 +72,7 @@ def term_questions(document: Document, meta: Mapping[str, Any], asking: Asking, 
     answers = ANSWERS[language]
 
     def ask(kind: str, answer: str, **values: str) -> Question:
-        return Question(kind, phrase(document, kind, asking, language, name=name, **values), answer)
+        return Question(kind, phrase(document, kind, asking, language, 0, name=name, **values), answer)
 
     found = []
     if definition:
