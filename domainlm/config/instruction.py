@@ -44,11 +44,15 @@ class SftDataset(Strict):
         description="share of own conversations (sources of role instruction) held out for validation, in whole groups",
     )
     test_share: Share = Field(0.06, description="share of own conversations held out for testing, in whole groups")
-    max_documents: int | None = Field(
-        150, ge=1, description="training documents that questions are derived from (null: all)"
-    )
+    max_documents: int | None = Field(150, ge=1, description="training documents that give questions (null: all)")
     max_questions_per_document: int = Field(
         4, ge=1, le=5, description="maximum number of questions derived from one document"
+    )
+    min_questions_per_document: int = Field(
+        3,
+        ge=1,
+        le=5,
+        description="a document that gives fewer questions is not asked about (at most max_questions_per_document counts)",
     )
     max_answer_chars: int = Field(320, ge=20, description="answers end at a sentence within this many characters")
 

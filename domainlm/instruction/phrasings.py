@@ -1,6 +1,7 @@
-"""The phrasings of questions and answers, by language and kind.
+"""The phrasings of questions and answers, by language and form.
 
-Braces name the parts to fill in.
+Braces name the parts to fill in: name, definition and synonym of a term; place is what a section is called, with its
+quotation marks.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ QUESTIONS = MappingProxyType(
                 "What else is {name} called?",
                 "How can {name} also be referred to?",
             ),
+            "name": (
+                'Which term is also called "{synonym}"?',
+                'What is the main name of "{synonym}"?',
+                'Under which name is "{synonym}" listed?',
+            ),
             "term": (
                 "Which term is defined as follows? {definition}",
                 "Name the term with this definition: {definition}",
@@ -42,16 +48,68 @@ QUESTIONS = MappingProxyType(
                 'Define "{name}" and name its parent class.',
             ),
             "section": (
-                "Explain {name} in brief.",
-                "What should I know about {name}?",
-                'What is said about "{name}"?',
-                "Give a short account of {name}.",
+                "What does {place} say, in brief?",
+                "What should I know about {place}?",
+                "What is said about {place}?",
+                "Give a short account of {place}.",
             ),
-            "section_below": (
-                'In the context of "{above}": explain {name} in brief.',
-                'What should I know about "{name}" ({above})?',
-                'What is said about "{name}" under "{above}"?',
-                'Regarding {above}, give a short account of "{name}".',
+            "what_is": (
+                "According to {place}, what is {term}?",
+                "What is {term}? Answer from {place}.",
+                "In {place}, how is {term} explained?",
+            ),
+            "what_are": (
+                "According to {place}, what are {term}?",
+                "What are {term}? Answer from {place}.",
+                "In {place}, how are {term} explained?",
+            ),
+            "use": (
+                "According to {place}, what {clause}?",
+                "What {clause}? Answer from {place}.",
+            ),
+            "how": (
+                "According to {place}, how can one {clause}?",
+                "How do I {clause}? Answer from {place}.",
+                "In {place}, what is recommended in order to {clause}?",
+            ),
+            "reason": (
+                "According to {place}, why is it that {clause}?",
+                "Why is it that {clause}? Answer from {place}.",
+                "Which reason does {place} give for this: {clause}?",
+            ),
+            "condition": (
+                "According to {place}, what applies {clause}?",
+                "What is the case {clause}? Answer from {place}.",
+                "What does {place} say will happen or hold {clause}?",
+            ),
+            "condition_order": (
+                "According to {place}, what should or can be done {clause}?",
+                "What does {place} advise {clause}?",
+                "What can one do {clause}? Answer from {place}.",
+            ),
+            "year": (
+                "According to {place}, what happened in {year}?",
+                "What does {place} report for {year}?",
+            ),
+            "topic": (
+                "What does {place} say about {topic}?",
+                "In {place}, what is said about {topic}?",
+                "What is stated about {topic} in {place}?",
+            ),
+            "entry": (
+                'What does {place} say about "{topic}"?',
+                'In {place}, how is "{topic}" described?',
+                'Explain "{topic}" as {place} does.',
+            ),
+            "list": (
+                'Complete this list from {place}: "{intro}"',
+                '{place} says: "{intro}" Give the whole list.',
+                'Which items follow this sentence in {place}? "{intro}"',
+            ),
+            "whole_list": (
+                "What does the list under {place} contain?",
+                "Which items does {place} list?",
+                "Give the whole list of {place}.",
             ),
         },
         "zh": {
@@ -71,6 +129,10 @@ QUESTIONS = MappingProxyType(
                 "“{name}”的同义词有哪些？",
                 "“{name}”又叫什么？",
             ),
+            "name": (
+                "哪个术语又称“{synonym}”？",
+                "“{synonym}”的正式名称是什么？",
+            ),
             "term": (
                 "下面的定义指的是哪个术语？{definition}",
                 "请说出符合这一定义的术语：{definition}",
@@ -81,14 +143,53 @@ QUESTIONS = MappingProxyType(
                 "“{name}”是什么，属于哪一类？",
             ),
             "section": (
-                "请简要说明“{name}”。",
-                "关于“{name}”，应当知道什么？",
-                "文中对“{name}”是怎么说的？",
+                "请简要说明{place}。",
+                "关于{place}，应当知道什么？",
+                "文中对{place}是怎么说的？",
             ),
-            "section_below": (
-                "在“{above}”部分，请简要说明“{name}”。",
-                "关于“{above}”中的“{name}”，应当知道什么？",
-                "“{above}”一节对“{name}”是怎么说的？",
+            "what_is": (
+                "根据{place}，什么是{term}？",
+                "{place}是怎样解释{term}的？",
+            ),
+            "use": (
+                "根据{place}，什么可以用来{clause}？",
+                "要{clause}，{place}说可以用什么？",
+            ),
+            "how": (
+                "根据{place}，要{clause}，应当怎么做？",
+                "怎样{clause}？请根据{place}回答。",
+            ),
+            "reason": (
+                "根据{place}，为什么说“{clause}”？",
+                "“{clause}”，{place}给出的原因是什么？",
+            ),
+            "condition": (
+                "根据{place}，{clause}，情况会怎样？",
+                "{clause}，会怎样？请根据{place}回答。",
+            ),
+            "condition_order": (
+                "根据{place}，{clause}，应当或可以怎么做？",
+                "{clause}，该怎么办？请根据{place}回答。",
+            ),
+            "year": (
+                "根据{place}，{year}发生了什么？",
+                "{place}对{year}是怎么记述的？",
+            ),
+            "topic": (
+                "{place}对“{topic}”是怎么说的？",
+                "根据{place}，关于“{topic}”说了什么？",
+            ),
+            "entry": (
+                "{place}对“{topic}”是怎么说的？",
+                "请按{place}说明“{topic}”。",
+            ),
+            "list": (
+                "{place}中写道：“{intro}”请给出完整的列表。",
+                "在{place}中，这句话之后列出了哪些内容？“{intro}”",
+            ),
+            "whole_list": (
+                "{place}列出了哪些内容？",
+                "请给出{place}中的完整列表。",
             ),
         },
     }

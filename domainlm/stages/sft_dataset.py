@@ -36,6 +36,8 @@ FILES = {
 # kind of the rows that were imported, and the form of those that were not
 CONVERSATION = "conversation"
 DERIVED = "derived"
+# documents that are looked at together, at least
+MIN_LOOK = 200
 
 
 def row_of(
@@ -64,13 +66,32 @@ def read_all(paths: Iterable[Path]) -> Iterator[Document]:
     return itertools.chain.from_iterable(read_documents(path) for path in paths)
 
 
-def chosen_documents(paths: list[Path], max_documents: int | None, seed: int) -> frozenset[str]:
+def _place(document: Document) -> tuple[str, str, str]:
+    return document.source, document.path, document.section
+
+
+def chosen_documents(paths: list[Path], max_documents: int | None, seed: int, asking: Asking) -> frozenset[str]:
     """Ids of the corpus documents to derive questions from.
 
-    They are the first ones by a stable hash, of those that SFT may use.
+    They are the first ones by a stable hash, of those that SFT may use, up to the one by which `max_documents` give
+    questions: of a manual many sections give none. Parts of one section count once.
     """
     ids = (d.id for d in read_all(paths) if d.role == "corpus" and "sft" in d.use.split(","))
-    return frozenset(sorted(ids, key=lambda name: stable_hash(seed, name))[:max_documents])
+    order = sorted(ids, key=lambda name: stable_hash(seed, name))
+    asked: set[tuple[str, str, str]] = set()
+    looked = 0
+    while max_documents is not None and looked < len(order) and len(asked) < max_documents:
+        # some more than are missing, because each look reads all documents, of which few are asked
+        part = order[looked : looked + max(4 * (max_documents - len(asked)), MIN_LOOK)]
+        near = frozenset(part)
+        places = {d.id: _place(d) for d in read_all(paths) if d.id in near and questions_of(d, asking)}
+        for identifier in part:
+            if len(asked) == max_documents:
+                break
+            looked += 1
+            if identifier in places:
+                asked.add(places[identifier])
+    return frozenset(order if max_documents is None else order[:looked])
 
 
 def question_rows(
@@ -78,17 +99,26 @@ def question_rows(
 ) -> Iterator[list[dict[str, Any]]]:
     """Rows of each wanted document.
 
-    Parts of one section give the same questions, so only one of them is used.
+    Parts of one section give like questions, so only one of them is used.
     """
     asked: set[tuple[str, str, str]] = set()
     for document in read_all(paths):
         if document.id not in wanted:
             continue
-        place = (document.source, document.path, document.section)
-        found = [] if place in asked else questions_of(document, asking)
+        found = [] if _place(document) in asked else questions_of(document, asking)
         if found:
-            asked.add(place)
-        yield [row_of(document, split, question.kind, messages_of(question)) for question in found]
+            asked.add(_place(document))
+        yield [row | {"id": name} for row, name in _named(document, split, found)]
+
+
+def _named(document: Document, split: str, found: list[Question]) -> Iterator[tuple[dict[str, Any], str]]:
+    """Rows with their ids, numbered from the second of a kind on."""
+    numbers: Counter[str] = Counter()
+    for question in found:
+        numbers[question.kind] += 1
+        number = numbers[question.kind]
+        row = row_of(document, split, question.kind, messages_of(question))
+        yield row, row["id"] if number == 1 else f"{row['id']}:{number}"
 
 
 def own_rows(path: Path, split: Mapping[str, str]) -> dict[str, list[dict[str, Any]]]:
@@ -128,9 +158,11 @@ def no_row(split: str, documents: int, section: SftDataset, own: int) -> StageEr
             f"the {split} split is empty: sft_dataset.has_derived_questions is false, and there are {held}; add conversations,"
             " or derive questions from the documents"
         )
+    most, least = section.max_questions_per_document, section.min_questions_per_document
     return StageError(
-        f"no question could be derived from the {documents} documents of the {split} split; expected terms with definitions or"
-        f" sections with headings and whole sentences, which the policy lets into sft; and there are {held}: raise"
+        f"no question could be derived from the {documents} documents of the {split} split; expected terms with definitions, or"
+        f" sections with headings and whole sentences that answer at least {min(most, least)} questions, which the policy lets"
+        f" into sft; and there are {held}: lower sft_dataset.min_questions_per_document ({least}), raise"
         f" sft_dataset.max_answer_chars ({section.max_answer_chars}), use text with headings, or add conversations"
     )
 
@@ -145,7 +177,8 @@ def write_left_out(out: Path, left_out: Iterable[str]) -> None:
 def run(inputs: Inputs, config: SftDatasetSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
     section = config.section
     seed = config.seed
-    asking = Asking(seed, config.language, section.max_questions_per_document, section.max_answer_chars)
+    most, least = section.max_questions_per_document, section.min_questions_per_document
+    asking = Asking(seed, config.language, most, section.max_answer_chars, least)
     folder = inputs.folders["corpus_split"]
     names = ("documents", "without_question", "rows", "kinds", "rows_by_source", "rows_by_form", "own_conversations")
     stats: dict[str, Any] = {name: {} for name in names}
@@ -153,8 +186,8 @@ def run(inputs: Inputs, config: SftDatasetSlice, out: Path, scratch: Path, resou
     for done, (split, parts) in enumerate(FILES.items()):
         resources.progress(done, len(FILES), {})
         paths = [folder / f"{name}.parquet" for name in parts]
-        most = section.max_documents if split == "train" else None
-        wanted = chosen_documents(paths, most, seed) if section.has_derived_questions else frozenset[str]()
+        limit = section.max_documents if split == "train" else None
+        wanted = chosen_documents(paths, limit, seed, asking) if section.has_derived_questions else frozenset[str]()
         by_document = list(question_rows(paths, split, wanted, asking)) if wanted else []
         derived[split] = [row for found in by_document for row in found]
         stats["documents"][split] = len(by_document)

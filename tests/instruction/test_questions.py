@@ -53,11 +53,44 @@ def test_a_definition_that_names_the_term_does_not_ask_for_it() -> None:
 def test_a_term_without_definition_is_asked_about_its_place() -> None:
     found = questions_of(term(definition="", synonyms=[]), ASKING)
     assert [question.kind for question in found] == ["parent"]
+    assert questions_of(term(definition="", synonyms=[]), Asking(17, "en", 4, 320, 2)) == []
+
+
+def test_a_document_of_few_questions_is_not_asked_about() -> None:
+    found = questions_of(term(definition=""), Asking(17, "en", 4, 320, 3))
+    assert [question.kind for question in found] == ["parent", "synonym", "name"]
+    assert questions_of(term(definition=""), Asking(17, "en", 4, 320, 4)) == []
+    # more than the maximum is not asked for
+    assert len(questions_of(term(), Asking(17, "en", 2, 320, 3))) == 2
+
+
+def test_a_definition_that_only_repeats_the_name_is_not_asked_for() -> None:
+    bare = term(title="Abnormality of leukocyte", definition="An abnormality of leukocytes.")
+    assert [question.kind for question in questions_of(bare, ASKING)] == ["parent", "synonym", "name"]
+    telling = term(title="Abnormality of leukocyte", definition="An abnormality of white blood cells.")
+    assert questions_of(telling, ASKING)[0].answer == "An abnormality of white blood cells."
+
+
+def test_lists_of_names_are_whole_and_told_apart() -> None:
+    many = [f"Name {letter}" for letter in "abcdefgh"]
+    found = {question.kind: question.answer for question in questions_of(term(synonyms=many), Asking(17, "en", 5, 320))}
+    assert (
+        found["synonym"] == "Seizure is also called Name a, Name b, Name c, Name d, Name e, Name f, Name g and Name h."
+    )
+    commas = term(synonyms=["Deafness, sensorineural", "Hearing loss"])
+    found = {question.kind: question.answer for question in questions_of(commas, ASKING)}
+    assert found["synonym"] == "Seizure is also called Deafness, sensorineural; and Hearing loss."
+
+
+def test_a_spelling_is_no_other_name() -> None:
+    spelt = term(title="Raynaud phenomenon", synonyms=["Raynaud-phenomenon", "Raynaud's phenomenon"], definition="")
+    assert [question.kind for question in questions_of(spelt, ASKING)] == ["parent", "synonym"]
+    assert questions_of(spelt, ASKING)[1].answer == "Raynaud phenomenon is also called Raynaud's phenomenon."
 
 
 def test_an_answer_is_never_cut() -> None:
     long = term(definition="word " * 100)
-    assert all(q.kind in ("parent", "synonym") for q in questions_of(long, ASKING))
+    assert all(q.kind in ("parent", "synonym", "name") for q in questions_of(long, ASKING))
 
 
 def test_phrasing_depends_on_seed_and_document_only() -> None:

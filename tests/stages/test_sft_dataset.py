@@ -159,6 +159,44 @@ def test_training_documents_are_capped_in_a_stable_order(split: Path, tmp_path: 
     assert few < more
 
 
+def section(identifier: str, body: str) -> Document:
+    return document(identifier, "corpus", f"Pump of kind {identifier}", {}, f"Pump of kind {identifier}\n\n{body}")
+
+
+PUMP = """The pump moves water from the well to the tank. It has two valves.
+
+If the upper valve is left open, the water flows back into the well.
+
+If the motor of the pump is too hot, the current is switched off."""
+
+
+def test_a_second_question_of_a_kind_has_its_own_id(split: Path, tmp_path: Path) -> None:
+    write_documents(split / "test.parquet", [section("x0", PUMP)])
+    rows = build(split, tmp_path / "out")["test"]
+    assert {row["id"] for row in rows} == {"x0:section", "x0:condition", "x0:condition:2"}
+    assert [row["kind"] for row in sorted(rows, key=lambda row: row["id"])] == ["condition", "condition", "section"]
+
+
+def test_documents_count_that_give_questions(split: Path, tmp_path: Path) -> None:
+    few = [section(f"e{index}", "The pump is green and stands behind the house.") for index in range(40)]
+    write_documents(split / "train.parquet", [*few, *(term(f"t{index}") for index in range(12))])
+    rows = build(split, tmp_path / "out", max_documents=5)["train"]
+    assert len({row["document"] for row in rows} - {"s0"}) == 5
+    stats = json.loads((tmp_path / "out" / "stats.json").read_text())
+    assert stats["documents"]["train"] - stats["without_question"]["train"] == 5
+
+
+def test_a_document_gives_as_many_questions_as_are_asked_for_or_none(split: Path, tmp_path: Path) -> None:
+    bare = document("x1", "corpus", "Name x1", {"definition": "Name x1 is a thing.", "parents": [], "synonyms": []})
+    write_documents(split / "test.parquet", [term("x0"), bare])
+    assert {row["document"] for row in build(split, tmp_path / "three")["test"]} == {"x0"}
+    one = build(split, tmp_path / "one", min_questions_per_document=1)["test"]
+    assert {row["document"] for row in one} == {"x0", "x1"}
+    # more than the maximum is not asked for
+    two = build(split, tmp_path / "two", min_questions_per_document=4, max_questions_per_document=2)["test"]
+    assert [row["document"] for row in two] == ["x0", "x0"]
+
+
 def test_bytes_do_not_depend_on_the_run(split: Path, tmp_path: Path) -> None:
     build(split, tmp_path / "one")
     build(split, tmp_path / "two")
@@ -168,7 +206,10 @@ def test_bytes_do_not_depend_on_the_run(split: Path, tmp_path: Path) -> None:
 
 def test_a_split_without_any_question_is_an_error(split: Path, tmp_path: Path) -> None:
     write_documents(split / "test.parquet", [document("x1", "corpus", "Bare", {}, "Bare")])
-    with pytest.raises(StageError, match=r"test split.*1 own conversations.*sft_dataset\.max_answer_chars"):
+    expected = (
+        r"at least 3 questions.*1 own conversations.*min_questions_per_document \(3\).*sft_dataset\.max_answer_chars"
+    )
+    with pytest.raises(StageError, match=rf"test split.*{expected}"):
         build(split, tmp_path / "out")
 
 
