@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from domainlm.builder.absent import digest_elsewhere, is_absent
+from domainlm.builder.absent import digest_of_absent
 from domainlm.builder.hollow import is_hollow, is_lost
 from domainlm.builder.one_build import Build
 from domainlm.builder.origins import installed_fault, record_fault, trusted_keys
@@ -169,11 +169,7 @@ def _predict(
             action = action_of(stamp, digests)
             build = Build(project, stamp, action, action_key(action), store, Resources(), is_wanted)
             is_left = not (is_wanted or inputs.unless or stamp.folder in made)
-            digest = (
-                digest_elsewhere(project, stamp, build.key, store)
-                if is_left and is_absent(build.path, build.key, store)
-                else None
-            )
+            digest = digest_of_absent(project, stamp, build.key, store) if is_left else None
             if digest is not None:
                 found[stamp.folder] = Outlook(stamp, "not_needed", inputs.known, last, None, noted_digest=digest)
                 continue

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,7 @@ def _write_splits(
                 f" {rejected[:3]}); expected at least one: raise sft_tokens.sequence_length where they are longer_than_row, set"
                 " base_model.chat_template where the template refuses or changes them, or look at sft_dataset"
             )
-        kept = range(len(rows))
+        kept: Sequence[int] = range(len(rows))
         if split == "train":
             left_out = _left_out(rows, sequences, section)
             rejected += [_rejected(rows[at], split, reason, "sft_tokens.mix") for at, reason in left_out.items()]

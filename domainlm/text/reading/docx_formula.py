@@ -14,8 +14,14 @@ from domainlm.text.characters import single_line
 from domainlm.text.reading.docx_symbols import symbol
 from domainlm.text.reading.zipped import attribute, local_name
 
+# letters and digits, also raised ones and those of mathematics (ℝ, ℏ, 𝑥), by ranges that every Python has
+_IN_NAME = (
+    "[0-9A-Za-z\xaa\xb2\xb3\xb5\xb9\xba\xbc-\xbe\xc0-\xd6\xd8-\xf6\xf8-\u02ff\u0370-\u1fff\u2070-\u2079\u207f-\u2089\u2090-\u209c"
+    "\u2102-\u2138\u213c-\u213f\u2145-\u2149\u3005-\u3007\u3041-\ud7ff\uf900-\ufaff\uff10-\uff19\uff21-\uff3a\uff41-\uff5a"
+    "\U0001d400-\U0001d7ff\U00020000-\U0003ffff]"
+)
 # one number, name or sign, or what stands in brackets already
-_IS_ONE = re.compile(r"[-−+]?[^\W_]+(?:[.,][0-9]+)?|.|\([^()]*\)|\[[^\[\]]*\]", re.DOTALL)
+_IS_ONE = re.compile(rf"[-−+]?{_IN_NAME}+(?:[.,][0-9]+)?|.|\([^()]*\)|\[[^\[\]]*\]", re.DOTALL)
 _ROOTS = {"": "√", "2": "√", "3": "∛", "4": "∜"}
 
 

@@ -52,7 +52,7 @@ _WORD_START = re.compile("[a-z\u00df-\u024f]+")
 _WORDS = re.compile("[a-z\u00df-\u024f]+(?:-[a-z\u00df-\u024f]+)*+")
 # before these words a hyphen stands for the rest of a compound: short- and long-term, Vor- und Nachteile
 _SUSPENDING = re.compile(
-    r"(?:and|or|to|as|nor|but|than|through|versus|vs|und|oder|bis|als|sowie|bzw|beziehungsweise|et|ou|och|eller|og)(?![\w'’-])"
+    r"(?:and|or|to|as|nor|but|than|through|versus|vs|und|oder|bis|als|sowie|bzw|beziehungsweise|et|ou|och|eller|og)(?![0-9A-Za-z_\u00c0-\u024f'’-])"
 )
 
 # left edge and size of a line, rounded

@@ -155,8 +155,8 @@ def _turn(turn: Any, place: str, known: Mapping[str, str], speaker: str, words: 
             )
         if not is_blank(system := text_of(named.get("system"), place)):
             yield _message("system", system), ""
-        for role, name in zip(("user", "assistant"), pair, strict=True):
-            yield _message(role, text_of(named[name], place)), ""
+        for each, name in zip(("user", "assistant"), pair, strict=True):
+            yield _message(each, text_of(named[name], place)), ""
         return
     role = known.get(plain_name(who)) if isinstance(who, str) else None
     if role is None:
