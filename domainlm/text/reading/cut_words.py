@@ -18,7 +18,7 @@ _WORDS = re.compile("[a-z\u00df-\u024f]+(?:-[a-z\u00df-\u024f]+)*+")
 # before these words a hyphen stands for the rest of a compound: short- and long-term, Vor- und Nachteile. The second group ends
 # many words too (don-or, buck-et), and so does the third (pota-to): they need a sign that the word before is a compound's
 _SUSPENDING = re.compile(
-    r"(?:(and|und|oder|sowie|bzw|beziehungsweise)|(or|et)|(to|bis|through|als|than|ou|vs|versus))(?![\w'’-])"
+    r"(?:(and|und|oder|sowie|bzw|beziehungsweise)|(or|et)|(to|bis|through|als|than|ou|vs|versus))(?![A-Za-z0-9_À-ɏ'’-])"
 )
 # "ten" is not among them: ten-or
 _NUMBERS = (
@@ -31,7 +31,7 @@ _PARTS = (
     " supra trans uni under pré péri sur sous"
 )
 _FIRST_PARTS = _NUMBER_WORDS | frozenset(_PARTS.split())
-_THEN_COMPOUND = re.compile(r"\w+ [\w'’]+-(?=\w|\Z)")
+_THEN_COMPOUND = re.compile(r"[a-z]+ [^\s-]+-(?=[^\s-]|\Z)")
 
 
 def words_of(pages: Sequence[Sequence[Line]]) -> frozenset[str]:

@@ -34,7 +34,7 @@ _HAN = re.compile("[\u3041-\u30ff\u3400-\u9fff]")
 _MARK = re.compile("[.,;:!?](?= |\\Z)|[，。；：！？、]")
 _ENDS_SENTENCE = ".!?。！？…"
 # a row's last cell
-_VALUE = re.compile(r"(?:^|[ ~<>=±+-])[0-9][0-9.,]*(?: ?(?:%|[^\W\d_]{1,4}))?\Z")
+_VALUE = re.compile(r"(?:^|[ ~<>=±+-])[0-9][0-9.,]*(?: ?(?:%|[A-Za-z\u00b5\u03bc\u4e00-\u9fff]{1,4}))?\Z")
 _RUNNING = re.compile("[a-z\u00df-\u00f6\u00f8-\u00ff\u03ac-\u03ce\u0430-\u045f\u3041-\u9fff\uac00-\ud7a3]")
 
 
