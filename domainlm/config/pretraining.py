@@ -37,7 +37,9 @@ class PtAdapter(Training):
 
 
 class MergedModel(Strict):
-    dtype: Literal["bfloat16", "float32"] = Field("bfloat16", description="precision the merged model is stored in")
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
+        "auto", description="precision the merged model is stored in (auto: float16 if base_model is, else bfloat16)"
+    )
     certificate_rows: int = Field(4, ge=1, description="validation rows on which the certificate compares the models")
     max_kl: float = Field(5e-4, gt=0, description="maximum mean KL divergence to base + adapter, nats per token")
     max_nll_difference: float = Field(5e-3, gt=0, description="maximum difference of mean NLL, nats per token")

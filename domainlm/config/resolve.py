@@ -20,6 +20,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from domainlm.config.bounded_file import read_bounded
+from domainlm.config.chat_template import with_chat_template
 from domainlm.config.default_domain import DEFAULT_DOMAIN
 from domainlm.config.domain import DomainConfig
 from domainlm.config.errors import ConfigurationError
@@ -344,4 +345,4 @@ def with_word_lists(project: Path, config: DomainConfig) -> DomainConfig:
 
 def resolve(project: Path, overrides: Mapping[str, Any]) -> DomainConfig:
     """The configuration of one run. Raises ConfigurationError."""
-    return with_word_lists(project, validate(layers_of(project, overrides)))
+    return with_chat_template(project, with_word_lists(project, validate(layers_of(project, overrides))))

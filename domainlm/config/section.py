@@ -60,9 +60,9 @@ def own(path: str) -> Any:
     return Field(json_schema_extra={"knob": path})
 
 
-def derived(path: str) -> Any:
+def derived(path: str, default: Any = ...) -> Any:
     """A value that domainlm/pipeline/slices.py computes from the knob at a dotted path."""
-    return Field(json_schema_extra={"derived_from": path})
+    return Field(default, json_schema_extra={"derived_from": path})
 
 
 def listed(default: Any = ...) -> Any:

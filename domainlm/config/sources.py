@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from domainlm.config.addresses import Fetch, Hub
-from domainlm.config.section import Slice, Strict, listed, own
+from domainlm.config.section import Slice, Strict, derived, listed, own
 
 Role = Literal["corpus", "replay", "evaluation", "instruction", "seed", "base_model"]
 # fmt: off
@@ -156,10 +156,26 @@ class PolicyRule(Strict):
     use: list[Use] = Field(description="permitted uses of such documents ([]: none; the documents are rejected)")
 
 
+# domainlm/tokens/plain_templates.py has their texts
+PlainTemplate = Literal["chatml", "plain"]
+PLAIN_TEMPLATES: tuple[str, ...] = get_args(PlainTemplate)
+
+
 class BaseModelConfig(Strict):
-    dtype: Literal["bfloat16", "float32"] = Field("bfloat16", description="precision the base checkpoint is stored in")
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
+        "auto",
+        description="precision the base checkpoint is stored in (auto: float16 if the source's weights are, else bfloat16)",
+    )
     end_of_text: str | None = Field(
-        None, description="token that ends a document (null: <|endoftext|> if the tokenizer has it, else its eos token)"
+        None,
+        description="token that ends a document (null: <|endoftext|> if the tokenizer has it, else its eos token, or another"
+        " one if that ends a turn)",
+    )
+    chat_template: str | None = Field(
+        None,
+        description="chat template: a Jinja file, relative to the project; or chatml, or plain, which suits any tokenizer"
+        " (null: the model's own)",
+        json_schema_extra={"format": "path", "names": list(PLAIN_TEMPLATES)},
     )
     is_digit_splitting_restored: bool = Field(
         True, description="restore the digit pre-tokenizer that the conversion from GGUF drops"
@@ -187,6 +203,7 @@ class BaseModelSlice(Slice):
     source: dict[str, Any] = listed()
     files: list[dict[str, Any]] = listed()
     hub: dict[str, Any] | None = listed()
+    has_system_turn: bool = derived("sft_tokens.system_prompt", False)
 
 
 class RawCorpusShardSlice(Slice):

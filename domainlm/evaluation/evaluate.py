@@ -18,7 +18,7 @@ from typing import Any
 
 from domainlm.evaluation.generation import Generation, greedy_answers
 from domainlm.evaluation.intervals import rounded
-from domainlm.evaluation.scoring import ROW_TOKENS, Scored, encode_pair, scores
+from domainlm.evaluation.scoring import ROW_TOKENS, Scored, encode_answer, encode_document, encode_pair, scores
 from domainlm.evaluation.sets import HeldOutSet, Item
 from domainlm.evaluation.token_f1 import token_f1
 from domainlm.models.load import load_model
@@ -73,9 +73,15 @@ def language_model(
         def __init__(self) -> None:
             super().__init__()
             self.generated: dict[str, Generation] = {}
+            # whether contexts are prompts: a chat template writes all that precedes an answer
+            self.is_prompted = False
 
         def loglikelihood(self, requests: Any) -> list[tuple[float, bool]]:
-            pairs = [encode_pair(tokenizer, r.args[0], r.args[1], tokens.end_of_text_id) for r in requests]
+            texts = [(request.args[0], request.args[1]) for request in requests]
+            if self.is_prompted:
+                pairs = [encode_answer(tokenizer, prompt, answer) for prompt, answer in texts]
+            else:
+                pairs = [encode_pair(tokenizer, context, continuation, tokens) for context, continuation in texts]
             found = scores(model, pairs, tokens.pad_id, tick, threads)
             return [(score.log_likelihood, score.is_greedy) for score in found]
 
@@ -83,10 +89,13 @@ def language_model(
             windows: list[Scored] = []
             owners: list[int] = []
             for owner, request in enumerate(requests):
-                ids = tokenizer.encode(request.args[0], add_special_tokens=False).ids
-                for window in get_rolling_token_windows(ids, tokens.end_of_text_id, ROW_TOKENS - 1, 1):
+                ids = encode_document(tokenizer, request.args[0]).ids
+                start = tokens.text_start_ids or (tokens.end_of_text_id,)
+                for window in get_rolling_token_windows(ids, start[-1], ROW_TOKENS - 1, 1):
                     context, continuation = make_disjoint_window(window)
-                    windows.append(Scored((*context, *continuation), len(context)))
+                    # the first window's context is the last of these tokens
+                    before = (*(start[:-1] if owners[-1:] != [owner] else ()), *context)
+                    windows.append(Scored((*before, *continuation), len(before)))
                     owners.append(owner)
             sums = [0.0] * len(requests)
             for owner, score in zip(owners, scores(model, windows, tokens.pad_id, tick, threads), strict=True):
@@ -113,6 +122,7 @@ def evaluate_set(lm: Any, held_out: HeldOutSet, model_name: str) -> list[Sample]
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     task = _task(held_out)
+    lm.is_prompted = held_out.is_prompted
     # lm-eval's own bars would run through the stage's; errors are raised, not printed
     with contextlib.redirect_stderr(io.StringIO()):
         found: Any = evaluate(lm=lm, task_dict={held_out.name: task}, bootstrap_iters=0, log_samples=True)

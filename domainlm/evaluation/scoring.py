@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from domainlm.models.parallel import parallel_map
+from domainlm.tokens.chat import encode_pieces
 from domainlm.tokens.packing import best_fit
+from domainlm.tokens.special import SpecialTokens
 
 ROW_TOKENS = 512
 SHAPE_TOKENS = 64
@@ -46,18 +48,44 @@ def rounded_up(count: int) -> int:
     return -(-count // SHAPE_TOKENS) * SHAPE_TOKENS
 
 
-def encode_pair(tokenizer: Any, context: str, continuation: str, prefix_id: int) -> Scored:
-    """Tokens of context + continuation; those ending in the continuation are scored.
+def encode_pair(tokenizer: Any, context: str, continuation: str, tokens: SpecialTokens) -> Scored:
+    """Tokens of a document; those ending in its continuation are scored.
 
     The whole is tokenised at once, as in training, and split by character offsets: the tokens of a context alone need
-    not begin those of the whole (two line feeds are one token at the end of a text and two before a letter). An empty
-    context becomes the token `prefix_id`.
+    not begin those of the whole (two line feeds are one token at the end of a text and two before a letter). In front
+    are the tokens that a text begins with; of a model that has none, the end of the text before where nothing else
+    precedes the continuation.
     """
-    encoding = tokenizer.encode(context + continuation, add_special_tokens=False)
-    if not context:
-        return Scored((prefix_id, *encoding.ids), 1)
+    encoding = encode_document(tokenizer, context + continuation)
+    start = tokens.text_start_ids or (() if context else (tokens.end_of_text_id,))
     first = next((i for i, (_, end) in enumerate(encoding.offsets) if end > len(context)), len(encoding.ids))
-    return Scored(tuple(encoding.ids), max(first, 1))
+    return Scored((*start, *encoding.ids), max(len(start) + first, 1))
+
+
+def encode_document(tokenizer: Any, text: str) -> Any:
+    """Ids and offsets of a document's text.
+
+    Control tokens that it spells out are text, as in training.
+    """
+    tokenizer.encode_special_tokens = True
+    try:
+        return tokenizer.encode(text, add_special_tokens=False)
+    finally:
+        # a prompt's control tokens are the chat template's
+        tokenizer.encode_special_tokens = False
+
+
+def encode_answer(tokenizer: Any, prompt: str, answer: str) -> Scored:
+    """Tokens of a prompt and its answer, which is scored.
+
+    They are those that are trained on.
+    """
+
+    def encode(text: str) -> Any:
+        return tokenizer.encode(text, add_special_tokens=False)
+
+    ids, mask = encode_pieces(encode, [(prompt, False), (answer, True)])
+    return Scored(tuple(ids), max(mask.index(1) if 1 in mask else len(ids), 1))
 
 
 def scores(

@@ -8,14 +8,17 @@ adds items and changes none, and every model gets the same ones.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from domainlm.evaluation.scoring import encode_pair
+from domainlm.evaluation.scoring import encode_answer, encode_document, encode_pair
 from domainlm.text.document import Document, body_of
 from domainlm.text.sentences import first_prose
 from domainlm.text.stable_hash import stable_hash
+from domainlm.tokens.chat import ConversationError
+from domainlm.tokens.special import SpecialTokens
 
 # a long body would outweigh a hundred definitions, and its later parts are hardly about the heading
 MAX_BODY_TOKENS = 128
@@ -31,31 +34,54 @@ Item = Mapping[str, Any]
 class HeldOutSet:
     """A set of items with lm-eval's output type.
 
-    Items have id, document, and the fields of their type: context, continuation, choices, gold.
+    Items have id, document, and the fields of their type: context, continuation, choices, gold. is_prompted: contexts
+    are prompts of the chat template, not the beginnings of documents.
     """
 
     name: str
     output_type: str
     items: tuple[Item, ...]
+    is_prompted: bool = False
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A question and its answer as the chat template writes them.
+
+    prompt: what precedes the answer. said: the answer up to the end of its turn. asked: the prompt to answer, which
+    some templates open with more than they write before an answer.
+    """
+
+    prompt: str
+    said: str
+    asked: str
+
+
+# raises ConversationError for a question and an answer that the template does not render
+TurnOf = Callable[[str, str], Turn]
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """The tokenizer with its prefix.
+    """The tokenizer with its control tokens.
 
-    tokenizer: of the `tokenizers` library. prefix_id: represents an empty context.
+    tokenizer: of the `tokenizers` library.
     """
 
     tokenizer: Any
-    prefix_id: int
+    tokens: SpecialTokens
 
     def count(self, context: str, continuation: str) -> int:
-        found = encode_pair(self.tokenizer, context, continuation, self.prefix_id)
+        found = encode_pair(self.tokenizer, context, continuation, self.tokens)
+        return len(found.ids) - found.first
+
+    def count_answer(self, turn: Turn) -> int:
+        found = encode_answer(self.tokenizer, turn.prompt, turn.said)
         return len(found.ids) - found.first
 
     def cut(self, text: str, max_tokens: int) -> str:
         """The text up to its token number max_tokens."""
-        offsets = self.tokenizer.encode(text, add_special_tokens=False).offsets
+        offsets = encode_document(self.tokenizer, text).offsets
         return text if len(offsets) <= max_tokens else text[: offsets[max_tokens - 1][1]]
 
 
@@ -100,26 +126,34 @@ def questions_in_turn(rows: Iterable[Mapping[str, Any]], seed: int) -> list[Mapp
     return [row for _, _, row in sorted(turns, key=lambda turn: turn[:2])]
 
 
-def answers(
-    rows: Sequence[Mapping[str, Any]], prompt_of: Callable[[str], str], encoder: Encoder, limit: int
-) -> HeldOutSet:
+def answers(rows: Iterable[Mapping[str, Any]], turn_of: TurnOf, encoder: Encoder, limit: int) -> HeldOutSet:
     """The reference answer given the question in the chat template."""
     items = []
-    for row in rows[:limit]:
-        question, answer = (message["content"] for message in row["messages"][:2])
-        item = _likelihood_item(row["id"], row["document"], prompt_of(question), answer, encoder)
-        items.append({**item, "kind": row["kind"]})
-    return HeldOutSet("answers", "loglikelihood", tuple(items))
+    for row, turn in islice(_rendered(rows, turn_of), limit):
+        kept = {"id": row["id"], "document": row["document"], "kind": row["kind"]}
+        said = {"context": turn.prompt, "continuation": turn.said, "tokens": encoder.count_answer(turn)}
+        items.append({**kept, **said})
+    return HeldOutSet("answers", "loglikelihood", tuple(items), is_prompted=True)
 
 
-def generations(rows: Sequence[Mapping[str, Any]], prompt_of: Callable[[str], str], limit: int) -> HeldOutSet:
+def generations(rows: Iterable[Mapping[str, Any]], turn_of: TurnOf, limit: int) -> HeldOutSet:
     """The same questions, to be answered."""
     items = []
-    for row in rows[:limit]:
+    for row, turn in islice(_rendered(rows, turn_of), limit):
         question, answer = (message["content"] for message in row["messages"][:2])
         kept = {"id": row["id"], "document": row["document"], "kind": row["kind"], "question": question}
-        items.append({**kept, "context": prompt_of(question), "continuation": answer})
-    return HeldOutSet("generations", "generate_until", tuple(items))
+        items.append({**kept, "context": turn.asked, "continuation": answer})
+    return HeldOutSet("generations", "generate_until", tuple(items), is_prompted=True)
+
+
+def _rendered(rows: Iterable[Mapping[str, Any]], turn_of: TurnOf) -> Iterator[tuple[Mapping[str, Any], Turn]]:
+    """Rows that the template renders, as sft_tokens keeps them."""
+    for row in rows:
+        question, answer = (message["content"] for message in row["messages"][:2])
+        try:
+            yield row, turn_of(question, answer)
+        except ConversationError:
+            continue
 
 
 def choices(documents: Iterable[Document], limit: int, seed: int) -> HeldOutSet:

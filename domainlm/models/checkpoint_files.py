@@ -8,20 +8,19 @@ are read (a pickle, a module) are refused.
 
 from __future__ import annotations
 
-import json
-import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from domainlm.contract import StageError
-from domainlm.raw.json_text import parsed_json
+from domainlm.models.checkpoint_settings import check_configuration, depths, read_object
 from domainlm.tokens.bounded import is_panic
+from domainlm.tokens.tokenizer import TOKENIZER_FILES
 
 OpenRaw = Callable[[Mapping[str, Any]], BinaryIO]
 PICKLED = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
 CONFIGURATION_FILES = ("config.json", "generation_config.json")
 GGUF_NAME = "model.gguf"
 WEIGHTS = "model.safetensors"
@@ -37,8 +36,6 @@ IMPOSTORS = {
     b"<": "a web page",
 }
 FLOATS = {"F16", "BF16", "F32", "F64"}
-_OTHER_TASK = re.compile(r"For(?!CausalLM|ConditionalGeneration)[A-Z]\w+$")
-_DEPTH = re.compile(r"^(n|num)_(hidden_|decoder_|encoder_)?layers?$")
 MAX_REASON_CHARS = 300
 
 
@@ -117,15 +114,16 @@ def check_checkpoint(folder: Path) -> None:
     for name in ("generation_config.json", "tokenizer_config.json", "special_tokens_map.json"):
         if (folder / name).exists():
             read_object(folder / name)
-    _check_configuration(config, folder)
+    check_configuration(config, folder)
     tensors = _tensors(folder)
-    stored = sorted({kind for name, kind in tensors.items() if name.endswith("weight") and kind not in FLOATS})
-    if stored and "quantization_config" not in config:
+    # weight_packed, qweight, weight
+    stored = sorted({k for name, k in tensors.items() if "weight" in name.rsplit(".", 1)[-1] and k not in FLOATS})
+    if stored:
         raise StageError(
             f"the base model's weights are stored as {', '.join(stored)}; expected one of {', '.join(sorted(FLOATS))}: give"
             " sources.<base_model> a checkpoint that is not quantised"
         )
-    for name, depth in _depths(config):
+    for name, depth in depths(config):
         if depth < 0:
             raise StageError(
                 f"config.json names {depth} layers ({name}); expected the number of layers that the weights have: check"
@@ -138,93 +136,13 @@ def check_checkpoint(folder: Path) -> None:
             )
 
 
-def read_object(path: Path) -> dict[str, Any]:
-    """A JSON object of the source. Raises StageError."""
-    try:
-        values = parsed_json(path.read_text(encoding="utf-8"))
-        # an escape may write half a character, which no file that is written from it can hold
-        json.dumps(values, ensure_ascii=False).encode("utf-8")
-    except ValueError as error:
-        raise StageError(
-            f"the base model's {path.name} is not JSON ({error}); expected a whole file: download it again, and check"
-            " sources.<base_model>"
-        ) from error
-    if not isinstance(values, dict):
-        raise StageError(
-            f"the base model's {path.name} holds a {type(values).__name__}; expected a JSON object: check"
-            " sources.<base_model>"
-        )
-    return values
+def stored_dtype(folder: Path) -> str:
+    """The precision to store a base model in: float16 or bfloat16.
 
-
-def tokenizer_settings(folder: Path) -> dict[str, Any] | None:
-    """tokenizer_config.json without names of files, or None if it names none.
-
-    Such files may be anywhere.
+    float16 holds three bits more of a number than bfloat16, and as much memory.
     """
-    path = folder / "tokenizer_config.json"
-    values = read_object(path) if path.exists() else {}
-    kept = {
-        key: value
-        for key, value in values.items()
-        if not (key.endswith("_file") and isinstance(value, str)) and key != "fast_tokenizer_files"
-    }
-    return None if len(kept) == len(values) else kept
-
-
-def _check_configuration(config: Mapping[str, Any], folder: Path) -> None:
-    path = folder / "tokenizer_config.json"
-    settings = read_object(path) if path.exists() else {}
-    remote = sorted({*_code(config), *_code(settings)})
-    if remote:
-        raise StageError(
-            f"the base model's configuration names custom code ({', '.join(remote)}); expected an architecture that"
-            " transformers has built in: choose another base model in sources.<base_model>"
-        )
-    if not config.get("return_dict", True):
-        raise StageError(
-            "config.json asks for tuples in place of named results (return_dict); expected true, as training and evaluation read the"
-            " results by name: remove the key from the copy in sources.<base_model>"
-        )
-    if "transformers_weights" in config:
-        raise StageError(
-            f"config.json names the file of the weights (transformers_weights: {config['transformers_weights']!r}); expected"
-            f" {WEIGHTS} or {INDEX}: remove the key from the copy in sources.<base_model>"
-        )
-    architectures = [str(name) for name in _names(config.get("architectures"))]
-    if config.get("is_encoder_decoder") is True or any(_OTHER_TASK.search(name) for name in architectures):
-        raise StageError(
-            f"the base model is {', '.join(architectures) or 'an encoder with a decoder'}, which does not predict the next"
-            " token of a text; expected a causal language model (...ForCausalLM): choose another one in"
-            " sources.<base_model>"
-        )
-
-
-def _code(values: Mapping[str, Any]) -> Iterator[str]:
-    """The code that a configuration asks for, at any depth.
-
-    It may be modules beside it, or kernels of a repository of the hub.
-    """
-    for key, value in values.items():
-        if key == "auto_map":
-            yield from (f"auto_map: {name}" for name in _names(value))
-        elif key.endswith("_implementation") and "/" in str(value):
-            yield f"{key}: {value}"
-        elif isinstance(value, dict):
-            yield from _code(value)
-
-
-def _names(value: Any) -> list[str]:
-    """A list's items, a mapping's keys, or any other value's text."""
-    return [str(item) for item in value] if isinstance(value, list | dict) else [str(value)] if value else []
-
-
-def _depths(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, int]]:
-    for key, value in values.items():
-        if isinstance(value, int) and not isinstance(value, bool) and _DEPTH.match(key):
-            yield f"{above}{key}", value
-        elif isinstance(value, dict):
-            yield from _depths(value, f"{above}{key}.")
+    kinds = Counter(_tensors(folder).values())
+    return "float16" if kinds and kinds.most_common(1)[0][0] == "F16" else "bfloat16"
 
 
 def _tensors(folder: Path) -> dict[str, str]:

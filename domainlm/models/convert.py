@@ -8,35 +8,45 @@ gives the ids that `tokenizer.json` gives.
 
 from __future__ import annotations
 
+import gc
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from domainlm.config.sources import BaseModelConfig
 from domainlm.contract import StageError
+from domainlm.models.architecture import check_architecture, check_model
 from domainlm.models.checkpoint_files import (
     GGUF_NAME,
-    TOKENIZER_FILES,
     check_checkpoint,
-    read_object,
     reading_source,
-    tokenizer_settings,
+    stored_dtype,
 )
+from domainlm.models.checkpoint_settings import read_object, tokenizer_settings
+from domainlm.models.control_tokens import check_vocabulary, special_tokens, without_spare_tokens
 from domainlm.models.gguf_header import read_gguf_header
-from domainlm.models.load import check_loaded, load_model
+from domainlm.models.load import check_loaded, load_model, probe_logits
 from domainlm.models.tokenizer_probe import check_tokenizer
 from domainlm.text.json_files import write_json
 from domainlm.tokens.special import SpecialTokens, write_special_tokens
-from domainlm.tokens.template import DEFAULT_DATE, FIX, Render, TemplateRefuses, template_renderer
+from domainlm.tokens.tokenizer import TOKENIZER_FILES
 
 # Pre-tokenizers of GGUF files whose originals split every digit, after llama.cpp's table of regular expressions.
 DIGIT_SPLITTING = {"smollm", "starcoder", "refact", "command-r", "exaone"}
-PROBE = "Dose: 12,345 mg.\n\n2.  a_b = 3.14  # don't\n\tЖ 漢字, naïve café 🙂 1/2"
 
 
-def convert(source: Path, out: Path, section: BaseModelConfig) -> SpecialTokens:
-    """Write the checkpoint in `source` (as `collect_files` leaves it) to `out`."""
+def convert(
+    source: Path,
+    out: Path,
+    section: BaseModelConfig,
+    has_system_turn: bool = False,
+    log: Callable[[str], None] = print,
+) -> SpecialTokens:
+    """Write the checkpoint in `source` (as `collect_files` leaves it) to `out`.
+
+    has_system_turn: whether conversations will have a system turn.
+    """
     if (source / GGUF_NAME).exists():
         model = convert_gguf(source, out, section)
     else:
@@ -49,15 +59,26 @@ def convert(source: Path, out: Path, section: BaseModelConfig) -> SpecialTokens:
             write_json(out / "tokenizer_config.json", settings)
         check_tokenizer(out)
         rows = read_object(source / "config.json").get("vocab_size")
-        _check_vocabulary(_token_ids(out), rows if isinstance(rows, int) else None)
+        if isinstance(rows, int):
+            # before minutes are spent on loading
+            without_spare_tokens(out, rows, log)
+            check_vocabulary(out, rows)
+        check_architecture(source)
         with reading_source("loading the model", source):
-            model = load_model(source, section.dtype)
+            model = load_model(source, stored_dtype(source) if section.dtype == "auto" else section.dtype)
     check_weights(model)
+    # the class is transformers' own (`check_checkpoint`): what the source names beside it would only be looked for
+    vars(model.config).pop("auto_map", None)
     with reading_source("saving the model", source):
         model.save_pretrained(out)
+    expected = probe_logits(model)
+    del model
+    gc.collect()
+    model = check_written(out, expected)
     rows = int(model.get_input_embeddings().weight.shape[0])
-    _check_vocabulary(_token_ids(out), rows)
-    tokens = special_tokens(out, section.end_of_text, rows)
+    without_spare_tokens(out, rows, log)
+    check_vocabulary(out, rows)
+    tokens = special_tokens(out, section, rows, has_system_turn, log)
     write_special_tokens(out, tokens)
     write_generation_config(out, tokens)
     return tokens
@@ -91,13 +112,35 @@ def convert_gguf(source: Path, out: Path, section: BaseModelConfig) -> Any:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             source,
             gguf_file=GGUF_NAME,
-            dtype=getattr(torch, section.dtype),
+            # a file's quantised weights are restored to bfloat16
+            dtype=torch.bfloat16 if section.dtype == "auto" else getattr(torch, section.dtype),
             quantization_config=GgufConfig(dequantize=True),
             local_files_only=True,
             trust_remote_code=False,
             output_loading_info=True,
         )
     return check_loaded(*loaded)
+
+
+def check_written(folder: Path, expected: Any) -> Any:
+    """The written checkpoint, loaded again, if it is what was loaded.
+
+    Some checkpoints are changed when they are read (dequantised, renamed) and written in another form than they are
+    read. expected: logits of the probe before writing.
+    """
+    import torch
+
+    model = load_model(folder, "auto")
+    check_model(model)
+    found = probe_logits(model)
+    if not torch.equal(found, expected):
+        difference = float((found.double() - expected.double()).abs().max())
+        raise StageError(
+            f"the base model's type is {model.config.model_type}, and what was written of it gives other logits than what was"
+            f" loaded (off by {difference:.3g}, of {float(expected.double().abs().max()):.3g}); expected equal ones: choose a"
+            " checkpoint in another form in sources.<base_model>"
+        )
+    return model
 
 
 def check_weights(model: Any) -> None:
@@ -138,80 +181,6 @@ def with_digit_splitting(tokenizer: dict[str, Any]) -> dict[str, Any]:
     return {**tokenizer, "pre_tokenizer": {"type": "Sequence", "pretokenizers": steps}}
 
 
-def special_tokens(folder: Path, end_of_text: str | None, vocab_size: int) -> SpecialTokens:
-    """The control tokens, from the tokenizer and its chat template.
-
-    The tokenizer is checked on the way.
-    """
-    from tokenizers import Tokenizer
-    from transformers import AutoTokenizer
-
-    plain = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    expected = plain.encode(PROBE, add_special_tokens=False).ids
-    with reading_source("loading the tokenizer", folder):
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        found = tokenizer(PROBE, add_special_tokens=False)["input_ids"]
-        pad = tokenizer.pad_token_id
-    if found != expected:
-        raise StageError(
-            f"the tokenizer that transformers builds gives {found[:12]}... for {PROBE[:20]!r}..., tokenizer.json"
-            f" {expected[:12]}...; expected equal ids: the tokenizer class of tokenizer_config.json changes it"
-        )
-    if end_of_text is None:
-        end_of_text = "<|endoftext|>" if plain.token_to_id("<|endoftext|>") is not None else tokenizer.eos_token
-    end_of_text_id = None if end_of_text is None else plain.token_to_id(end_of_text)
-    if end_of_text is None or end_of_text_id is None:
-        raise StageError(
-            f"the tokenizer has no token {end_of_text!r}; expected the one that ends a document: name it in"
-            " base_model.end_of_text"
-        )
-    turn_end = None
-    # without a template there are no turns
-    if tokenizer.chat_template:
-        # which date it writes does not matter here
-        with template_renderer(tokenizer, DEFAULT_DATE) as render:
-            turn_end = find_turn_end(render, [token.content for token in plain.get_added_tokens_decoder().values()])
-    if pad is not None and not 0 <= pad < vocab_size:
-        raise StageError(
-            f"the tokenizer's token for padding has the id {pad}, the embeddings {vocab_size} rows; expected an id below the"
-            " number of rows: correct pad_token in tokenizer_config.json of sources.<base_model>"
-        )
-    return SpecialTokens(
-        end_of_text_id=end_of_text_id,
-        end_of_text=end_of_text,
-        turn_end_id=None if turn_end is None else plain.token_to_id(turn_end),
-        turn_end=turn_end,
-        pad_id=end_of_text_id if pad is None else int(pad),
-        vocab_size=vocab_size,
-    )
-
-
-def find_turn_end(render: Render, added: Sequence[str]) -> str:
-    """The control token that follows the assistant's message in the chat template."""
-    said = "The answer."
-    messages = [{"role": "user", "content": "A question."}, {"role": "assistant", "content": said}]
-    try:
-        text = render(messages, False)
-    except TemplateRefuses as error:
-        try:
-            # some templates demand a system turn
-            text = render([{"role": "system", "content": "A system turn."}, *messages], False)
-        except TemplateRefuses:
-            raise StageError(
-                f"the chat template refuses a question and its answer: {error}; expected one that renders them: {FIX}"
-            ) from error
-    if said not in text:
-        raise StageError(f"the chat template omits the assistant's message ({text[-60:]!r}); {FIX}")
-    rest = text[text.rindex(said) + len(said) :].lstrip()
-    candidates = [token for token in added if rest.startswith(token)]
-    if not candidates:
-        raise StageError(
-            f"the chat template ends the assistant's turn with {rest[:40]!r}; expected a control token, without which"
-            " an answer has no end to learn: give sources.<base_model> a tokenizer with such a chat_template"
-        )
-    return max(candidates, key=len)
-
-
 def write_generation_config(folder: Path, tokens: SpecialTokens) -> None:
     """Let generate() stop at the end of turns and of texts.
 
@@ -224,19 +193,3 @@ def write_generation_config(folder: Path, tokens: SpecialTokens) -> None:
     values.pop("_from_model_config", None)
     values |= {"eos_token_id": list(dict.fromkeys(ends)), "pad_token_id": tokens.pad_id}
     write_json(path, values)
-
-
-def _token_ids(folder: Path) -> list[int]:
-    from tokenizers import Tokenizer
-
-    return list(Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab(with_added_tokens=True).values())
-
-
-def _check_vocabulary(ids: Sequence[int], embedding_rows: int | None) -> None:
-    if not ids:
-        raise StageError("the base model's tokenizer has no tokens; expected some: check sources.<base_model>")
-    if embedding_rows is not None and max(ids) >= embedding_rows:
-        raise StageError(
-            f"the base model's tokenizer has ids up to {max(ids)}, its embeddings {embedding_rows} rows; expected every"
-            " id below the number of rows: tokenizer and weights are not of one model, check sources.<base_model>"
-        )

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import torch
 
 PROBE_TOKENS = 16
+# of the change that a document makes that is seen; one layer of several that sees it makes a larger share
+MAX_ROUNDING_SHARE = 0.1
 
 
 def load_model(folder: Path, dtype: str) -> Any:
@@ -76,6 +78,26 @@ def output_weight(model: Any) -> torch.Tensor:
     return weight
 
 
+def probe_ids(model: Any) -> torch.Tensor:
+    """A row of tokens from all over the vocabulary."""
+    import torch
+
+    return (torch.arange(2 * PROBE_TOKENS) * 7 % _vocabulary(model)).unsqueeze(0)
+
+
+def _vocabulary(model: Any) -> int:
+    return min(int(output_weight(model).shape[0]), int(model.get_input_embeddings().weight.shape[0]))
+
+
+def probe_logits(model: Any) -> torch.Tensor:
+    """The model's logits on the probe, to compare two copies of it."""
+    import torch
+
+    with torch.no_grad():
+        logits: torch.Tensor = model(input_ids=probe_ids(model), use_cache=False).logits
+    return logits
+
+
 def check_trainable(model: Any) -> None:
     """Raise StageError if loss or packing would be silently wrong.
 
@@ -83,8 +105,8 @@ def check_trainable(model: Any) -> None:
     """
     import torch
 
-    size = min(int(output_weight(model).shape[0]), int(model.get_input_embeddings().weight.shape[0]))
-    ids = (torch.arange(2 * PROBE_TOKENS) * 7 % size).unsqueeze(0)
+    ids = probe_ids(model)
+    size = _vocabulary(model)
     positions = torch.arange(PROBE_TOKENS).repeat(2).unsqueeze(0)
     name = type(model).__name__
     with torch.no_grad():
@@ -97,8 +119,24 @@ def check_trainable(model: Any) -> None:
             )
         other = ids.clone()
         other[:, :PROBE_TOKENS] = (ids[:, :PROBE_TOKENS] + 1) % size
-        if not torch.equal(hidden[:, PROBE_TOKENS:], hidden_states(model, other, positions)[:, PROBE_TOKENS:]):
+        change = hidden_states(model, other, positions)[:, PROBE_TOKENS:] - hidden[:, PROBE_TOKENS:]
+        if change.any() and not _is_rounding(model, change, ids, other):
             raise StageError(
                 f"{name} lets a packed document see the one before it (its attention ignores position_ids that"
                 " restart); choose a base model with full attention, such as Llama or Qwen2"
             )
+
+
+def _is_rounding(model: Any, change: torch.Tensor, ids: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether a packed document's change is only that of its products' shapes.
+
+    The experts of a mixture multiply the tokens of a row that chose them, in groups that the other documents change.
+    A model that sees the other document changes by as much as one that is given both as one document.
+    """
+    import torch
+
+    if not any(name.rsplit(".", 1)[-1] == "experts" for name, _ in model.named_modules()):
+        return False
+    positions = torch.arange(2 * PROBE_TOKENS).unsqueeze(0)
+    seen = hidden_states(model, other, positions) - hidden_states(model, ids, positions)
+    return bool(change.abs().mean() < MAX_ROUNDING_SHARE * seen[:, PROBE_TOKENS:].abs().mean())

@@ -100,16 +100,19 @@ def with_fused_forward(model: Any) -> Any:
 
     Adapters on anything but linear layers are refused.
     """
+    import torch
     from peft.tuners.lora.layer import Linear, LoraLayer
 
     for name, module in model.named_modules():
         if not isinstance(module, LoraLayer):
             continue
         base = module.get_base_layer()
-        if not isinstance(module, Linear) or module is model.get_base_model().get_output_embeddings():
+        is_output = module is model.get_base_model().get_output_embeddings()
+        # peft's class also stands for Conv1D, whose weight is the other way round
+        if is_output or not isinstance(module, Linear) or not isinstance(base, torch.nn.Linear):
             raise StageError(
                 f"target_modules: {name} is a {type(base).__name__} that takes no mergeable adapter; expected linear"
-                " layers inside the decoder: name those, or set all-linear"
+                " layers inside the decoder: name them, such as [q_proj, k_proj, v_proj, o_proj]"
             )
         module.forward = partial(fused_forward, module)  # type: ignore[method-assign]
     return model

@@ -9,6 +9,7 @@ and bf16 compute alone is noisier (1e-3) than a right merge (5e-5).
 from __future__ import annotations
 
 import gc
+import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -19,11 +20,23 @@ from domainlm.models.load import hidden_states, load_model, output_weight
 from domainlm.models.lora import ADAPTER, saved_adapter
 from domainlm.models.rows import CHUNK_ROWS, batch_tensors, labelled_positions
 from domainlm.tokens.rows import PackedRows
+from domainlm.tokens.tokenizer import TOKENIZER_FILES
 
 if TYPE_CHECKING:
     import torch
 
-COPIED = ("generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "tokens.json")
+COPIED = ("generation_config.json", "tokens.json", *TOKENIZER_FILES)
+
+
+def merged_dtype(base: Path, dtype: str) -> str:
+    """The precision to store a merged model in.
+
+    auto: float16 if the base is, else bfloat16.
+    """
+    if dtype != "auto":
+        return dtype
+    stored = json.loads((base / "config.json").read_text(encoding="utf-8")).get("dtype")
+    return "float16" if stored == "float16" else "bfloat16"
 
 
 def merge(base: Path, adapter: Path, dtype: str, out: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from domainlm.contract import StageError
 from domainlm.tokens.bounded import Bounded, CallFailed, OverLimit
+from domainlm.tokens.tokenizer import open_tokenizer
 
 # the slowest known one, of 256,000 tokens, is read in 2 seconds and encodes these in a tenth
 MAX_SECONDS = 60.0
@@ -58,8 +59,6 @@ def _tried(path: str) -> tuple[float, float]:
 
     This runs in the child process.
     """
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(path)
+    tokenizer = open_tokenizer(Path(path))
     share = max(len(tokenizer.encode(text, add_special_tokens=False)) / len(text.encode()) for text in PROBES)
     return share, getattr(tokenizer.model, "dropout", None) or 0.0

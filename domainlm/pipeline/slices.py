@@ -23,6 +23,8 @@ SECTION = "section"
 DERIVED: Mapping[str, Callable[[DomainConfig], Any]] = {
     "models": lambda config: [asdict(model) for model in chain(config)],
     "start": lambda config: asdict(start_of_sft(config)),
+    # which words it has does not matter to a base model
+    "has_system_turn": lambda config: config.sft_tokens.system_prompt is not None,
 }
 
 
@@ -111,7 +113,8 @@ def _named_files(value: Any) -> Iterator[str]:
         for name, field in type(value).model_fields.items():
             found = getattr(value, name)
             if _origin(field).get("format") == "path" and found is not None:
-                yield found
+                # a name may stand for something built in
+                yield from () if found in _origin(field).get("names", ()) else (found,)
             else:
                 yield from _named_files(found)
     elif isinstance(value, Mapping):

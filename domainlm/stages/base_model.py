@@ -31,7 +31,7 @@ def run(inputs: Inputs, config: BaseModelSlice, out: Path, scratch: Path, resour
     with naming_source(config.source["source"]):
         sizes = collect_files(config.files, inputs.open_raw, source)
         resources.progress(1, 2, {})
-        tokens = convert(source, out, section)
+        tokens = convert(source, out, section, config.has_system_turn, resources.log)
     write_json(out / "source.json", source_facts(config, sizes))
     return asdict(tokens)
 

@@ -39,7 +39,9 @@ from domainlm.text.split import (
     held_out_groups,
     linked_ids,
 )
-from domainlm.text.token_counts import counted, load_tokenizer
+from domainlm.text.token_counts import counted
+from domainlm.tokens.special import read_special_tokens
+from domainlm.tokens.tokenizer import read_tokenizer
 
 ROLES = ("corpus", "replay", "evaluation", "instruction", "classifier")
 
@@ -226,7 +228,8 @@ def run(inputs: Inputs, config: CorpusSplitSlice, out: Path, scratch: Path, reso
     section = config.section
     seed = config.seed
     path = inputs.folders["unique_shards"] / "documents.parquet"
-    tokenizer = load_tokenizer(inputs.folders["base_model"] / "tokenizer.json")
+    tokenizer = read_tokenizer(inputs.folders["base_model"])
+    border_tokens = read_special_tokens(inputs.folders["base_model"]).border_tokens
     entries = entries_by_role(path)
     split, left_out = split_roles(entries, section, seed)
     if entries["instruction"]:
@@ -240,7 +243,7 @@ def run(inputs: Inputs, config: CorpusSplitSlice, out: Path, scratch: Path, reso
     def chosen(part: str, budget: Budget, reason: str) -> dict[str, int]:
         """Tokens of a part's documents within its budget; others are excluded."""
         candidates = {identifier for identifier, name in split.items() if name == part}
-        documents = counted(in_hash_order(path, candidates, seed), tokenizer)
+        documents = counted(in_hash_order(path, candidates, seed), tokenizer, border_tokens)
         taken = within(budget, documents, lambda done: resources.progress(done, len(candidates), {}))
         left_out.update(dict.fromkeys(candidates - taken.keys(), reason))
         return taken
@@ -270,7 +273,8 @@ def run(inputs: Inputs, config: CorpusSplitSlice, out: Path, scratch: Path, reso
         # for an empty split, no document is read
         if name not in filled:
             return iter(())
-        return counted((found for found in read_documents(path) if split.get(found.id) == name), tokenizer)
+        chosen_ones = (found for found in read_documents(path) if split.get(found.id) == name)
+        return counted(chosen_ones, tokenizer, border_tokens)
 
     stats: dict[str, Any] = {name: write_part(out, name, documents_of(name)) for name in SPLITS}
     spent = sum(replay_tokens.values())

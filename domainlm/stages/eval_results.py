@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from domainlm.evaluation.evaluate import Sample, evaluate_set, language_model, l
 from domainlm.evaluation.sets import (
     Encoder,
     HeldOutSet,
+    Turn,
+    TurnOf,
     answers,
     by_source,
     choices,
@@ -34,9 +36,10 @@ from domainlm.evaluation.sets import (
 from domainlm.text.document import read_documents
 from domainlm.text.json_files import write_json
 from domainlm.text.json_rows import open_rows, write_row
-from domainlm.tokens.chat import ConversationError, check_messages
-from domainlm.tokens.special import naming_source, read_special_tokens, source_name
-from domainlm.tokens.template import TemplateRefuses, template_renderer
+from domainlm.tokens.chat import ConversationError, check_messages, split_turns
+from domainlm.tokens.special import SpecialTokens, naming_source, read_special_tokens, source_name
+from domainlm.tokens.template import FIX, TemplateRefuses, template_renderer
+from domainlm.tokens.tokenizer import read_tokenizer
 
 COMPARED = "compare:"
 
@@ -51,25 +54,25 @@ def held_out_sets(
     inputs: Inputs,
     section: EvalResults,
     seed: int,
-    prompt_of: Callable[[str], str],
+    turn_of: TurnOf,
     tokenizer: Any,
-    end_of_text_id: int,
+    tokens: SpecialTokens,
 ) -> list[HeldOutSet]:
     """The sets that have items.
 
     A domain without general text or evaluation sources has fewer.
     """
     folder = inputs.folders["corpus_split"]
-    encoder = Encoder(tokenizer, end_of_text_id)
+    encoder = Encoder(tokenizer, tokens)
     special = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special]
     rows = [row for row in read_rows(inputs.folders["sft_dataset"] / "test.jsonl") if _is_askable(row, special)]
     asked = questions_in_turn(rows, seed)
     test = list(read_documents(folder / "test.parquet"))
     sets = [
         definitions(test, encoder, section.max_definitions, seed),
-        answers(asked, prompt_of, encoder, section.max_answers),
+        answers(asked, turn_of, encoder, section.max_answers),
         choices(test, section.max_choices, seed),
-        generations(asked, prompt_of, section.max_generations),
+        generations(asked, turn_of, section.max_generations),
     ]
     general = read_documents(folder / "general_held_out.parquet")
     sets.append(running_text("general_held_out", general, encoder, section.max_general_tokens, seed))
@@ -79,24 +82,32 @@ def held_out_sets(
 
 
 @contextmanager
-def prompt_renderer(base: Path, system_prompt: str | None, template_date: str | None) -> Iterator[Callable[[str], str]]:
-    """The rendering of a question as a prompt, as in training."""
+def turn_renderer(
+    base: Path, system_prompt: str | None, template_date: str | None, turn_end: str | None
+) -> Iterator[TurnOf]:
+    """The rendering of a question and its answer, as in training."""
     from transformers import AutoTokenizer
 
     system = [] if system_prompt is None else [{"role": "system", "content": system_prompt}]
     named = AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False)
     with naming_source(source_name(base)), template_renderer(named, template_date) as render:
 
-        def prompt_of(question: str) -> str:
+        def turn_of(question: str, answer: str) -> Turn:
+            if turn_end is None:
+                raise StageError(
+                    "base_model/tokens.json names no turn_end; expected the token that ends an answer: build base_model again"
+                )
+            turns = [*system, {"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+            prompt, said = split_turns(render, turns, turn_end)[:2]
             try:
-                return render([*system, {"role": "user", "content": question}], True)
+                asked = render(turns[:-1], True)
             except TemplateRefuses as error:
                 raise StageError(
-                    f"the chat template refuses a question that has no answer yet: {error}; give sources.<base_model> a"
-                    " tokenizer with another chat_template"
+                    f"the chat template refuses a question that has no answer yet: {error}; {FIX}"
                 ) from error
+            return Turn(prompt[0], said[0].removesuffix(turn_end), asked)
 
-        yield prompt_of
+        yield turn_of
 
 
 def _is_askable(row: Mapping[str, Any], special: list[str]) -> bool:
@@ -125,15 +136,13 @@ def compared(inputs: Inputs, samples: list[Sample], section: EvalResults, seed: 
 
 
 def run(inputs: Inputs, config: EvalResultsSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
-    from tokenizers import Tokenizer
-
     section = config.section
     seed = config.seed
     base = inputs.folders["base_model"]
     tokens = read_special_tokens(base)
-    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
-    with prompt_renderer(base, config.system_prompt, config.template_date) as prompt_of:
-        sets = held_out_sets(inputs, section, seed, prompt_of, tokenizer, tokens.end_of_text_id)
+    tokenizer = read_tokenizer(base)
+    with turn_renderer(base, config.system_prompt, config.template_date, tokens.turn_end) as turn_of:
+        sets = held_out_sets(inputs, section, seed, turn_of, tokenizer, tokens)
     items = sum(len(found.items) for found in sets)
     total = items * len(config.models)
     samples: list[Sample] = []

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from domainlm.config.pretraining import MergedModelSlice
 from domainlm.contract import Inputs, Resources, Stats
-from domainlm.models.merge import certify, merge
+from domainlm.models.merge import certify, merge, merged_dtype
 from domainlm.models.parallel import use_one_thread
 from domainlm.tokens.rows import read_split
 
@@ -20,6 +20,7 @@ def run(inputs: Inputs, config: MergedModelSlice, out: Path, scratch: Path, reso
     section = config.section
     use_one_thread()
     base, adapter = inputs.folders["base_model"], inputs.folders["pt_adapter"]
+    section = section.model_copy(update={"dtype": merged_dtype(base, section.dtype)})
     merge(base, adapter, section.dtype, out)
     certificate = certify(base, adapter, out, read_split(inputs.folders["pt_tokens"], "validation"), section)
     text = json.dumps(certificate, sort_keys=True, ensure_ascii=False, indent=1) + "\n"

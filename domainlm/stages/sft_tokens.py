@@ -14,11 +14,13 @@ from typing import Any
 
 from domainlm.config.instruction import SftTokens, SftTokensSlice
 from domainlm.contract import Inputs, Resources, StageError, Stats
+from domainlm.models.positions import check_row_length
 from domainlm.tokens.chat import ConversationError, encode_conversation
 from domainlm.tokens.files import SPLITS, PackedFigures, write_meta, write_split
 from domainlm.tokens.packing import TokenSequence
 from domainlm.tokens.special import SpecialTokens, naming_source, read_special_tokens, source_name
 from domainlm.tokens.template import Render, template_renderer
+from domainlm.tokens.tokenizer import read_tokenizer
 
 
 def run(inputs: Inputs, config: SftTokensSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
@@ -28,10 +30,11 @@ def run(inputs: Inputs, config: SftTokensSlice, out: Path, scratch: Path, resour
     base = inputs.folders["base_model"]
     tokens = read_special_tokens(base)
     with naming_source(source_name(base)):
+        check_row_length(base, section.sequence_length, "sft_tokens.sequence_length")
         if tokens.turn_end is None:
             raise StageError(
-                "the base model's tokenizer has no chat template, so a turn has no end; expected one: give"
-                " sources.<base_model> a tokenizer with a chat_template"
+                "the base model's tokenizer has no chat template, so a turn has no end; expected one: set"
+                " base_model.chat_template, or give sources.<base_model> a tokenizer with a chat_template"
             )
         named = AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False)
         with template_renderer(named, section.template_date) as render:
@@ -53,13 +56,12 @@ def _write_splits(
 ) -> tuple[dict[str, PackedFigures], list[dict[str, str]]]:
     """Figures of each split, and the rejected conversations."""
     import numpy as np
-    from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(inputs.folders["base_model"] / "tokenizer.json"))
+    tokenizer = read_tokenizer(inputs.folders["base_model"])
     special = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special]
 
-    def encode(text: str) -> list[int]:
-        return list(tokenizer.encode(text, add_special_tokens=False).ids)
+    def encode(text: str) -> Any:
+        return tokenizer.encode(text, add_special_tokens=False)
 
     figures: dict[str, PackedFigures] = {}
     rejected: list[dict[str, str]] = []
@@ -81,7 +83,8 @@ def _write_splits(
         if not sequences:
             raise StageError(
                 f"no conversation of sft_dataset's {split} split is left ({len(rejected)} rejected, the first ones:"
-                f" {rejected[:3]}); expected at least one: raise sft_tokens.sequence_length or look at sft_dataset"
+                f" {rejected[:3]}); expected at least one: raise sft_tokens.sequence_length where they are longer_than_row, set"
+                " base_model.chat_template where the template refuses or changes them, or look at sft_dataset"
             )
         figures[split] = write_split(out, split, sequences, section.sequence_length, tokens.pad_id)
     return figures, rejected

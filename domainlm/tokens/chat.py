@@ -1,20 +1,41 @@
 """Conversations: chat rendering with a loss mask on the assistant's turns.
 
 In: messages and the tokenizer's own chat template. Out: token ids and a mask that is 1 on the assistant's content and
-on the token that ends its turn, 0 elsewhere. Most templates have no `{% generation %}` marker, so the text is
-rendered prefix by prefix; the text that the assistant's turn adds to the prompt is its content. Prompt and answer are
-tokenised apart, as they are when the model answers: no token is merged across the border that generation would never
-see.
+on the token that ends its turn, 0 elsewhere. Most templates have no `{% generation %}` marker, so each assistant's
+turn is found in the rendering of the whole conversation: it begins where the rendering of the turns before it, opened
+for an answer, ends. The whole is tokenised at once, as a tokenizer does that puts a blank before a text's first word;
+only where a token would lie across the border of prompt and answer, which a model never sees when it answers, are the
+two tokenised apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import accumulate
+from typing import Protocol
 
 from domainlm.contract import StageError
 from domainlm.tokens.template import Render
 
-Encode = Callable[[str], list[int]]
+Messages = Sequence[Mapping[str, str]]
+Piece = tuple[str, bool]
+# stands for an answer, to find its place
+STAND_IN = "\ue000answer\ue001"
+# a shorter end of a prompt is found by chance
+MIN_PROMPT_END_CHARS = 5
+
+
+class Encoded(Protocol):
+    """What a tokenizer gives for a text: ids and their places."""
+
+    @property
+    def ids(self) -> list[int]: ...
+
+    @property
+    def offsets(self) -> list[tuple[int, int]]: ...
+
+
+Encode = Callable[[str], Encoded]
 
 
 class ConversationError(ValueError):
@@ -29,7 +50,7 @@ class ConversationError(ValueError):
         self.detail = detail
 
 
-def check_messages(messages: Sequence[Mapping[str, str]], special: Collection[str]) -> None:
+def check_messages(messages: Messages, special: Collection[str]) -> None:
     """Raise ConversationError if messages cannot be rendered faithfully.
 
     A control token's text inside a message would become the control token itself, and end a turn too early.
@@ -46,37 +67,29 @@ def check_messages(messages: Sequence[Mapping[str, str]], special: Collection[st
             raise ConversationError("control_token_in_text", sorted(found)[0])
 
 
-def split_turns(render: Render, messages: Sequence[Mapping[str, str]], turn_end: str) -> list[tuple[str, bool]]:
+def split_turns(render: Render, messages: Messages, turn_end: str) -> list[Piece]:
     """Text pieces of a conversation, each with a flag: learned or not.
 
-    Their concatenation is the whole text. Raises ConversationError if the template refuses the conversation,
-    StageError if the template itself cannot be rendered prefix by prefix.
+    Their concatenation is the text of the conversation. Raises ConversationError if the template refuses the conversation, or
+    writes something else in an answer's place. A template need not only grow: some drop the reasoning of earlier
+    turns, or move the system turn into the last question.
     """
-    try:
-        whole = render(messages, False)
-    except ValueError as error:
-        raise ConversationError("template_refuses", str(error)) from error
-    pieces: list[tuple[str, bool]] = []
+    whole = _as_asked(render, messages, _rendered(render, messages, False))
+    pieces: list[Piece] = []
     done = 0
     for index, message in enumerate(messages):
         if message["role"] != "assistant":
             continue
-        prompt = _render_prefix(render, messages[:index], True)
-        turns = _render_prefix(render, messages[: index + 1], False)
-        if not (whole.startswith(turns) and turns.startswith(prompt) and len(prompt) >= done):
-            raise StageError(
-                f"the chat template renders turns {index + 1} of {len(messages)} otherwise than as a part of the whole"
-                f" conversation (prompt ends {prompt[-60:]!r}); expected a template whose output only grows: give"
-                " sources.<base_model> a tokenizer with such a chat_template"
+        start = _answer_start(render, messages, index, whole, done)
+        end = whole.find(turn_end, start)
+        said = whole[start:end]
+        if end < 0 or message["content"].strip() not in said:
+            raise ConversationError(
+                "template_changes_answer",
+                f"turn {index + 1} is rendered as {said[:80]!r} instead of {message['content'][:80]!r}, ended by"
+                f" {turn_end!r}",
             )
-        end = turns.find(turn_end, len(prompt))
-        said = turns[len(prompt) : end]
-        if end < 0 or said.strip() != message["content"].strip():
-            raise StageError(
-                f"the chat template changes the assistant's message: {said[:80]!r} instead of"
-                f" {message['content'][:80]!r}, ended by {turn_end!r}; give sources.<base_model> a plain chat_template"
-            )
-        pieces += [(whole[done : len(prompt)], False), (whole[len(prompt) : end + len(turn_end)], True)]
+        pieces += [(whole[done:start], False), (whole[start : end + len(turn_end)], True)]
         done = end + len(turn_end)
     pieces.append((whole[done:], False))
     if "".join(text for text, _ in pieces) != whole:
@@ -84,25 +97,129 @@ def split_turns(render: Render, messages: Sequence[Mapping[str, str]], turn_end:
     return [piece for piece in pieces if piece[0]]
 
 
+def _as_asked(render: Render, messages: Messages, whole: str) -> str:
+    """The whole rendering, its last answer after the prompt for it.
+
+    Some templates write the system turn into a question that has no answer yet, and nowhere once it has one (Mistral
+    7B v0.3).
+    """
+    last = max((index for index, message in enumerate(messages) if message["role"] == "assistant"), default=0)
+    prompt = _rendered(render, messages[:last], True) if last else ""
+    if whole.startswith(prompt):
+        return whole
+    start = _answer_start(render, messages, last, whole, 0)
+    return whole if prompt.startswith(whole[:start]) else prompt + whole[start:]
+
+
 def encode_conversation(
-    render: Render, encode: Encode, messages: Sequence[Mapping[str, str]], turn_end: str, special: Collection[str]
+    render: Render, encode: Encode, messages: Messages, turn_end: str, special: Collection[str]
 ) -> tuple[list[int], list[int]]:
     """Ids and loss mask of one conversation, both of one length."""
     check_messages(messages, special)
+    return encode_pieces(encode, split_turns(render, messages, turn_end))
+
+
+def encode_pieces(encode: Encode, pieces: Sequence[Piece]) -> tuple[list[int], list[int]]:
+    """Ids of a text in pieces, and their pieces' flags.
+
+    They are those of the whole text, unless a prompt alone has other tokens than before its answer.
+    """
+    whole = encode("".join(text for text, _ in pieces))
+    ends = list(accumulate(len(text) for text, _ in pieces))
+    mask, counts = _flags(whole, pieces, ends)
+    if _are_prompts_alike(encode, whole, pieces, counts):
+        return list(whole.ids), mask
     ids: list[int] = []
-    mask: list[int] = []
-    for text, is_learned in split_turns(render, messages, turn_end):
-        piece = encode(text)
+    mask = []
+    for text, is_learned in pieces:
+        piece = _continuation(encode, text) if is_learned else list(encode(text).ids)
         ids += piece
         mask += [int(is_learned)] * len(piece)
     return ids, mask
 
 
-def _render_prefix(render: Render, messages: Sequence[Mapping[str, str]], has_prompt: bool) -> str:
+def _flags(whole: Encoded, pieces: Sequence[Piece], ends: Sequence[int]) -> tuple[list[int], list[int]]:
+    """The flag of each token, and the tokens before each piece's end.
+
+    A token belongs to the piece in which it begins: control tokens may take the line feed after them.
+    """
+    mask: list[int] = []
+    counts = [0] * len(pieces)
+    at = 0
+    for start, _ in whole.offsets:
+        while at < len(pieces) - 1 and start >= ends[at]:
+            at += 1
+            counts[at] = len(mask)
+        mask.append(int(pieces[at][1]))
+        counts[at] = len(mask)
+    return mask, counts
+
+
+def _are_prompts_alike(encode: Encode, whole: Encoded, pieces: Sequence[Piece], counts: Sequence[int]) -> bool:
+    """Whether each answer follows the tokens that its prompt has alone."""
+    for index in range(1, len(pieces)):
+        if pieces[index][1] and not pieces[index - 1][1]:
+            before = counts[index - 2] if index > 1 else 0
+            # a piece begins after a control token, so its own tokens usually decide; if not, all text before the answer does
+            if list(encode(pieces[index - 1][0]).ids) == list(whole.ids[before : counts[index - 1]]):
+                continue
+            prompt = "".join(text for text, _ in pieces[:index])
+            if list(encode(prompt).ids) != list(whole.ids[: counts[index - 1]]):
+                return False
+    return True
+
+
+def _continuation(encode: Encode, text: str) -> list[int]:
+    """Tokens of a text that follows another one.
+
+    SentencePiece puts a blank before a text's first word, which is not there in the middle of one.
+    """
+    anchor, both = list(encode("\n").ids), list(encode(f"\n{text}").ids)
+    return both[len(anchor) :] if both[: len(anchor)] == anchor else list(encode(text).ids)
+
+
+def _answer_start(render: Render, messages: Messages, index: int, whole: str, done: int) -> int:
+    """Where the answer of a turn begins in the whole rendering."""
+    prompt = _rendered(render, messages[:index], True)
+    if len(prompt) >= done and whole.startswith(prompt):
+        return len(prompt)
+    marked = _rendered(
+        render, [*messages[:index], {**messages[index], "content": STAND_IN}, *messages[index + 1 :]], False
+    )
+    place = marked.find(STAND_IN, done)
+    before = whole[done:place]
+    if place < 0 or before != marked[done:place]:
+        raise _rewritten(index, prompt)
+    # the prompt opens the turn with more than the template writes before an answer (R1: <think>)
+    closed = _rendered(render, messages[:index], False)
+    common = _common_chars(prompt, whole)
+    if common >= max(done, _common_chars(prompt, closed)):
+        return min(common, place)
+    # the turns before it are rendered otherwise (Mistral: the system turn is in the last question)
+    low, high = 0, min(len(prompt), len(before))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if prompt[len(prompt) - middle :] in before else (low, middle - 1)
+    if low < MIN_PROMPT_END_CHARS:
+        raise _rewritten(index, prompt)
+    return done + before.rfind(prompt[len(prompt) - low :]) + low
+
+
+def _common_chars(one: str, two: str) -> int:
+    """Length of the beginning that two texts share."""
+    pairs = zip(one, two, strict=False)
+    return next((at for at, (left, right) in enumerate(pairs) if left != right), min(len(one), len(two)))
+
+
+def _rewritten(index: int, prompt: str) -> ConversationError:
+    return ConversationError(
+        "template_rewrites_turns",
+        f"turn {index + 1} does not follow its prompt in the whole conversation (prompt ends {prompt[-60:]!r})",
+    )
+
+
+def _rendered(render: Render, messages: Messages, has_prompt: bool) -> str:
     try:
         return render(messages, has_prompt)
     except ValueError as error:
-        raise StageError(
-            f"the chat template renders the whole conversation but not its first {len(messages)} turns: {error};"
-            " expected a template that allows prefixes: give sources.<base_model> a tokenizer with such a chat_template"
-        ) from error
+        raise ConversationError("template_refuses", str(error)) from error

@@ -24,7 +24,8 @@ UNNAMED_SOURCE = "sources.<base_model>"
 class SpecialTokens:
     """Ids and texts of the control tokens.
 
-    turn_end is None if the tokenizer has no chat template; vocab_size counts embedding rows.
+    turn_end is None if the tokenizer has no chat template; vocab_size counts embedding rows. text_start_ids are those
+    that the tokenizer puts before a text, and pretraining did (Llama's and Gemma's BOS); many put none.
     """
 
     end_of_text_id: int
@@ -33,14 +34,25 @@ class SpecialTokens:
     turn_end: str | None
     pad_id: int
     vocab_size: int
+    text_start_ids: tuple[int, ...] = ()
+
+    @property
+    def border_tokens(self) -> int:
+        """Tokens of a document besides those of its text."""
+        return len(self.text_start_ids) + 1
 
 
 def read_special_tokens(folder: Path) -> SpecialTokens:
-    return SpecialTokens(**json.loads((folder / FILE).read_text(encoding="utf-8")))
+    values = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    return SpecialTokens(**{**values, "text_start_ids": tuple(values.get("text_start_ids", ()))})
 
 
 def write_special_tokens(folder: Path, tokens: SpecialTokens) -> None:
-    text = json.dumps(asdict(tokens), sort_keys=True, ensure_ascii=False, indent=1) + "\n"
+    values = asdict(tokens)
+    # most tokenizers put nothing before a text
+    if not tokens.text_start_ids:
+        del values["text_start_ids"]
+    text = json.dumps(values, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
     (folder / FILE).write_text(text, encoding="utf-8", newline="\n")
 
 

@@ -31,7 +31,7 @@ MAX_MEMORY_MB = 500
 # beyond what the messages say: tools and system turns of known templates are below 20,000
 MAX_OWN_CHARS = 1_000_000
 _ADDRESS = re.compile(r"\bat 0x[0-9a-f]{6,}", re.ASCII | re.IGNORECASE)
-FIX = "give sources.<base_model> a tokenizer with another chat_template"
+FIX = "set base_model.chat_template, or give sources.<base_model> a tokenizer with another chat_template"
 
 
 class TemplateRefuses(ValueError):

@@ -19,7 +19,8 @@ from material.attack import attack
 from domainlm.config.sources import BaseModelConfig
 from domainlm.contract import Inputs, Resources, StageError
 from domainlm.models import tokenizer_probe
-from domainlm.models.checkpoint_files import INDEX, WEIGHTS, check_checkpoint, collect_files, read_object
+from domainlm.models.checkpoint_files import INDEX, WEIGHTS, check_checkpoint, collect_files
+from domainlm.models.checkpoint_settings import read_object
 from domainlm.models.convert import convert
 from domainlm.models.gguf_header import read_gguf_header
 from domainlm.pipeline.slices import parse_slice
@@ -128,7 +129,8 @@ def test_only_what_loading_needs_is_copied(make_base: MakeBase, tmp_path: Path) 
     sizes = collect_files(paths, lambda row: (base / Path(row["path"]).name).open("rb"), tmp_path)
     kept = {path.name for path in tmp_path.iterdir() if path.is_file()}
     expected = {"config.json", "generation_config.json", WEIGHTS, "tokenizer.json", "tokenizer_config.json"}
-    assert kept == {*expected, "chat_template.jinja"}
+    # the last two come along for others to use; they are in the key as what is loaded is
+    assert kept == {*expected, "chat_template.jinja", "chat_template.json", "tokenizer.model"}
     assert len(sizes) == len(list(base.iterdir()))
 
 
@@ -178,9 +180,13 @@ def test_code_of_a_model_is_refused(make_base: MakeBase, tmp_path: Path) -> None
         ("tokenizer_config.json", ["own.Own", None]),
         ("tokenizer_config.json", "own.Own"),
     ):
-        base = make_base("llama")
+        base, out = make_base("llama"), tmp_path / f"out_{len(list(tmp_path.iterdir()))}"
+        out.mkdir()
         (base / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')", encoding="utf-8")
         change(base / name, auto_map=value)
+        # of a class that transformers has, the code is not looked at
+        convert(base, out, BaseModelConfig(dtype="float32"))
+        change(base / name, model_type="own", tokenizer_class="OwnTokenizer")
         refused(base, tmp_path, "auto_map")
     assert not (tmp_path / "ran").exists()
 

@@ -1,13 +1,27 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from domainlm.evaluation.scoring import encode_pair
-from domainlm.evaluation.sets import Encoder, choices, definitions, questions_in_turn, running_text
+from domainlm.evaluation.scoring import encode_answer, encode_pair
+from domainlm.evaluation.sets import (
+    Encoder,
+    Turn,
+    answers,
+    choices,
+    definitions,
+    generations,
+    questions_in_turn,
+    running_text,
+)
 from domainlm.text.document import Document
+from domainlm.tokens.chat import ConversationError
+from domainlm.tokens.special import SpecialTokens
+
+TOKENS = SpecialTokens(0, "<end>", None, None, 0, 300)
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +32,7 @@ def encoder() -> Encoder:
     vocabulary = {token: index for index, token in enumerate(["<end>", *alphabet, "ĊĊ", "ab"])}
     tokenizer = Tokenizer(models.BPE(vocabulary, [("Ċ", "Ċ"), ("a", "b")]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    return Encoder(tokenizer, 0)
+    return Encoder(tokenizer, TOKENS)
 
 
 def document(identifier: str, text: str, title: str = "", group: str = "g", links: str = "[]", **meta: Any) -> Document:
@@ -36,7 +50,7 @@ def document(identifier: str, text: str, title: str = "", group: str = "g", link
 
 
 def test_only_tokens_of_the_continuation_are_scored(encoder: Encoder) -> None:
-    found = encode_pair(encoder.tokenizer, "name\n\n", "abc", 0)
+    found = encode_pair(encoder.tokenizer, "name\n\n", "abc", TOKENS)
     pieces = [encoder.tokenizer.id_to_token(token) for token in found.ids]
     # alone, the context ends with one token of two line feeds; before a letter they are two
     assert "ĊĊ" in encoder.tokenizer.encode("name\n\n").tokens
@@ -45,15 +59,79 @@ def test_only_tokens_of_the_continuation_are_scored(encoder: Encoder) -> None:
 
 
 def test_a_token_across_the_border_belongs_to_the_continuation(encoder: Encoder) -> None:
-    found = encode_pair(encoder.tokenizer, "xa", "b", 0)
+    found = encode_pair(encoder.tokenizer, "xa", "b", TOKENS)
     assert len(found.ids) - found.first == 1
 
 
 def test_an_empty_context_is_the_end_of_text(encoder: Encoder) -> None:
-    found = encode_pair(encoder.tokenizer, "", "abc", 0)
+    found = encode_pair(encoder.tokenizer, "", "abc", TOKENS)
     assert found.ids[0] == 0
     assert found.first == 1
     assert len(found.ids) == 3
+
+
+@pytest.mark.parametrize("context", ["", "name\n\n"])
+def test_a_document_begins_with_the_tokens_that_the_tokenizer_puts_before_a_text(
+    context: str, encoder: Encoder
+) -> None:
+    plain = encode_pair(encoder.tokenizer, context, "abc", TOKENS)
+    found = encode_pair(encoder.tokenizer, context, "abc", replace(TOKENS, text_start_ids=(7, 8)))
+    text = plain.ids if context else plain.ids[1:]
+    assert found.ids == (7, 8, *text)
+    assert found.ids[found.first :] == plain.ids[plain.first :]
+
+
+def test_a_control_token_written_out_in_a_document_is_text_and_in_a_prompt_is_not(encoder: Encoder) -> None:
+    encoder.tokenizer.add_special_tokens(["<end>"])
+    assert 0 not in encode_pair(encoder.tokenizer, "says ", "<end>", TOKENS).ids
+    assert encode_answer(encoder.tokenizer, "<end>", "yes").ids[0] == 0
+
+
+def sentencepiece() -> Any:
+    """A tokenizer that puts a blank before a text, and writes blanks as Llama 2's does."""
+    from tokenizers import Tokenizer, models, normalizers
+
+    pieces = ["<unk>", "<s>", "</s>", "\u2581", "A", "\u2581A", "r", "a", ".", "[", "]", "](", "(", "q"]
+    merges = [("\u2581", "A"), ("]", "(")]
+    tokenizer = Tokenizer(models.BPE({piece: i for i, piece in enumerate(pieces)}, merges, unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
+    tokenizer.add_special_tokens(["<s>", "</s>"])
+    return tokenizer
+
+
+def test_an_answers_tokens_are_those_of_the_whole_text() -> None:
+    tokenizer = sentencepiece()
+    found = encode_answer(tokenizer, "[q]", " A ra.")
+    assert [tokenizer.id_to_token(token) for token in found.ids[found.first :]] == ["\u2581A", "\u2581", "r", "a", "."]
+    # a token across the border is none that the model can give; the blank of a text's beginning is none of the answer
+    found = encode_answer(tokenizer, "[q]", "(A")
+    assert [tokenizer.id_to_token(token) for token in found.ids] == ["\u2581", "[", "q", "]", "(", "A"]
+    assert found.first == 4
+
+
+def test_an_answer_is_what_the_template_writes_and_one_that_it_changes_is_passed_over(encoder: Encoder) -> None:
+    def turn_of(question: str, answer: str) -> Turn:
+        if answer == "changed":
+            raise ConversationError("template_changes_answer", "")
+        return Turn(f"<{question}>", f" {answer} ", f"<{question}><think>")
+
+    def row(name: str, answer: str) -> dict[str, Any]:
+        messages = [{"role": "user", "content": name}, {"role": "assistant", "content": answer}]
+        return {"id": name, "document": name, "kind": "k", "messages": messages}
+
+    rows = [row("a", "changed"), row("b", "one"), row("c", "two"), row("d", "three")]
+    found = answers(rows, turn_of, encoder, 2)
+    assert [(item["context"], item["continuation"], item["tokens"]) for item in found.items] == [
+        ("<b>", " one ", 5),
+        ("<c>", " two ", 5),
+    ]
+    asked = generations(rows, turn_of, 2)
+    assert [(item["context"], item["continuation"]) for item in asked.items] == [
+        ("<b><think>", "one"),
+        ("<c><think>", "two"),
+    ]
+    assert found.is_prompted
+    assert asked.is_prompted
 
 
 def test_definitions_of_terms_and_bodies_of_sections(encoder: Encoder) -> None:

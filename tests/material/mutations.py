@@ -409,6 +409,7 @@ WORDING = [
 CONFIGURATION = [
     Row("raw_corpus.shards", "raw_corpus documents clean_shards", knob("raw_corpus", "shards", "3")),
     Row("base_model.dtype", "base_model", knob("base_model", "dtype", "float32")),
+    Row("base_model.chat_template", "base_model", knob("base_model", "chat_template", "plain")),
     Row("documents.max_section_chars", "documents", knob("documents", "max_section_chars", "9000")),
     Row(
         "clean_shards.max_chars, which rejects nothing either way",
@@ -431,8 +432,8 @@ CONFIGURATION = [
     Row("merged_model.certificate_rows", "merged_model", knob("merged_model", "certificate_rows", "3")),
     Row("sft_dataset.max_answer_chars", "sft_dataset", knob("sft_dataset", "max_answer_chars", "200")),
     Row(
-        "sft_tokens.system_prompt, which evaluation uses, too",
-        "sft_tokens eval_results",
+        "sft_tokens.system_prompt, which evaluation uses, too; whether there is one matters to base_model",
+        "base_model sft_tokens eval_results",
         knob("sft_tokens", "system_prompt", "null"),
     ),
     Row(

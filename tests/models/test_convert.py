@@ -13,8 +13,10 @@ from material.gguf_files import write_gguf
 
 from domainlm.config.sources import BaseModelConfig
 from domainlm.contract import StageError
+from domainlm.models.chat_probe import find_turn_end
 from domainlm.models.checkpoint_files import collect_files
-from domainlm.models.convert import convert, find_turn_end, with_digit_splitting
+from domainlm.models.convert import check_written, convert, with_digit_splitting
+from domainlm.models.load import load_model, probe_logits
 
 
 def opener(folder: Path) -> Callable[[Mapping[str, Any]], BinaryIO]:
@@ -78,6 +80,32 @@ def test_a_folder_keeps_its_logits_and_its_tokenizer_file(make_base: Callable[..
     assert torch.equal(one, two)
 
 
+def test_a_tokenizer_that_truncates_is_taken_and_its_files_come_along(
+    make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    base, source, out = make_base("llama"), tmp_path / "source", tmp_path / "out"
+    source.mkdir()
+    out.mkdir()
+    values = json.loads((base / "tokenizer.json").read_text())
+    values["truncation"] = {"direction": "Right", "max_length": 5, "strategy": "LongestFirst", "stride": 0}
+    values["padding"] = {
+        "strategy": {"Fixed": 4096},
+        "direction": "Left",
+        "pad_to_multiple_of": None,
+        "pad_id": 2,
+        "pad_type_id": 0,
+        "pad_token": "<|im_end|>",
+    }
+    (base / "tokenizer.json").write_text(json.dumps(values))
+    (base / "special_tokens_map.json").write_text('{"bos_token": "<|im_start|>"}')
+    (base / "tokenizer.model").write_bytes(b"of SentencePiece")
+    collect_files([{"path": path.name} for path in base.iterdir()], opener(base), source)
+    tokens = convert(source, out, BaseModelConfig(dtype="float32"))
+    assert (tokens.end_of_text_id, tokens.turn_end_id) == (0, 2)
+    for name in ("special_tokens_map.json", "tokenizer.model"):
+        assert (out / name).read_bytes() == (base / name).read_bytes()
+
+
 def test_ids_without_an_embedding_are_refused(make_base: Callable[..., Path], tmp_path: Path) -> None:
     base = make_base("llama", vocab_size=200)
     with pytest.raises(StageError, match="ids up to 258, its embeddings 200 rows"):
@@ -92,12 +120,28 @@ def test_files_that_run_code_are_refused(name: str, make_base: Callable[..., Pat
         collect_files(files, opener(base), tmp_path)
 
 
-def test_remote_code_is_refused(make_base: Callable[..., Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("own", [{"model_type": "own"}, {"architectures": ["OwnForCausalLM"]}])
+def test_remote_code_is_refused(own: dict[str, Any], make_base: Callable[..., Path], tmp_path: Path) -> None:
     base = make_base("llama")
     config = json.loads((base / "config.json").read_text())
-    (base / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoModelForCausalLM": "own.Model"}}))
+    (base / "config.json").write_text(json.dumps(config | own | {"auto_map": {"AutoModelForCausalLM": "own.Model"}}))
     with pytest.raises(StageError, match="auto_map: AutoModelForCausalLM"):
         convert(base, tmp_path, BaseModelConfig())
+
+
+def test_code_of_an_architecture_that_transformers_has_is_ignored(
+    make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    base = make_base("llama")
+    for name, value in (
+        ("config.json", {"AutoModelForCausalLM": "own.Model"}),
+        ("tokenizer_config.json", ["own.T", 1]),
+    ):
+        values = json.loads((base / name).read_text())
+        (base / name).write_text(json.dumps(values | {"auto_map": value}))
+    assert convert(base, tmp_path, BaseModelConfig()).turn_end == "<|im_end|>"
+    for name in ("config.json", "tokenizer_config.json"):
+        assert "auto_map" not in json.loads((tmp_path / name).read_text())
 
 
 @pytest.mark.parametrize("files", [[], ["a.gguf", "b.gguf"], ["config.json", "x/config.json"], ["config.json"]])
@@ -113,12 +157,82 @@ def test_the_end_of_text_can_be_named_and_must_exist(make_base: Callable[..., Pa
         convert(base, tmp_path, BaseModelConfig(end_of_text="</s>"))
 
 
-def test_without_a_chat_template_there_is_no_turn_end(make_base: Callable[..., Path], tmp_path: Path) -> None:
+def test_the_tokens_before_a_text_are_those_of_the_tokenizer(make_base: Callable[..., Path], tmp_path: Path) -> None:
     base = make_base("llama")
+    assert convert(base, tmp_path, BaseModelConfig()).text_start_ids == ()
+    assert "text_start_ids" not in json.loads((tmp_path / "tokens.json").read_text())
+    values = json.loads((base / "tokenizer.json").read_text())
+    start = {"id": "<|im_start|>", "ids": [1], "tokens": ["<|im_start|>"]}
+    single = [{"SpecialToken": {"id": "<|im_start|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
+    values["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": single,
+        "pair": [*single, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {"<|im_start|>": start},
+    }
+    (base / "tokenizer.json").write_text(json.dumps(values))
+    assert convert(base, tmp_path, BaseModelConfig()).text_start_ids == (1,)
+    assert json.loads((tmp_path / "tokens.json").read_text())["text_start_ids"] == [1]
+
+
+def without_template(base: Path) -> Path:
     (base / "chat_template.jinja").unlink()
-    tokens = convert(base, tmp_path, BaseModelConfig())
-    assert (tokens.turn_end, tokens.turn_end_id) == (None, None)
-    assert json.loads((tmp_path / "generation_config.json").read_text())["eos_token_id"] == [0]
+    return base
+
+
+def test_a_model_without_a_chat_template_is_told_how_to_get_one(make_base: Callable[..., Path], tmp_path: Path) -> None:
+    with pytest.raises(StageError, match=r"no chat template.*set base_model\.chat_template to .*plain"):
+        convert(without_template(make_base("llama")), tmp_path, BaseModelConfig())
+
+
+GIVEN = "{% for m in messages %}[{{ m['content'] }}<|im_end|>{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    ("given", "turn_end", "rendered"),
+    [
+        ("plain", "<|endoftext|>", "### User\nWhy?\n\n### Assistant\nBecause.<|endoftext|>\n\n"),
+        ("chatml", "<|im_end|>", "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\nBecause.<|im_end|>\n"),
+        (GIVEN, "<|im_end|>", "[Why?<|im_end|>[Because.<|im_end|>"),
+    ],
+)
+def test_a_chat_template_can_be_given(
+    given: str, turn_end: str, rendered: str, make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    from transformers import AutoTokenizer
+
+    base = without_template(make_base("llama"))
+    settings = json.loads((base / "tokenizer_config.json").read_text())
+    own = {"chat_template": "{{ raise_exception('of the model itself') }}"}
+    (base / "tokenizer_config.json").write_text(json.dumps(settings | own))
+    tokens = convert(base, tmp_path, BaseModelConfig(chat_template=given), has_system_turn=True)
+    assert (tokens.turn_end, tokens.end_of_text) == (turn_end, "<|endoftext|>")
+    turns = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "Because."}]
+    assert AutoTokenizer.from_pretrained(tmp_path).apply_chat_template(turns, tokenize=False) == rendered
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [
+        (
+            "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}",
+            "no system role",
+        ),
+        (
+            "{% if messages[0]['role'] == 'system' %}{% set messages = messages[1:] %}{% endif %}",
+            "omits the system turn",
+        ),
+    ],
+)
+def test_a_template_without_a_system_turn_is_told_where_one_is_configured(
+    start: str, words: str, make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    base = make_base("llama")
+    path = base / "chat_template.jinja"
+    path.write_text(start + path.read_text())
+    assert convert(base, tmp_path, BaseModelConfig()).turn_end == "<|im_end|>"
+    with pytest.raises(StageError, match=rf"{words}.*set sft_tokens\.system_prompt to null"):
+        convert(base, tmp_path, BaseModelConfig(), has_system_turn=True)
 
 
 def test_a_template_without_a_control_token_after_the_answer_is_refused() -> None:
@@ -129,17 +243,128 @@ def test_a_template_without_a_control_token_after_the_answer_is_refused() -> Non
         find_turn_end(plain, ["<|im_end|>"])
 
 
-def test_a_tokenizer_class_that_changes_the_ids_is_refused(make_base: Callable[..., Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["Qwen2Tokenizer", "OwnTokenizer"])
+def test_a_tokenizer_class_that_changes_the_ids_is_replaced(
+    name: str, make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    from transformers import AutoTokenizer
+
     base = shutil.copytree(make_base("llama"), tmp_path / "copy")
     values = json.loads((base / "tokenizer.json").read_text())
     values["normalizer"] = {"type": "Lowercase"}
     (base / "tokenizer.json").write_text(json.dumps(values))
     settings = json.loads((base / "tokenizer_config.json").read_text())
-    (base / "tokenizer_config.json").write_text(json.dumps(settings | {"tokenizer_class": "Qwen2Tokenizer"}))
+    (base / "tokenizer_config.json").write_text(json.dumps(settings | {"tokenizer_class": name}))
     out = tmp_path / "out"
     out.mkdir()
-    with pytest.raises(StageError, match="expected equal ids"):
-        convert(base, out, BaseModelConfig(dtype="float32"))
+    convert(base, out, BaseModelConfig(dtype="float32"))
+    assert (
+        AutoTokenizer.from_pretrained(out)("AB")["input_ids"] == AutoTokenizer.from_pretrained(out)("ab")["input_ids"]
+    )
+
+
+def with_spare_token(base: Path, is_special: bool) -> None:
+    """The base with a token of a sibling beyond its embeddings."""
+    values = json.loads((base / "tokenizer.json").read_text())
+    token = {"content": "<image_soft_token>", "id": 259, "special": is_special}
+    flags = dict.fromkeys(("lstrip", "normalized", "rstrip", "single_word"), False)
+    values["added_tokens"].append({**token, **flags})
+    (base / "tokenizer.json").write_text(json.dumps(values))
+
+
+def test_a_control_token_without_an_embedding_is_removed_where_nothing_uses_it(
+    make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    from tokenizers import Tokenizer
+
+    base = make_base("llama", vocab_size=259)
+    with_spare_token(base, True)
+    assert convert(base, tmp_path, BaseModelConfig()).vocab_size == 259
+    tokenizer = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    assert max(tokenizer.encode("an <image_soft_token>").ids) < 259
+
+
+@pytest.mark.parametrize("use", ["text", "padding", "template"])
+def test_a_token_without_an_embedding_that_may_be_met_is_refused(
+    use: str, make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    base, out = make_base("llama", vocab_size=259), tmp_path / "out"
+    out.mkdir()
+    with_spare_token(base, use != "text")
+    if use == "padding":
+        settings = json.loads((base / "tokenizer_config.json").read_text())
+        (base / "tokenizer_config.json").write_text(json.dumps(settings | {"pad_token": "<image_soft_token>"}))
+    if use == "template":
+        path = base / "chat_template.jinja"
+        path.write_text("{% if tools %}<image_soft_token>{% endif %}" + path.read_text())
+    with pytest.raises(StageError, match=r"ids up to 259, its embeddings 259 rows.*<image_soft_token>"):
+        convert(base, out, BaseModelConfig())
+
+
+@pytest.mark.parametrize(
+    ("stored", "dtype", "expected"),
+    [
+        ("float16", "auto", torch.float16),
+        ("float16", "bfloat16", torch.bfloat16),
+        ("bfloat16", "auto", torch.bfloat16),
+        ("float32", "auto", torch.bfloat16),
+        ("float32", "float16", torch.float16),
+    ],
+)
+def test_float16_stays_unless_told(
+    stored: str, dtype: Any, expected: torch.dtype, make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file
+
+    base, out = make_base("llama", stored), tmp_path / "out"
+    out.mkdir()
+    convert(base, out, BaseModelConfig(dtype=dtype))
+    assert {tensor.dtype for tensor in load_file(out / "model.safetensors").values()} == {expected}
+    assert json.loads((out / "config.json").read_text())["dtype"] == str(expected).removeprefix("torch.")
+
+
+@pytest.mark.parametrize(
+    ("settings", "method"),
+    [
+        ({"quantization_config": {"quant_method": "fp8", "weight_block_size": [128, 128]}}, "fp8"),
+        ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "gptq"),
+        ({"quantization_config": {"quant_method": "awq", "bits": 4}}, "awq"),
+        ({"quantization_config": {"load_in_4bit": True}}, "bitsandbytes"),
+        ({"quantization_config": {"quant_method": "compressed-tensors"}}, "compressed-tensors"),
+        ({"compression_config": {"quant_method": "compressed-tensors"}}, "compressed-tensors"),
+        ({"text_config": {"quantization_config": {"quant_method": "mxfp4"}}}, "mxfp4"),
+    ],
+)
+def test_a_quantised_checkpoint_is_refused_by_its_method(
+    settings: dict[str, Any], method: str, make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    base = make_base("llama")
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps(config | settings))
+    with pytest.raises(StageError, match=rf"is quantised by {method}, as config\.json says"):
+        convert(base, tmp_path, BaseModelConfig())
+
+
+@pytest.mark.parametrize("name", ["weight", "weight_packed", "qweight"])
+def test_quantised_weights_are_refused_where_no_method_is_named(
+    name: str, make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    base = make_base("llama")
+    tensors = load_file(base / "model.safetensors")
+    tensors[f"model.layers.0.mlp.up_proj.{name}"] = torch.zeros((64, 32), dtype=torch.uint8)
+    save_file(tensors, base / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(StageError, match="stored as U8"):
+        convert(base, tmp_path, BaseModelConfig())
+
+
+def test_what_is_written_is_what_was_loaded(make_base: Callable[..., Path]) -> None:
+    base = make_base("llama")
+    logits = probe_logits(load_model(base, "auto"))
+    check_written(base, logits)
+    with pytest.raises(StageError, match="type is llama, and what was written of it gives other logits"):
+        check_written(base, logits + 1)
 
 
 def test_digit_splitting_goes_before_the_byte_level_step() -> None:

@@ -9,7 +9,15 @@ import pytest
 import torch
 
 from domainlm.contract import StageError
-from domainlm.models.load import check_trainable, hidden_states, load_model, output_weight
+from domainlm.models.load import (
+    PROBE_TOKENS,
+    _is_rounding,
+    check_trainable,
+    hidden_states,
+    load_model,
+    output_weight,
+    probe_ids,
+)
 from domainlm.models.rows import batch_tensors
 from domainlm.tokens.packing import Piece, TokenSequence, fill_row
 from domainlm.tokens.rows import read_split
@@ -49,6 +57,36 @@ def test_an_output_layer_with_a_scale_is_refused(make_base: Callable[..., Path])
 
 def test_attention_across_segments_is_refused(make_base: Callable[..., Path]) -> None:
     model: Any = load_model(make_base("llama"), "float32")
+    model.model.register_forward_pre_hook(
+        lambda module, args, kwargs: (args, kwargs | {"position_ids": None}), with_kwargs=True
+    )
+    with pytest.raises(StageError, match="see the one before it"):
+        check_trainable(model)
+
+
+def mixture(**values: Any) -> Any:
+    from transformers import MixtralConfig, MixtralForCausalLM
+
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    experts = {"num_key_value_heads": 2, "num_local_experts": 4, "num_experts_per_tok": 2, "vocab_size": 200}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = MixtralForCausalLM(MixtralConfig(**shape, **experts, initializer_range=0.2, **values))
+    return model.requires_grad_(False).eval()
+
+
+def test_a_mixture_of_experts_is_not_refused_for_rounding() -> None:
+    check_trainable(mixture())
+
+
+def test_a_change_by_rounding_is_told_from_a_document_that_is_seen() -> None:
+    model: Any = mixture()
+    ids = probe_ids(model)
+    seen = hidden_states(model, ids + 1, torch.arange(ids.shape[1])[None]) - hidden_states(
+        model, ids, torch.arange(ids.shape[1])[None]
+    )
+    assert _is_rounding(model, seen[:, PROBE_TOKENS:] * 1e-3, ids, ids + 1)
+    assert not _is_rounding(model, seen[:, PROBE_TOKENS:] * 0.5, ids, ids + 1)
     model.model.register_forward_pre_hook(
         lambda module, args, kwargs: (args, kwargs | {"position_ids": None}), with_kwargs=True
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from domainlm.config.pretraining import MergedModel, PtAdapter
 from domainlm.contract import StageError
 from domainlm.models.load import load_model
 from domainlm.models.lora import new_adapter, save_adapter, saved_adapter, trainable_parameters
-from domainlm.models.merge import certify, merge
+from domainlm.models.merge import certify, merge, merged_dtype
 from domainlm.tokens.rows import PackedRows, read_split
 
 
@@ -48,14 +49,26 @@ def test_the_stored_precision_is_the_configured_one_and_files_come_along(
     parts: tuple[Path, Path, PackedRows, Path],
 ) -> None:
     base, adapter, rows, merged = parts
+    own = ("special_tokens_map.json", "tokenizer.model", "generation_config.json", "chat_template.json")
+    for name in own:
+        (base / name).write_text(json.dumps({"eos_token": "<|im_end|>", "temperature": 0.5}), encoding="utf-8")
     merge(base, adapter, "bfloat16", merged)
     certificate = certify(base, adapter, merged, rows, MergedModel(max_kl=1.0, max_nll_difference=1.0))
     assert 0 < certificate["kl"] < 1e-3
     assert {t.dtype for t in load_file(merged / "model.safetensors").values()} == {torch.bfloat16}
     assert set(load_file(merged / "model.safetensors")) == set(load_file(base / "model.safetensors"))
-    for name in ("tokenizer.json", "tokens.json"):
+    for name in ("tokenizer.json", "tokens.json", "chat_template.jinja", *own):
         assert (merged / name).read_bytes() == (base / name).read_bytes()
     assert str(merged.parent) not in (merged / "config.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"), [("float16", "float16"), ("bfloat16", "bfloat16"), ("float32", "bfloat16")]
+)
+def test_float16_stays_unless_told(stored: str, expected: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"dtype": stored}), encoding="utf-8")
+    assert merged_dtype(tmp_path, "auto") == expected
+    assert merged_dtype(tmp_path, "float32") == "float32"
 
 
 def test_a_broken_merge_is_refused(parts: tuple[Path, Path, PackedRows, Path]) -> None:

@@ -17,6 +17,7 @@ from domainlm.report.card import SHOWN_NEAR_LINE, boilerplate, data_card, releva
 from domainlm.report.card_page import by_bin, card_page, found_by_kind, verdict_of
 from domainlm.stages import clean_shards, corpus_split, unique_shards
 from domainlm.text.document import Document, write_documents
+from domainlm.tokens.special import SpecialTokens, write_special_tokens
 
 QUIET = Resources(log=lambda line: None)
 SOURCES = {"web": "corpus", "general": "replay", "judge": "evaluation", "chat": "instruction"}
@@ -90,6 +91,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     (root / "base_model").mkdir()
     tokenizer.save(str(root / "base_model/tokenizer.json"))
+    write_special_tokens(root / "base_model", SpecialTokens(0, "[UNK]", None, None, 0, 1))
     folders["corpus_split"].mkdir()
     split = {"section": CorpusSplit(max_train_tokens=900).model_dump(mode="json"), "seed": 17}
     split |= {key: config["section"][key] for key in ("evaluation_threshold", "shingle_words")}

@@ -21,6 +21,7 @@ def test_a_local_folder_becomes_the_artifact_twice_alike(make_base: Callable[...
         "source": {"source": "tiny", "role": "base_model", "licence": "Apache-2.0"},
         "files": [{"path": f"models/tiny/{path.name}"} for path in sorted(base.iterdir())],
         "hub": None,
+        "has_system_turn": True,
     }
     found = []
     for threads in (1, 2):

@@ -15,6 +15,7 @@ from domainlm.stages import corpus_split
 from domainlm.text.document import Document, read_documents, write_documents
 from domainlm.text.order import canonical_key
 from domainlm.text.split import SPLITS
+from domainlm.tokens.special import SpecialTokens, write_special_tokens
 
 QUIET = Resources(log=lambda line: None)
 USES = {"corpus": "pt,sft", "replay": "pt", "evaluation": "evaluation", "instruction": "sft"}
@@ -43,6 +44,7 @@ def base_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     folder = tmp_path_factory.mktemp("base_model")
     tokenizer.save(str(folder / "tokenizer.json"))
+    write_special_tokens(folder, SpecialTokens(0, "[UNK]", None, None, 0, 2))
     return folder
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from tokenizers import Tokenizer
 
 from domainlm.config.pretraining import PtTokens
 from domainlm.contract import Inputs, Resources, StageError
@@ -72,6 +73,45 @@ def test_meta_and_bytes(make_base: Callable[..., Path], tmp_path: Path) -> None:
     assert meta["sequence_length"] == 32
     assert meta["pad_id"] == 2
     assert sum(meta["tokens_by_source"].values()) == sum(len(text.encode()) + 1 for text in TEXTS)
+
+
+def test_a_document_begins_with_what_the_tokenizer_puts_before_a_text(
+    make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    base = make_base("llama")
+    tokens = json.loads((base / "tokens.json").read_text()) | {"text_start_ids": [1]}
+    (base / "tokens.json").write_text(json.dumps(tokens))
+    out = build(base, tmp_path / "w")
+    rows = read_split(out, "train")
+    starts = [part for part in pq.read_table(out / "train_sidecar.parquet").to_pylist() if part["offset"] == 0]
+    assert len(starts) == len(TEXTS)
+    for part in starts:
+        assert rows.ids[part["row"], part["start"]] == 1
+        assert rows.loss_mask[part["row"], part["start"] : part["start"] + 2].tolist() == [0, 1]
+    assert (rows.ids[rows.loss_mask == 1] == 1).sum() == 0
+
+
+@pytest.mark.parametrize("is_padding", [False, True])
+def test_truncation_and_padding_of_the_tokenizers_file_do_not_count(
+    is_padding: bool, make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    base = make_base("llama")
+    expected = build(base, tmp_path / "plain")
+    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+    if is_padding:
+        tokenizer.enable_padding(pad_id=2, pad_token="<|im_end|>")
+    else:
+        tokenizer.enable_truncation(10)
+    tokenizer.save(str(base / "tokenizer.json"))
+    found = build(base, tmp_path / "changed")
+    assert (found / "train_ids.npy").read_bytes() == (expected / "train_ids.npy").read_bytes()
+    assert (found / "meta.json").read_bytes() == (expected / "meta.json").read_bytes()
+
+
+def test_rows_longer_than_the_models_positions_are_refused(make_base: Callable[..., Path], tmp_path: Path) -> None:
+    base = make_base("llama", max_position_embeddings=31)
+    with pytest.raises(StageError, match=r"set pt_tokens\.sequence_length to 31 or less"):
+        build(base, tmp_path / "w")
 
 
 def test_an_empty_split_is_refused(make_base: Callable[..., Path], tmp_path: Path) -> None:

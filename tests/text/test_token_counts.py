@@ -2,11 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from domainlm.contract import StageError
 from domainlm.text.document import Document
-from domainlm.text.token_counts import counted, load_tokenizer
+from domainlm.text.token_counts import counted
+from domainlm.tokens.tokenizer import read_tokenizer
 
 
 def test_tokens_count_the_end_of_the_text(tmp_path: Path) -> None:
@@ -19,11 +17,7 @@ def test_tokens_count_the_end_of_the_text(tmp_path: Path) -> None:
     documents = [
         Document(str(n), "s", "corpus", "p", "", n, 1, "g", "[]", "", "a " * n, "{}", "", "", "") for n in range(300)
     ]
-    found = list(counted(documents, load_tokenizer(tmp_path / "tokenizer.json")))
+    found = list(counted(documents, read_tokenizer(tmp_path)))
     assert [(document.id, tokens) for document, tokens in found] == [(str(n), n + 1) for n in range(300)]
-
-
-def test_an_unreadable_tokenizer_is_named(tmp_path: Path) -> None:
-    (tmp_path / "tokenizer.json").write_text("{", encoding="utf-8")
-    with pytest.raises(StageError, match=r"tokenizer\.json"):
-        load_tokenizer(tmp_path / "tokenizer.json")
+    found = list(counted(documents[:3], read_tokenizer(tmp_path), 2))
+    assert [tokens for _, tokens in found] == [2, 3, 4]

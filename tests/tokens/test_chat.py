@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from domainlm.contract import StageError
-from domainlm.tokens.chat import ConversationError, encode_conversation, split_turns
+from domainlm.tokens.chat import ConversationError, Messages, encode_conversation, encode_pieces, split_turns
+from domainlm.tokens.template import Render
 
 END = "<E>"
 CONVERSATION = [
@@ -24,8 +28,8 @@ def render(messages: Sequence[Mapping[str, str]], has_prompt: bool) -> str:
     return start + turns + ("<S>assistant\n" if has_prompt else "")
 
 
-def encode(text: str) -> list[int]:
-    return [ord(letter) for letter in text]
+def encode(text: str) -> Any:
+    return SimpleNamespace(ids=[ord(letter) for letter in text], offsets=[(n, n + 1) for n in range(len(text))])
 
 
 def test_learned_pieces_are_content_and_turn_end() -> None:
@@ -50,30 +54,124 @@ def test_answers_equal_to_earlier_text_are_found_in_their_own_place() -> None:
     assert pieces[1] == ("yes<E>", True)
 
 
-def test_a_template_that_rewrites_earlier_turns_is_refused() -> None:
-    def drops_earlier(messages: Sequence[Mapping[str, str]], has_prompt: bool) -> str:
+def turns(
+    messages: Messages,
+    has_prompt: bool,
+    opened: str = "",
+    before_last: str = "",
+    end_of_all: str = "",
+    is_open: bool = False,
+) -> str:
+    """A template of the ways in which known ones do not only grow.
+
+    opened: what follows the prompt's role. before_last: what precedes the last answer. end_of_all: what ends a
+    conversation. is_open: whether it always opens a next turn.
+    """
+    text = ""
+    for number, message in enumerate(messages):
+        is_last = message["role"] == "assistant" and number == len(messages) - 1
+        text += f"<S>{message['role']}\n{before_last if is_last else ''}{message['content']}<E>\n"
+    if has_prompt or is_open:
+        return f"{text}<S>assistant\n{opened}"
+    return text + end_of_all
+
+
+def system_in_the_last_question(messages: Messages, has_prompt: bool) -> str:
+    """As Mistral's template does."""
+    system = f"{messages[0]['content']}\n\n" if messages[0]["role"] == "system" else ""
+    last = max(number for number, message in enumerate(messages) if message["role"] == "user")
+    text = "<s>"
+    for number, message in enumerate(messages):
+        if message["role"] == "user":
+            text += f"[INST] {system if number == last else ''}{message['content']}[/INST]"
+        elif message["role"] == "assistant":
+            text += f" {message['content']}<E>"
+    return text
+
+
+@pytest.mark.parametrize(
+    ("template", "learned"),
+    [
+        # Qwen3: no reasoning is written as an empty one in the last turn only
+        (partial(turns, before_last="<think>\n\n</think>\n\n"), ["because<E>", "<think>\n\n</think>\n\nyes<E>"]),
+        # R1: a prompt opens the reasoning, a finished answer has none
+        (partial(turns, opened="<think>\n"), ["because<E>", "yes<E>"]),
+        # Phi-3: the end of text stands after the last turn only
+        (partial(turns, end_of_all="<end>"), ["because<E>", "yes<E>"]),
+        # the first one of Llama 3: the next turn is always open
+        (partial(turns, is_open=True), ["because<E>", "yes<E>"]),
+        (system_in_the_last_question, [" because<E>", " yes<E>"]),
+    ],
+)
+def test_templates_that_do_not_only_grow_are_learned_as_the_whole_has_them(
+    template: Render, learned: list[str]
+) -> None:
+    pieces = split_turns(template, CONVERSATION, END)
+    assert "".join(text for text, _ in pieces) == template(CONVERSATION, False)
+    assert [text for text, is_learned in pieces if is_learned] == learned
+
+
+def test_a_system_turn_that_only_an_open_question_has_is_in_the_prompt() -> None:
+    def loop_last(messages: Messages, has_prompt: bool) -> str:
+        """As the template of Mistral 7B v0.3, which looks for the system turn's place in the last message."""
+        if messages[-1]["role"] == "assistant":
+            return system_in_the_last_question([m for m in messages if m["role"] != "system"], has_prompt)
+        return system_in_the_last_question(messages, has_prompt)
+
+    pieces = split_turns(loop_last, CONVERSATION, END)
+    assert pieces == [
+        ("<s>[INST] why?[/INST]", False),
+        (" because<E>", True),
+        ("[INST] be brief\n\nreally?[/INST]", False),
+        (" yes<E>", True),
+    ]
+    assert split_turns(loop_last, CONVERSATION[:3], END)[0] == ("<s>[INST] be brief\n\nwhy?[/INST]", False)
+
+
+def test_a_question_that_repeats_the_answer_does_not_move_it() -> None:
+    said = [{**message, "content": "yes [/INST] yes"} for message in CONVERSATION]
+    pieces = split_turns(system_in_the_last_question, said, END)
+    assert [text for text, is_learned in pieces if is_learned] == [" yes [/INST] yes<E>"] * 2
+
+
+def test_a_conversation_whose_earlier_turns_are_dropped_is_rejected() -> None:
+    def drops_earlier(messages: Messages, has_prompt: bool) -> str:
         return render(messages[-2:], has_prompt)
 
-    with pytest.raises(StageError, match="only grows"):
+    with pytest.raises(ConversationError) as caught:
         split_turns(drops_earlier, CONVERSATION, END)
+    assert caught.value.reason == "template_rewrites_turns"
 
 
-def test_a_template_that_allows_no_prefix_is_refused() -> None:
+def test_a_template_that_allows_no_prefix_rejects_the_conversation() -> None:
     def whole_only(messages: Sequence[Mapping[str, str]], has_prompt: bool) -> str:
         if len(messages) < 5:
             raise ValueError("five turns, please")
         return render(messages, has_prompt)
 
-    with pytest.raises(StageError, match="prefixes"):
+    with pytest.raises(ConversationError, match="template_refuses: five turns, please"):
         split_turns(whole_only, CONVERSATION, END)
 
 
-def test_a_template_that_changes_the_answer_is_refused() -> None:
+def test_a_conversation_whose_answer_the_template_changes_is_rejected() -> None:
     def shouts(messages: Sequence[Mapping[str, str]], has_prompt: bool) -> str:
         return render([{**m, "content": m["content"].upper()} for m in messages], has_prompt)
 
-    with pytest.raises(StageError, match="BECAUSE"):
+    with pytest.raises(ConversationError, match=r"template_changes_answer: .*BECAUSE"):
         split_turns(shouts, CONVERSATION, END)
+
+
+def merging(text: str) -> Any:
+    """Line feeds in one token, as far as they go; `a` before one is one token with it."""
+    tokens = [(match.group(), match.span()) for match in re.finditer(r"a\n|\n+|.", text)]
+    return SimpleNamespace(ids=[piece for piece, _ in tokens], offsets=[span for _, span in tokens])
+
+
+def test_prompt_and_answer_are_tokenised_apart_only_where_a_token_would_join_them() -> None:
+    apart = [("ask\n", False), ("\nyes", True), ("\n", False)]
+    assert encode_pieces(merging, apart) == (["a", "s", "k", "\n", "\n", "y", "e", "s", "\n"], [0] * 4 + [1] * 4 + [0])
+    together = [("ask\n", False), ("a", True), ("\n", False)]
+    assert encode_pieces(merging, together) == (["a", "s", "k", "\n", "a\n"], [0, 0, 0, 0, 1])
 
 
 @pytest.mark.parametrize(
