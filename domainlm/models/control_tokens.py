@@ -149,7 +149,7 @@ def find_end_of_text(added: Sequence[str], eos: str | None, turn_end: str | None
 
 
 def with_named_start(start: tuple[int, ...], folder: Path, bos_id: int | None) -> tuple[int, ...]:
-    """The tokens before a text, with the BOS that the settings alone ask for.
+    """The tokens before a text, with a BOS of the settings.
 
     transformers 5 does not read `add_bos_token` beside a tokenizer.json; DeepSeek's distilled models name theirs there.
     """
