@@ -32,7 +32,8 @@ SNIPPETS = [
 CODE = """\
 import json, sys
 from pathlib import Path
-from domainlm.store.code import CodeIndex, module_digest
+from domainlm.store.canonical_code import module_digest
+from domainlm.store.code import CodeIndex
 root, given = Path(sys.argv[1]), json.load(sys.stdin)
 index = CodeIndex(root, None, ["domainlm.config", "domainlm.contract"])
 found = {"snippets": [module_digest(text.encode()) for text in given["snippets"]]}

@@ -149,7 +149,7 @@ def find_end_of_text(added: Sequence[str], eos: str | None, turn_end: str | None
 
 
 def with_named_start(start: tuple[int, ...], folder: Path, bos_id: int | None) -> tuple[int, ...]:
-    """The tokens before a text, with the BOS that the settings alone ask for.
+    """The tokens before a text, with a BOS of the settings.
 
     transformers 5 does not read `add_bos_token` beside a tokenizer.json; DeepSeek's distilled models name theirs there.
     """
@@ -203,12 +203,15 @@ def _built(folder: Path, plain: Any) -> tuple[Any, StageError]:
             found = tokenizer(PROBE, add_special_tokens=False)["input_ids"]
     except StageError as error:
         return None, error
-    fault = StageError(
+    return (tokenizer if found == expected else None), _other_ids(found, expected)
+
+
+def _other_ids(found: list[int], expected: list[int]) -> StageError:
+    return StageError(
         f"the tokenizer that transformers builds gives {found[:12]}... for {PROBE[:20]!r}..., tokenizer.json"
         f" {expected[:12]}...; expected equal ids, also with tokenizer_class {AS_IT_IS}: check tokenizer_config.json in"
         " sources.<base_model>"
     )
-    return (tokenizer if found == expected else None), fault
 
 
 def _id(token: Mapping[str, Any]) -> int:
