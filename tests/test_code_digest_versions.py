@@ -32,8 +32,8 @@ SNIPPETS = [
 CODE = """\
 import json, sys
 from pathlib import Path
+from domainlm.store.canonical_code import module_digest
 from domainlm.store.code import CodeIndex
-from domainlm.store.code_form import module_digest
 root, given = Path(sys.argv[1]), json.load(sys.stdin)
 index = CodeIndex(root, None, ["domainlm.config", "domainlm.contract"])
 found = {"snippets": [module_digest(text.encode()) for text in given["snippets"]]}

@@ -9,32 +9,25 @@ no job reads is left absent, as Snakemake leaves it (`absent.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from domainlm.builder.absent import digest_of_absent
-from domainlm.builder.hollow import is_hollow, is_lost
+from domainlm.builder.absent import digest_elsewhere, is_absent
+from domainlm.builder.looks import IDLE, Found, State, look
 from domainlm.builder.one_build import Build
-from domainlm.builder.origins import installed_fault, record_fault, trusted_keys
-from domainlm.builder.ways import Way, first_found
 from domainlm.config.errors import ConfigurationError
 from domainlm.contract import Resources
 from domainlm.pipeline.stamp import Stamp, action_of, read_installed_note
 from domainlm.pipeline.table import BY_NAME
-from domainlm.store.actions import Recorded, action_key
+from domainlm.store.actions import action_key
 from domainlm.store.canonical import sha256_of_file
-from domainlm.store.install import is_sound, read_record
+from domainlm.store.install import read_record
 from domainlm.store.local import Store
-from domainlm.store.manifest import MANIFEST_NAME, Entry, Manifest, read_manifest
-from domainlm.store.objects import is_untouched
+from domainlm.store.manifest import MANIFEST_NAME, Manifest, read_manifest
 from domainlm.store.remote import Remote
 from domainlm.store.trees import read_tree
-
-State = Literal["not_needed", "up_to_date", "restore", "fetch", "build"]
-# with these, no job does anything
-IDLE: tuple[State, ...] = ("not_needed", "up_to_date")
 
 
 @dataclass(frozen=True)
@@ -72,14 +65,6 @@ class Outlook:
 
 
 @dataclass(frozen=True)
-class _Found:
-    state: State
-    manifest: Manifest | None
-    fetch_bytes: int = 0
-    is_hollow: bool = False
-
-
-@dataclass(frozen=True)
 class _Inputs:
     """Digests of an artifact's inputs.
 
@@ -90,20 +75,6 @@ class _Inputs:
     known: dict[str, str | None]
     likely: dict[str, str | None]
     unless: tuple[str, ...]
-
-
-@dataclass
-class _Look:
-    """The state of a build that has not been carried out.
-
-    installed: manifest in the folder, where it counts for this key. recorded: the store's record, as soon as it was
-    looked up.
-    """
-
-    build: Build
-    remote: Remote | None
-    installed: Manifest | None
-    recorded: Recorded | None = None
 
 
 def needed_stamps(stamps: Iterable[Stamp], artifact: str) -> list[Stamp]:
@@ -164,18 +135,22 @@ def _predict(
         inputs = _inputs_of(project, stamp, found)
         last = read_record(project / stamp.folder)
         digests = {name: digest for name, digest in inputs.likely.items() if digest is not None}
-        seen = _Found("build", None)
+        seen = Found("build", None)
         if len(digests) == len(inputs.likely):
             action = action_of(stamp, digests)
             build = Build(project, stamp, action, action_key(action), store, Resources(), is_wanted)
             is_left = not (is_wanted or inputs.unless or stamp.folder in made)
-            digest = digest_of_absent(project, stamp, build.key, store) if is_left else None
+            digest = (
+                digest_elsewhere(project, stamp, build.key, store)
+                if is_left and is_absent(build.path, build.key, store)
+                else None
+            )
             if digest is not None:
                 found[stamp.folder] = Outlook(stamp, "not_needed", inputs.known, last, None, noted_digest=digest)
                 continue
-            seen = _look(build, last, remote)
+            seen = look(build, last, remote)
         if seen.state == "build":
-            seen = _Found("build", _last_manifest(project, stamp, last, store))
+            seen = Found("build", _last_manifest(project, stamp, last, store))
         found[stamp.folder] = _outlook(stamp, inputs, last, seen)
     return found
 
@@ -197,7 +172,7 @@ def _inputs_of(project: Path, stamp: Stamp, found: Mapping[str, Outlook]) -> _In
     return _Inputs(known, likely, tuple(sorted(roots, key=list(BY_NAME).index)))
 
 
-def _outlook(stamp: Stamp, inputs: _Inputs, last: Mapping[str, Any] | None, seen: _Found) -> Outlook:
+def _outlook(stamp: Stamp, inputs: _Inputs, last: Mapping[str, Any] | None, seen: Found) -> Outlook:
     if seen.state == "build":
         return Outlook(stamp, "build", inputs.known, last, seen.manifest)
     if inputs.unless:
@@ -231,99 +206,3 @@ def _last_manifest(project: Path, stamp: Stamp, last: Mapping[str, Any] | None, 
     if manifest is None and (note := read_installed_note(project, stamp)) is not None:
         manifest = read_tree(store.root, note[1])
     return manifest
-
-
-def _look(build: Build, last: Mapping[str, Any] | None, remote: Remote | None) -> _Found:
-    """The state in which `build` would find a key, in its order."""
-    project, folder = build.project, build.folder
-    is_requested = build.is_requested or is_lost(project, folder, build.key)
-    manifest = read_manifest(build.path) if last is not None and last["key"] == build.key else None
-    keys = trusted_keys(project)
-    if keys is not None and installed_fault(project, folder, build.store, keys, is_remembered=False) is not None:
-        manifest = None
-    look = _Look(replace(build, is_requested=is_requested), remote, manifest)
-    return first_found(Way, LOOKS, look) or _Found("build", None)
-
-
-def _look_at_installed(look: _Look) -> _Found | None:
-    build, manifest = look.build, look.installed
-    if manifest is None:
-        return None
-    if is_hollow(build.project, build.folder, build.key):
-        return _Found("up_to_date", manifest, is_hollow=True) if not build.is_requested else None
-    return _Found("up_to_date", manifest) if is_sound(build.path, manifest, is_remembered=False) else None
-
-
-def _look_into_read_only(_: _Look) -> _Found | None:
-    """No result: an outlook describes stores that can be written.
-
-    A user who may only read the store is shown what happens to those who may write to it.
-    """
-    return None
-
-
-def _look_into_store(look: _Look) -> _Found | None:
-    recorded = look.build.store.actions.find(look.build.key)
-    if recorded is not None and record_fault(look.build.project, look.build.key, recorded) is None:
-        look.recorded = recorded
-        return _restorable(look, recorded.manifest)
-    return None
-
-
-def _look_for_checkout(look: _Look) -> _Found | None:
-    return _restorable(look, look.installed) if look.recorded is None else None
-
-
-def _restorable(look: _Look, manifest: Manifest | None) -> _Found | None:
-    # what the store lacks may still lie in the workspace
-    if manifest is None or missing_entries(manifest, look.build.store, look.build.path):
-        return None
-    return _Found("restore", manifest)
-
-
-def _look_into_remote(look: _Look) -> _Found | None:
-    found = look.remote.action(look.build.key) if look.remote is not None else None
-    if found is None or (look.recorded is not None and look.recorded.manifest != found[0]):
-        return None
-    if not look.build.is_requested:
-        return _Found("fetch", found[0], is_hollow=True)
-    return _Found("fetch", found[0], sum(entry.size for entry in missing_entries(found[0], look.build.store)))
-
-
-def _look_for_alternative(look: _Look) -> _Found | None:
-    for manifest, _ in look.build.store.actions.alternatives(look.build.key):
-        if not missing_entries(manifest, look.build.store):
-            return _Found("restore", manifest)
-    return None
-
-
-LOOKS: dict[Way, Callable[[_Look], _Found | None]] = {
-    Way.INSTALLED: _look_at_installed,
-    Way.READ_ONLY_STORE: _look_into_read_only,
-    Way.STORE: _look_into_store,
-    Way.CHECKOUT: _look_for_checkout,
-    Way.REMOTE: _look_into_remote,
-    Way.ALTERNATIVE: _look_for_alternative,
-}
-
-
-def missing_entries(manifest: Manifest, store: Store, folder: Path | None = None) -> list[Entry]:
-    """Distinct files of a manifest that neither store nor folder has.
-
-    Damaged files count as missing. Files that were touched are read and left as they are.
-    """
-    missing = {}
-    for entry in manifest.entries:
-        places = [store.objects.path(entry.sha256), *([folder / entry.path] if folder is not None else [])]
-        if not any(_is_sound_file(path, entry) for path in places):
-            missing[entry.sha256] = entry
-    return list(missing.values())
-
-
-def _is_sound_file(path: Path, entry: Entry) -> bool:
-    if is_untouched(path, entry.sha256, entry.size):
-        return True
-    try:
-        return path.stat().st_size == entry.size and sha256_of_file(path) == entry.sha256
-    except OSError:
-        return False

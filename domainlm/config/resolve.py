@@ -8,12 +8,10 @@ the key and the nearest valid key, before any work starts.
 
 from __future__ import annotations
 
-import difflib
 import re
 import reprlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,10 +19,10 @@ from pydantic import BaseModel, ValidationError
 
 from domainlm.config.bounded_file import read_bounded
 from domainlm.config.chat_template import with_chat_template
+from domainlm.config.checks import check_whole, nearest
 from domainlm.config.default_domain import DEFAULT_DOMAIN
 from domainlm.config.domain import DomainConfig
 from domainlm.config.errors import ConfigurationError
-from domainlm.config.roles import check_roles
 from domainlm.config.secret_sources import quotable, secrets_of_sources
 from domainlm.config.section import MAX_NAME_CHARS, NAME_PATTERN
 from domainlm.config.yaml_text import MAX_CHARS, InvalidYaml, parsed_yaml, plain_value
@@ -140,17 +138,12 @@ def layers_of(project: Path, overrides: Mapping[str, Any]) -> list[Layer]:
         file = f"config/domains/{name}.yaml"
         if not (project / file).is_file():
             known = sorted([default, *(p.stem for p in (project / "config/domains").glob("*.yaml"))])
-            raise ConfigurationError(f"no domain {name!r}: {file} does not exist; {_nearest(name, known)}")
+            raise ConfigurationError(f"no domain {name!r}: {file} does not exist; {nearest(name, known)}")
         layer = read_layer(project, file)
         chain.insert(0, Layer(file, {**layer.values, "domain": layer.values.get("domain", name)}))
         extended = layer.values.get("extends")
         name = default if extended is None else checked_domain(extended, f"{file}: extends")
     return [base, *chain, last]
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"valid are {', '.join(sorted(known))}"
 
 
 def _merge(below: Any, above: Any) -> Any:
@@ -233,7 +226,7 @@ def _describe(error: Any, layers: list[Layer]) -> str:
     key = ".".join(str(part) for part in location) or "(top level)"
     file = _origin(layers, location)
     if error["type"] == "extra_forbidden":
-        return f"{file}: unknown key {shown(key)}: {_nearest(str(location[-1]), _valid_keys(location[:-1]))}"
+        return f"{file}: unknown key {shown(key)}: {nearest(str(location[-1]), _valid_keys(location[:-1]))}"
     said = error["msg"].removeprefix("Value error, ")
     if error["type"].startswith("bool") and error["input"] in _NO_BOOLEANS:
         said += "; YAML 1.2 writes true or false"
@@ -254,36 +247,8 @@ def validate(layers: list[Layer]) -> DomainConfig:
         if len(found) > MAX_ERRORS:
             lines.append(f"and {len(found) - MAX_ERRORS} more errors")
         raise ConfigurationError("\n".join(lines)) from None
-    check_roles(config)
-    check_policy(config)
-    check_compared(config)
+    check_whole(config)
     return config
-
-
-def check_policy(config: DomainConfig) -> None:
-    """Raise ConfigurationError where a rule names an unknown source.
-
-    Such a rule would match nothing.
-    """
-    for number, rule in enumerate(config.policy):
-        for pattern in rule.where.source or ():
-            if not any(fnmatchcase(name, pattern) for name in config.sources):
-                raise ConfigurationError(
-                    f"domain {config.domain}: policy.{number}.where.source: {pattern!r} matches no source; "
-                    f"{_nearest(pattern, list(config.sources))}"
-                )
-
-
-def check_compared(config: DomainConfig) -> None:
-    """Raise ConfigurationError where a domain is compared with itself.
-
-    It would wait for its own results.
-    """
-    if config.domain in config.eval_results.compare:
-        raise ConfigurationError(
-            f"domain {config.domain}: eval_results.compare names {config.domain} itself; expected other domains, whose results are "
-            "built: remove it"
-        )
 
 
 def _words_of(project: Path, key: str, file: str) -> list[str]:

@@ -17,7 +17,7 @@ from domainlm.builder.outlook import Outlook
 from domainlm.pipeline.slices import derived_names, knob_paths, listed_names
 from domainlm.raw.label_names import LABELS
 from domainlm.store.canonical import canonical_json
-from domainlm.store.code_form import ORDER, OTHER_STATEMENTS, WHOLE_FILE
+from domainlm.store.canonical_code import ORDER, OTHER_STATEMENTS, WHOLE_FILE
 from domainlm.store.install import read_record
 from domainlm.store.manifest import Manifest
 from domainlm.wording import bytes_in_words, value_in_words

@@ -19,7 +19,8 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from domainlm.builder.outlook import IDLE, Outlook, State, missing_entries, predict
+from domainlm.builder.looks import IDLE, State, missing_entries
+from domainlm.builder.outlook import Outlook, predict
 from domainlm.explain.difference import Definitions, Difference, Lookups, artifact_differences, former_pairs, in_words
 from domainlm.pipeline.code import code_definitions
 from domainlm.pipeline.stamp import Stamp

@@ -16,7 +16,8 @@ from typing import Any, Literal
 from rich.console import RenderableType
 from rich.tree import Tree
 
-from domainlm.builder.outlook import IDLE, Outlook, predict
+from domainlm.builder.looks import IDLE
+from domainlm.builder.outlook import Outlook, predict
 from domainlm.explain.difference import Difference, Lookups, Pairs, artifact_differences, former_pairs, in_words
 from domainlm.explain.former import Former
 from domainlm.explain.plan import make_lookups, reasons

@@ -81,6 +81,7 @@ def special_tokens(
     tokenizer = _tokenizer_of_transformers(folder, plain, log)
     added = [token.content for _, token in sorted(plain.get_added_tokens_decoder().items())]
     start = find_text_start(tokenizer, plain.encode(PROBE, add_special_tokens=False).ids)
+    start = with_named_start(start, folder, tokenizer.bos_token_id)
     if section.chat_template is not None:
         ends = _known(plain, section.end_of_text or find_end_of_text(added, tokenizer.eos_token, None))
         opened = [plain.id_to_token(token) for token in start]
@@ -144,13 +145,24 @@ def find_end_of_text(added: Sequence[str], eos: str | None, turn_end: str | None
         re.sub("[^a-z]", "", token.lower()): token for token in reversed(added) if token not in (turn_end, "<s>")
     }
     found = next((letters[name] for name in _ENDS_OF_TEXT if name in letters), None)
-    return found or eos or ("<|endoftext|>" if "<|endoftext|>" in added else None)
+    return found or eos or ("<|endoftext|>" if "<|endoftext|>" in added else turn_end)
+
+
+def with_named_start(start: tuple[int, ...], folder: Path, bos_id: int | None) -> tuple[int, ...]:
+    """The tokens before a text, with a BOS of the settings.
+
+    transformers 5 does not read `add_bos_token` beside a tokenizer.json; DeepSeek's distilled models name theirs there.
+    """
+    path = folder / SETTINGS
+    settings = read_object(path) if path.exists() else {}
+    is_named = settings.get("add_bos_token") is True and bos_id is not None and bos_id not in start
+    return (bos_id, *start) if is_named and bos_id is not None else start
 
 
 def find_text_start(tokenizer: Any, expected: Sequence[int]) -> tuple[int, ...]:
     """Ids that transformers' tokenizer puts before a text.
 
-    expected: the ids of the text alone. Some of these tokens are in tokenizer.json, others in the settings beside it.
+    expected: the ids of the text alone.
     """
     whole = list(tokenizer(PROBE)["input_ids"])
     for count in range(len(whole) - len(expected) + 1):
@@ -191,12 +203,15 @@ def _built(folder: Path, plain: Any) -> tuple[Any, StageError]:
             found = tokenizer(PROBE, add_special_tokens=False)["input_ids"]
     except StageError as error:
         return None, error
-    fault = StageError(
+    return (tokenizer if found == expected else None), _other_ids(found, expected)
+
+
+def _other_ids(found: list[int], expected: list[int]) -> StageError:
+    return StageError(
         f"the tokenizer that transformers builds gives {found[:12]}... for {PROBE[:20]!r}..., tokenizer.json"
         f" {expected[:12]}...; expected equal ids, also with tokenizer_class {AS_IT_IS}: check tokenizer_config.json in"
         " sources.<base_model>"
     )
-    return (tokenizer if found == expected else None), fault
 
 
 def _id(token: Mapping[str, Any]) -> int:

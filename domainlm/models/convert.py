@@ -47,6 +47,8 @@ def convert(
 
     has_system_turn: whether conversations will have a system turn.
     """
+    import torch
+
     if (source / GGUF_NAME).exists():
         model = convert_gguf(source, out, section)
     else:
@@ -72,6 +74,11 @@ def convert(
     with reading_source("saving the model", source):
         model.save_pretrained(out)
     expected = probe_logits(model)
+    if not torch.isfinite(expected).all():
+        raise StageError(
+            f"the base model's type is {model.config.model_type}, and in {model.dtype} its logits are not finite; expected finite"
+            " ones: set base_model.dtype to bfloat16 or float32"
+        )
     del model
     gc.collect()
     model = check_written(out, expected)

@@ -82,7 +82,8 @@ def probe_ids(model: Any) -> torch.Tensor:
     """A row of tokens from all over the vocabulary."""
     import torch
 
-    return (torch.arange(2 * PROBE_TOKENS) * 7 % _vocabulary(model)).unsqueeze(0)
+    count, size = 2 * PROBE_TOKENS, _vocabulary(model)
+    return (torch.arange(count) * max(size // count, 1) % size).unsqueeze(0)
 
 
 def _vocabulary(model: Any) -> int:

@@ -34,7 +34,8 @@ def max_row_tokens(config: Mapping[str, Any]) -> tuple[int, str] | None:
     """The most tokens of a row, and what says so; or None."""
     text = config.get("text_config")
     config = text if isinstance(text, Mapping) else config
-    found = [(config[name], name) for name in POSITIONS if isinstance(config.get(name), int)]
+    # -1 is none
+    found = [(config[name], name) for name in POSITIONS if isinstance(config.get(name), int) and config[name] > 0]
     for rope in _rotations(config):
         kind = rope.get("rope_type", rope.get("type"))
         if kind in BY_LENGTH:

@@ -23,8 +23,8 @@ from domainlm.raw import media_type as media_types
 from domainlm.raw.media_type import HEAD_BYTES, ZIP, kind_of_head, media_type_of
 from domainlm.sources.folders import Identity, LocalFile, identity_of
 from domainlm.store.canonical import canonical_json
+from domainlm.store.canonical_code import module_digest
 from domainlm.store.clock import clock_offset_ns, is_young
-from domainlm.store.code_form import module_digest
 from domainlm.store.notes import read_note
 from domainlm.store.staging import replace_file
 

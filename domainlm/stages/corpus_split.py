@@ -231,6 +231,8 @@ def run(inputs: Inputs, config: CorpusSplitSlice, out: Path, scratch: Path, reso
     seed = config.seed
     path = inputs.folders["unique_shards"] / "documents.parquet"
     tokenizer = read_tokenizer(inputs.folders["base_model"])
+    # control tokens that a text spells out are text, as in pt_tokens
+    tokenizer.encode_special_tokens = True
     border_tokens = read_special_tokens(inputs.folders["base_model"]).border_tokens
     entries = entries_by_role(path)
     split, left_out = split_roles(entries, section, seed, config.has_corpus)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,8 @@ def held_out_sets(
     """
     folder = inputs.folders["corpus_split"]
     encoder = Encoder(tokenizer, tokens)
-    special = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special]
+    special = {token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special}
+    special |= {token for token in (tokens.turn_end, tokens.end_of_text) if token is not None}
     rows = [row for row in read_rows(inputs.folders["sft_dataset"] / "test.jsonl") if _is_askable(row, special)]
     asked = questions_in_turn(rows, seed)
     test = list(read_documents(folder / "test.parquet"))
@@ -110,7 +111,7 @@ def turn_renderer(
         yield turn_of
 
 
-def _is_askable(row: Mapping[str, Any], special: list[str]) -> bool:
+def _is_askable(row: Mapping[str, Any], special: Collection[str]) -> bool:
     try:
         check_messages(row["messages"], special)
     except ConversationError:

@@ -52,6 +52,8 @@ def tokenise(tokenizer: Tokenizer, documents: Path, tokens: SpecialTokens) -> It
     """
     import numpy as np
 
+    # some tokenizers read a control token out of letters (Unigram): there it ends nothing, and is not learned
+    control = [number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special]
     remaining = read_documents(documents)
     while batch := list(islice(remaining, DOCUMENTS_PER_BATCH)):
         encodings = tokenizer.encode_batch_fast([document.text for document in batch], add_special_tokens=False)
@@ -59,4 +61,5 @@ def tokenise(tokenizer: Tokenizer, documents: Path, tokens: SpecialTokens) -> It
             ids = np.array([*tokens.text_start_ids, *encoding.ids, tokens.end_of_text_id], dtype=np.int32)
             loss_mask = np.ones(len(ids), dtype=np.uint8)
             loss_mask[: len(tokens.text_start_ids)] = 0
+            loss_mask[len(tokens.text_start_ids) : -1][np.isin(encoding.ids, control)] = 0
             yield TokenSequence(document.id, document.source, ids, loss_mask)

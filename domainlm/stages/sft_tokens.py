@@ -66,7 +66,9 @@ def _write_splits(
     import numpy as np
 
     tokenizer = read_tokenizer(inputs.folders["base_model"])
-    special = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special]
+    # a tokenizer need not call the token special that its template ends turns with
+    special = {token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special}
+    special |= {turn_end, tokens.end_of_text}
 
     def encode(text: str) -> Any:
         return tokenizer.encode(text, add_special_tokens=False)

@@ -1,9 +1,8 @@
 """The code digest: a stage's code without comments, docstrings and formatting.
 
 In: a module of the package. Out: one digest over the canonical syntax trees of its import closure inside the package,
-with the `__init__` of every package on the way (the form of a tree: `code_form.py`). Modules named in `excluded` (the
-configuration models) are excluded if only sections of values are imported from them: their whole effect is the resolved
-slice.
+with the `__init__` of every package on the way. Modules named in `excluded` (the configuration models) are excluded if only sections
+of values are imported from them: their whole effect is the resolved slice.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from domainlm.store import code_form, imports
+from domainlm.store import canonical_code, imports
 from domainlm.store.canonical import canonical_json, sha256_of
-from domainlm.store.code_form import DEFINITION_DIGITS, WHOLE_FILE, module_definitions, module_digest
+from domainlm.store.canonical_code import DEFINITION_DIGITS, WHOLE_FILE, module_definitions, module_digest
 from domainlm.store.staging import replace_file
 
 LOADING = "domainlm.loading"
@@ -86,7 +85,7 @@ class CodeIndex:
         self._takes: dict[str, _Taken] = {}
         self._is_changed = False
         self._form = sha256_of(
-            b"".join(Path(file).read_bytes() for file in (__file__, code_form.__file__, imports.__file__))
+            b"".join(Path(file).read_bytes() for file in (__file__, canonical_code.__file__, imports.__file__))
         )
         if cache_file is not None and cache_file.exists():
             try:

@@ -84,7 +84,8 @@ def split_turns(render: Render, messages: Messages, turn_end: str) -> list[Piece
         start = _answer_start(render, messages, index, whole, done)
         end = whole.find(turn_end, start)
         said = whole[start:end]
-        if end < 0 or message["content"].strip() not in said:
+        # what follows the answer would be learned with it: a template may end only the last of the assistant's turns
+        if end < 0 or not said.rstrip().endswith(message["content"].strip()):
             raise ConversationError(
                 "template_changes_answer",
                 f"turn {index + 1} is rendered as {said[:80]!r} instead of {message['content'][:80]!r}, ended by"

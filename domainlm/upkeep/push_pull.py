@@ -19,8 +19,9 @@ from domainlm.builder.history import recorded_build
 from domainlm.builder.hollow import hollow_folders, is_hollow
 from domainlm.builder.inputs import LEASE_TIMEOUT_SECONDS, fetch_raw_files, install_found
 from domainlm.builder.installed import installed_in
+from domainlm.builder.looks import missing_entries
 from domainlm.builder.origins import installed_fault, origin_of_installed, recorded_of, trusted_keys
-from domainlm.builder.outlook import missing_entries, needed_stamps, predict
+from domainlm.builder.outlook import needed_stamps, predict
 from domainlm.config.errors import ConfigurationError
 from domainlm.contract import Resources, StageError
 from domainlm.pipeline.places import artifact_folder

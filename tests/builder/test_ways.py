@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from domainlm.builder import build as build_module
-from domainlm.builder import outlook as outlook_module
+from domainlm.builder import looks as looks_module
 from domainlm.builder.build import build
 from domainlm.builder.outlook import predict
 from domainlm.builder.ways import WITH_LEASE, WITHOUT_LEASE, Way, first_found
@@ -40,7 +40,7 @@ def test_what_the_first_way_finds_is_taken_and_no_later_one_is_tried() -> None:
 
 
 def test_a_build_and_an_outlook_know_every_way() -> None:
-    assert set(build_module.TAKEN) == set(outlook_module.LOOKS) == set(Way)
+    assert set(build_module.TAKEN) == set(looks_module.LOOKS) == set(Way)
     # the lease is taken once, between the two parts
     assert (*WITHOUT_LEASE, *WITH_LEASE) == tuple(Way)
 
@@ -58,7 +58,7 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Way]]:
 
         return tries
 
-    for name, module, table in (("build", build_module, "TAKEN"), ("outlook", outlook_module, "LOOKS")):
+    for name, module, table in (("build", build_module, "TAKEN"), ("outlook", looks_module, "LOOKS")):
         steps = {way: noting(name, way, step) for way, step in getattr(module, table).items()}
         monkeypatch.setattr(module, table, steps)
     return seen

@@ -247,7 +247,7 @@ PLACES = [
     Row("statement in a package above", ALL, append("domainlm/__init__.py", '__version__ = "9.9.9"\n')),
     Row(
         "statement in a package's own file",
-        "base_model pt_adapter merged_model sft_adapter eval_results",
+        "base_model pt_tokens pt_adapter merged_model sft_tokens sft_adapter eval_results",
         append("domainlm/models/__init__.py", EXTRA),
     ),
     Row(
@@ -406,10 +406,8 @@ WORDING = [
     ),
 ]
 
-CONFIGURATION = [
+TEXT_KNOBS = [
     Row("raw_corpus.shards", "raw_corpus documents clean_shards", knob("raw_corpus", "shards", "3")),
-    Row("base_model.dtype", "base_model", knob("base_model", "dtype", "float32")),
-    Row("base_model.chat_template", "base_model", knob("base_model", "chat_template", "plain")),
     Row("documents.max_section_chars", "documents", knob("documents", "max_section_chars", "9000")),
     Row("documents.group_field", "documents", knob("documents", "group_field", "patient")),
     Row(
@@ -428,6 +426,11 @@ CONFIGURATION = [
         domain="tiny",
         rebuilt=Rebuilt(changed="corpus_split", target="corpus_split"),
     ),
+]
+
+MODEL_KNOBS = [
+    Row("base_model.dtype", "base_model", knob("base_model", "dtype", "float32")),
+    Row("base_model.chat_template", "base_model", knob("base_model", "chat_template", "plain")),
     Row("pt_tokens.sequence_length", "pt_tokens", knob("pt_tokens", "sequence_length", "256")),
     Row("pt_adapter.learning_rate", "pt_adapter", knob("pt_adapter", "learning_rate", "2e-3")),
     Row("merged_model.certificate_rows", "merged_model", knob("merged_model", "certificate_rows", "3")),
@@ -789,7 +792,8 @@ KINDS = {
     "where code stands": PLACES,
     "borders of modules": BORDERS,
     "wording": WORDING,
-    "configuration": CONFIGURATION,
+    "knobs of the text half": TEXT_KNOBS,
+    "knobs of the model half": MODEL_KNOBS,
     "sources and policy": LABELLING,
     "configuration's form": FORM,
     "inputs": RAW_FILES,

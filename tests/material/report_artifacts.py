@@ -41,7 +41,13 @@ def artifacts(root: Path, models: tuple[str, ...] = ("base", "pt", "sft"), has_o
     write(root / "raw_corpus/stats.json", {"sources": sources, "media_types": {}, "disagreeing": 0})
     write(root / "base_model/source.json", {**source, "source": "tiny", "role": "base_model", "package": None})
     unread = {"source": "notes", "path": "a.pdf", "section": "", "reason": "encrypted", "detail": "needs a password"}
-    write(root / "documents/stats.json", {"rejected_by_source": {"notes": {"encrypted": 1}}})
+    coverage = {"notes": {"files": 4, "shown": 900, "kept": 800, "removed": 60, "lost": 40}}
+    write(
+        root / "documents/stats.json",
+        {"rejected_by_source": {"notes": {"encrypted": 1}}, "coverage_by_source": coverage},
+    )
+    least = {"source": "notes", "path": "least.html", "shown": 200, "kept": 100, "removed": 60, "lost": 40}
+    write(root / "documents/least_read.jsonl", json.dumps(least) + "\n")
     write(root / "documents/examples.jsonl", json.dumps({**unread, "excerpt": ""}) + "\n")
     cleaned = {
         "input": 100,

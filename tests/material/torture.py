@@ -209,9 +209,10 @@ def faults() -> Table:
             "program": (b"\x7fELF" + noise(600), "unknown_format binary"),
             "no_extension": (ENGLISH.encode(), "text unknown_format"),
             "strange.xyz": (ENGLISH.encode(), "text unknown_format"),
-            "bad_utf8.txt": (codecs.BOM_UTF8 + ENGLISH.encode() + b"\xff\xfe\xff", "undecodable"),
-            "odd_utf16.txt": (codecs.BOM_UTF16_LE + ENGLISH.encode("utf-16-le") + b"x", "undecodable"),
-            "surrogates.txt": (codecs.BOM_UTF16_LE + ENGLISH.encode("utf-16-le") + b"\x00\xd8", "undecodable"),
+            # one fault in a text whose mark says its set: it is read with a replacement character there
+            "bad_utf8.txt": (codecs.BOM_UTF8 + ENGLISH.encode() + b"\xff\xfe\xff", "text"),
+            "odd_utf16.txt": (codecs.BOM_UTF16_LE + ENGLISH.encode("utf-16-le") + b"x", "text"),
+            "surrogates.txt": (codecs.BOM_UTF16_LE + ENGLISH.encode("utf-16-le") + b"\x00\xd8", "text"),
             "surrogate_bytes.txt": (
                 ENGLISH.encode() + b"\xed\xa0\x80" + ENGLISH.encode(),
                 "text undecodable charset_uncertain",

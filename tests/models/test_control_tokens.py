@@ -29,6 +29,8 @@ from domainlm.models.control_tokens import PROBE, find_end_of_text, find_text_st
         # Mistral, OLMo 2: there is no other
         (["<unk>", "<s>", "</s>"], "</s>", "</s>", "</s>"),
         (["<|endoftext|>"], "<|endoftext|>", "<|endoftext|>", "<|endoftext|>"),
+        # settings that name no eos token
+        (["<s>", "</s>"], None, "</s>", "</s>"),
         ([], None, None, None),
     ],
 )

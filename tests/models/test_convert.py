@@ -175,6 +175,17 @@ def test_the_tokens_before_a_text_are_those_of_the_tokenizer(make_base: Callable
     assert json.loads((tmp_path / "tokens.json").read_text())["text_start_ids"] == [1]
 
 
+def test_a_bos_that_only_the_settings_ask_for_begins_a_text(make_base: Callable[..., Path], tmp_path: Path) -> None:
+    """transformers 5 does not read add_bos_token beside a tokenizer.json."""
+    base = make_base("llama")
+    path = base / "tokenizer_config.json"
+    settings = json.loads(path.read_text()) | {"bos_token": "<|im_start|>", "add_bos_token": False}
+    path.write_text(json.dumps(settings))
+    assert convert(base, tmp_path, BaseModelConfig()).text_start_ids == ()
+    path.write_text(json.dumps(settings | {"add_bos_token": True}))
+    assert convert(base, tmp_path, BaseModelConfig()).text_start_ids == (1,)
+
+
 def without_template(base: Path) -> Path:
     (base / "chat_template.jinja").unlink()
     return base
@@ -321,6 +332,20 @@ def test_float16_stays_unless_told(
     convert(base, out, BaseModelConfig(dtype=dtype))
     assert {tensor.dtype for tensor in load_file(out / "model.safetensors").values()} == {expected}
     assert json.loads((out / "config.json").read_text())["dtype"] == str(expected).removeprefix("torch.")
+
+
+def test_a_type_in_which_the_logits_overflow_is_refused(make_base: Callable[..., Path], tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    base = make_base("llama", "float16")
+    tensors = load_file(base / "model.safetensors")
+    name = next(each for each in tensors if each.endswith("norm.weight") and "layers" not in each)
+    save_file({**tensors, name: torch.full_like(tensors[name], 60_000)}, base / "model.safetensors", {"format": "pt"})
+    out = tmp_path / "out"
+    out.mkdir()
+    with pytest.raises(StageError, match=r"logits are not finite.*set base_model\.dtype to bfloat16"):
+        convert(base, out, BaseModelConfig())
+    convert(base, out, BaseModelConfig(dtype="bfloat16"))
 
 
 @pytest.mark.parametrize(

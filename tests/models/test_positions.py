@@ -15,6 +15,7 @@ from domainlm.models.positions import check_row_length, max_row_tokens
     [
         ({"max_position_embeddings": 64}, 64),
         ({"n_positions": 64}, 64),
+        ({"max_position_embeddings": -1, "n_positions": 64}, 64),
         ({"text_config": {"max_position_embeddings": 64}, "max_position_embeddings": 8}, 64),
         # Phi-3.5: frequencies change beyond the original length, for every document of a row
         (

@@ -249,7 +249,7 @@ BROKEN: dict[str, tuple[Change, list[str]]] = {
         ["operator", "renamed local variable", "statement in the training module of both adapters"],
     ),
     "the code digest has docstrings": (
-        append("domainlm/store/code_form.py", "\n\ndef _without_docstring(body):\n    return body\n"),
+        append("domainlm/store/canonical_code.py", "\n\ndef _without_docstring(body):\n    return body\n"),
         ["docstring of a module", "docstring of a function", "docstring of a class"],
     ),
     "the code digest leaves imported modules out": (

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from tokenizers import Tokenizer
+from tokenizers.models import Unigram
 
 from domainlm.config.pretraining import PtTokens
 from domainlm.contract import Inputs, Resources, StageError
@@ -14,6 +15,7 @@ from domainlm.pipeline.slices import parse_slice
 from domainlm.stages import pt_tokens
 from domainlm.text.document import Document, write_documents
 from domainlm.tokens.rows import read_split
+from domainlm.tokens.special import SpecialTokens
 
 TEXTS = ["Short.", "A somewhat longer text of a document.", "x" * 31, "y" * 32, "z" * 70, "says <|endoftext|> itself"]
 
@@ -89,6 +91,23 @@ def test_a_document_begins_with_what_the_tokenizer_puts_before_a_text(
         assert rows.ids[part["row"], part["start"]] == 1
         assert rows.loss_mask[part["row"], part["start"] : part["start"] + 2].tolist() == [0, 1]
     assert (rows.ids[rows.loss_mask == 1] == 1).sum() == 0
+
+
+def test_a_control_token_that_the_tokenizer_reads_out_of_a_text_is_not_learned(tmp_path: Path) -> None:
+    """A Unigram tokenizer has its control tokens among its words, and takes them in spite of encode_special_tokens."""
+    words = [("<unk>", 0.0), ("</s>", 0.0), *((letter, -1.0) for letter in "▁abcs</>")]
+    tokenizer = Tokenizer(Unigram(words, unk_id=0))
+    tokenizer.add_special_tokens(["</s>"])
+    tokenizer.encode_special_tokens = True
+    write_documents(tmp_path / "train.parquet", [document(1, "a</s>b")])
+    tokens = SpecialTokens(1, "</s>", None, None, 0, 10)
+    (found,) = pt_tokens.tokenise(tokenizer, tmp_path / "train.parquet", tokens)
+    assert [(int(number), int(flag)) for number, flag in zip(found.ids, found.loss_mask, strict=True)] == [
+        (3, 1),
+        (1, 0),
+        (4, 1),
+        (1, 1),
+    ]
 
 
 @pytest.mark.parametrize("is_padding", [False, True])

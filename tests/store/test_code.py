@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from domainlm.store.canonical_code import module_definitions, module_digest
 from domainlm.store.code import CodeIndex
-from domainlm.store.code_form import module_definitions, module_digest
 from domainlm.store.imports import imported_names, names_in_texts, reached_by_name
 
 STAGE = '''\

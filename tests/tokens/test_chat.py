@@ -134,6 +134,21 @@ def test_a_question_that_repeats_the_answer_does_not_move_it() -> None:
     assert [text for text, is_learned in pieces if is_learned] == [" yes [/INST] yes<E>"] * 2
 
 
+def test_a_question_behind_an_answer_without_an_end_is_not_learned() -> None:
+    def ends_the_last_answer(messages: Messages, has_prompt: bool) -> str:
+        """User's turns have an end, and of the assistant's only the last one."""
+        last = len(messages) - 1
+        turns = "".join(
+            f"<S>{m['role']}\n{m['content']}{'' if m['role'] == 'assistant' and n < last else '<E>'}\n"
+            for n, m in enumerate(messages)
+        )
+        return turns + ("<S>assistant\n" if has_prompt else "")
+
+    with pytest.raises(ConversationError) as caught:
+        split_turns(ends_the_last_answer, CONVERSATION, END)
+    assert caught.value.reason in ("template_changes_answer", "template_rewrites_turns")
+
+
 def test_a_conversation_whose_earlier_turns_are_dropped_is_rejected() -> None:
     def drops_earlier(messages: Messages, has_prompt: bool) -> str:
         return render(messages[-2:], has_prompt)

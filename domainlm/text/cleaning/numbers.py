@@ -55,33 +55,64 @@ _PERSONAL = (
 )
 _OTHER = (
     "orders?|invoice|tracking|serial|isbn|issn|doi|pmid|parcel|shipment|ticket|imei|timestamp|transaction|barcode|ean|upc|sku|"
-    "oid|patent|item|cat|catalog(?:ue)?|ref|id|part|ec|scored?|scores|record|ratio|dimensions?|sizes?|measures?|pages?|pp|volume|vol|"
-    "model|lot|grant|arxiv|cas",
-    "订单|单号|编号|序列号|流水|发票|快递|批号|许可证|信用代码|时间戳|条码|商品|专利|书号|学号|工号|案号|型号|交易号|尺寸|规格|比分",
+    "oid|patent|item|cat|catalog(?:ue)?|ref|id|part|ec",
+    "订单|单号|编号|序列号|流水|发票|快递|批号|许可证|信用代码|时间戳|条码|商品|专利|书号|学号|工号|案号|型号|交易号",
 )
-_VERSION = (
-    "v(?:er(?:sion)?s?)?|release|revision|rev|patch|sections?|build|chapter|firmware|driver|kernel|jdk|sdk|chrome|firefox",
-    "§|版本|第|章|固件|升级到",
-)
+_VERSION = ("v(?:er(?:sion)?s?)?|release|sections?|build|chapter|firmware|driver", "§|版本|第|章|固件|升级到")
+_WORDS = "(?<![0-9a-z_])(?:{})(?![0-9a-z_])|{}"
 _CUES = re.compile(
     "|".join(
-        f"(?P<{name}>(?<![0-9a-z_])(?:{latin})(?![0-9a-z_])|{other})"
+        f"(?P<{name}>{_WORDS.format(latin, other)})"
         for name, (latin, other) in (("person", _PERSONAL), ("other", _OTHER), ("version", _VERSION))
     )
 )
+# words that are also first names, offices, programs in a log and names of fields: they say what a number is only if it
+# follows them
+_OTHER_BEFORE = (
+    "scored?|scores|record|ratio|dimensions?|sizes?|measures?|pages?|pp|volume|vol|model|arxiv|cas",
+    "尺寸|规格|比分",
+)
+_VERSION_BEFORE = "revision|kernel|jdk|sdk|chrome|firefox"
+# first names and titles, of people whom one may call
+_NAME_BEFORE = "rev|patch|lot|grant"
+_BETWEEN = r"""(?:[ \t]?(?:号|no|nr|number|of|is|are|was|为|是)(?![a-z]))?[ \t.:：#=/"'(（\-]{0,4}$"""
+_DIRECT_CUES = re.compile(
+    f"(?:(?P<other>{_WORDS.format(*_OTHER_BEFORE)})|(?P<version>(?<![0-9a-z_])(?:{_VERSION_BEFORE}))"
+    f"|(?P<name>(?<![0-9a-z_])(?:{_NAME_BEFORE}))){_BETWEEN}"
+)
+_DIRECT_VERSION = re.compile(f"(?:{_WORDS.format(*_VERSION)}){_BETWEEN}")
 Context = Literal["person", "other", "version", ""]
 
 
 def context_of(text: str, start: int) -> Context:
     """The kind of number that the words before it announce.
 
-    The last telling word on the line decides: a person's number, something else, a version.
+    The last telling word on the line decides: a person's number, something else, a version. Of words that may also be a
+    name, only the one in front of the number tells, and a first name does not if a person's word stands before it.
     """
-    before = text[max(0, start - CONTEXT_CHARS) : start].rpartition("\n")[2].lower()
+    before = _before(text, start)
     last: Context = ""
     for match in _CUES.finditer(before):
         last = match.lastgroup  # type: ignore[assignment]
-    return last
+    direct = _DIRECT_CUES.search(before)
+    if direct is None:
+        return last
+    if direct.lastgroup == "name":
+        return last or "version"
+    return direct.lastgroup  # type: ignore[return-value]
+
+
+def _before(text: str, start: int) -> str:
+    """What stands before a place on its line, in small letters."""
+    return text[max(0, start - CONTEXT_CHARS) : start].rpartition("\n")[2].lower()
+
+
+def is_version(text: str, start: int) -> bool:
+    """Whether the word in front of a number says that it is a version."""
+    before = _before(text, start)
+    return _DIRECT_VERSION.search(before) is not None or (
+        context_of(text, start) == "version" and _DIRECT_CUES.search(before) is not None
+    )
 
 
 def is_beside_han(text: str, start: int, end: int) -> bool:

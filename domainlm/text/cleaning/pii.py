@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 from domainlm.text.cleaning.look_alikes import (
     is_in_doi,
+    is_measure,
     is_no_announced_number,
     is_no_mailbox,
     is_no_telephone,
@@ -53,9 +54,7 @@ _BANK_CARD = re.compile(
 )
 _MOBILE = re.compile(
     r"(?<![0-9A-Za-z_+])(?<![0-9][.\-/:])(?:(?:\+|00)?86[ \-]?)?"
-    r"1(?:3[0-9]|4[5-9]|5[0-35-9]|6[25-7]|7[0-8]|8[0-9]|9[0-35-9])([ \-]?)[0-9]{4}\1[0-9]{4}"
-    + _END
-    + "(?! ?(?:bytes|[次元人件个万亿美]))"
+    r"1(?:3[0-9]|4[5-9]|5[0-35-9]|6[25-7]|7[0-8]|8[0-9]|9[0-35-9])([ \-]?)[0-9]{4}\1[0-9]{4}" + _END
 )
 _INTERNATIONAL = re.compile(r"(?<![0-9A-Za-z+])(?:\+|00)[1-9](?:[ .\-()]{0,2}[0-9]){6,13}" + _END)
 _EXTENSION = r"(?: ?(?:x|ext\.?|转|分机)[ :：]?[0-9]{1,6})?"
@@ -117,7 +116,7 @@ def _numbers(text: str) -> Iterator[Span]:
         context = context_of(text, match.start())
         # eleven digits by themselves are a mobile number where Chinese stands on the line, elsewhere any number
         is_number = context == "person" or (not context and (len(match[0]) > 11 or is_beside_han(text, *match.span())))
-        if is_number and not is_in_doi(text, match.start()):
+        if is_number and not is_in_doi(text, match.start()) and not is_measure(text, *match.span()):
             yield Span("mobile", *match.span())
     for match in _INTERNATIONAL.finditer(text):
         if is_phone(match[0], None) and not is_no_telephone(text, *match.span()):

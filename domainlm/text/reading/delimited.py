@@ -22,7 +22,11 @@ _DELIMITERS = ",;\t|"
 MAX_HEADING_LINES = 20
 HEADING_BYTES = 4096
 LINES = re.compile(r"[^\n]*\n|[^\n]+")
-_QUOTED = re.compile(r'"(?:[^"]|"")*+"')
+# a quote elsewhere than at a field's begin is none: an inch mark
+_QUOTED = re.compile(r'(?<![^,;\t|])"(?:[^"]|"")*+"')
+_OPEN = re.compile(r'(?<![^,;\t|])"(?:[^"]|"")*+(?:"|(\Z))')
+# lines of a record by which its quotes are judged
+KEPT_LINES = 20
 _SEPARATOR = re.compile(r'\ufeff?"?sep=([^\r\n"])"?[\r\n]*', re.IGNORECASE)
 
 
@@ -30,9 +34,9 @@ class Lines:
     """Lines of a CSV file for the parser, record by record.
 
     The parser asks for as many lines as a record has. Of the record since `begin`: first: the number of its first
-    line, from 1. text: that line. last: the number of its last line. start, end: its bytes. fault: of one of its
-    lines. A record may take `documents.max_file_bytes`, as a file that is read whole may: a smaller bound would lose
-    long cells.
+    line, from 1. text: that line. rest: the lines after it; of many, the first and the last. last: the number of its
+    last line. start, end: its bytes. fault: of one of its lines. A record may take `documents.max_file_bytes`, as a
+    file that is read whole may: a smaller bound would lose long cells.
     """
 
     def __init__(self, file: BinaryIO, config: Documents, expected: Expected) -> None:
@@ -42,10 +46,12 @@ class Lines:
         self._second = self._again = 0
         self.start = self.end = self.first = self.last = 0
         self.text = ""
+        self.rest: list[str] = []
         self.begin()
 
     def begin(self) -> None:
         self.first = self.last + 1
+        self.rest = []
         self.fault: Unreadable | None = None
         self.charset: dict[str, Any] = {}
 
@@ -73,6 +79,10 @@ class Lines:
                 text = line.decode("utf-8", "replace")
         if is_first:
             self.text, self._second = text, self.end
+        elif len(self.rest) < KEPT_LINES:
+            self.rest.append(text)
+        else:
+            self.rest[-1] = text
         return text.removeprefix("\ufeff") if offset == 0 else text
 
     def go_back(self) -> None:
@@ -97,6 +107,15 @@ def delimiter_of(line: str) -> str:
     return max(_DELIMITERS, key=lambda mark: (outside.count(mark), line.count(mark), -_DELIMITERS.index(mark)))
 
 
+def _is_open(heading: str, delimiter: str | None) -> bool:
+    """Whether a heading ends within a name in quotes.
+
+    delimiter: if the file names it; it may be any character.
+    """
+    heading = heading.replace(delimiter, ",") if delimiter is not None else heading
+    return any(found[1] is not None for found in _OPEN.finditer(heading))
+
+
 def heading_of(lines: Lines) -> tuple[str, str | None]:
     """(the heading, the delimiter if the file names it).
 
@@ -107,22 +126,35 @@ def heading_of(lines: Lines) -> tuple[str, str | None]:
     if named is not None:
         lines.begin()
         heading = next(lines, "")
+    delimiter = named[1] if named is not None else None
     whole = heading
     for _ in range(MAX_HEADING_LINES):
-        if whole.count('"') % 2 == 0 or lines.fault is not None:
+        if not _is_open(whole, delimiter) or lines.fault is not None:
             break
         whole += next(lines, "")
-    if whole.count('"') % 2 and lines.last > lines.first:
+    if _is_open(whole, delimiter) and lines.last > lines.first:
         # a quote that does not end is none
         lines.go_back()
         whole = heading
-    return whole, named[1] if named is not None else None
+    return whole, delimiter
 
 
-def row_with_escapes(lines: Lines, delimiter: str, columns: int) -> list[str] | None:
+def _are_rows(text: str, delimiter: str, columns: int) -> bool:
+    """Whether lines are rows whose quotes backslashes escape.
+
+    The last line of a cell with line ends, as RFC 4180 has it, is none: its quote begins no field.
+    """
+    mark = re.escape(delimiter)
+    field = rf'(?:"(?:[^"\\]|\\.)*+"|[^"{mark}\r\n]*+)'
+    row = rf"{field}(?:{mark}{field}){{{columns - 1}}}{mark}*+(?:\r?\n|\Z)|\r?\n"
+    return re.fullmatch(rf"(?:{row})*+", text, re.DOTALL) is not None
+
+
+def row_with_escapes(lines: Lines, delimiter: str, columns: int, is_sound: bool) -> list[str] | None:
     """A row whose quotes are escaped by backslashes, or None.
 
-    MySQL writes them so. It is the record's first line; the lines that were taken for the rest of it are read again.
+    MySQL writes them so. It is the record's first line; the lines that were taken for the rest of it are read again. is_sound:
+    the record is one of RFC 4180 too. Then they must be rows: the cell of `"say \\""` may end in a line below.
     """
     if '\\"' not in lines.text:
         return None
@@ -130,11 +162,12 @@ def row_with_escapes(lines: Lines, delimiter: str, columns: int) -> list[str] | 
         row = next(csv.reader([lines.text], delimiter=delimiter, escapechar="\\", doublequote=False, strict=True))
     except csv.Error:
         return None
-    if len(row) != columns:
+    if len(row) != columns or (is_sound and not _are_rows("".join(lines.rest), delimiter, columns)):
         return None
     if lines.last > lines.first:
         lines.go_back()
-    return row
+    # without them the lines below would be lost
+    return row if lines.last == lines.first else None
 
 
 def record_of(columns: list[str], row: list[str]) -> dict[str, str]:

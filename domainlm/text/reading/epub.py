@@ -18,6 +18,7 @@ from domainlm.raw.charset import decode
 from domainlm.raw.unreadable import Unreadable
 from domainlm.text.characters import single_line
 from domainlm.text.reading.html import read_chapter
+from domainlm.text.reading.html_names import leaves_book
 from domainlm.text.reading.pieces import Coverage, Rejection, Section
 from domainlm.text.reading.zipped import Parts, attribute, local_name, parts_of
 
@@ -26,7 +27,10 @@ _ENCRYPTION = "META-INF/encryption.xml"
 _PAGES = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml", "text/x-oeb1-document")
 # a contents page is little else than links; one that the book names so may also be a place in a chapter
 MAX_LINK_SHARE, MAX_LINK_SHARE_OF_CONTENTS = 0.8, 0.5
-_LINKS_TO_PLACES = re.compile(r"""\shref\s*=\s*["']([^"'#]+)#""")
+# what a link leads to, and the place there
+_LINKS = re.compile(r"""<a\s(?:[^<>]*?\s)?href\s*=\s*["']([^"'#]*)(#?)""", re.IGNORECASE)
+# a note has a link or two back to its places in the text; a contents page has more, or leads to whole chapters
+MAX_LINKS_BACK = 2
 
 
 def _package_name(parts: Parts) -> str:
@@ -111,9 +115,17 @@ def _led_to(sources: dict[str, str]) -> set[str]:
     return {
         _part_name(posixpath.dirname(name), target)
         for name, source in sources.items()
-        for target in _LINKS_TO_PLACES.findall(source)
-        if _part_name(posixpath.dirname(name), target) != name
+        for target, _ in _LINKS.findall(source)
+        if target and not leaves_book(target) and _part_name(posixpath.dirname(name), target) != name
     }
+
+
+def _is_contents(source: str, link_share: float, is_named: bool) -> bool:
+    """Whether a chapter is little else than links to others."""
+    if link_share <= (MAX_LINK_SHARE_OF_CONTENTS if is_named else MAX_LINK_SHARE):
+        return False
+    links = [(target, mark) for target, mark in _LINKS.findall(source) if not leaves_book(target)]
+    return is_named or len(links) > MAX_LINKS_BACK or any(not mark for _, mark in links)
 
 
 def read_epub(data: bytes) -> list[Section | Rejection | Coverage]:
@@ -133,16 +145,18 @@ def read_epub(data: bytes) -> list[Section | Rejection | Coverage]:
         raise Unreadable("encrypted", f"{len(locked)} of {len(chapters)} chapters are locked (DRM)")
     sources, rejections = _sources(parts, chapters)
     rejections += [Rejection("missing_part", f"the reading order names {each!r}, which is no part") for each in unknown]
-    notes = _led_to({part: source for part, source in sources.items() if not chapters[part]})
+    pages = {chapter: read_chapter(source) for chapter, source in sources.items()}
+    lists = {part for part, (_, share, _) in pages.items() if _is_contents(sources[part], share, part in contents)}
+    # a contents page leads to everything
+    notes = _led_to({part: source for part, source in sources.items() if not chapters[part] and part not in lists})
     found: list[Section | Rejection | Coverage] = [*rejections]
     read = Coverage(0, 0, 0)
-    for chapter, source in sources.items():
-        sections, link_share, coverage = read_chapter(source)
+    for chapter, (sections, _, coverage) in pages.items():
         if chapters[chapter] and chapter not in notes:
             # outside the reading order: neither text nor navigation
             read += Coverage(coverage.shown, 0, coverage.removed)
             continue
-        if link_share > (MAX_LINK_SHARE_OF_CONTENTS if chapter in contents else MAX_LINK_SHARE):
+        if chapter in lists:
             read += Coverage(coverage.shown, 0, coverage.shown)
             continue
         read += coverage

@@ -192,14 +192,17 @@ def _coverage_of(blocks: Blocks, main: Main) -> Coverage:
 
 
 def read_chapter(source: str) -> tuple[list[Section], float, Coverage]:
-    """A chapter's sections, its share of links, and what was read."""
+    """A chapter's sections, its share of links, and what was read.
+
+    The links that count lead into the book: those of a bibliography lead out of it.
+    """
     page = _page_of(source)
     if page.body is None:
         return [], 0.0, Coverage(0, 0, 0)
     blocks = blocks_of(page.body, is_book=True)
     main = book_blocks(blocks)
     chars = sum(blocks.chars)
-    share = sum(blocks.link_chars) / chars if chars else 0.0
+    share = max(0, sum(blocks.link_chars) - blocks.outer_link_chars) / chars if chars else 0.0
     return _written(blocks, main).closed(), share, _coverage_of(blocks, main)
 
 

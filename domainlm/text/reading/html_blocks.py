@@ -22,8 +22,9 @@ class Blocks:
     where a heading begins, (block, "", -level) where it ends, (block, "", END_OF_REACH) where the headings within a
     block end their reach. The other lists have one entry a block; chars, link_chars, prose: of a block's own text,
     without its descendants. named: blocks named as boilerplate; speech, main, notes, page_parts: those named as such.
-    headings: (block, level) of each. steps: by block the links in it that lead through a book. removed: characters that
-    are boilerplate by their element, and in no block.
+    headings: (block, level) of each. steps: by block the links in it that lead through a book, by number, and what says so
+    (html_names). linked: places in the flow that are in links. removed: characters that are boilerplate by their
+    element, and in no block. outer_link_chars: of links that leave the book, counted for books only.
     """
 
     flow: list[tuple[int, str, int]] = field(default_factory=list)
@@ -38,8 +39,10 @@ class Blocks:
     notes: set[int] = field(default_factory=set)
     page_parts: set[int] = field(default_factory=set)
     headings: list[tuple[int, int]] = field(default_factory=list)
-    steps: dict[int, set[int]] = field(default_factory=dict)
+    steps: dict[int, dict[int, int]] = field(default_factory=dict)
+    linked: list[int] = field(default_factory=list)
     removed: int = 0
+    outer_link_chars: int = 0
 
     def open(self, parent: int, tag: str) -> int:
         self.parent.append(parent)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from domainlm.text.reading.html_blocks import HEADINGS, Blocks
+from domainlm.text.reading.html_steps import step_rows
 
 # chosen on the 72 choice pages of benchmarks/text/html_labels.jsonl: 0.65 to 0.85 in the first cost at most 0.017 of F1,
 # a step of 0.1 (50 characters) in any other at most 0.015
@@ -26,9 +27,6 @@ MAX_LINK_SHARE = 0.8
 MIN_PAGE_PROSE_SHARE = 0.15
 SURE_PAGE_PROSE_SHARE = 0.4
 MIN_ROOT_PROSE_DENSITY = 0.75
-# links beside which stand the titles of the pages they lead to
-MAX_STEP_ROW_CHARS = 500
-MAX_SHORT_STEP_ROW_CHARS = 200
 _NO_LEVEL = 9
 _CONTAINERS = frozenset(("aside", "div", "section", "ul", "ol", "dl", "table", "form", "header", "center", "fieldset"))
 _INNER = frozenset(("p", "pre", "li", "dd", "dt", "blockquote", "td", "th", "tr", "tbody", "thead"))
@@ -45,33 +43,12 @@ class Main(NamedTuple):
     is_prose: bool
 
 
-def _step_rows(blocks: Blocks, chars: list[int], links: list[int], prose: list[int]) -> set[int]:
-    """Rows of links that lead through a book: Prev, Up, Next."""
-    if not blocks.steps:
-        return set()
-    counts = {row: len(steps) for row, steps in blocks.steps.items()}
-    for row, count in list(counts.items()):
-        above = blocks.parent[row]
-        if count == 1 and above:
-            counts[above] = counts.get(above, 0) + 1
-    return {
-        row
-        for row, count in counts.items()
-        if row
-        and not prose[row]
-        and chars[row] <= MAX_NAMED_CHARS_SHARE * chars[0]
-        and chars[row] <= MAX_STEP_ROW_CHARS
-        and (2 * links[row] >= chars[row] or chars[row] <= MAX_SHORT_STEP_ROW_CHARS)
-        and (count > 1 or links[row] == chars[row])
-    }
-
-
 def _unnamed(blocks: Blocks, chars: list[int], links: list[int], prose: list[int]) -> list[bool]:
     """Whether each block is outside boilerplate, by name and by links.
 
     A name on a block that holds most of the page does not count.
     """
-    dropped = _step_rows(blocks, chars, links, prose)
+    dropped = step_rows(blocks, chars, links, prose)
     for block in blocks.named:
         if (
             block
@@ -213,7 +190,7 @@ def _boilerplate(blocks: Blocks, kept: list[bool]) -> list[bool]:
 def book_blocks(blocks: Blocks) -> Main:
     """The blocks of a book's chapter that are read: nearly all."""
     chars, links = blocks.totals(blocks.chars), blocks.totals(blocks.link_chars)
-    dropped = _step_rows(blocks, chars, links, blocks.totals(blocks.prose))
+    dropped = step_rows(blocks, chars, links, blocks.totals(blocks.prose))
     dropped.update(block for block in blocks.named if block and links[block] > MAX_LINK_SHARE * chars[block])
     is_boilerplate = blocks.within(dropped)
     return Main([not is_dropped for is_dropped in is_boilerplate], is_boilerplate, True)

@@ -27,14 +27,15 @@ _IS_WIDE = re.compile(f"[{_WIDE_OR_MARK}]")
 _BETWEEN = "(?<=[{0}]){2}(?=[{1}])|(?<=[{1}]){2}(?=[{0}])"
 _WIDE_BREAK = re.compile(_BETWEEN.format(_WIDE, _WIDE_OR_MARK, rf"[ \t\r\f]*\n{_SPACE}"))
 _WIDE_JOINT = re.compile(_BETWEEN.format(_WIDE, _WIDE_OR_MARK, f" *{JOINT}[ {JOINT}]*"))
-_EDGES = re.compile(rf"\A{_SPACE}(?<=\n){_SPACE}(?=[{_WIDE_OR_MARK}])|(?<=[{_WIDE_OR_MARK}])[ \t\r\f]*\n{_SPACE}\Z")
+# what is possessive keeps the time linear in long runs of whitespace
+_EDGES = re.compile(rf"\A[ \t\r\f]*+\n{_SPACE}+(?=[{_WIDE_OR_MARK}])|(?<=[{_WIDE_OR_MARK}])[ \t\r\f]*+\n{_SPACE}+\Z")
 # the look-behind keeps the time linear in long runs of whitespace
 _BREAKS = re.compile(f"(?<![ {LINE}])[ {LINE}]*{PARAGRAPH}[ {LINE}{PARAGRAPH}]*")
 _LINE_BREAKS = re.compile(f"(?<! ) *{LINE}[ {LINE}]*")
 # a paragraph inside an item stays on the item's line; a list within it does not
 _ITEM_BREAKS = re.compile(f"{ITEM}[ {LINE}{PARAGRAPH}]*+(?![^ {LINE}{PARAGRAPH}{ITEM}]{{1,12}}{ITEM})")
 # the author numbered the items, and the list shows no numbers
-_NUMBERED_AGAIN = re.compile(rf"[0-9]+\.{ITEM}(?=[ {LINE}{PARAGRAPH}]*[0-9]+(?:\.[0-9]+)*[.)] )")
+_NUMBERED_AGAIN = re.compile(rf"(?<![0-9])[0-9]++\.{ITEM}(?=[ {LINE}{PARAGRAPH}]*+[0-9]++(?:\.[0-9]++)*+[.)] )")
 _SPACES = re.compile(r"(?<=\S) {2,}")
 _BLANK_LINES = re.compile(r"\n{3,}")
 

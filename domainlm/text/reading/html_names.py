@@ -50,10 +50,12 @@ _PAGE_PARTS = frozenset((
 ))
 # columns and marks that number the lines of code, by Pygments, Rouge, Chroma, highlight.js, Hexo, Doxygen, GitHub
 _GUTTERS = frozenset((
-    "linenos", "lineno", "linenodiv", "linenumber", "linenumbers", "line-number", "line-numbers", "gutter", "rouge-gutter",
+    "linenos", "lineno", "linenodiv", "linenumber", "linenumbers", "line-number", "line-numbers", "rouge-gutter",
     "lntd", "lnt", "lnum", "linenr", "blob-num", "hljs-ln-numbers", "hljs-ln-n", "crayon-nums", "codemirror-linenumber",
     "code-line-number", "line-num", "line_number", "line_numbers", "ace_gutter-cell", "react-line-number",
 ))
+# also the space between columns of a page
+_OF_LAYOUT = frozenset(("gutter",))
 # shorter ones, which mean line numbers only at the beginning of a line of code
 _SHORT_GUTTERS = frozenset(("ln", "gl", "no", "n", "num"))
 # links that lead through a book, in the languages of DocBook's and Sphinx's users
@@ -66,12 +68,17 @@ _STEPS = frozenset((
     "首页", "首頁", "起始页", "起始頁", "目录", "目錄", "前へ", "次へ", "戻る", "ホーム", "上に戻る", "이전", "다음", "위로", "처음으로",
 ))
 # fmt: on
+# what says that a link is a step: its text, its key, its relation; and what says that it is none: its place on the page
+STEP_WORD, STEP_KEY, STEP_RELATION, STEP_PLACE = 1, 2, 4, 8
 _STEP_KEYS = frozenset("pnuh")
 _STEP_RELATIONS = frozenset(("prev", "previous", "next", "up", "home", "start", "contents", "index"))
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NOT_LETTERS = re.compile(r"[^a-z]+")
-_AROUND_STEPS = "\t\n\r\f\xa0 <>«»‹›←→↑↓⇐⇒◀▶|[]()·:-–—"
+# not (): first() is a function
+_AROUND_STEPS = "\t\n\r\f\xa0 <>«»‹›←→↑↓⇐⇒◀▶|[]·:-–—"
 MAX_STEP_CHARS = 30
+# https:, mailto:, and an address without its protocol
+_SERVER = re.compile(r"\s*(?:[A-Za-z][A-Za-z0-9+.\-]*:|//)")
 
 
 class Names(NamedTuple):
@@ -105,27 +112,32 @@ def names_of(classes: str, identifier: str) -> Names:
 
 @functools.lru_cache(maxsize=4096)
 def names_gutter(classes: str) -> str:
-    """Where a class marks line numbers: "always", "in code", or nowhere.
+    """Where a class marks line numbers: "always", "in code" and so on.
 
-    It may also be the code's: whoever asks has to look for digits. "in code": at the beginning of a line of code only.
+    It may also be the code's: whoever asks has to look for digits. "in code": at the beginning of a line of code only;
+    "in table": in code or in a table; empty: nowhere.
     """
     words = classes.lower().split()
-    return (
-        ""
-        if _GUTTERS.isdisjoint(words) and _SHORT_GUTTERS.isdisjoint(words)
-        else ("in code" if _GUTTERS.isdisjoint(words) else "always")
-    )
+    if not _GUTTERS.isdisjoint(words):
+        return "always"
+    if not _OF_LAYOUT.isdisjoint(words):
+        return "in table"
+    return "" if _SHORT_GUTTERS.isdisjoint(words) else "in code"
 
 
-def is_step_link(attributes: Mapping[str, str | None]) -> bool:
-    """Whether a link leads to the next, last or upper page.
+def declared_step(attributes: Mapping[str, str | None]) -> int:
+    """What a link's attributes say of its leading to a next page.
 
     DocBook gives it a key, Texinfo and others a relation.
     """
     relation = attributes.get("rel")
-    if relation is not None and relation.lower() in _STEP_RELATIONS:
-        return True
-    return (attributes.get("accesskey") or "-").lower() in _STEP_KEYS
+    kind = STEP_RELATION if relation is not None and relation.lower() in _STEP_RELATIONS else 0
+    return kind | (STEP_KEY if (attributes.get("accesskey") or "-").lower() in _STEP_KEYS else 0)
+
+
+def leaves_book(target: str) -> bool:
+    """Whether a link leads to another server or program."""
+    return _SERVER.match(target) is not None
 
 
 @functools.lru_cache(maxsize=4096)

@@ -10,48 +10,72 @@ from __future__ import annotations
 from typing import Any
 
 from domainlm.text.reading.html_blocks import Blocks
-from domainlm.text.reading.html_elements import ROW_PARTS, is_in_sentence, prose_chars
+from domainlm.text.reading.html_elements import CELLS, is_in_sentence, prose_chars
 from domainlm.text.reading.html_formula import formula_of
 from domainlm.text.reading.html_inline import formula_picture, formula_script, lowered, raised
 from domainlm.text.reading.html_marks import CODE_BLANK, JOINT, LINE, MIN_WIDE, is_wide, with_plain_blanks
-from domainlm.text.reading.html_names import MAX_STEP_CHARS, leads_through_a_book
+from domainlm.text.reading.html_names import MAX_STEP_CHARS, STEP_PLACE, STEP_WORD, leads_through_a_book
+from domainlm.text.reading.html_steps import are_steps
 
 # text before a raised character
 _MAX_CHARS_BEFORE = 20
+# an item is one row of several
+_ITEMS = frozenset(("li", "dt", "dd"))
 
 
 class Run:
     """The run of text that is open, and where.
 
-    block: open block of the found ones. preformatted, links: how many such elements are open; serial: of the last link.
-    run: texts since the last break, which began at run_start of the flow; run_links, run_steps: characters of links,
-    and links through a book, among them.
+    block: open block of the found ones. preformatted, links: how many such elements are open; serial: of the last link,
+    target: where it leads, leads_out: whether out of the book. run: texts since the last break, which began at run_start
+    of the flow; run_links: characters of links among them; run_steps: links through a book, and what says so.
     """
 
-    __slots__ = ("block", "found", "links", "preformatted", "run", "run_links", "run_start", "run_steps", "serial")
+    __slots__ = (
+        "block", "found", "leads_out", "links", "preformatted", "run", "run_links", "run_start", "run_steps", "serial", "target",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.found = Blocks()
         self.block = self.found.open(0, "body")
         self.preformatted = self.links = self.serial = 0
         self.run: list[str] = []
-        self.run_links = self.run_start = self.run_steps = 0
+        self.run_links = self.run_start = 0
+        self.run_steps: dict[int, int] = {}
+        self.target = ""
+        self.leads_out = False
 
     def end_run(self) -> None:
         """Count the texts since the last break for the open block."""
         if self.run:
             found, block = self.found, self.block
             text = "".join(self.run).strip()
-            if self.run_steps > 1 and 2 * self.run_links > len(text):
+            if len(self.run_steps) > 1 and 2 * self.run_links > len(text) and self.is_step_row():
                 # nothing but links through a book, between two breaks
                 del found.flow[self.run_start :]
+                while found.linked and found.linked[-1] >= self.run_start:
+                    found.linked.pop()
                 found.removed += len(text)
             else:
                 found.chars[block] += len(text)
                 found.link_chars[block] += min(self.run_links, len(text))
                 found.prose[block] += len(text) if self.preformatted else prose_chars(text, self.run_links)
             self.run.clear()
-            self.run_links = self.run_steps = 0
+            self.run_links = 0
+            self.run_steps.clear()
+
+    def is_step_row(self) -> bool:
+        """Whether the run is a row of links through a book.
+
+        In an item, or in a cell behind others, it is what a row says of something.
+        """
+        found, block = self.found, self.block
+        tag = found.tag[block]
+        if tag in _ITEMS or (tag in CELLS and found.parent[block] != block - 1):
+            return False
+        linked = set(found.linked[-len(self.run) :])
+        ours = enumerate(found.flow[self.run_start :], self.run_start)
+        return are_steps(self.run_steps.values(), [text for index, (_, text, _) in ours if index not in linked])
 
     def read(self, text: str) -> None:
         if not self.run:
@@ -74,18 +98,18 @@ class Run:
         self.run.append(text)
         if self.links:
             self.run_links += len(text)
+            self.found.linked.append(len(self.found.flow) - 1)
+            if self.leads_out:
+                self.found.outer_link_chars += len(text)
             if len(text) <= MAX_STEP_CHARS and leads_through_a_book(text):
-                self.count_step()
+                self.count_step(STEP_WORD)
 
-    def count_step(self) -> None:
+    def count_step(self, kind: int) -> None:
         """Remember that the open link leads through a book."""
-        found, row = self.found, self.block
-        while row and found.tag[row] in ROW_PARTS:
-            row = found.parent[row]
-        steps = found.steps.setdefault(row, set())
-        if self.serial not in steps:
-            steps.add(self.serial)
-            self.run_steps += 1
+        steps = self.found.steps.setdefault(self.block, {})
+        if self.target.startswith("#"):
+            kind |= STEP_PLACE
+        steps[self.serial] = self.run_steps[self.serial] = steps.get(self.serial, 0) | kind
 
     def before(self) -> str:
         """The end of the text before."""

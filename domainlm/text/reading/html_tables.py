@@ -17,6 +17,9 @@ SEPARATOR = " | "
 MAX_CELL_CHARS = 400
 # a page may name any number of columns
 MAX_SPAN = 20
+MAX_COLUMNS = 1000
+# places that a table's cells cover, of which each is written: some, and so many a cell
+MAX_COVERED, MAX_COVERED_A_CELL = 1000, 10
 
 FlowItem = tuple[int, str, int]
 
@@ -25,10 +28,11 @@ FlowItem = tuple[int, str, int]
 class Row:
     """A row that has begun.
 
-    marks: where its cells begin in the flow, those included that others cover.
+    marks: where its cells begin in the flow, those included that others cover. cells: without those.
     """
 
     start: int
+    cells: int = 0
     marks: list[int] = field(default_factory=list)
     is_layout: bool = False
 
@@ -38,12 +42,13 @@ class Table:
     """A table that has begun.
 
     covered: rows that a cell from above still covers, by column. pending: columns that the last cell covers beside its
-    own. is_layout: its rows are no data.
+    own. left: how many more covered places are written. is_layout: its rows are no data.
     """
 
     is_layout: bool = False
     covered: dict[int, int] = field(default_factory=dict)
     pending: int = 0
+    left: int = MAX_COVERED
     row: Row | None = None
 
 
@@ -57,11 +62,13 @@ def _mark(row: Row, flow: list[FlowItem], block: int) -> None:
 
 
 def _mark_covered(table: Table, row: Row, flow: list[FlowItem], block: int) -> None:
-    for _ in range(table.pending):
+    count = len(row.marks)
+    for _ in range(min(table.pending, table.left)):
         _mark(row, flow, block)
     table.pending = 0
-    while len(row.marks) in table.covered:
+    while len(row.marks) in table.covered and len(row.marks) - count < table.left:
         _mark(row, flow, block)
+    table.left -= len(row.marks) - count
 
 
 def begin_row(table: Table, flow: list[FlowItem]) -> None:
@@ -75,10 +82,12 @@ def begin_cell(table: Table, flow: list[FlowItem], block: int, columns: str | No
     if row is None:
         return
     _mark_covered(table, row, flow, block)
-    width, height = _span(columns), _span(rows)
+    width, height, column = _span(columns), _span(rows), len(row.marks)
     if height > 1:
-        table.covered.update(dict.fromkeys(range(len(row.marks), len(row.marks) + width), height))
+        table.covered.update(dict.fromkeys(range(column, min(column + width, MAX_COLUMNS)), height))
     _mark(row, flow, block)
+    row.cells += 1
+    table.left += MAX_COVERED_A_CELL
     table.pending = width - 1
 
 
@@ -90,7 +99,11 @@ def end_row(table: Table, flow: list[FlowItem], block: int, between: str) -> Non
     row, table.row = table.row, None
     if row is None:
         return
-    _mark_covered(table, row, flow, block)
+    if row.cells == 1 and len(row.marks) == 1:
+        # a cell over all columns is a line
+        table.pending = 0
+    if row.cells:
+        _mark_covered(table, row, flow, block)
     table.covered = {column: left - 1 for column, left in table.covered.items() if left > 1}
     if len(row.marks) > 1 and not row.is_layout and _is_data(flow, row.start):
         for index in range(row.start, len(flow)):

@@ -30,28 +30,34 @@ from domainlm.text.reading.html_elements import (
 from domainlm.text.reading.html_inline import is_line_number, mark_of_note
 from domainlm.text.reading.html_lists import Numbering, numbering_of
 from domainlm.text.reading.html_marks import CODE_BLANK, ITEM, LINE, PARAGRAPH
-from domainlm.text.reading.html_names import is_step_link, names_gutter
+from domainlm.text.reading.html_names import declared_step, leaves_book, names_gutter
 from domainlm.text.reading.html_run import Run
 from domainlm.text.reading.html_tables import Table, begin_cell, begin_row, end_row
 
 _READ_INSTEAD = frozenset(("math", "script", "img", "button", "sup", "sub"))
 _READ_SOMETIMES = frozenset(("aside", "footer", "noscript"))
 _QUOTES = ("“”", "‘’")
+# elements named as line numbers that hold something else, in one another; more are a page's attempt on the reader's time
+_MAX_GUTTERS = 8
 
 
 class _Walk(Run):
     """One walk over a tree: its results, and the open elements.
 
     Open elements are the open block, and how many of each kind of element are open around it. stack: nodes to come, and
-    elements to leave: (node, block above, tag). banner: block of the site's header, or 0.
+    elements to leave: (node, block above, tag). banner: block of the site's header, or 0. articles, noscripts, gutters: how
+    many such elements are open.
     """
 
-    __slots__ = ("banner", "headings", "is_book", "last_heading", "numbers", "quotes", "stack", "tables")
+    __slots__ = (
+        "articles", "banner", "gutters", "headings", "is_book", "last_heading", "noscripts", "numbers", "quotes", "stack", "tables",
+    )  # fmt: skip
 
     def __init__(self, is_book: bool) -> None:
         super().__init__()
         self.is_book = is_book
         self.headings = self.banner = self.quotes = self.last_heading = 0
+        self.articles = self.noscripts = self.gutters = 0
         self.stack: list[tuple[Any, int, str]] = []
         self.tables: list[Table] = []
         self.numbers: dict[int, Numbering] = {}
@@ -74,8 +80,11 @@ class _Walk(Run):
             if is_hidden(node, attributes, classes):
                 return False
             gutter = classes and names_gutter(classes)
-            if gutter and (gutter == "always" or self.is_at_line_of_code()) and is_line_number(node):
-                return False
+            if gutter and self.may_be_gutter(gutter):
+                if is_line_number(node):
+                    return False
+                self.gutters += 1
+                self.stack.append((node, self.block, "gutter"))
         if tag == "a" and "href" in attributes:
             # most links have no more than their target
             mark = mark_of_note(node, attributes) if len(attributes) > 1 else None
@@ -84,8 +93,11 @@ class _Walk(Run):
                 return False
             self.links += 1
             self.serial += 1
-            if len(attributes) > 1 and is_step_link(attributes):
-                self.count_step()
+            self.target = attributes["href"] or ""
+            if self.is_book:
+                self.leads_out = leaves_book(self.target)
+            if len(attributes) > 1 and (kind := declared_step(attributes)):
+                self.count_step(kind)
             self.stack.append((node, self.block, "a"))
         elif tag in BLOCKS:
             return self.open_block(node, tag, attributes)
@@ -102,10 +114,19 @@ class _Walk(Run):
         everything is.
         """
         if tag == "noscript":
-            return self.found.tag[self.block] == "noscript" or is_shown_without_scripts(node)
+            # one look at the outermost is enough, and looks at each would take quadratic time
+            return self.noscripts > 0 or is_shown_without_scripts(node)
         if self.is_book or is_note(attributes):
             return True
-        return self.found.tag[self.block] == "blockquote" if tag == "footer" else self.is_in_article()
+        return self.found.tag[self.block] == "blockquote" if tag == "footer" else self.articles > 0
+
+    def may_be_gutter(self, gutter: str) -> bool:
+        """Whether line numbers may stand here, by what marks them."""
+        if self.gutters >= _MAX_GUTTERS:
+            return False
+        if gutter == "in table":
+            return self.preformatted > 0 or bool(self.tables)
+        return gutter == "always" or self.is_at_line_of_code()
 
     def open_block(self, node: Any, tag: str, attributes: Mapping[str, str | None]) -> bool:
         """Begin a block; False where it is not read at all."""
@@ -118,6 +139,10 @@ class _Walk(Run):
         above = self.block
         self.stack.append((node, above, tag))
         block = self.block = found.open(above, tag)
+        if tag == "article":
+            self.articles += 1
+        elif tag == "noscript":
+            self.noscripts += 1
         kind = kind_of(tag, attributes, self.preformatted > 0)
         if kind is not NO_KIND:
             self.remember(block, kind)
@@ -182,12 +207,6 @@ class _Walk(Run):
         block, parent, notes = self.block, self.found.parent, self.found.notes
         return bool(notes) and not notes.isdisjoint((block, parent[block], parent[parent[block]]))
 
-    def is_in_article(self) -> bool:
-        block, parent, tag = self.block, self.found.parent, self.found.tag
-        while block and tag[block] != "article":
-            block = parent[block]
-        return block > 0
-
     def leave(self, tag: str, above: int) -> None:
         """End a block: later text belongs to the block above it."""
         flow = self.found.flow
@@ -201,6 +220,10 @@ class _Walk(Run):
                 self.preformatted -= 1
             elif tag == "table":
                 self.tables.pop()
+            elif tag == "article":
+                self.articles -= 1
+            elif tag == "noscript":
+                self.noscripts -= 1
             flow.append((self.block, PARAGRAPH, 0))
         elif tag in LINES:
             if tag == "tr" and self.tables:
@@ -225,6 +248,8 @@ def blocks_of(root: Any, is_book: bool = False) -> Blocks:
         node, above, leaving = stack.pop()
         if leaving == "a":
             walk.links -= 1
+        elif leaving == "gutter":
+            walk.gutters -= 1
         elif leaving == "q":
             walk.quotes -= 1
             walk.read(_QUOTES[walk.quotes % 2][1])

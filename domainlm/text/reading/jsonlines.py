@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
@@ -157,8 +158,32 @@ def _records_of(value: Any, role: str, config: Documents, mapping: Mapping[str, 
 def _is_over_lines(file: BinaryIO) -> bool:
     """Whether each value takes several lines, as jq prints them."""
     file.seek(0)
-    first = next((line for line in iter(lambda: file.readline(BEGINNING_BYTES), b"") if line.strip()), b"")
-    return first.removeprefix(b"\xef\xbb\xbf").strip() in (b"{", b"[")
+    lines = (line.strip() for line in iter(lambda: file.readline(BEGINNING_BYTES), b""))
+    filled = (line for line in lines if line)
+    first = next(filled, b"").removeprefix(b"\xef\xbb\xbf").strip()
+    if first not in (b"{", b"["):
+        return False
+    second = next(filled, b"")
+    # no object goes on with an object, and no array without a comma: the first line alone is bad
+    if first == b"{":
+        return second[:1] != b"{"
+    return not (second[:1] == b"{" and second[-1:] == b"}" and next(filled, b"")[:1] == b"{")
+
+
+def _are_lines(data: bytes) -> bool:
+    """Whether a first value over several lines is a bad line.
+
+    It cannot be read, and most lines below look like a value each.
+    """
+    lines = (line.strip() for line in io.BytesIO(data))
+    looks = Counter(line[:1] == b"{" and line[-1:] == b"}" for line in lines if line)
+    if not looks[True] or looks[True] < looks[False] - 1:
+        return False
+    try:
+        next(values_of(data.decode("utf-8", "replace")), None)
+    except Unreadable:
+        return True
+    return False
 
 
 def read_jsonl(
@@ -189,9 +214,12 @@ def read_jsonl(
             raise Unreadable(
                 "too_large", f"JSON over several lines, of more than {limit}; one value a line has no limit"
             )
-        if data:
+        if not data:
+            return
+        if not _are_lines(data):
             yield from read_json(data, role, path, config, expected, mapping)
-        return
+            return
+        file, end = io.BytesIO(data), len(data)
     for offset, line in lines_of(file, start, end, config.max_file_bytes):
         if line is None:
             limit = f"{config.max_file_bytes} bytes (documents.max_file_bytes)"
@@ -235,6 +263,8 @@ def read_json(
         if first.strip() not in ("{", "["):
             # what is no JSON value but begins with a line that is one is a file of lines
             parsed_record(first)
+        copy = data if wide_charset(data) is None else decoded.text.encode("utf-8", "surrogatepass")
+        if first.strip() not in ("{", "[") or _are_lines(copy):
             yield from read_jsonl(io.BytesIO(data), 0, len(data), role, path, config, expected, mapping)
             return
         values = values_of(decoded.text)

@@ -1,7 +1,7 @@
 """Sections of a Markdown file.
 
-In: text. Out: sections at headings (`#` and underlined); front matter (YAML, TOML, JSON) and HTML comments are removed. The markup of
-the body stays: models read Markdown, and a list or a table without its marks is harder to read than with them.
+In: text. Out: sections at headings (`#` and underlined); front matter (YAML, TOML, JSON with a usual name) and HTML comments are
+removed. The markup of the body stays: models read Markdown, and a list or a table without its marks is harder to read than with them.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 # lines of front matter: a short name with a colon, and what may stand beside names: nothing, a comment, a value that goes on
 _NAME = re.compile(r"[^\s#>*+|`!\[-]\S{0,40}?(?: \S{1,40}){0,3}? ?:(?=\s|\Z)")
 _TOML_NAME = re.compile(r"[ \t]*[A-Za-z0-9_.\"'-]{1,60}[ \t]*=")
+# a text may begin with JSON: front matter has one of these names
+_USUAL_NAMES = frozenset(("title", "date", "tags", "draft", "layout", "author", "description", "slug"))
 _BESIDE_NAMES = re.compile(r"\Z|#|[ \t]|-(?=[ \t]|\Z)|[\]}],?[ \t]*\Z")
 # what begins first decides: marks of a comment within code are code, code within a comment is comment. Fences may stand
 # within lists and quotations
@@ -41,7 +43,8 @@ def _other_front_matter_end(text: str) -> int:
         except ValueError:
             return 0
         following = text.find("\n", end) + 1 or len(text)
-        return following if isinstance(value, dict) and not text[end:following].strip() else 0
+        is_front = isinstance(value, dict) and not _USUAL_NAMES.isdisjoint(map(str.lower, value))
+        return following if is_front and not text[end:following].strip() else 0
     lines = numbered_lines(text)
     if next(lines)[1].rstrip(" \t") != "+++":
         return 0

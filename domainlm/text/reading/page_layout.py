@@ -26,7 +26,8 @@ class Line(NamedTuple):
     """A line of a page.
 
     bottom: its baseline, upwards. size: of its font. first, last: its characters on the page. is_cut: it ends in the
-    middle of a word or at a hyphen, according to the file. is_row: it is one of a table's. is_slanted: it runs across the
+    middle of a word or at a hyphen, according to the file. is_row: it is one of a table's. has_cells: of a
+    row, its gap is not only the one behind a number at its beginning. is_slanted: it runs across the
     page, as a watermark does.
     """
 
@@ -40,6 +41,7 @@ class Line(NamedTuple):
     is_cut: bool = False
     is_row: bool = False
     is_slanted: bool = False
+    has_cells: bool = False
 
 
 def gutter_of(rows: Sequence[tuple[Line, float, float]], wide: int) -> float | None:

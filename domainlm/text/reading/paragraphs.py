@@ -18,6 +18,7 @@ from functools import cache
 from itertools import chain, pairwise
 
 from domainlm.text.characters import with_plain_letters
+from domainlm.text.reading.cut_words import joined, words_of
 from domainlm.text.reading.page_layout import SAME_ROW, Line, column_gap
 
 # edges nearer than this to each other, in font sizes, are one
@@ -47,13 +48,6 @@ _NUMBER = "[(（]?(?:[0-9]{1,3}|[a-zA-Z]|[一二三四五六七八九十]{1,3})[
 # a dash or a number may also stand in a sentence, and so at a line's begin
 _ITEM = re.compile(f"(?:[{_BULLETS}\u00b7\u2013*-]|{_NUMBER}) ?")
 _ENDS_SENTENCE = ".!?:;。！？：；…"
-_CUT_WORD = re.compile("([A-Za-z\u00c0-\u024f]+)-\\Z")
-_WORD_START = re.compile("[a-z\u00df-\u024f]+")
-_WORDS = re.compile("[a-z\u00df-\u024f]+(?:-[a-z\u00df-\u024f]+)*+")
-# before these words a hyphen stands for the rest of a compound: short- and long-term, Vor- und Nachteile
-_SUSPENDING = re.compile(
-    r"(?:and|or|to|as|nor|but|than|through|versus|vs|und|oder|bis|als|sowie|bzw|beziehungsweise|et|ou|och|eller|og)(?![0-9A-Za-z_\u00c0-\u024f'’-])"
-)
 
 # left edge and size of a line, rounded
 Place = tuple[int, int]
@@ -218,40 +212,11 @@ def _is_spaced(text: str) -> bool:
     return found[" "] > found[""]
 
 
-def _words_of(pages: Sequence[Sequence[Line]]) -> frozenset[str]:
-    """The words of a document; a line's cut end is none."""
-    lines = [line.text.rpartition(" ")[0] if line.text[-1] == "-" else line.text for page in pages for line in page]
-    return frozenset(_WORDS.findall("\n".join(lines).lower()))
-
-
 def _blank(line: str, following: str, is_spaced: Callable[[], bool]) -> str:
     """The separator between two lines of a paragraph."""
     count = bool(_IS_CJK.match(line[-1])) + bool(_IS_CJK.match(following))
     is_mark = _CJK_MARK.match(line[-1]) or _CJK_MARK.match(following)
     return " " if not count or (count == 1 and not is_mark and is_spaced()) else ""
-
-
-def _joined(text: str, following: str, words: Callable[[], frozenset[str]]) -> str | None:
-    """A line with the whole word that its end cut, or None.
-
-    The line ends with "-". The document decides which words have a hyphen. A hyphen that no typesetter adds stays: after
-    one letter, beside a digit, in a word that has one already, before "and". None if no word was cut.
-    """
-    cut, rest = _CUT_WORD.search(text), _WORD_START.match(following)
-    if _SUSPENDING.match(following) and text[-2:-1].isalnum():
-        return f"{text} "
-    if text[-2:-1].isdigit():
-        return text if following[:1].isalnum() else None
-    if cut is None or rest is None:
-        is_kept = following[:1].isascii() and (following[:1].isupper() or following[:1].isdigit())
-        return text if cut is not None and is_kept else None
-    word = text[text.rfind(" ") + 1 : -1]
-    if f"{cut[1]}-{rest[0]}".lower() in words():
-        return text
-    if len(word) != len(cut[1]) and word[: -len(cut[1])][-1:] in "-0123456789":
-        # the part itself may be cut: well-estab-lished
-        return text[:-1] if f"{cut[1]}{rest[0]}".lower() in words() else text
-    return text if len(cut[1]) == 1 else text[:-1]
 
 
 def _with_plain_characters(line: Line) -> Line:
@@ -275,7 +240,7 @@ def flow_of(pages: Sequence[Sequence[Line]]) -> Flow:
     places = [[(round(line.left), round(line.size)) for line in page] for page in pages]
     usual_rights = _usual_rights(pages, places)
     # most documents cut no word, or have no Han
-    words = cache(lambda: _words_of(pages))
+    words = cache(lambda: words_of(pages))
     is_spaced = cache(lambda: _is_spaced("\n".join([line.text for page in pages for line in page])))
     flow = Flow()
     parts: list[str] = []
@@ -293,7 +258,7 @@ def flow_of(pages: Sequence[Sequence[Line]]) -> Flow:
                 joint = _joint(above, line, its_left, its_right, usual, its_page != number)
                 is_near = above.is_cut or "\n" not in joint
                 # most lines end with no hyphen, and are many
-                whole = _joined(parts[-1], line.text, words) if is_near and parts[-1].endswith("-") else None
+                whole = joined(parts[-1], line.text, words) if is_near and parts[-1].endswith("-") else None
                 if whole is not None:
                     length += len(whole) - len(parts[-1])
                     parts[-1], joint = whole, ""

@@ -126,6 +126,12 @@ def _gaps(handle: Any, line: Line, corners: Sequence[Any]) -> Iterator[tuple[flo
         before = right.value
 
 
+def _has_cells(handle: Any, line: Line, corners: Sequence[Any]) -> bool:
+    """Whether a row's gap is not only the one behind a number."""
+    digits = len(line.text) - len(line.text.lstrip("0123456789"))
+    return not digits or any(left - line.left > digits * line.size for _, left, _ in _gaps(handle, line, corners))
+
+
 def _split_columns(handle: Any, lines: list[Line]) -> list[Line]:
     """Lines with rows of two columns separated, in reading order.
 
@@ -154,7 +160,10 @@ def _split_columns(handle: Any, lines: list[Line]) -> list[Line]:
         if gutter is not None:
             return _in_columns(handle, lines, rows, gutter)
     parted = {line for line in wide if not lacking or any(_gaps(handle, line, corners))}
-    return [line._replace(is_row=True) if line in parted else line for line in lines]
+    return [
+        line._replace(is_row=True, has_cells=_has_cells(handle, line, corners)) if line in parted else line
+        for line in lines
+    ]
 
 
 def _in_columns(handle: Any, lines: list[Line], rows: Sequence[tuple[Line, float, float]], gutter: float) -> list[Line]:

@@ -79,11 +79,11 @@ def read_delimited(
         try:
             row = next(rows)
             if len(row) > len(columns) or lines.last > lines.first:
-                row = row_with_escapes(lines, delimiter, len(columns)) or row
+                row = row_with_escapes(lines, delimiter, len(columns), True) or row
         except StopIteration:
             return
         except csv.Error:
-            row = row_with_escapes(lines, delimiter, len(columns)) or []
+            row = row_with_escapes(lines, delimiter, len(columns), False) or []
         if not row:
             # quotes within a quoted field are read literally, if the line closes it
             alone = csv.reader([lines.text, ""], delimiter=delimiter)

@@ -9,9 +9,9 @@ PAGE = Path(__file__).resolve().parents[3] / "docs/reference/quality-rules.md"
 
 
 def test_the_reference_page_has_every_threshold() -> None:
-    rows = re.findall(
-        r"^\| `(\w+)` \|.*\| ([^ ]+) \| ([^ ]+) \|$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE
-    )
+    # below are the presets' own
+    page = PAGE.read_text(encoding="utf-8").partition("\n## Presets\n")[0]
+    rows = re.findall(r"^\| `(\w+)` \|.*\| ([^ ]+) \| ([^ ]+) \|$", page, flags=re.MULTILINE)
     expected = [
         (rule, f"{ENGLISH.thresholds[rule]:.6g}" if rule in ENGLISH.thresholds else "–", f"{limit:.6g}")
         for rule, limit in CHINESE.thresholds.items()

@@ -50,6 +50,42 @@ def found(text: str) -> list[tuple[str, str]]:
         (f"卡号{CARD}", "bank_card", CARD),
         ("paid by 4111 1111 1111 1111.", "bank_card", "4111 1111 1111 1111"),
         ("paid by 3782 822463 10005.", "bank_card", "3782 822463 10005"),
+        # what follows is no unit
+        ("tel 010-62345678 个人业务", "phone", "010-62345678"),
+        ("010-62345678 个人业务", "phone", "010-62345678"),
+        ("联系电话：021-61234567 户名：李四", "phone", "021-61234567"),
+        ("+886 2 2345 6789 台湾办事处", "phone", "+886 2 2345 6789"),
+        ("Call +1 415 555 2671 people", "phone", "+1 415 555 2671"),
+        ("Call 415-555-2671 users", "phone", "415-555-2671"),
+        ("(415) 555-2671 points of contact", "phone", "(415) 555-2671"),
+        ("热线 400-810-1234 人工", "phone", "400-810-1234"),
+        ("电话 62345678 万先生", "phone", "62345678"),
+        ("手机13800138000 个人业务", "mobile", "13800138000"),
+        ("手机13800138000元女士", "mobile", "13800138000"),
+        # a name in brackets is no call
+        ("邮箱zhangsan@163.com(张三)", "email", "zhangsan@163.com"),
+        ("ann@firm.de(Ann Lee)", "email", "ann@firm.de"),
+        ("ann@firm.to(Ann Lee)", "email", "ann@firm.to"),
+        # words that are names, and programs and fields that have no number of their own
+        ("Rev. John Smith, 415-555-2671", "phone", "415-555-2671"),
+        ("Patch Adams, 415-555-2671", "phone", "415-555-2671"),
+        ("Grant Miller, 415-555-2671", "phone", "415-555-2671"),
+        ("Section manager: 415-555-2671", "phone", "415-555-2671"),
+        ("call Grant 415-555-2671", "phone", "415-555-2671"),
+        ('{"size": 3, "p": "415-555-2671"}', "phone", "415-555-2671"),
+        ("规格咨询 13812345678", "mobile", "13812345678"),
+        ("kernel: DROP SRC=203.205.254.103", "ip", "203.205.254.103"),
+        ("Chrome/120.0 from 203.205.254.103", "ip", "203.205.254.103"),
+        *(
+            (f"{word} 415 555 2671", "phone", "415 555 2671")
+            for word in ("Cell", "P:", "T", "T:", "Ph.", "Office", "direct", "M:", "Téléphone", "teléfono")
+        ),
+        *(
+            (f"Mail {address}", "email", address)
+            for address in ("user@belize.bz", "juan@empresa.com.py", "maria@correo.py", "ion@firma.md", "a.b@shop.zip")
+        ),
+        ("paid by 4111 1111 1111 1111 1225", "bank_card", "4111 1111 1111 1111"),
+        ("paid by 4111 1111 1111 1111 1225 123", "bank_card", "4111 1111 1111 1111"),
     ],
 )
 def test_found(text: str, kind: str, value: str) -> None:
@@ -95,6 +131,10 @@ def test_found(text: str, kind: str, value: str) -> None:
         "lib@1.2.jar, pkg@2.0.tgz, app@1.0.war, foo@1.2.3-beta.rc, x@4.x.dev, a@v5.main, photo@3x.webp",
         "uses: setup/python@v5.main, docker/login@release.vx, @scope/pkg@feature.branch",
         "y = q@k.transpose(0, 1); root@host.internal, root@db.lan",
+        "tool@2.zip, doc@v5.md, lib@1.2.py, repo@main.zip, x@w.to(device), a@b.mm(c)",
+        "size: 415-555-2671, 规格：400-600-1850, Chrome: 114.215.30.7, pages 312-845-2020, section 415.555.2671",
+        "415-555-2671 people, 400-600-1850个, 415-555-2671 台",
+        "4111 1111 1111 1111 1225 1830",
         "HP:0001250 MONDO:0005148 10.5281/zenodo.1234567",
         "",
     ],

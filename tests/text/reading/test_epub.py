@@ -145,3 +145,30 @@ def test_how_much_of_a_book_was_read() -> None:
     left_out, outside = len("Contents" + "One: the beginning of the story of the house"), len("二" + SECOND)
     kept = len("One" + FIRST)
     assert coverage == Coverage(kept + left_out + outside, kept, left_out)
+
+
+def test_parts_outside_the_reading_order_to_which_a_text_leads() -> None:
+    outside = {"OEBPS/book.opf": PACKAGE.replace('idref="b"', 'idref="b" linear="no"')}
+    whole = outside | {
+        "OEBPS/text/one.xhtml": PAGE.format("One", f'{FIRST}<a class="x" href="two%20b.xhtml">Answers</a>')
+    }
+    assert [section.title for section in sections(epub(**whole))] == ["One", "二"]
+    # a contents page leads to everything
+    listed = {
+        "OEBPS/book.opf": outside["OEBPS/book.opf"].replace(' properties="nav"', ""),
+        "OEBPS/nav.xhtml": '<body><p><a href="text/one.xhtml">One, a beginning</a> <a href="text/two%20b.xhtml">Two, an end</a></p></body>',
+    }
+    assert [section.title for section in sections(epub(**listed))] == ["One"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<p><a href='https://firm.de/a'>Lung and air, a study of many years</a></p><p><a href='//firm.de/b'>Air</a></p>",
+        "<p><a href='text/one.xhtml#r1'>Ibid., in the second volume of the work</a></p>",
+        "<p id='n1'>Ibid. <a href='text/one.xhtml#r1'>Back to the text of the chapter</a></p>",
+    ],
+)
+def test_links_out_of_the_book_and_back_to_the_text_are_no_contents(body: str) -> None:
+    parts = {"OEBPS/book.opf": PACKAGE.replace(' properties="nav"', ""), "OEBPS/nav.xhtml": f"<body>{body}</body>"}
+    assert len(sections(epub(**parts))) == 3

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import time
+
 import pytest
+from selectolax.lexbor import LexborHTMLParser
 
 from domainlm.text.reading.html import read_html, read_page
 from domainlm.text.reading.pieces import Coverage
@@ -232,3 +235,31 @@ def test_how_much_of_a_page_was_read() -> None:
     assert coverage == Coverage(kept + removed + len(other), kept, removed)
     assert coverage.lost == len(other)
     assert read_page("<body><script>x</script></body>") == [Coverage(0, 0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("source", "times"),
+    [
+        ("<p>" + "\n" * 40_000 + "é", 1),
+        ("<p>" + " \n" * 20_000 + "é", 1),
+        ("<li>" + "1" * 40_000, 1),
+        ("<div>" * 8_000 + "<aside>a</aside>" * 8_000, 1),
+        ("<noscript><div>", 8_000),
+        ("<div class=gutter>", 10_000),
+        ("<span class=lineno>", 10_000),
+        ("<table>" + "<tr><td rowspan=99 colspan=99>1" * 10_000, 1),
+        ("<table><tr>" + "<td rowspan=99 colspan=99>" * 5_000 + "<tr><td>1" * 5_000, 1),
+        ("<div><a href=n rel=next>Next</a>", 5_000),
+        ("<li><dt><a href=n rel=next>Next</a>", 5_000),
+        ("<div><a href=n rel=next><img></a>", 5_000),
+    ],
+)
+def test_hostile_pages_take_linear_time(source: str, times: int) -> None:
+    page = f"<body>{source * times}</body>"
+    # the parser's own time grows with depth
+    begin = time.process_time()
+    LexborHTMLParser(page)
+    parsed = time.process_time() - begin
+    begin = time.process_time()
+    read_html(page)
+    assert time.process_time() - begin < 1.5 + 2 * parsed

@@ -95,3 +95,15 @@ def test_numbers_of_code_and_data_stay() -> None:
     assert body_of('<code>x = <span class="num">42</span></code>') == "x = 42"
     assert read_html('<body><pre>x = <span class="num">42</span></pre></body>')[0].body == "x = 42"
     assert read_html('<body><table><tr><td>a<td class="num">42</table></body>')[0].body == "a | 42"
+
+
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [
+        ("<div class='row gutter'>2010</div><p>Text.</p>", "2010\n\nText."),
+        ("<pre><span class='gutter'>1</span>a\n<span class='gutter'>2</span>b</pre>", "a\nb"),
+        ("<table><tr><td class='gutter'>1<br>2</td><td><pre>a\nb</pre></td></tr></table>", "a\nb"),
+    ],
+)
+def test_a_gutter_outside_of_code_is_space(part: str, text: str) -> None:
+    assert read_html(f"<body>{part}</body>")[0].body == text

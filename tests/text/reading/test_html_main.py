@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
-from domainlm.text.reading.html import read_html
+from domainlm.text.reading.html import read_chapter, read_html
 from domainlm.text.reading.html_main import main_blocks
 from domainlm.text.reading.html_walk import blocks_of
 
@@ -235,3 +235,63 @@ def test_rows_of_links_through_a_book(row: str) -> None:
     # a sentence that has such links is a sentence
     kept = f"<p>{SENTENCE} See the <a href='i'>Index</a> and the <a href='n'>next</a> page.</p>"
     assert "See the Index and the next page." in text_of(f"<h1>Lung</h1>{PROSE}{kept}")
+
+
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [
+        ("<p>See also: <a href='#first'>first()</a>, <a href='#last'>last()</a></p>", "See also: first(), last()"),
+        ("<p><a href='m#first'>first()</a>, <a href='m#last'>last()</a></p>", "first(), last()"),
+        ("<p>See also <a href='a'>first</a> and <a href='b'>last</a></p>", "See also first and last"),
+        (
+            "<table><tr><td><a href='m#a'>first()</a></td><td>the first element</td></tr>"
+            "<tr><td><a href='m#b'>last</a></td><td>the last</td></tr></table>",
+            "first() | the first element\nlast | the last",
+        ),
+        (
+            "<table><tr><td>Links</td><td><a href='a'>first</a>, <a href='b'>last</a></td></tr></table>",
+            "Links | first, last",
+        ),
+        ("<ul><li><a href='a'>Home</a></li><li>Key of a line</li></ul>", "- Home\n- Key of a line"),
+        (
+            "<ul><li><a href='a'>Home</a>, <a href='b'>Up</a></li><li>Keys of a line</li></ul>",
+            "- Home, Up\n- Keys of a line",
+        ),
+        (
+            "<dl><dt><a href='a'>Home</a></dt><dd>goes to the beginning of the line</dd><dt><a href='b'>Up</a></dt><dd>goes up</dd></dl>",
+            "Home\ngoes to the beginning of the line\nUp\ngoes up",
+        ),
+        ("<dl><dt>See also</dt><dd><a href='a'>first</a>, <a href='b'>last</a></dd></dl>", "See also\nfirst, last"),
+        ("<p>Press <a href='k#h'>Home</a> or <a href='k#u'>Up</a>.</p>", "Press Home or Up."),
+        ("<p>点击<a href='a'>首页</a>、<a href='b'>目录</a>。</p>", "点击首页、目录。"),
+        ("<p><a href='a' accesskey='n'>New documents of the ward</a></p>", "New documents of the ward"),
+        ("<p><a href='a'>Index</a></p>", "Index"),
+        ("<p><a href='#a'>Top</a> <a href='#b'>Contents</a></p>", "Top Contents"),
+        ("<p>1 <a href='a'>next</a> 2 <a href='b'>last</a></p>", "1 next 2 last"),
+    ],
+)
+def test_what_only_looks_like_a_row_of_steps(part: str, text: str) -> None:
+    assert text in text_of(f"<h1>Lung</h1>{PROSE}{part}{PROSE}")
+
+
+def test_a_list_of_three_words_in_a_chapter() -> None:
+    words = "<ul><li><a href='a'>next</a></li><li><a href='b'>prev</a></li><li><a href='c'>top</a></li></ul>"
+    sections, _, _ = read_chapter(f"<body><h1>Lung</h1>{PROSE}{words}{PROSE}</body>")
+    assert "- next\n- prev\n- top" in sections[0].body
+    sections, _, _ = read_chapter(f"<body>{words}<h1>Lung</h1>{PROSE}</body>")
+    assert [section.title for section in sections] == ["Lung"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "<p><a href='p'>Prev</a> <a href='n'>Next</a></p>",
+        "<p>Next: <a href='#n' accesskey='n' rel='next'>Types</a>, Up: <a href='#u' accesskey='u' rel='up'>Top</a></p>",
+        "<hr><p><a href='i'>Index</a></p>",
+        f"<div>{STEPS}<hr></div>",
+        # in a language whose words are not known
+        "<p><a accesskey='p' href='a'>Poprzedni</a> <a accesskey='u' href='b'>Dalej</a> <a accesskey='n' href='c'>Nast</a></p>",
+    ],
+)
+def test_rows_of_steps_within_a_page(row: str) -> None:
+    assert text_of(f"<h1>Lung</h1>{PROSE}{row}{PROSE}") == text_of(f"<h1>Lung</h1>{PROSE}{PROSE}")

@@ -20,6 +20,8 @@ from domainlm.text.reading.html import read_html
         # and so do those that others cover
         ("<tr><td rowspan=2>a</td><td>b</td></tr><tr><td>c</td></tr><tr><td>d</td><td>e</td></tr>", "a | b\n| c\nd | e"),
         ("<tr><td colspan=2>a</td><td>b</td></tr><tr><td>c</td><td>d</td><td colspan=2>e</td></tr>", "a | | b\nc | d | e |"),
+        # but a cell over all columns is a line
+        ("<tr><td colspan=3>Doses of children</td></tr><tr><td>a</td><td>b</td><td>c</td></tr>", "Doses of children\na | b | c"),
         ("<tr><td rowspan=x colspan=-1>a</td><td>b</td></tr>", "a | b"),
         ("<tr><td><ul><li>one</li><li>two</li></ul></td><td>b</td></tr>", "- one - two | b"),
         ("<tr><td>only</td></tr><tr><td><p>one</p><p>cell</p></td></tr>", "only\n\none\n\ncell"),

@@ -176,3 +176,42 @@ def test_rows_of_instruction_data_over_several_lines_have_their_source_s_fields(
     found = list(read_jsonl(io.BytesIO(data), 0, len(data), "instruction", "a", Documents(), None, mapping))
     shown = [each.text if isinstance(each, Piece) else each.reason for each in found]
     assert shown == [words.get(each, each) for each in expected]  # type: ignore[call-overload]
+
+
+GOOD = b'{"text": "a"}\n{"text": "b"}\n'
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"{\n" + GOOD, ["invalid_json", "a", "b"]),
+        (b"\xef\xbb\xbf{\r\n" + GOOD.replace(b"\n", b"\r\n"), ["invalid_json", "a", "b"]),
+        (b"[\n" + GOOD, ["invalid_json", "a", "b"]),
+        (b'{\n"text": "cut\n' + GOOD + GOOD, ["invalid_json", "invalid_json", "a", "b", "a", "b"]),
+        (b"[\n" + b'{"text": "a"},\n' * 3 + b"]\n", ["invalid_json"]),
+        (b'[\n{"text": "a"},\n{"text": "b"}\n]\n', ["a", "b"]),
+        (b'[\n{"text": "a"}\n,\n{"text": "b"}\n]\n', ["a", "b"]),
+    ],
+)
+def test_a_first_line_that_is_only_a_bracket_costs_itself(data: bytes, expected: list[str]) -> None:
+    for ranges in (1, 3):
+        cuts = [len(data) * at // ranges for at in range(ranges + 1)]
+        found = []
+        for start, end in pairwise(cuts):
+            try:
+                found += read_jsonl(io.BytesIO(data), start, end, "corpus", "a", Documents())
+            except Unreadable as error:
+                found += [Rejection(error.reason, error.detail)] if start == 0 else []
+        assert [each.text if isinstance(each, Piece) else each.reason for each in found] == expected
+
+
+def test_a_bracket_in_the_first_line_costs_no_json_file() -> None:
+    for data in (b"{\n" + GOOD, ("{\n" + GOOD.decode()).encode("utf-16")):
+        found = list(read_json(data, "corpus", "a", Documents()))
+        assert [each.text if isinstance(each, Piece) else each.reason for each in found] == ["invalid_json", "a", "b"]
+
+
+def test_a_large_file_is_lines_whatever_its_first() -> None:
+    data = b"{\n" + GOOD * 100
+    found = list(read_jsonl(io.BytesIO(data), 0, len(data), "corpus", "a", Documents(max_file_bytes=1000)))
+    assert (len(found), found[0].reason) == (201, "invalid_json")

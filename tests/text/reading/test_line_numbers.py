@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from domainlm.text.reading.line_numbers import without_line_numbers
 from domainlm.text.reading.page_layout import Line
 
@@ -53,3 +55,64 @@ def test_tables_lists_and_statutes_keep_their_numbers() -> None:
         ["1 lung", "2 heart", "3 liver"],
     ):
         assert texts(without_line_numbers([page(kept)])) == [kept]
+
+
+ELEMENTS = ["hydrogen", "helium", "lithium", "beryllium", "boron", "carbon", "nitrogen", "oxygen", "fluorine", "neon"]
+CONTENTS = [
+    "范围",
+    "规范性引用文件",
+    "术语和定义",
+    "缩略语",
+    "总体要求",
+    "技术要求",
+    "试验方法",
+    "检验规则",
+    "标志",
+    "包装",
+]
+WORDS = ["abandon", "ability", "able", "about", "above", "abroad", "absence", "absolute", "absorb", "abstract"]
+HAN = "肺炎是由病原微生物等因素引起的肺部炎症，患者常有发热咳嗽，严重者可出现呼吸困难需要及时就医。"
+
+
+def wide(texts: list[str]) -> list[Line]:
+    """Lines of which each Han character takes a font size."""
+    widths = [sum(10 if "\u3400" <= character <= "\u9fff" else 5 for character in text) for text in texts]
+    return [
+        Line(text, 40, 40 + width, 700 - 12 * at, 10)
+        for at, (text, width) in enumerate(zip(texts, widths, strict=True))
+    ]
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        [f"{at} {text}" for at, text in enumerate(CONTENTS, 1)],
+        [f"{at} 药品{at}号 5mg" for at in range(1, 20)],
+        [f"{at} 阿莫西林胶囊，每次{at + 3}毫克，每日三次，饭后服用" for at in range(1, 20)],
+        [f"{at} {name} {at * 1.01:.2f}" for at, name in enumerate(ELEMENTS, 1)],
+        [f"{at} {name}" for at, name in enumerate(WORDS, 1)],
+        [f"{2000 + at} the ward had {at + 20} beds, and nurses of its own" for at in range(1, 15)],
+        [f"{2000 + at} {text}" for at, text in enumerate(PROSE, 1)],
+        [f"{at} the {name} is kept in a cool, dry place of the house" for at, name in enumerate(ELEMENTS, 1)],
+        [f"{at} put {name} on it, then wait{' for a while' * (at % 4)}" for at, name in enumerate(ELEMENTS, 1)],
+        [f"{at} {text} {at * 5} mg" for at, text in enumerate(PROSE, 1)],
+    ],
+)
+def test_lists_contents_tables_and_years_keep_their_numbers(kept: list[str]) -> None:
+    assert texts(without_line_numbers([wide(kept)])) == [kept]
+
+
+def test_rows_of_cells_keep_their_numbers() -> None:
+    rows = [line._replace(has_cells=True) for line in page([f"{at} {text}" for at, text in enumerate(PROSE, 1)])]
+    assert without_line_numbers([rows]) == [rows]
+    numbers = [Line(str(at), 40, 50, 712 - 12 * at, 10) for at in range(1, 11)]
+    cells = [Line(f"{name}, or", 70, 130, 700 - 12 * at, 10) for at, name in enumerate(ELEMENTS)]
+    more = [Line("so, and", 300, 500, 700 - 12 * at, 10) for at in range(10)]
+    table = [each for row in zip(numbers, cells, more, strict=True) for each in row]
+    assert without_line_numbers([table]) == [table]
+
+
+def test_lines_of_han_may_be_numbered() -> None:
+    lines = [(HAN * 12)[at : at + 28] for at in range(0, 28 * 18, 28)]
+    numbered = wide([f"{at} {text}" for at, text in enumerate(lines, 1)])
+    assert texts(without_line_numbers([numbered])) == [lines]

@@ -164,6 +164,7 @@ def test_front_matter_is_names_with_values(text: str, body: str) -> None:
         '+++\ntitle = "Fever"\ndate = 2024-05-03T10:00:00Z\n[params]\n  tags = [\n  "a",\n]\n+++\n',
         '{\n  "title": "Fever",\n  "tags": {\n}\n}\n',
         "+++\r\ntitle = 'x'\r\n+++\r\n",
+        '{"Date": "2024-05-03", "weight": 3}\n',
     ],
 )
 def test_front_matter_of_other_forms_is_no_text(front: str) -> None:
@@ -172,7 +173,15 @@ def test_front_matter_of_other_forms_is_no_text(front: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["+++\nplain words\n+++\nmore\n", "{\nno JSON\n}\nmore\n", "+++\na = 1\nmore\n", "{\n", '["a"]\n']
+    "text",
+    [
+        "+++\nplain words\n+++\nmore\n",
+        "{\nno JSON\n}\nmore\n",
+        "+++\na = 1\nmore\n",
+        "{\n",
+        '["a"]\n',
+        '{"dose": 5}\n\nGive it.\n',
+    ],
 )
 def test_what_is_no_front_matter_stays(text: str) -> None:
     (section,) = read_markdown(text)

@@ -102,6 +102,43 @@ def test_a_hyphen_at_a_line_s_end_stays_where_no_typesetter_adds_one(end: str, b
     assert expected in flowing(lines([first, f"{begin} {FULL[:20]}"]))
 
 
+@pytest.mark.parametrize(
+    ("end", "begin", "expected"),
+    [
+        ("in the tri-", "als that were seen in it", "trials that"),
+        ("of canna-", "bis that was seen in the", "cannabis that"),
+        ("of a do-", "nor that was seen in the", "donor that"),
+        ("of a don-", "or that was seen in this", "donor that"),
+        ("with xan-", "than that was seen in it", "xanthan that"),
+        ("of a pota-", "to that was seen in this", "potato that"),
+        ("of a break-", "through that was seen it", "breakthrough that"),
+        ("in a buck-", "et that was seen in this", "bucket that"),
+        ("of the gu-", "ru-like men who were in", "guru-like"),
+        ("of pré-", "et postopératoire in this", "pré- et post"),
+        ("of short-", "or long-term effects of i", "short- or long-term"),
+        ("of 5-", "to 10-fold effects of thi", "5- to 10-fold"),
+        ("Herz-", "sowie Lungenkrankheiten in", "Herz- sowie Lungen"),
+        ("zwei-", "bis dreimal, so wie sonst", "zwei- bis dreimal"),
+        ("of T-", "or natural killer cells i", "T- or natural"),
+        ("of IgA-", "or complement deficiency", "IgA- or complement"),
+        ("of low-dose-", "or placebo groups in it", "low-dose- or placebo"),
+        ("of (pre-", "or postoperative) care in", "(pre- or post"),
+    ],
+)
+def test_the_end_of_a_word_is_no_conjunction(end: str, begin: str, expected: str) -> None:
+    first = f"{FULL[: 50 - len(end)]} {end}"
+    assert expected in flowing(lines([first, f"{begin} {FULL[:20]}"]))
+
+
+@pytest.mark.parametrize(("end", "begin", "whole"), [("err-", "and", "errand"), ("ten-", "or", "tenor")])
+def test_a_word_that_the_document_has_elsewhere_was_cut(end: str, begin: str, whole: str) -> None:
+    first = f"{FULL[: 50 - len(end)]} {end}"
+    known = lines([f"there is the {whole} that was seen"], top=740)
+    cut = lines([first, f"{begin} well-known {FULL[:20]}"])
+    assert f"{whole} well-known" in flowing([*known, *cut])
+    assert f"{end} {begin} well-known" in flowing(cut)
+
+
 def test_a_part_of_a_compound_that_the_document_knows_is_cut_in_it() -> None:
     page = [*lines(["it is established here"]), *lines([f"{FULL[:38]} well-estab-", "lished drug"], top=600)]
     assert "well-established drug" in flowing(page)

@@ -1,8 +1,7 @@
-"""The canonical form of code, and the digests of its parts.
+"""The canonical form of a module, without comments, docstrings and formatting.
 
-In: a module's source. Out: its syntax tree as JSON without comments, docstrings and formatting, and digests of it: of the
-whole, and of each definition, by which a change can be named. The form is our own, because `ast.dump` and `ast.unparse`
-differ between Python versions.
+In: a module's source. Out: its digest, and the digest of each definition, by which a change is named. The form is our
+own, because `ast.dump` and `ast.unparse` differ between Python versions.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ OTHER_STATEMENTS, ORDER, WHOLE_FILE = "<module>", "<order>", "<file>"
 
 # digits of a definition's digest: they only name what changed, and a store keeps a file of them for every stage and version
 DEFINITION_DIGITS = 16
+
 # fields that depend on how the source is written or on the parser's version, not on what it does
 _SKIPPED_FIELDS = {"type_comment", "kind", "type_ignores", "ctx"}
 

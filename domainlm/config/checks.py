@@ -1,0 +1,80 @@
+"""Checks of a whole configuration, which no single section can make.
+
+In: a configuration whose sections are right by themselves. Out: nothing, or an error that names the keys, the values,
+and the fix.
+"""
+
+from __future__ import annotations
+
+import difflib
+from fnmatch import fnmatchcase
+
+from domainlm.config.domain import DomainConfig
+from domainlm.config.errors import ConfigurationError
+
+
+def check_whole(config: DomainConfig) -> None:
+    """Raise ConfigurationError where sections do not fit together."""
+    check_roles(config)
+    check_policy(config)
+    check_compared(config)
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """A hint at the name that was meant."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"valid are {', '.join(sorted(known))}"
+
+
+def check_roles(config: DomainConfig) -> None:
+    """Raise ConfigurationError where the sources cannot make a build."""
+    roles = [source.role for source in config.sources.values()]
+    where = f"domain {config.domain}: sources"
+    if roles.count("base_model") != 1:
+        raise ConfigurationError(
+            f"{where}: expected exactly one with role base_model, found {roles.count('base_model')}"
+        )
+    if "corpus" not in roles and ("instruction" not in roles or config.sft_adapter.relay != "none"):
+        fix = "NAME: {role: corpus, local: FOLDER}; or learn conversations alone: role instruction, sft_adapter.relay: none"
+        raise ConfigurationError(f"{where}: none has role corpus; add a folder: {fix}")
+    if "seed" in roles and "replay" not in roles:
+        raise ConfigurationError(
+            f"{where}: role seed needs general text for contrast, but none has role replay; add a folder: "
+            "NAME: {role: replay, local: FOLDER}"
+        )
+    if config.corpus_split.replay_share > 0 and "replay" not in roles:
+        raise ConfigurationError(
+            f"{where}: corpus_split.replay_share is {config.corpus_split.replay_share} but none has role replay; "
+            "add one or set replay_share: 0.0"
+        )
+    split = config.corpus_split
+    if split.validation_share + split.test_share >= 1:
+        raise ConfigurationError(
+            f"corpus_split: validation_share {split.validation_share} + test_share {split.test_share} leave nothing to train on"
+        )
+
+
+def check_policy(config: DomainConfig) -> None:
+    """Raise ConfigurationError where a rule names an unknown source.
+
+    Such a rule would match nothing.
+    """
+    for number, rule in enumerate(config.policy):
+        for pattern in rule.where.source or ():
+            if not any(fnmatchcase(name, pattern) for name in config.sources):
+                raise ConfigurationError(
+                    f"domain {config.domain}: policy.{number}.where.source: {pattern!r} matches no source; "
+                    f"{nearest(pattern, list(config.sources))}"
+                )
+
+
+def check_compared(config: DomainConfig) -> None:
+    """Raise ConfigurationError where a domain is compared with itself.
+
+    It would wait for its own results.
+    """
+    if config.domain in config.eval_results.compare:
+        raise ConfigurationError(
+            f"domain {config.domain}: eval_results.compare names {config.domain} itself; expected other domains, whose results are "
+            "built: remove it"
+        )
