@@ -109,7 +109,7 @@ def is_in_doi(text: str, start: int) -> bool:
 
 
 def is_measure(text: str, start: int, end: int) -> bool:
-    """Whether a unit behind a number says that it is a measure or a count.
+    """Whether a unit behind a number makes it a measure.
 
     No measure begins with +, 0 or a bracket. Behind a word that announces a person's number, only a unit that ends the
     word is one.
@@ -121,7 +121,7 @@ def is_measure(text: str, start: int, end: int) -> bool:
 
 
 def _is_announced(text: str, start: int) -> bool:
-    """Whether a word on the line says that one can call a number."""
+    """Whether a word on the line announces a telephone number."""
     before = text[max(0, start - CALLING_CHARS) : start].rpartition("\n")[2].lower()
     return _CALLING.search(before) is not None
 

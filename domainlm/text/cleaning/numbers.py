@@ -108,7 +108,7 @@ def _before(text: str, start: int) -> str:
 
 
 def is_version(text: str, start: int) -> bool:
-    """Whether the word in front of a number says that it is a version."""
+    """Whether the word before a number makes it a version."""
     before = _before(text, start)
     return _DIRECT_VERSION.search(before) is not None or (
         context_of(text, start) == "version" and _DIRECT_CUES.search(before) is not None

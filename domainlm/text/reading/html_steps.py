@@ -93,7 +93,7 @@ def _whole_lists(blocks: Blocks, chars: list[int]) -> set[int]:
 
 
 def _rows(blocks: Blocks, chars: list[int]) -> dict[int, list[int]]:
-    """The rows of a page's steps, and what says of each that it is one."""
+    """The rows of a page's steps, each with its signs."""
     lists = _whole_lists(blocks, chars)
     rows: dict[int, list[int]] = {}
     for block, steps in blocks.steps.items():
@@ -134,7 +134,7 @@ class _Places:
             self._starts.setdefault(block, index)
 
     def is_at_edge(self, row: int) -> bool:
-        """Whether a row is first or last on the page, or beside a rule."""
+        """Whether a row is at an end of the page or beside a rule."""
         start = self._starts.get(row, -1)
         return start < self._first or start > self._last or self._is_beside_rule(row)
 
