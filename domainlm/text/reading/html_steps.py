@@ -134,7 +134,7 @@ class _Places:
             self._starts.setdefault(block, index)
 
     def is_at_edge(self, row: int) -> bool:
-        """Whether a row is at an end of the page or beside a rule."""
+        """Whether a row is at the edge or beside a rule."""
         start = self._starts.get(row, -1)
         return start < self._first or start > self._last or self._is_beside_rule(row)
 
