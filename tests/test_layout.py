@@ -252,6 +252,16 @@ def test_docstrings_begin_with_a_short_line() -> None:
                 assert len(first.split()) <= MAX_FIRST_LINE_WORDS, f"{module}: {first}"
 
 
+def test_no_group_is_repeated_possessively() -> None:
+    """Python 3.11.0 to 3.11.4 match `(…)*+` wrongly (gh-106052); `(?>(…)*)` says the same, and is right in all."""
+    for module in MODULES:
+        for node in ast.walk(tree_of(module)):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
+                text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
+                outside_classes = re.sub(r"\[\^?\]?(?:\\.|[^\\\]])*\]", "x", text)
+                assert not re.search(r"\)(?:[*+?]|\{[0-9,]+\})\+", outside_classes), (module, text)
+
+
 def test_modules_have_a_docstring_and_stay_short() -> None:
     for module in MODULES:
         assert ast.get_docstring(tree_of(module)), module

@@ -15,7 +15,7 @@ MAX_JSON_DEPTH = 200
 # of a whole number: what every Python converts, however it is set
 MAX_DIGITS = 640
 # a string that never ends goes to the end of the text: it is not looked for again from each quote in it
-_JSON_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|([\[{])|([\]}])', re.DOTALL)
+_JSON_BRACKETS = re.compile(r'"[^"\\]*+(?>(?:\\.[^"\\]*+)*)(?:"|\\?\Z)|([\[{])|([\]}])', re.DOTALL)
 
 
 class InvalidJson(ValueError):

@@ -52,11 +52,11 @@ _WORD = re.compile(WORD_PATTERN)
 _IS_UNSPACED = re.compile(f"[{_CJK}{_SYLLABIC}]")
 _ANY_CJK = re.compile(f"[{_CJK}]")
 # names and numbers within do not end a run: 使用 apt 安装
-_CJK_RUN = re.compile(f"[{_CJK}]++(?: ?[A-Za-z0-9][A-Za-z0-9_.+/-]*+ ?[{_CJK}]++)*+")
+_CJK_RUN = re.compile(f"[{_CJK}]++(?>(?: ?[A-Za-z0-9][A-Za-z0-9_.+/-]*+ ?[{_CJK}]++)*)")
 _IN_WORD = f"[^{_PUNCTUATION}{_CJK}]"
 # one word: numbers with points and commas, names with points and underscores; an ending behind an apostrophe
 _TOKEN = re.compile(
-    rf"[{_CJK}]|{_IN_WORD}++(?:(?:(?<=[0-9]),(?=[0-9])|\.(?=[0-9a-z])|_){_IN_WORD}++)*+"
+    rf"[{_CJK}]|{_IN_WORD}++(?>(?:(?:(?<=[0-9]),(?=[0-9])|\.(?=[0-9a-z])|_){_IN_WORD}++)*)"
     rf"|['’](?:[stmd]|re|ve|ll)(?!{_IN_WORD})|\.\.\.|……|\S"
 )
 _LETTER = re.compile(f"[^{_PUNCTUATION}{_DIGITS}]")

@@ -6,6 +6,7 @@ import io
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -222,7 +223,7 @@ def test_another_file_under_the_name_is_refused(store: Store, web_index: Callabl
     "the fetch fails; the other address is not asked, and not quoted",
 )
 def test_a_redirect_leads_to_http_only(target: str, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setattr("domainlm.sources.fetch_url.time", SimpleNamespace(sleep=lambda seconds: None))
     with (
         answering_server(lambda path, headings: (302, {"Location": target}, b"")) as address,
         pytest.raises(StageError, match="cannot download") as raised,

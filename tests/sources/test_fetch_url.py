@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,9 @@ from material.servers import Answer, answering_server, http_server
 from domainlm.contract import StageError
 from domainlm.sources.fetch import fetch
 from domainlm.store.local import Store
+
+# the module's clock alone: threads of this process sleep, too
+CLOCK = "domainlm.sources.fetch_url.time"
 
 
 @pytest.fixture
@@ -64,7 +68,7 @@ def test_a_url_s_wrong_digest_keeps_nothing(site: tuple[Path, str], store: Store
 def test_a_url_that_is_not_there_is_not_asked_for_again(
     site: tuple[Path, str], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("time.sleep", lambda seconds: pytest.fail("asked again"))
+    monkeypatch.setattr(CLOCK, SimpleNamespace(sleep=lambda seconds: pytest.fail("asked again")))
     with pytest.raises(StageError, match=r"cannot download .*/none: the server answered 404; check the address"):
         fetch(url_row(f"{site[1]}/none", TEXT), store, silent)
 
@@ -90,7 +94,7 @@ def test_what_a_server_cuts_short_is_asked_for_again(fault: str, store: Store, m
     answers: list[Answer] = [(200, {}, TEXT)]
     answers.insert(0, (200, {"Content-Length": "1000"}, TEXT[:3]) if fault == "cut" else (503, {}, b""))
     waited: list[float] = []
-    monkeypatch.setattr("time.sleep", waited.append)
+    monkeypatch.setattr(CLOCK, SimpleNamespace(sleep=waited.append))
     with answering_server(lambda path, headings: answers.pop(0)) as address:
         fetch(url_row(f"{address}/text.txt", TEXT), store, silent)
     assert store.objects.path(sha256(TEXT)).read_bytes() == TEXT

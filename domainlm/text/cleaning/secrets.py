@@ -22,7 +22,7 @@ MIN_ENTROPY_BITS = 3.5
 # not \b: to Python a Han character is of a word, and which characters are depends on its version
 _START, _END = "(?<![0-9A-Za-z_])", "(?![0-9A-Za-z_])"
 # lines of a private key: base64, mixed as words and paths are not; what the quotation and the source code of one put between
-_KEY_LETTER, _BETWEEN_LINES = "[0-9A-Za-z+/]", r"""(?:[\s>"',+]|\\[nr])*+"""
+_KEY_LETTER, _BETWEEN_LINES = "[0-9A-Za-z+/]", r"""(?>(?:[\s>"',+]|\\[nr])*)"""
 _KEY_MIXED = "(?=[A-Za-z+/]{0,99}[0-9])(?=[0-9A-Z+/]{0,99}[a-z])(?=[0-9a-z+/]{0,99}[A-Z])"
 # what else may stand before a line, if that is so long: headers (400 characters), then the marks of a comment or line break (20)
 _BEFORE_LINE = "(?:[^-]|-(?!----)){0,%d}?" + f"(?<!{_KEY_LETTER})(?={_KEY_LETTER}{{40}}){_KEY_MIXED}"
@@ -37,7 +37,7 @@ _FORMS = tuple(
             r"(?:(?:[^-]|-(?!----)){0,20000}-----END [A-Z ]{0,20}PRIVATE KEY(?: BLOCK)?-----"
             # without an end: lines of the key, at once or after headers; prose that names the mark has no such line
             rf"|(?:{_BETWEEN_LINES}{_KEY_MIXED}|{_BEFORE_LINE % 400})"
-            rf"(?:{_KEY_LETTER}{{16,}}+={{0,2}}(?:{_BEFORE_LINE % 20}|{_BETWEEN_LINES}))++=?{_KEY_LETTER}*+={{0,2}}|)",
+            rf"(?>(?:{_KEY_LETTER}{{16,}}+={{0,2}}(?:{_BEFORE_LINE % 20}|{_BETWEEN_LINES}))+)=?{_KEY_LETTER}*+={{0,2}}|)",
         ),
         ("aws_key", ("AKIA", "ASIA", "ABIA", "ACCA"), _START + r"(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}" + _END),
         ("github_token", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), _START + r"gh[pousr]_[0-9A-Za-z]{36,255}" + _END),

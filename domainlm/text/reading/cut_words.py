@@ -14,7 +14,7 @@ from domainlm.text.reading.page_layout import Line
 
 _CUT_WORD = re.compile("([A-Za-z\u00c0-\u024f]+)-\\Z")
 _WORD_START = re.compile("[a-z\u00df-\u024f]+")
-_WORDS = re.compile("[a-z\u00df-\u024f]+(?:-[a-z\u00df-\u024f]+)*+")
+_WORDS = re.compile("[a-z\u00df-\u024f]+(?>(?:-[a-z\u00df-\u024f]+)*)")
 # before these words a hyphen stands for the rest of a compound: short- and long-term, Vor- und Nachteile. The second group ends
 # many words too (don-or, buck-et), and so does the third (pota-to): they need a sign that the word before is a compound's
 _SUSPENDING = re.compile(

@@ -23,8 +23,8 @@ MAX_HEADING_LINES = 20
 HEADING_BYTES = 4096
 LINES = re.compile(r"[^\n]*\n|[^\n]+")
 # a quote elsewhere than at a field's begin is none: an inch mark
-_QUOTED = re.compile(r'(?<![^,;\t|])"(?:[^"]|"")*+"')
-_OPEN = re.compile(r'(?<![^,;\t|])"(?:[^"]|"")*+(?:"|(\Z))')
+_QUOTED = re.compile(r'(?<![^,;\t|])"[^"]*+(?>(?:""[^"]*+)*)"')
+_OPEN = re.compile(r'(?<![^,;\t|])"[^"]*+(?>(?:""[^"]*+)*)(?:"|(\Z))')
 # lines of a record by which its quotes are judged
 KEPT_LINES = 20
 _SEPARATOR = re.compile(r'\ufeff?"?sep=([^\r\n"])"?[\r\n]*', re.IGNORECASE)
@@ -145,9 +145,9 @@ def _are_rows(text: str, delimiter: str, columns: int) -> bool:
     The last line of a cell with line ends, as RFC 4180 has it, is none: its quote begins no field.
     """
     mark = re.escape(delimiter)
-    field = rf'(?:"(?:[^"\\]|\\.)*+"|[^"{mark}\r\n]*+)'
+    field = rf'(?:"[^"\\]*+(?>(?:\\.[^"\\]*+)*)"|[^"{mark}\r\n]*+)'
     row = rf"{field}(?:{mark}{field}){{{columns - 1}}}{mark}*+(?:\r?\n|\Z)|\r?\n"
-    return re.fullmatch(rf"(?:{row})*+", text, re.DOTALL) is not None
+    return re.fullmatch(rf"(?>(?:{row})*)", text, re.DOTALL) is not None
 
 
 def row_with_escapes(lines: Lines, delimiter: str, columns: int, is_sound: bool) -> list[str] | None:

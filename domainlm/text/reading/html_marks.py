@@ -35,7 +35,7 @@ _LINE_BREAKS = re.compile(f"(?<! ) *{LINE}[ {LINE}]*")
 # a paragraph inside an item stays on the item's line; a list within it does not
 _ITEM_BREAKS = re.compile(f"{ITEM}[ {LINE}{PARAGRAPH}]*+(?![^ {LINE}{PARAGRAPH}{ITEM}]{{1,12}}{ITEM})")
 # the author numbered the items, and the list shows no numbers
-_NUMBERED_AGAIN = re.compile(rf"(?<![0-9])[0-9]++\.{ITEM}(?=[ {LINE}{PARAGRAPH}]*+[0-9]++(?:\.[0-9]++)*+[.)] )")
+_NUMBERED_AGAIN = re.compile(rf"(?<![0-9])[0-9]++\.{ITEM}(?=[ {LINE}{PARAGRAPH}]*+[0-9]++(?>(?:\.[0-9]++)*)[.)] )")
 _SPACES = re.compile(r"(?<=\S) {2,}")
 _BLANK_LINES = re.compile(r"\n{3,}")
 

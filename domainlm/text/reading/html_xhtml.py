@@ -33,8 +33,8 @@ _CLOSED = re.compile(rf"<(?!(?:{'|'.join(sorted(_VOID))})[\s/])[a-z][^<>]*/>|<!\
 # and a tag holds no "<": so each character is looked at a few times at most
 _MARKUP = re.compile(
     r"(?is)<!--.*?(?:-->|\Z)|<!\[CDATA\[(.*?)(?:\]\]>|\Z)"
-    r"|<(script|style)\b(?:[^<>\"'/]++|\"[^\"<]*+\"|'[^'<]*+'|/(?!>))*+>.*?(?:</\2\s*>|\Z)"
-    r"|<([A-Za-z_][\w:.-]*+)((?:[^<>\"'/]++|\"[^\"<]*+\"|'[^'<]*+'|/(?!>))*+)/>",
+    r"|<(script|style)\b(?>(?:[^<>\"'/]++|\"[^\"<]*+\"|'[^'<]*+'|/(?!>))*)>.*?(?:</\2\s*>|\Z)"
+    r"|<([A-Za-z_][\w:.-]*+)((?>(?:[^<>\"'/]++|\"[^\"<]*+\"|'[^'<]*+'|/(?!>))*))/>",
     re.ASCII,
 )
 # `<a href=/x/>`, which is no XML, is an opened element

@@ -22,7 +22,7 @@ from domainlm.text.reading.pieces import Piece, Rejection
 MAX_LINE_BYTES = 1 << 20
 # ontologies are some 40 levels deep; without a limit a chain of n terms takes n * n steps
 MAX_ANCESTORS = 200
-_QUOTED = re.compile(r'[^"]*"((?:[^"\\]|\\.)*+)"\s*([A-Z]*)')
+_QUOTED = re.compile(r'[^"]*"([^"\\]*+(?>(?:\\.[^"\\]*+)*))"\s*([A-Z]*)')
 # all that the hierarchy is made of
 _OUTLINE = (b"id:", b"name:", b"is_a:", b"is_obsolete:")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
