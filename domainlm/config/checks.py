@@ -17,6 +17,7 @@ def check_whole(config: DomainConfig) -> None:
     """Raise ConfigurationError where sections do not fit together."""
     check_roles(config)
     check_policy(config)
+    check_presets(config)
     check_compared(config)
 
 
@@ -66,6 +67,15 @@ def check_policy(config: DomainConfig) -> None:
                     f"domain {config.domain}: policy.{number}.where.source: {pattern!r} matches no source; "
                     f"{nearest(pattern, list(config.sources))}"
                 )
+
+
+def check_presets(config: DomainConfig) -> None:
+    """Raise ConfigurationError where quality rules are chosen for an unknown source."""
+    for name in sorted(config.clean_shards.source_presets.keys() - config.sources.keys()):
+        raise ConfigurationError(
+            f"domain {config.domain}: clean_shards.source_presets names the source {name}, which is not in sources; "
+            f"{nearest(name, list(config.sources))}"
+        )
 
 
 def check_compared(config: DomainConfig) -> None:

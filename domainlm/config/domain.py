@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from domainlm.config.cleaning import CleanShards, CleanShardsSlice
 from domainlm.config.default_domain import DEFAULT_DOMAIN
@@ -78,15 +78,6 @@ class DomainConfig(Strict):
     sft_adapter: SftAdapter = SftAdapter()
     eval_results: EvalResults = EvalResults()
     eval_report: EvalReport = EvalReport()
-
-    @model_validator(mode="after")
-    def _presets_of_known_sources(self) -> DomainConfig:
-        for name in sorted(self.clean_shards.source_presets.keys() - self.sources.keys()):
-            raise ValueError(
-                f"clean_shards.source_presets names the source {name}, which is not in sources; expected one of "
-                f"{', '.join(sorted(self.sources)) or 'none'}"
-            )
-        return self
 
 
 # slice type by artifact; a shard has its artifact's type unless it is named here

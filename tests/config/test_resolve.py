@@ -113,6 +113,11 @@ def test_conversations_alone_are_a_domain_without_continued_pretraining(project:
         ("sources: {x: {role: [corpus, replay], local: a}}", {}, ["d.yaml", "sources.x.role", "['corpus', 'replay']"]),
         ("sources: {hpo: {role: {a: b}}}", {}, ["d.yaml", "sources.hpo.role", "['a']"]),
         ("eval_results: {compare: [d]}", {}, ["domain d: eval_results.compare names d itself", "remove it"]),
+        (
+            "clean_shards: {source_presets: {hpp: manual}}",
+            {},
+            ["domain d: clean_shards.source_presets names the source hpp, which is not in sources", "did you mean 'hpo'"],
+        ),
         ("sources: {x: {role: corpora, local: a}}", {}, ["sources.x.role", "'corpus'", "'corpora'"]),
         ("sources: {x: {role: corpus, locl: a}}", {}, ["sources.x.locl", "'local'"]),
         (

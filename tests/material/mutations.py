@@ -551,7 +551,7 @@ FORM = [
     Row(
         "default in the model that the file omits",
         "clean_shards",
-        edit("domainlm/config/cleaning.py", r"min_chars: int = Field\(40", "min_chars: int = Field(50"),
+        edit("domainlm/config/cleaning.py", r"(    min_chars: int = Field\(\s*)40", r"\g<1>50"),
         given=edit(CONFIG, r"  min_chars:[^\n]*\n", ""),
     ),
     Row(

@@ -128,6 +128,7 @@ def test_what_the_models_do_beside_holding_fields_is_to_refuse() -> None:
         ("CleanShards", "_thresholds_of_chosen_sets"),
         ("Fetch", "_one_address"),
         ("Labels", "_says_something"),
+        ("MessagesFrom", "_says_where"),
         ("Source", "_one_origin"),
     ]
     sections = {type(getattr(DomainConfig(), stage.name)) for stage in STAGES}

@@ -78,6 +78,7 @@ def test_the_card_is_written_beside_the_report(tmp_path: Path) -> None:
         ("unique_shards", "hpo", "exact_duplicates", 2),
         ("unique_shards", "hpo", "evaluation_overlaps", 1),
         ("unique_shards", "notes", "near_duplicates", 1),
+        ("sft_tokens", "hpo", "longer_than_row", 1),
     ]
     for part in (
         "needs a password",

@@ -7,7 +7,6 @@ import pytest
 from pydantic import ValidationError
 
 from domainlm.config.cleaning import CleanShards, PresetName, QualityRule
-from domainlm.config.domain import DomainConfig
 from domainlm.text.cleaning.clean import Cleaned, cleaned, rules_of
 from domainlm.text.cleaning.conventions import CHINESE
 from domainlm.text.cleaning.presets import PRESETS, judged_by
@@ -108,5 +107,3 @@ def test_thresholds_of_the_domain_replace_those_of_a_preset() -> None:
 def test_a_preset_and_rule_sets_are_one_too_many() -> None:
     with pytest.raises(ValidationError, match=r"preset manual names rule sets, and so does quality \['c4'\]"):
         CleanShards.model_validate({"preset": "manual", "quality": ["c4"]})
-    with pytest.raises(ValidationError, match=r"source_presets names the source manuals, which is not in sources"):
-        DomainConfig.model_validate({"clean_shards": {"source_presets": {"manuals": "manual"}}})
