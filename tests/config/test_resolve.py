@@ -116,7 +116,10 @@ def test_conversations_alone_are_a_domain_without_continued_pretraining(project:
         (
             "clean_shards: {source_presets: {hpp: manual}}",
             {},
-            ["domain d: clean_shards.source_presets names the source hpp, which is not in sources", "did you mean 'hpo'"],
+            [
+                "domain d: clean_shards.source_presets names the source hpp, which is not in sources",
+                "did you mean 'hpo'",
+            ],
         ),
         ("sources: {x: {role: corpora, local: a}}", {}, ["sources.x.role", "'corpus'", "'corpora'"]),
         ("sources: {x: {role: corpus, locl: a}}", {}, ["sources.x.locl", "'local'"]),
