@@ -105,7 +105,7 @@ def language_model(
         def generate_until(self, requests: Any) -> list[str]:
             prompts = [request.args[0] for request in requests]
             ids = [tokenizer.encode(prompt, add_special_tokens=False).ids for prompt in prompts]
-            stops = [token for token in (tokens.turn_end_id, tokens.end_of_text_id) if token is not None]
+            stops = [tokens.turn_end_id, tokens.end_of_text_id]
             found = greedy_answers(model, ids, stops, tokens.pad_id, max_new_tokens, tick, threads)
             self.generated = dict(zip(prompts, found, strict=True))
             return [str(tokenizer.decode(list(answer.ids), skip_special_tokens=True)).strip() for answer in found]

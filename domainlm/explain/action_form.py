@@ -46,7 +46,7 @@ def _is_hub(hub: Any, labels: Any) -> bool:
 
 
 def _are_models(value: Any) -> bool:
-    """Whether a computed value is a yes or no, a model, or a list of them."""
+    """Whether a computed value is true or false, or of models."""
     if isinstance(value, bool):
         return True
     models = value if isinstance(value, list) else [value]

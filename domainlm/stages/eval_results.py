@@ -65,7 +65,7 @@ def held_out_sets(
     folder = inputs.folders["corpus_split"]
     encoder = Encoder(tokenizer, tokens)
     special = {token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special}
-    special |= {token for token in (tokens.turn_end, tokens.end_of_text) if token is not None}
+    special |= {tokens.turn_end, tokens.end_of_text}
     rows = [row for row in read_rows(inputs.folders["sft_dataset"] / "test.jsonl") if _is_askable(row, special)]
     asked = questions_in_turn(rows, seed)
     test = list(read_documents(folder / "test.parquet"))
@@ -83,9 +83,7 @@ def held_out_sets(
 
 
 @contextmanager
-def turn_renderer(
-    base: Path, system_prompt: str | None, template_date: str | None, turn_end: str | None
-) -> Iterator[TurnOf]:
+def turn_renderer(base: Path, system_prompt: str | None, template_date: str | None, turn_end: str) -> Iterator[TurnOf]:
     """The rendering of a question and its answer, as in training."""
     from transformers import AutoTokenizer
 
@@ -94,10 +92,6 @@ def turn_renderer(
     with naming_source(source_name(base)), template_renderer(named, template_date) as render:
 
         def turn_of(question: str, answer: str) -> Turn:
-            if turn_end is None:
-                raise StageError(
-                    "base_model/tokens.json names no turn_end; expected the token that ends an answer: build base_model again"
-                )
             turns = [*system, {"role": "user", "content": question}, {"role": "assistant", "content": answer}]
             prompt, said = split_turns(render, turns, turn_end)[:2]
             try:

@@ -21,7 +21,7 @@ from domainlm.text.document import Document
 from domainlm.tokens.chat import ConversationError
 from domainlm.tokens.special import SpecialTokens
 
-TOKENS = SpecialTokens(0, "<end>", None, None, 0, 300)
+TOKENS = SpecialTokens(0, "<end>", 0, "<end>", 0, 300)
 
 
 @pytest.fixture(scope="module")

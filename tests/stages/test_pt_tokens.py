@@ -100,7 +100,7 @@ def test_a_control_token_that_the_tokenizer_reads_out_of_a_text_is_not_learned(t
     tokenizer.add_special_tokens(["</s>"])
     tokenizer.encode_special_tokens = True
     write_documents(tmp_path / "train.parquet", [document(1, "a</s>b")])
-    tokens = SpecialTokens(1, "</s>", None, None, 0, 10)
+    tokens = SpecialTokens(1, "</s>", 1, "</s>", 0, 10)
     (found,) = pt_tokens.tokenise(tokenizer, tmp_path / "train.parquet", tokens)
     assert [(int(number), int(flag)) for number, flag in zip(found.ids, found.loss_mask, strict=True)] == [
         (3, 1),

@@ -80,14 +80,6 @@ def test_nothing_left_is_an_error(make_base: Callable[..., Path], tmp_path: Path
         build(make_base("llama"), tmp_path / "w", rows_of(["x" * 200]))
 
 
-def test_a_tokenizer_without_a_turn_end_is_refused(make_base: Callable[..., Path], tmp_path: Path) -> None:
-    base = make_base("llama")
-    tokens = json.loads((base / "tokens.json").read_text()) | {"turn_end": None, "turn_end_id": None}
-    (base / "tokens.json").write_text(json.dumps(tokens))
-    with pytest.raises(StageError, match="no chat template"):
-        build(base, tmp_path / "w", rows_of(ANSWERS))
-
-
 def test_a_system_turn_of_its_own_is_kept() -> None:
     own = [{"role": "system", "content": "own"}, {"role": "user", "content": "a"}]
     assert sft_tokens.with_system_turn(own, "configured") == own
