@@ -18,13 +18,12 @@ from typing import Any
 
 from domainlm.evaluation.generation import Generation, greedy_answers
 from domainlm.evaluation.intervals import rounded
-from domainlm.evaluation.scoring import ROW_TOKENS, Scored, encode_answer, encode_document, encode_pair, scores
-from domainlm.evaluation.sets import HeldOutSet, Item
+from domainlm.evaluation.scoring import ROW_TOKENS, Scored, encode_answer, encode_pair, scores
+from domainlm.evaluation.sets import Encoder, HeldOutSet, Item
 from domainlm.evaluation.token_f1 import token_f1
 from domainlm.models.load import load_model
 from domainlm.models.lora import saved_adapter
 from domainlm.models.merge import add_adapter
-from domainlm.tokens.special import SpecialTokens
 
 # lm-eval wants some, and nothing here reads them; none of the nats of a whole text: exp() ends at 709, a page of Chinese has more
 METRICS = {
@@ -59,15 +58,15 @@ def load_evaluated(folder: Path, adapter: Path | None) -> Any:
     return adapted.unload().eval()
 
 
-def language_model(
-    model: Any, tokenizer: Any, tokens: SpecialTokens, max_new_tokens: int, tick: Tick, threads: int
-) -> Any:
+def language_model(model: Any, encoder: Encoder, max_new_tokens: int, tick: Tick, threads: int) -> Any:
     """The model in lm-eval's interface.
 
     Generations are kept by prompt in `generated`, for facts that their text does not show.
     """
     from lm_eval.api.model import LM
     from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
+
+    tokenizer, texts, tokens = encoder.tokenizer, encoder.texts, encoder.tokens
 
     class PackedLanguageModel(LM):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -77,11 +76,11 @@ def language_model(
             self.is_prompted = False
 
         def loglikelihood(self, requests: Any) -> list[tuple[float, bool]]:
-            texts = [(request.args[0], request.args[1]) for request in requests]
+            asked = [(request.args[0], request.args[1]) for request in requests]
             if self.is_prompted:
-                pairs = [encode_answer(tokenizer, prompt, answer) for prompt, answer in texts]
+                pairs = [encode_answer(tokenizer, prompt, answer) for prompt, answer in asked]
             else:
-                pairs = [encode_pair(tokenizer, context, continuation, tokens) for context, continuation in texts]
+                pairs = [encode_pair(texts, context, continuation, tokens) for context, continuation in asked]
             found = scores(model, pairs, tokens.pad_id, tick, threads)
             return [(score.log_likelihood, score.is_greedy) for score in found]
 
@@ -89,7 +88,7 @@ def language_model(
             windows: list[Scored] = []
             owners: list[int] = []
             for owner, request in enumerate(requests):
-                ids = encode_document(tokenizer, request.args[0]).ids
+                ids = texts.encode(request.args[0], add_special_tokens=False).ids
                 start = tokens.text_start_ids or (tokens.end_of_text_id,)
                 for window in get_rolling_token_windows(ids, start[-1], ROW_TOKENS - 1, 1):
                     context, continuation = make_disjoint_window(window)

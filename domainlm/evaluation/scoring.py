@@ -48,31 +48,18 @@ def rounded_up(count: int) -> int:
     return -(-count // SHAPE_TOKENS) * SHAPE_TOKENS
 
 
-def encode_pair(tokenizer: Any, context: str, continuation: str, tokens: SpecialTokens) -> Scored:
+def encode_pair(texts: Any, context: str, continuation: str, tokens: SpecialTokens) -> Scored:
     """Tokens of a document; those ending in its continuation are scored.
 
-    The whole is tokenised at once, as in training, and split by character offsets: the tokens of a context alone need
-    not begin those of the whole (two line feeds are one token at the end of a text and two before a letter). In front
-    are the tokens that a text begins with; of a model that has none, the end of the text before where nothing else
-    precedes the continuation.
+    texts: the tokenizer of documents. The whole is tokenised at once, as in training, and split by character offsets: the
+    tokens of a context alone need not begin those of the whole (two line feeds are one token at the end of a text and two
+    before a letter). In front are the tokens that a text begins with; of a model that has none, the end of the text before
+    where nothing else precedes the continuation.
     """
-    encoding = encode_document(tokenizer, context + continuation)
+    encoding = texts.encode(context + continuation, add_special_tokens=False)
     start = tokens.text_start_ids or (() if context else (tokens.end_of_text_id,))
     first = next((i for i, (_, end) in enumerate(encoding.offsets) if end > len(context)), len(encoding.ids))
     return Scored((*start, *encoding.ids), max(len(start) + first, 1))
-
-
-def encode_document(tokenizer: Any, text: str) -> Any:
-    """Ids and offsets of a document's text.
-
-    Control tokens that it spells out are text, as in training.
-    """
-    tokenizer.encode_special_tokens = True
-    try:
-        return tokenizer.encode(text, add_special_tokens=False)
-    finally:
-        # a prompt's control tokens are the chat template's
-        tokenizer.encode_special_tokens = False
 
 
 def encode_answer(tokenizer: Any, prompt: str, answer: str) -> Scored:

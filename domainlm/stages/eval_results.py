@@ -37,7 +37,8 @@ from domainlm.text.document import read_documents
 from domainlm.text.json_files import write_json
 from domainlm.text.json_rows import open_rows, write_row
 from domainlm.tokens.chat import ConversationError, check_messages, split_turns
-from domainlm.tokens.special import SpecialTokens, naming_source, read_special_tokens, source_name
+from domainlm.tokens.special import naming_source, read_special_tokens, source_name
+from domainlm.tokens.spelled_out import not_in_messages, read_text_tokenizer
 from domainlm.tokens.template import FIX, TemplateRefuses, template_renderer
 from domainlm.tokens.tokenizer import read_tokenizer
 
@@ -55,17 +56,14 @@ def held_out_sets(
     section: EvalResults,
     seed: int,
     turn_of: TurnOf,
-    tokenizer: Any,
-    tokens: SpecialTokens,
+    encoder: Encoder,
 ) -> list[HeldOutSet]:
     """The sets that have items.
 
     A domain without general text or evaluation sources has fewer.
     """
     folder = inputs.folders["corpus_split"]
-    encoder = Encoder(tokenizer, tokens)
-    special = {token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special}
-    special |= {tokens.turn_end, tokens.end_of_text}
+    special = not_in_messages(inputs.folders["base_model"], encoder.tokenizer, encoder.tokens)
     rows = [row for row in read_rows(inputs.folders["sft_dataset"] / "test.jsonl") if _is_askable(row, special)]
     asked = questions_in_turn(rows, seed)
     test = list(read_documents(folder / "test.parquet"))
@@ -135,9 +133,9 @@ def run(inputs: Inputs, config: EvalResultsSlice, out: Path, scratch: Path, reso
     seed = config.seed
     base = inputs.folders["base_model"]
     tokens = read_special_tokens(base)
-    tokenizer = read_tokenizer(base)
+    encoder = Encoder(read_tokenizer(base), read_text_tokenizer(base), tokens)
     with turn_renderer(base, config.system_prompt, config.template_date, tokens.turn_end) as turn_of:
-        sets = held_out_sets(inputs, section, seed, turn_of, tokenizer, tokens)
+        sets = held_out_sets(inputs, section, seed, turn_of, encoder)
     items = sum(len(found.items) for found in sets)
     total = items * len(config.models)
     samples: list[Sample] = []
@@ -150,7 +148,7 @@ def run(inputs: Inputs, config: EvalResultsSlice, out: Path, scratch: Path, reso
             def tick(count: int, done: int = done) -> None:
                 resources.progress(min(done + count, total), total, {})
 
-            lm = language_model(model, tokenizer, tokens, section.max_new_tokens, tick, resources.threads)
+            lm = language_model(model, encoder, section.max_new_tokens, tick, resources.threads)
             samples += evaluate_set(lm, held_out, one.name)
         resources.log(f"{one.name}: {items} items in {len(sets)} sets")
         del model, lm

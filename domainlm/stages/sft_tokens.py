@@ -23,6 +23,7 @@ from domainlm.tokens.files import SPLITS, PackedFigures, write_meta, write_split
 from domainlm.tokens.mix import Mixed, left_out_of_mix
 from domainlm.tokens.packing import TokenSequence
 from domainlm.tokens.special import SpecialTokens, naming_source, read_special_tokens, source_name
+from domainlm.tokens.spelled_out import not_in_messages
 from domainlm.tokens.template import Render, template_renderer
 from domainlm.tokens.tokenizer import read_tokenizer
 
@@ -60,9 +61,7 @@ def _write_splits(
     import numpy as np
 
     tokenizer = read_tokenizer(inputs.folders["base_model"])
-    # a tokenizer need not call the token special that its template ends turns with
-    special = {token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special}
-    special |= {tokens.turn_end, tokens.end_of_text}
+    special = not_in_messages(inputs.folders["base_model"], tokenizer, tokens)
 
     def encode(text: str) -> Any:
         return tokenizer.encode(text, add_special_tokens=False)
