@@ -48,8 +48,8 @@ class HeldOutSet:
 class Turn:
     """A question and its answer as the chat template writes them.
 
-    prompt: what precedes the answer. said: the answer up to the end of its turn. asked: the prompt to answer, which
-    some templates open with more than they write before an answer.
+    prompt: what precedes the answer's own words. said: those, up to the end of the turn. asked: the prompt to answer,
+    which some templates open with more than they write before an answer.
     """
 
     prompt: str

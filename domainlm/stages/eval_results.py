@@ -12,7 +12,7 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from domainlm.config.evaluation import EvalResults, EvalResultsSlice
 from domainlm.contract import Inputs, Resources, StageError, Stats
 from domainlm.evaluation.comparison import comparison, summary
 from domainlm.evaluation.evaluate import Sample, evaluate_set, language_model, load_evaluated
+from domainlm.evaluation.own_words import own_words
 from domainlm.evaluation.sets import (
     Encoder,
     HeldOutSet,
@@ -36,7 +37,7 @@ from domainlm.evaluation.sets import (
 from domainlm.text.document import read_documents
 from domainlm.text.json_files import write_json
 from domainlm.text.json_rows import open_rows, write_row
-from domainlm.tokens.chat import ConversationError, check_messages, split_turns
+from domainlm.tokens.chat import ConversationError, Messages, check_messages, split_turns
 from domainlm.tokens.special import naming_source, read_special_tokens, source_name
 from domainlm.tokens.spelled_out import not_in_messages, read_text_tokenizer
 from domainlm.tokens.template import FIX, TemplateRefuses, template_renderer
@@ -81,24 +82,46 @@ def held_out_sets(
 
 
 @contextmanager
-def turn_renderer(base: Path, system_prompt: str | None, template_date: str | None, turn_end: str) -> Iterator[TurnOf]:
-    """The rendering of a question and its answer, as in training."""
+def turn_renderer(
+    base: Path, system_prompt: str | None, template_date: str | None, encoder: Encoder
+) -> Iterator[TurnOf]:
+    """The rendering of a question and its answer, as in training.
+
+    What the template writes before the answer's words is of the prompt.
+    """
     from transformers import AutoTokenizer
+
+    turn_end = encoder.tokens.turn_end
 
     system = [] if system_prompt is None else [{"role": "system", "content": system_prompt}]
     named = AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False)
-    with naming_source(source_name(base)), template_renderer(named, template_date) as render:
+    with (
+        naming_source(source_name(base)),
+        template_renderer(named, template_date) as render,
+        template_renderer(named, template_date, has_reasoning=False) as render_bare,
+    ):
 
-        def turn_of(question: str, answer: str) -> Turn:
-            turns = [*system, {"role": "user", "content": question}, {"role": "assistant", "content": answer}]
-            prompt, said = split_turns(render, turns, turn_end)[:2]
+        def asked(question: Messages, prompt: str) -> str:
+            """The prompt to answer: as far as possible, what training has before an answer."""
             try:
-                asked = render(turns[:-1], True)
+                opened = render(question, True)
             except TemplateRefuses as error:
                 raise StageError(
                     f"the chat template refuses a question that has no answer yet: {error}; {FIX}"
                 ) from error
-            return Turn(prompt[0], said[0].removesuffix(turn_end), asked)
+            if prompt.startswith(opened):
+                return prompt
+            # it opens a reasoning (Nemotron's <think>), and may be asked not to
+            with suppress(TemplateRefuses):
+                if prompt.startswith(render_bare(question, True)):
+                    return prompt
+            return opened
+
+        def turn_of(question: str, answer: str) -> Turn:
+            turns = [*system, {"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+            trained, said = (text for text, _ in split_turns(render, turns, turn_end)[:2])
+            prompt, words = own_words(encoder.tokenizer, trained, said.removesuffix(turn_end), answer)
+            return Turn(prompt, words, asked(turns[:-1], prompt))
 
         yield turn_of
 
@@ -134,7 +157,7 @@ def run(inputs: Inputs, config: EvalResultsSlice, out: Path, scratch: Path, reso
     base = inputs.folders["base_model"]
     tokens = read_special_tokens(base)
     encoder = Encoder(read_tokenizer(base), read_text_tokenizer(base), tokens)
-    with turn_renderer(base, config.system_prompt, config.template_date, tokens.turn_end) as turn_of:
+    with turn_renderer(base, config.system_prompt, config.template_date, encoder) as turn_of:
         sets = held_out_sets(inputs, section, seed, turn_of, encoder)
     items = sum(len(found.items) for found in sets)
     total = items * len(config.models)

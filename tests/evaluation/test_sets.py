@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from material.tiny_models import sentencepiece
 
 from domainlm.evaluation.scoring import encode_answer, encode_pair
 from domainlm.evaluation.sets import (
@@ -88,18 +89,6 @@ def test_a_control_token_written_out_in_a_document_is_text_and_in_a_prompt_is_no
         tokenizer.add_special_tokens(["<end>"])
     assert 0 not in encode_pair(encoder.texts, "says ", "<end>", TOKENS).ids
     assert encode_answer(encoder.tokenizer, "<end>", "yes").ids[0] == 0
-
-
-def sentencepiece() -> Any:
-    """A tokenizer that puts a blank before a text, and writes blanks as Llama 2's does."""
-    from tokenizers import Tokenizer, models, normalizers
-
-    pieces = ["<unk>", "<s>", "</s>", "\u2581", "A", "\u2581A", "r", "a", ".", "[", "]", "](", "(", "q"]
-    merges = [("\u2581", "A"), ("]", "(")]
-    tokenizer = Tokenizer(models.BPE({piece: i for i, piece in enumerate(pieces)}, merges, unk_token="<unk>"))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
-    tokenizer.add_special_tokens(["<s>", "</s>"])
-    return tokenizer
 
 
 def test_an_answers_tokens_are_those_of_the_whole_text() -> None:
