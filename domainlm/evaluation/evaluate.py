@@ -58,10 +58,13 @@ def load_evaluated(folder: Path, adapter: Path | None) -> Any:
     return adapted.unload().eval()
 
 
-def language_model(model: Any, encoder: Encoder, max_new_tokens: int, tick: Tick, threads: int) -> Any:
+def language_model(
+    model: Any, encoder: Encoder, max_new_tokens: int, tick: Tick, threads: int, positions: int | None = None
+) -> Any:
     """The model in lm-eval's interface.
 
-    Generations are kept by prompt in `generated`, for facts that their text does not show.
+    positions: those that it has, None for no limit; running text is scored in windows within them. Generations are kept
+    by prompt in `generated`, for facts that their text does not show.
     """
     from lm_eval.api.model import LM
     from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
@@ -81,23 +84,26 @@ def language_model(model: Any, encoder: Encoder, max_new_tokens: int, tick: Tick
                 pairs = [encode_answer(tokenizer, prompt, answer) for prompt, answer in asked]
             else:
                 pairs = [encode_pair(texts, context, continuation, tokens) for context, continuation in asked]
-            found = scores(model, pairs, tokens.pad_id, tick, threads)
+            found = scores(model, pairs, tokens.pad_id, tick, threads, positions)
             return [(score.log_likelihood, score.is_greedy) for score in found]
 
         def loglikelihood_rolling(self, requests: Any) -> list[float]:
+            start = tokens.text_start_ids or (tokens.end_of_text_id,)
+            window_tokens = ROW_TOKENS - 1 if positions is None else min(ROW_TOKENS - 1, positions - len(start))
             windows: list[Scored] = []
             owners: list[int] = []
             for owner, request in enumerate(requests):
                 ids = texts.encode(request.args[0], add_special_tokens=False).ids
-                start = tokens.text_start_ids or (tokens.end_of_text_id,)
-                for window in get_rolling_token_windows(ids, start[-1], ROW_TOKENS - 1, 1):
+                for window in get_rolling_token_windows(ids, start[-1], window_tokens, 1):
                     context, continuation = make_disjoint_window(window)
                     # the first window's context is the last of these tokens
                     before = (*(start[:-1] if owners[-1:] != [owner] else ()), *context)
                     windows.append(Scored((*before, *continuation), len(before)))
                     owners.append(owner)
             sums = [0.0] * len(requests)
-            for owner, score in zip(owners, scores(model, windows, tokens.pad_id, tick, threads), strict=True):
+            for owner, score in zip(
+                owners, scores(model, windows, tokens.pad_id, tick, threads, positions), strict=True
+            ):
                 sums[owner] += score.log_likelihood
             return sums
 

@@ -76,10 +76,16 @@ def encode_answer(tokenizer: Any, prompt: str, answer: str) -> Scored:
 
 
 def scores(
-    model: Any, sequences: Sequence[Scored], pad_id: int, tick: Callable[[int], None], threads: int = 1
+    model: Any,
+    sequences: Sequence[Scored],
+    pad_id: int,
+    tick: Callable[[int], None],
+    threads: int = 1,
+    positions: int | None = None,
 ) -> list[Score]:
     """Score of each sequence, in order.
 
+    positions: those that the model has, within which the padding of a row stays, as the sequences do; None for no limit.
     After each forward pass, `tick` receives the number of finished sequences.
     """
     longest = max((len(item.ids) for item in sequences), default=1)
@@ -89,13 +95,15 @@ def scores(
         [(index, sequences[index]) for index in members]
         for members in best_fit([len(item.ids) for item in sequences], row_tokens)
     ]
-    for row in parallel_map(lambda members: _score_row(model, members, row_tokens, pad_id), rows, threads):
+    for row in parallel_map(lambda members: _score_row(model, members, row_tokens, pad_id, positions), rows, threads):
         found.update(row)
         tick(len(found))
     return [found[index] for index in range(len(sequences))]
 
 
-def _score_row(model: Any, members: list[tuple[int, Scored]], row_tokens: int, pad_id: int) -> dict[int, Score]:
+def _score_row(
+    model: Any, members: list[tuple[int, Scored]], row_tokens: int, pad_id: int, limit: int | None
+) -> dict[int, Score]:
     import torch
 
     ids: list[int] = []
@@ -114,7 +122,7 @@ def _score_row(model: Any, members: list[tuple[int, Scored]], row_tokens: int, p
         # restarting positions and no mask: that is how transformers tells packed segments apart
         logits = model(
             input_ids=torch.tensor([ids + [pad_id] * padding]),
-            position_ids=torch.tensor([[*positions, *range(padding)]]),
+            position_ids=torch.tensor([[*positions, *(at % (limit or row_tokens) for at in range(padding))]]),
             use_cache=False,
             logits_to_keep=torch.tensor(predicting + [0] * unused),
         ).logits[0]

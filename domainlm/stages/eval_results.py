@@ -20,6 +20,7 @@ from domainlm.config.evaluation import EvalResults, EvalResultsSlice
 from domainlm.contract import Inputs, Resources, StageError, Stats
 from domainlm.evaluation.comparison import comparison, summary
 from domainlm.evaluation.evaluate import Sample, evaluate_set, language_model, load_evaluated
+from domainlm.evaluation.limits import checked_positions, within_positions
 from domainlm.evaluation.own_words import own_words
 from domainlm.evaluation.sets import (
     Encoder,
@@ -155,10 +156,17 @@ def run(inputs: Inputs, config: EvalResultsSlice, out: Path, scratch: Path, reso
     section = config.section
     seed = config.seed
     base = inputs.folders["base_model"]
+    with naming_source(source_name(base)):
+        positions = checked_positions(base, section.max_new_tokens if section.max_generations else 0)
     tokens = read_special_tokens(base)
     encoder = Encoder(read_tokenizer(base), read_text_tokenizer(base), tokens)
     with turn_renderer(base, config.system_prompt, config.template_date, encoder) as turn_of:
         sets = held_out_sets(inputs, section, seed, turn_of, encoder)
+    sets, left_out = within_positions(sets, encoder, positions, section.max_new_tokens)
+    for name, count in left_out.items():
+        resources.log(
+            f"{name}: {count} items need more than the {positions} positions of the base model and are left out"
+        )
     items = sum(len(found.items) for found in sets)
     total = items * len(config.models)
     samples: list[Sample] = []
@@ -171,7 +179,7 @@ def run(inputs: Inputs, config: EvalResultsSlice, out: Path, scratch: Path, reso
             def tick(count: int, done: int = done) -> None:
                 resources.progress(min(done + count, total), total, {})
 
-            lm = language_model(model, encoder, section.max_new_tokens, tick, resources.threads)
+            lm = language_model(model, encoder, section.max_new_tokens, tick, resources.threads, positions)
             samples += evaluate_set(lm, held_out, one.name)
         resources.log(f"{one.name}: {items} items in {len(sets)} sets")
         del model, lm
@@ -182,4 +190,5 @@ def run(inputs: Inputs, config: EvalResultsSlice, out: Path, scratch: Path, reso
     results = summary(samples, seed, section.bootstrap_samples)
     results["compare"] = compared(inputs, samples, section, seed)
     write_json(out / "results.json", results)
-    return {"items": items, "models": [one.name for one in config.models], "sets": [found.name for found in sets]}
+    names = [found.name for found in sets]
+    return {"items": items, "models": [one.name for one in config.models], "sets": names, "left_out": left_out}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -279,3 +280,19 @@ def test_an_answer_is_its_own_words_whatever_the_template_writes_before_them(
     prompt = f"{front}<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\n"
     assert (found.prompt, found.said, found.asked) == (prompt + before, "Because.", prompt + asked)
     assert encoder.count_answer(found) == len("Because.")
+
+
+def test_answers_longer_than_the_models_positions_are_refused_before_a_model_is_loaded(
+    models: dict[str, Path], tmp_path: Path
+) -> None:
+    base = tmp_path / "base_model"
+    shutil.copytree(models["base_model"], base, ignore=shutil.ignore_patterns("*.safetensors"))
+    config = json.loads((base / "config.json").read_text()) | {"max_position_embeddings": 12}
+    (base / "config.json").write_text(json.dumps(config))
+    with pytest.raises(StageError, match=r"eval_results\.max_new_tokens is 12, .* 12 positions .* to 6 or less"):
+        build({**models, "base_model": base}, tmp_path / "out")
+    # and one that fits, where no question does
+    with pytest.raises(
+        StageError, match=r"eval_results\.max_new_tokens is 11, .* none of 5 questions fits into the 12"
+    ):
+        build({**models, "base_model": base}, tmp_path / "other", max_new_tokens=11)
