@@ -42,9 +42,9 @@ def checked_positions(base: Path, max_new_tokens: int) -> int | None:
 def within_positions(
     sets: Iterable[HeldOutSet], encoder: Encoder, positions: int | None, max_new_tokens: int
 ) -> tuple[list[HeldOutSet], dict[str, int]]:
-    """The sets with the items that fit, and the number of others by set.
+    """The sets with the items that fit, and counts of the others.
 
-    Raises StageError if no question has room for its answer.
+    The counts are by set. Raises StageError if no question has room for its answer.
     """
     found: list[HeldOutSet] = []
     left_out: dict[str, int] = {}

@@ -93,7 +93,6 @@ def turn_renderer(
     from transformers import AutoTokenizer
 
     turn_end = encoder.tokens.turn_end
-
     system = [] if system_prompt is None else [{"role": "system", "content": system_prompt}]
     named = AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False)
     with (
@@ -103,7 +102,7 @@ def turn_renderer(
     ):
 
         def asked(question: Messages, prompt: str) -> str:
-            """The prompt to answer: as far as possible, what training has before an answer."""
+            """The prompt to answer, that of training where the template allows."""
             try:
                 opened = render(question, True)
             except TemplateRefuses as error:
