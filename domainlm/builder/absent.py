@@ -15,12 +15,15 @@ from domainlm.store.manifest import ACTION_NAME, MANIFEST_NAME
 
 
 def is_absent(folder: Path, key: str | None, store: Store) -> bool:
-    """Whether a folder has no manifest.
+    """Whether a folder has no manifest, and no job lost it."""
+    return not (folder / MANIFEST_NAME).exists() and is_removed(folder, key, store)
 
-    One that a job lost while it installed what the store has does not count.
+
+def is_removed(folder: Path, key: str | None, store: Store) -> bool:
+    """Whether a folder without a manifest is absent.
+
+    One whose manifest a job lost while it installed what the store has is not.
     """
-    if (folder / MANIFEST_NAME).exists():
-        return False
     if key is None or not (folder / ACTION_NAME).exists():
         return True
     hit = store.actions.get(key)

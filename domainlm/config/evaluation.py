@@ -12,7 +12,9 @@ class EvalResults(Strict):
     max_answers: int = Field(320, ge=1, description="test questions whose reference answer is scored")
     max_choices: int = Field(50, ge=0, description="multiple-choice questions")
     max_generations: int = Field(64, ge=0, description="test questions answered greedily")
-    max_new_tokens: int = Field(128, ge=1, description="longest generated answer, in tokens")
+    max_new_tokens: int = Field(
+        128, ge=1, description="longest generated answer, in tokens; the model has positions for it and a question"
+    )
     max_general_tokens: int = Field(8_000, ge=1, description="tokens scored of each general or evaluation text")
     bootstrap_samples: int = Field(2000, ge=100, description="resamples behind each interval")
     compare: list[Name] = Field([], description="domains whose built results are compared with those of this domain")

@@ -18,13 +18,12 @@ from typing import Any
 
 from domainlm.evaluation.generation import Generation, greedy_answers
 from domainlm.evaluation.intervals import rounded
-from domainlm.evaluation.scoring import ROW_TOKENS, Scored, encode_answer, encode_document, encode_pair, scores
-from domainlm.evaluation.sets import HeldOutSet, Item
+from domainlm.evaluation.scoring import ROW_TOKENS, Scored, encode_answer, encode_pair, scores
+from domainlm.evaluation.sets import Encoder, HeldOutSet, Item
 from domainlm.evaluation.token_f1 import token_f1
 from domainlm.models.load import load_model
 from domainlm.models.lora import saved_adapter
 from domainlm.models.merge import add_adapter
-from domainlm.tokens.special import SpecialTokens
 
 # lm-eval wants some, and nothing here reads them; none of the nats of a whole text: exp() ends at 709, a page of Chinese has more
 METRICS = {
@@ -60,14 +59,17 @@ def load_evaluated(folder: Path, adapter: Path | None) -> Any:
 
 
 def language_model(
-    model: Any, tokenizer: Any, tokens: SpecialTokens, max_new_tokens: int, tick: Tick, threads: int
+    model: Any, encoder: Encoder, max_new_tokens: int, tick: Tick, threads: int, positions: int | None = None
 ) -> Any:
     """The model in lm-eval's interface.
 
-    Generations are kept by prompt in `generated`, for facts that their text does not show.
+    positions: those that it has, None for no limit; running text is scored in windows within them. Generations are kept
+    by prompt in `generated`, for facts that their text does not show.
     """
     from lm_eval.api.model import LM
     from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
+
+    tokenizer, texts, tokens = encoder.tokenizer, encoder.texts, encoder.tokens
 
     class PackedLanguageModel(LM):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -77,35 +79,38 @@ def language_model(
             self.is_prompted = False
 
         def loglikelihood(self, requests: Any) -> list[tuple[float, bool]]:
-            texts = [(request.args[0], request.args[1]) for request in requests]
+            asked = [(request.args[0], request.args[1]) for request in requests]
             if self.is_prompted:
-                pairs = [encode_answer(tokenizer, prompt, answer) for prompt, answer in texts]
+                pairs = [encode_answer(tokenizer, prompt, answer) for prompt, answer in asked]
             else:
-                pairs = [encode_pair(tokenizer, context, continuation, tokens) for context, continuation in texts]
-            found = scores(model, pairs, tokens.pad_id, tick, threads)
+                pairs = [encode_pair(texts, context, continuation, tokens) for context, continuation in asked]
+            found = scores(model, pairs, tokens.pad_id, tick, threads, positions)
             return [(score.log_likelihood, score.is_greedy) for score in found]
 
         def loglikelihood_rolling(self, requests: Any) -> list[float]:
+            start = tokens.text_start_ids or (tokens.end_of_text_id,)
+            window_tokens = ROW_TOKENS - 1 if positions is None else min(ROW_TOKENS - 1, positions - len(start))
             windows: list[Scored] = []
             owners: list[int] = []
             for owner, request in enumerate(requests):
-                ids = encode_document(tokenizer, request.args[0]).ids
-                start = tokens.text_start_ids or (tokens.end_of_text_id,)
-                for window in get_rolling_token_windows(ids, start[-1], ROW_TOKENS - 1, 1):
+                ids = texts.encode(request.args[0], add_special_tokens=False).ids
+                for window in get_rolling_token_windows(ids, start[-1], window_tokens, 1):
                     context, continuation = make_disjoint_window(window)
                     # the first window's context is the last of these tokens
                     before = (*(start[:-1] if owners[-1:] != [owner] else ()), *context)
                     windows.append(Scored((*before, *continuation), len(before)))
                     owners.append(owner)
             sums = [0.0] * len(requests)
-            for owner, score in zip(owners, scores(model, windows, tokens.pad_id, tick, threads), strict=True):
+            for owner, score in zip(
+                owners, scores(model, windows, tokens.pad_id, tick, threads, positions), strict=True
+            ):
                 sums[owner] += score.log_likelihood
             return sums
 
         def generate_until(self, requests: Any) -> list[str]:
             prompts = [request.args[0] for request in requests]
             ids = [tokenizer.encode(prompt, add_special_tokens=False).ids for prompt in prompts]
-            stops = [token for token in (tokens.turn_end_id, tokens.end_of_text_id) if token is not None]
+            stops = [tokens.turn_end_id, tokens.end_of_text_id]
             found = greedy_answers(model, ids, stops, tokens.pad_id, max_new_tokens, tick, threads)
             self.generated = dict(zip(prompts, found, strict=True))
             return [str(tokenizer.decode(list(answer.ids), skip_special_tokens=True)).strip() for answer in found]

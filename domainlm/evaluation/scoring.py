@@ -48,31 +48,18 @@ def rounded_up(count: int) -> int:
     return -(-count // SHAPE_TOKENS) * SHAPE_TOKENS
 
 
-def encode_pair(tokenizer: Any, context: str, continuation: str, tokens: SpecialTokens) -> Scored:
+def encode_pair(texts: Any, context: str, continuation: str, tokens: SpecialTokens) -> Scored:
     """Tokens of a document; those ending in its continuation are scored.
 
-    The whole is tokenised at once, as in training, and split by character offsets: the tokens of a context alone need
-    not begin those of the whole (two line feeds are one token at the end of a text and two before a letter). In front
-    are the tokens that a text begins with; of a model that has none, the end of the text before where nothing else
-    precedes the continuation.
+    texts: the tokenizer of documents. The whole is tokenised at once, as in training, and split by character offsets: the
+    tokens of a context alone need not begin those of the whole (two line feeds are one token at the end of a text and two
+    before a letter). In front are the tokens that a text begins with; of a model that has none, the end of the text before
+    where nothing else precedes the continuation.
     """
-    encoding = encode_document(tokenizer, context + continuation)
+    encoding = texts.encode(context + continuation, add_special_tokens=False)
     start = tokens.text_start_ids or (() if context else (tokens.end_of_text_id,))
     first = next((i for i, (_, end) in enumerate(encoding.offsets) if end > len(context)), len(encoding.ids))
     return Scored((*start, *encoding.ids), max(len(start) + first, 1))
-
-
-def encode_document(tokenizer: Any, text: str) -> Any:
-    """Ids and offsets of a document's text.
-
-    Control tokens that it spells out are text, as in training.
-    """
-    tokenizer.encode_special_tokens = True
-    try:
-        return tokenizer.encode(text, add_special_tokens=False)
-    finally:
-        # a prompt's control tokens are the chat template's
-        tokenizer.encode_special_tokens = False
 
 
 def encode_answer(tokenizer: Any, prompt: str, answer: str) -> Scored:
@@ -89,10 +76,16 @@ def encode_answer(tokenizer: Any, prompt: str, answer: str) -> Scored:
 
 
 def scores(
-    model: Any, sequences: Sequence[Scored], pad_id: int, tick: Callable[[int], None], threads: int = 1
+    model: Any,
+    sequences: Sequence[Scored],
+    pad_id: int,
+    tick: Callable[[int], None],
+    threads: int = 1,
+    positions: int | None = None,
 ) -> list[Score]:
     """Score of each sequence, in order.
 
+    positions: those that the model has, within which the padding of a row stays, as the sequences do; None for no limit.
     After each forward pass, `tick` receives the number of finished sequences.
     """
     longest = max((len(item.ids) for item in sequences), default=1)
@@ -102,13 +95,15 @@ def scores(
         [(index, sequences[index]) for index in members]
         for members in best_fit([len(item.ids) for item in sequences], row_tokens)
     ]
-    for row in parallel_map(lambda members: _score_row(model, members, row_tokens, pad_id), rows, threads):
+    for row in parallel_map(lambda members: _score_row(model, members, row_tokens, pad_id, positions), rows, threads):
         found.update(row)
         tick(len(found))
     return [found[index] for index in range(len(sequences))]
 
 
-def _score_row(model: Any, members: list[tuple[int, Scored]], row_tokens: int, pad_id: int) -> dict[int, Score]:
+def _score_row(
+    model: Any, members: list[tuple[int, Scored]], row_tokens: int, pad_id: int, limit: int | None
+) -> dict[int, Score]:
     import torch
 
     ids: list[int] = []
@@ -127,7 +122,7 @@ def _score_row(model: Any, members: list[tuple[int, Scored]], row_tokens: int, p
         # restarting positions and no mask: that is how transformers tells packed segments apart
         logits = model(
             input_ids=torch.tensor([ids + [pad_id] * padding]),
-            position_ids=torch.tensor([[*positions, *range(padding)]]),
+            position_ids=torch.tensor([[*positions, *(at % (limit or row_tokens) for at in range(padding))]]),
             use_cache=False,
             logits_to_keep=torch.tensor(predicting + [0] * unused),
         ).logits[0]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from domainlm.evaluation.scoring import encode_answer, encode_document, encode_pair
+from domainlm.evaluation.scoring import encode_answer, encode_pair
 from domainlm.text.document import Document, body_of
 from domainlm.text.sentences import first_prose
 from domainlm.text.stable_hash import stable_hash
@@ -48,8 +48,8 @@ class HeldOutSet:
 class Turn:
     """A question and its answer as the chat template writes them.
 
-    prompt: what precedes the answer. said: the answer up to the end of its turn. asked: the prompt to answer, which
-    some templates open with more than they write before an answer.
+    prompt: what precedes the answer's own words. said: those, up to the end of the turn. asked: the prompt to answer,
+    which some templates open with more than they write before an answer.
     """
 
     prompt: str
@@ -63,16 +63,18 @@ TurnOf = Callable[[str, str], Turn]
 
 @dataclass(frozen=True)
 class Encoder:
-    """The tokenizer with its control tokens.
+    """The tokenizers of prompts and of documents, with their control tokens.
 
-    tokenizer: of the `tokenizers` library.
+    Both are of the `tokenizers` library. tokenizer: of prompts, whose control tokens are the chat template's. texts: of
+    documents, in which their names are text.
     """
 
     tokenizer: Any
+    texts: Any
     tokens: SpecialTokens
 
     def count(self, context: str, continuation: str) -> int:
-        found = encode_pair(self.tokenizer, context, continuation, self.tokens)
+        found = encode_pair(self.texts, context, continuation, self.tokens)
         return len(found.ids) - found.first
 
     def count_answer(self, turn: Turn) -> int:
@@ -81,7 +83,7 @@ class Encoder:
 
     def cut(self, text: str, max_tokens: int) -> str:
         """The text up to its token number max_tokens."""
-        offsets = encode_document(self.tokenizer, text).offsets
+        offsets = self.texts.encode(text, add_special_tokens=False).offsets
         return text if len(offsets) <= max_tokens else text[: offsets[max_tokens - 1][1]]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.builder.outlook import Outlook
+from domainlm.explain.action_form import is_readable
 from domainlm.pipeline.slices import derived_names, knob_paths, listed_names
 from domainlm.raw.label_names import LABELS
 from domainlm.store.canonical import canonical_json
@@ -40,9 +41,10 @@ PLAIN_NAMES = {OTHER_STATEMENTS: "imports or other statements", ORDER: "order of
 class Difference:
     """One reason.
 
-    kind: config, source, raw_file, code, distribution, input, schema, new (no former action), unknown (former action not kept), files
-    (the installed files are missing or not as built). change: changed, added, removed, relabelled, pending (an input that is
-    built first). parts: (change, name) of definitions or files. shards: those it holds for; empty for a whole artifact.
+    kind: config, source, raw_file, code, distribution, input, schema, new (no former action), unknown (former action not
+    kept, or unreadable), files (the installed files are missing or not as built). change: changed, added, removed,
+    relabelled, pending (an input that is built first), unreadable. parts: (change, name) of definitions or files. shards:
+    those it holds for; empty for a whole artifact.
     """
 
     kind: str
@@ -99,7 +101,7 @@ def in_words(difference: Difference) -> str:
         return f"raw file {name} {change}" + (f" ({was})" if change == "changed" else "")
     return {
         "new": "not built here yet",
-        "unknown": f"the former record of {name} is not kept here",
+        "unknown": f"the former record of {name} {'cannot be read' if change == 'unreadable' else 'is not kept here'}",
         "files": "its files are missing, or were written to",
         "schema": f"the form of action keys {values}",
     }.get(kind, f"{kind} {name} {values}" if kind != "source" else f"{name} {values}")
@@ -196,7 +198,7 @@ def _source_rows(actions: Iterable[Action]) -> tuple[dict[str, Any], dict[str, A
     origins: dict[str, Any] = {}
     for action in actions:
         config = action["config"]
-        # a record that others wrote may lack any of it
+        # an action has the lists that its kind of source needs
         for row in (row for name in ("files", "fetched", "hubs") for row in config.get(name) or []):
             if row.get("origin") == "local":
                 files[f"{row['source']}/{row['path']}"] = row
@@ -265,7 +267,8 @@ def _action_differences(old: Action, new: Action, lookups: Lookups) -> Iterator[
 def artifact_differences(pairs: Pairs, lookups: Lookups, missing: str = "new") -> list[Difference]:
     """The differences of an artifact.
 
-    missing: kind of the difference if there is no former action (new, unknown).
+    missing: kind of the difference if there is no former action (new, unknown). A former action that others broke is
+    one difference.
     """
     merged: dict[bytes, Difference] = {}
     shards: dict[bytes, list[str]] = {}
@@ -273,7 +276,12 @@ def artifact_differences(pairs: Pairs, lookups: Lookups, missing: str = "new") -
         if new is None:
             continue
         name = new["artifact"].removesuffix("_shard")
-        found = [Difference(missing, name, "added")] if old is None else _action_differences(old, new, lookups)
+        if old is None:
+            found: Iterable[Difference] = [Difference(missing, name, "added")]
+        elif not is_readable(old):
+            found = [Difference("unknown", name, "unreadable")]
+        else:
+            found = _action_differences(old, new, lookups)
         for difference in found:
             key = canonical_json([difference.kind, difference.name, difference.change, difference.old, difference.new])
             parts = difference.parts
@@ -283,7 +291,7 @@ def artifact_differences(pairs: Pairs, lookups: Lookups, missing: str = "new") -
             parts = tuple(dict.fromkeys((*known.parts, *parts))) if known is not None else parts
             merged[key] = replace(difference, parts=parts)
             shards.setdefault(key, []).extend([shard] if shard is not None else [])
-    former = [old for old, _ in pairs.values() if old is not None]
+    former = [old for old, _ in pairs.values() if old is not None and is_readable(old)]
     present = [new for _, new in pairs.values() if new is not None]
     sources = list(source_differences(former, present)) if former else []
     return sources + [replace(difference, shards=tuple(shards[key])) for key, difference in merged.items()]

@@ -196,7 +196,7 @@ def write_generation_config(folder: Path, tokens: SpecialTokens) -> None:
     """
     path = folder / "generation_config.json"
     values = read_object(path) if path.exists() else {}
-    ends = [end for end in (tokens.turn_end_id, tokens.end_of_text_id) if end is not None]
+    ends = dict.fromkeys((tokens.turn_end_id, tokens.end_of_text_id))
     values.pop("_from_model_config", None)
-    values |= {"eos_token_id": list(dict.fromkeys(ends)), "pad_token_id": tokens.pad_id}
+    values |= {"eos_token_id": list(ends), "pad_token_id": tokens.pad_id}
     write_json(path, values)

@@ -41,7 +41,7 @@ from domainlm.text.split import (
 )
 from domainlm.text.token_counts import counted
 from domainlm.tokens.special import read_special_tokens
-from domainlm.tokens.tokenizer import read_tokenizer
+from domainlm.tokens.spelled_out import read_text_tokenizer
 
 ROLES = ("corpus", "replay", "evaluation", "instruction", "classifier")
 
@@ -230,9 +230,7 @@ def run(inputs: Inputs, config: CorpusSplitSlice, out: Path, scratch: Path, reso
     section = config.section
     seed = config.seed
     path = inputs.folders["unique_shards"] / "documents.parquet"
-    tokenizer = read_tokenizer(inputs.folders["base_model"])
-    # control tokens that a text spells out are text, as in pt_tokens
-    tokenizer.encode_special_tokens = True
+    tokenizer = read_text_tokenizer(inputs.folders["base_model"])
     border_tokens = read_special_tokens(inputs.folders["base_model"]).border_tokens
     entries = entries_by_role(path)
     split, left_out = split_roles(entries, section, seed, config.has_corpus)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from domainlm.config.evaluation import EvalResults, EvalResultsSlice
 from domainlm.contract import Inputs, Resources, StageError, Stats
 from domainlm.evaluation.comparison import comparison, summary
 from domainlm.evaluation.evaluate import Sample, evaluate_set, language_model, load_evaluated
+from domainlm.evaluation.limits import checked_positions, within_positions
+from domainlm.evaluation.own_words import own_words
 from domainlm.evaluation.sets import (
     Encoder,
     HeldOutSet,
@@ -36,8 +38,9 @@ from domainlm.evaluation.sets import (
 from domainlm.text.document import read_documents
 from domainlm.text.json_files import write_json
 from domainlm.text.json_rows import open_rows, write_row
-from domainlm.tokens.chat import ConversationError, check_messages, split_turns
-from domainlm.tokens.special import SpecialTokens, naming_source, read_special_tokens, source_name
+from domainlm.tokens.chat import ConversationError, Messages, check_messages, split_turns
+from domainlm.tokens.special import naming_source, read_special_tokens, source_name
+from domainlm.tokens.spelled_out import not_in_messages, read_text_tokenizer
 from domainlm.tokens.template import FIX, TemplateRefuses, template_renderer
 from domainlm.tokens.tokenizer import read_tokenizer
 
@@ -55,17 +58,14 @@ def held_out_sets(
     section: EvalResults,
     seed: int,
     turn_of: TurnOf,
-    tokenizer: Any,
-    tokens: SpecialTokens,
+    encoder: Encoder,
 ) -> list[HeldOutSet]:
     """The sets that have items.
 
     A domain without general text or evaluation sources has fewer.
     """
     folder = inputs.folders["corpus_split"]
-    encoder = Encoder(tokenizer, tokens)
-    special = {token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special}
-    special |= {token for token in (tokens.turn_end, tokens.end_of_text) if token is not None}
+    special = not_in_messages(inputs.folders["base_model"], encoder.tokenizer, encoder.tokens)
     rows = [row for row in read_rows(inputs.folders["sft_dataset"] / "test.jsonl") if _is_askable(row, special)]
     asked = questions_in_turn(rows, seed)
     test = list(read_documents(folder / "test.parquet"))
@@ -84,29 +84,44 @@ def held_out_sets(
 
 @contextmanager
 def turn_renderer(
-    base: Path, system_prompt: str | None, template_date: str | None, turn_end: str | None
+    base: Path, system_prompt: str | None, template_date: str | None, encoder: Encoder
 ) -> Iterator[TurnOf]:
-    """The rendering of a question and its answer, as in training."""
+    """The rendering of a question and its answer, as in training.
+
+    What the template writes before the answer's words is of the prompt.
+    """
     from transformers import AutoTokenizer
 
+    turn_end = encoder.tokens.turn_end
     system = [] if system_prompt is None else [{"role": "system", "content": system_prompt}]
     named = AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False)
-    with naming_source(source_name(base)), template_renderer(named, template_date) as render:
+    with (
+        naming_source(source_name(base)),
+        template_renderer(named, template_date) as render,
+        template_renderer(named, template_date, has_reasoning=False) as render_bare,
+    ):
 
-        def turn_of(question: str, answer: str) -> Turn:
-            if turn_end is None:
-                raise StageError(
-                    "base_model/tokens.json names no turn_end; expected the token that ends an answer: build base_model again"
-                )
-            turns = [*system, {"role": "user", "content": question}, {"role": "assistant", "content": answer}]
-            prompt, said = split_turns(render, turns, turn_end)[:2]
+        def asked(question: Messages, prompt: str) -> str:
+            """The prompt to answer, that of training where the template allows."""
             try:
-                asked = render(turns[:-1], True)
+                opened = render(question, True)
             except TemplateRefuses as error:
                 raise StageError(
                     f"the chat template refuses a question that has no answer yet: {error}; {FIX}"
                 ) from error
-            return Turn(prompt[0], said[0].removesuffix(turn_end), asked)
+            if prompt.startswith(opened):
+                return prompt
+            # it opens a reasoning (Nemotron's <think>), and may be asked not to
+            with suppress(TemplateRefuses):
+                if prompt.startswith(render_bare(question, True)):
+                    return prompt
+            return opened
+
+        def turn_of(question: str, answer: str) -> Turn:
+            turns = [*system, {"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+            trained, said = (text for text, _ in split_turns(render, turns, turn_end)[:2])
+            prompt, words = own_words(encoder.tokenizer, trained, said.removesuffix(turn_end), answer)
+            return Turn(prompt, words, asked(turns[:-1], prompt))
 
         yield turn_of
 
@@ -140,10 +155,17 @@ def run(inputs: Inputs, config: EvalResultsSlice, out: Path, scratch: Path, reso
     section = config.section
     seed = config.seed
     base = inputs.folders["base_model"]
+    with naming_source(source_name(base)):
+        positions = checked_positions(base, section.max_new_tokens if section.max_generations else 0)
     tokens = read_special_tokens(base)
-    tokenizer = read_tokenizer(base)
-    with turn_renderer(base, config.system_prompt, config.template_date, tokens.turn_end) as turn_of:
-        sets = held_out_sets(inputs, section, seed, turn_of, tokenizer, tokens)
+    encoder = Encoder(read_tokenizer(base), read_text_tokenizer(base), tokens)
+    with turn_renderer(base, config.system_prompt, config.template_date, encoder) as turn_of:
+        sets = held_out_sets(inputs, section, seed, turn_of, encoder)
+    sets, left_out = within_positions(sets, encoder, positions, section.max_new_tokens)
+    for name, count in left_out.items():
+        resources.log(
+            f"{name}: {count} items need more than the {positions} positions of the base model and are left out"
+        )
     items = sum(len(found.items) for found in sets)
     total = items * len(config.models)
     samples: list[Sample] = []
@@ -156,7 +178,7 @@ def run(inputs: Inputs, config: EvalResultsSlice, out: Path, scratch: Path, reso
             def tick(count: int, done: int = done) -> None:
                 resources.progress(min(done + count, total), total, {})
 
-            lm = language_model(model, tokenizer, tokens, section.max_new_tokens, tick, resources.threads)
+            lm = language_model(model, encoder, section.max_new_tokens, tick, resources.threads, positions)
             samples += evaluate_set(lm, held_out, one.name)
         resources.log(f"{one.name}: {items} items in {len(sets)} sets")
         del model, lm
@@ -167,4 +189,5 @@ def run(inputs: Inputs, config: EvalResultsSlice, out: Path, scratch: Path, reso
     results = summary(samples, seed, section.bootstrap_samples)
     results["compare"] = compared(inputs, samples, section, seed)
     write_json(out / "results.json", results)
-    return {"items": items, "models": [one.name for one in config.models], "sets": [found.name for found in sets]}
+    names = [found.name for found in sets]
+    return {"items": items, "models": [one.name for one in config.models], "sets": names, "left_out": left_out}

@@ -20,7 +20,7 @@ from domainlm.text.document import read_documents
 from domainlm.tokens.files import SPLITS, write_meta, write_split
 from domainlm.tokens.packing import TokenSequence
 from domainlm.tokens.special import SpecialTokens, naming_source, read_special_tokens, source_name
-from domainlm.tokens.tokenizer import read_tokenizer
+from domainlm.tokens.spelled_out import read_text_tokenizer
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -34,8 +34,7 @@ def run(inputs: Inputs, config: PtTokensSlice, out: Path, scratch: Path, resourc
     with naming_source(source_name(base)):
         check_row_length(base, section.sequence_length, "pt_tokens.sequence_length")
     tokens = read_special_tokens(base)
-    tokenizer = read_tokenizer(base)
-    tokenizer.encode_special_tokens = True
+    tokenizer = read_text_tokenizer(base)
     figures = {}
     for done, split in enumerate(SPLITS):
         resources.progress(done, len(SPLITS), {})
@@ -52,7 +51,7 @@ def tokenise(tokenizer: Tokenizer, documents: Path, tokens: SpecialTokens) -> It
     """
     import numpy as np
 
-    # some tokenizers read a control token out of letters (Unigram): there it ends nothing, and is not learned
+    # some tokenizers read a control token out of letters (Unigram): there it steers nothing, and is not learned
     control = [number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special]
     remaining = read_documents(documents)
     while batch := list(islice(remaining, DOCUMENTS_PER_BATCH)):

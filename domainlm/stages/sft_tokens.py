@@ -23,6 +23,7 @@ from domainlm.tokens.files import SPLITS, PackedFigures, write_meta, write_split
 from domainlm.tokens.mix import Mixed, left_out_of_mix
 from domainlm.tokens.packing import TokenSequence
 from domainlm.tokens.special import SpecialTokens, naming_source, read_special_tokens, source_name
+from domainlm.tokens.spelled_out import not_in_messages
 from domainlm.tokens.template import Render, template_renderer
 from domainlm.tokens.tokenizer import read_tokenizer
 
@@ -35,14 +36,9 @@ def run(inputs: Inputs, config: SftTokensSlice, out: Path, scratch: Path, resour
     tokens = read_special_tokens(base)
     with naming_source(source_name(base)):
         check_row_length(base, section.sequence_length, "sft_tokens.sequence_length")
-        if tokens.turn_end is None:
-            raise StageError(
-                "the base model's tokenizer has no chat template, so a turn has no end; expected one: set"
-                " base_model.chat_template, or give sources.<base_model> a tokenizer with a chat_template"
-            )
         named = AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False)
         with template_renderer(named, section.template_date) as render:
-            figures, rejected, stats = _write_splits(inputs, section, render, tokens, tokens.turn_end, out, resources)
+            figures, rejected, stats = _write_splits(inputs, section, render, tokens, out, resources)
     with (out / "rejected.jsonl").open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n" for row in rejected)
     by_source: dict[str, Counter[str]] = {}
@@ -58,7 +54,6 @@ def _write_splits(
     section: SftTokens,
     render: Render,
     tokens: SpecialTokens,
-    turn_end: str,
     out: Path,
     resources: Resources,
 ) -> tuple[dict[str, PackedFigures], list[dict[str, str]], dict[str, Any]]:
@@ -66,9 +61,7 @@ def _write_splits(
     import numpy as np
 
     tokenizer = read_tokenizer(inputs.folders["base_model"])
-    # a tokenizer need not call the token special that its template ends turns with
-    special = {token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special}
-    special |= {turn_end, tokens.end_of_text}
+    special = not_in_messages(inputs.folders["base_model"], tokenizer, tokens)
 
     def encode(text: str) -> Any:
         return tokenizer.encode(text, add_special_tokens=False)
@@ -78,7 +71,7 @@ def _write_splits(
     stats: dict[str, Any] = {"cut": {}, "taken": {}}
 
     def encoded(messages: list[dict[str, str]]) -> tuple[list[int], list[int]]:
-        return encode_conversation(render, encode, messages, turn_end, special)
+        return encode_conversation(render, encode, messages, tokens.turn_end, special)
 
     for done, split in enumerate(SPLITS):
         resources.progress(done, len(SPLITS), {})

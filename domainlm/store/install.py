@@ -57,6 +57,7 @@ def _is_record(record: Mapping[str, Any]) -> bool:
         and isinstance(action.get("artifact"), str)
         and isinstance(action.get("code"), str)
         and all(isinstance(action.get(part), dict) for part in ("config", "inputs", "distributions"))
+        and all(isinstance(digest, str) for digest in action["inputs"].values())
     )
 
 

@@ -10,6 +10,7 @@ two tokenised apart.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import accumulate
 from typing import Protocol
@@ -23,6 +24,8 @@ Piece = tuple[str, bool]
 STAND_IN = "\ue000answer\ue001"
 # a shorter end of a prompt is found by chance
 MIN_PROMPT_END_CHARS = 5
+_OPEN_TAG = re.compile(r"[<\[][^<>\[\]\s]*\Z")
+_TAG = re.compile(r"[<\[][^<>\[\]\s]*[>\]]")
 
 
 class Encoded(Protocol):
@@ -194,9 +197,9 @@ def _answer_start(render: Render, messages: Messages, index: int, whole: str, do
         raise _rewritten(index, prompt)
     # the prompt opens the turn with more than the template writes before an answer (R1: <think>)
     closed = _rendered(render, messages[:index], False)
-    common = _common_chars(prompt, whole)
-    if common >= max(done, _common_chars(prompt, closed)):
-        return min(common, place)
+    common, floor = _common_chars(prompt, whole), max(done, _common_chars(prompt, closed))
+    if common >= floor:
+        return min(_before_cut_tag(whole, floor, common), place)
     # the turns before it are rendered otherwise (Mistral: the system turn is in the last question)
     low, high = 0, min(len(prompt), len(before))
     while low < high:
@@ -205,6 +208,15 @@ def _answer_start(render: Render, messages: Messages, index: int, whole: str, do
     if low < MIN_PROMPT_END_CHARS:
         raise _rewritten(index, prompt)
     return done + before.rfind(prompt[len(prompt) - low :]) + low
+
+
+def _before_cut_tag(whole: str, floor: int, at: int) -> int:
+    """The place, or that of the tag which it would cut.
+
+    A prompt that opens a reasoning and an answer that closes it share the `<` of <think> and </think>.
+    """
+    opened = _OPEN_TAG.search(whole, floor, at)
+    return opened.start() if opened and _TAG.match(whole, opened.start()) else at
 
 
 def _common_chars(one: str, two: str) -> int:

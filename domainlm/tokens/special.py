@@ -24,14 +24,14 @@ UNNAMED_SOURCE = "sources.<base_model>"
 class SpecialTokens:
     """Ids and texts of the control tokens.
 
-    turn_end is None if the tokenizer has no chat template; vocab_size counts embedding rows. text_start_ids are those
-    that the tokenizer puts before a text, and pretraining did (Llama's and Gemma's BOS); many put none.
+    turn_end ends an answer of the chat template; vocab_size counts embedding rows. text_start_ids are those that the
+    tokenizer puts before a text, and pretraining did (Llama's and Gemma's BOS); many put none.
     """
 
     end_of_text_id: int
     end_of_text: str
-    turn_end_id: int | None
-    turn_end: str | None
+    turn_end_id: int
+    turn_end: str
     pad_id: int
     vocab_size: int
     text_start_ids: tuple[int, ...] = ()

@@ -50,15 +50,18 @@ class _Clock(Exception):
 
 
 @contextmanager
-def template_renderer(tokenizer: Any, date: str | None) -> Iterator[Render]:
+def template_renderer(tokenizer: Any, date: str | None, has_reasoning: bool = True) -> Iterator[Render]:
     """`render(messages, has_prompt)` by a Hugging Face tokenizer's template.
 
     has_prompt opens the assistant's turn. date: the date of the template's clock, as 2024-07-26; None refuses a
-    template that reads it. `render` raises TemplateRefuses for a conversation, and StageError for a template that
+    template that reads it. has_reasoning: False asks a template that knows `enable_thinking` for an answer without
+    reasoning; True says nothing of it. `render` raises TemplateRefuses for a conversation, and StageError for a template that
     nothing can be built with.
     """
     template = chosen_template(tokenizer)
-    variables = dict(tokenizer.special_tokens_map)
+    variables: dict[str, Any] = dict(tokenizer.special_tokens_map)
+    if not has_reasoning:
+        variables["enable_thinking"] = False
 
     def answer(messages: list[dict[str, str]], has_prompt: bool) -> tuple[str, str]:
         return _rendered(template, variables, date, messages, has_prompt)

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
-from domainlm.builder.absent import digest_elsewhere, is_absent
+from domainlm.builder.absent import digest_elsewhere, is_removed
 from domainlm.builder.hollow import is_hollow
 from domainlm.pipeline.stamp import Stamp, action_of
 from domainlm.pipeline.table import BY_NAME, LAST_ARTIFACT
@@ -95,7 +95,7 @@ def find_due(
                 is_present = _is_as_listed(folder, data, is_remembered)
         else:
             digests[stamp.folder] = digest_elsewhere(project, stamp, key, store)
-            is_present = data is None and is_absent(folder, key, store)
+            is_present = data is None and is_removed(folder, key, store)
         if not is_present:
             due.add(stamp.folder)
     return due

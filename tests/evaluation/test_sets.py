@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from material.tiny_models import sentencepiece
 
 from domainlm.evaluation.scoring import encode_answer, encode_pair
 from domainlm.evaluation.sets import (
@@ -21,7 +22,7 @@ from domainlm.text.document import Document
 from domainlm.tokens.chat import ConversationError
 from domainlm.tokens.special import SpecialTokens
 
-TOKENS = SpecialTokens(0, "<end>", None, None, 0, 300)
+TOKENS = SpecialTokens(0, "<end>", 0, "<end>", 0, 300)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,9 @@ def encoder() -> Encoder:
     vocabulary = {token: index for index, token in enumerate(["<end>", *alphabet, "ĊĊ", "ab"])}
     tokenizer = Tokenizer(models.BPE(vocabulary, [("Ċ", "Ċ"), ("a", "b")]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    return Encoder(tokenizer, TOKENS)
+    texts = Tokenizer.from_str(tokenizer.to_str())
+    texts.encode_special_tokens = True
+    return Encoder(tokenizer, texts, TOKENS)
 
 
 def document(identifier: str, text: str, title: str = "", group: str = "g", links: str = "[]", **meta: Any) -> Document:
@@ -50,7 +53,7 @@ def document(identifier: str, text: str, title: str = "", group: str = "g", link
 
 
 def test_only_tokens_of_the_continuation_are_scored(encoder: Encoder) -> None:
-    found = encode_pair(encoder.tokenizer, "name\n\n", "abc", TOKENS)
+    found = encode_pair(encoder.texts, "name\n\n", "abc", TOKENS)
     pieces = [encoder.tokenizer.id_to_token(token) for token in found.ids]
     # alone, the context ends with one token of two line feeds; before a letter they are two
     assert "ĊĊ" in encoder.tokenizer.encode("name\n\n").tokens
@@ -59,12 +62,12 @@ def test_only_tokens_of_the_continuation_are_scored(encoder: Encoder) -> None:
 
 
 def test_a_token_across_the_border_belongs_to_the_continuation(encoder: Encoder) -> None:
-    found = encode_pair(encoder.tokenizer, "xa", "b", TOKENS)
+    found = encode_pair(encoder.texts, "xa", "b", TOKENS)
     assert len(found.ids) - found.first == 1
 
 
 def test_an_empty_context_is_the_end_of_text(encoder: Encoder) -> None:
-    found = encode_pair(encoder.tokenizer, "", "abc", TOKENS)
+    found = encode_pair(encoder.texts, "", "abc", TOKENS)
     assert found.ids[0] == 0
     assert found.first == 1
     assert len(found.ids) == 3
@@ -74,29 +77,18 @@ def test_an_empty_context_is_the_end_of_text(encoder: Encoder) -> None:
 def test_a_document_begins_with_the_tokens_that_the_tokenizer_puts_before_a_text(
     context: str, encoder: Encoder
 ) -> None:
-    plain = encode_pair(encoder.tokenizer, context, "abc", TOKENS)
-    found = encode_pair(encoder.tokenizer, context, "abc", replace(TOKENS, text_start_ids=(7, 8)))
+    plain = encode_pair(encoder.texts, context, "abc", TOKENS)
+    found = encode_pair(encoder.texts, context, "abc", replace(TOKENS, text_start_ids=(7, 8)))
     text = plain.ids if context else plain.ids[1:]
     assert found.ids == (7, 8, *text)
     assert found.ids[found.first :] == plain.ids[plain.first :]
 
 
 def test_a_control_token_written_out_in_a_document_is_text_and_in_a_prompt_is_not(encoder: Encoder) -> None:
-    encoder.tokenizer.add_special_tokens(["<end>"])
-    assert 0 not in encode_pair(encoder.tokenizer, "says ", "<end>", TOKENS).ids
+    for tokenizer in (encoder.tokenizer, encoder.texts):
+        tokenizer.add_special_tokens(["<end>"])
+    assert 0 not in encode_pair(encoder.texts, "says ", "<end>", TOKENS).ids
     assert encode_answer(encoder.tokenizer, "<end>", "yes").ids[0] == 0
-
-
-def sentencepiece() -> Any:
-    """A tokenizer that puts a blank before a text, and writes blanks as Llama 2's does."""
-    from tokenizers import Tokenizer, models, normalizers
-
-    pieces = ["<unk>", "<s>", "</s>", "\u2581", "A", "\u2581A", "r", "a", ".", "[", "]", "](", "(", "q"]
-    merges = [("\u2581", "A"), ("]", "(")]
-    tokenizer = Tokenizer(models.BPE({piece: i for i, piece in enumerate(pieces)}, merges, unk_token="<unk>"))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
-    tokenizer.add_special_tokens(["<s>", "</s>"])
-    return tokenizer
 
 
 def test_an_answers_tokens_are_those_of_the_whole_text() -> None:

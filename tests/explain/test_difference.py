@@ -148,6 +148,37 @@ def test_no_former_action() -> None:
     assert in_words(found) == "the former record of pt_tokens is not kept here"
 
 
+LOCAL = {"origin": "local", "source": "s", "path": "p", "sha256": "1" * 64, "size": 1}
+
+
+@pytest.mark.parametrize(
+    ("artifact", "broken"),
+    [
+        ("raw_corpus_shard", {"config": {"files": [{"origin": "local"}]}}),
+        ("raw_corpus_shard", {"config": {"files": [{"origin": "local", "source": "s"}]}}),
+        ("raw_corpus_shard", {"config": {"files": [LOCAL | {"size": "large"}]}}),
+        ("raw_corpus_shard", {"config": {"files": ["a.txt"]}}),
+        ("raw_corpus_shard", {"config": {"files": 5}}),
+        ("raw_corpus_shard", {"config": {"fetched": [{"source": ["a"]}]}}),
+        ("raw_corpus_shard", {"config": {"hubs": {"source": "s"}}}),
+        ("base_model", {"config": {"hub": {"repository": "o/n"}}}),
+        ("base_model", {"config": {"hub": {"repository": "o/n", "source": "s"}}}),
+        ("base_model", {"config": {"hub": "o/n"}}),
+        ("eval_results", {"config": {"models": [{"name": "pt", "checkpoint": 3}]}}),
+        ("eval_results", {"config": {"models": [{"name": "pt"}]}}),
+        ("eval_results", {"config": {"models": [3]}}),
+        ("pt_tokens", {"inputs": {"corpus_split": []}}),
+        ("pt_tokens", {"inputs": None}),
+    ],
+)
+def test_a_former_action_that_others_broke_is_said_to_be_unreadable(artifact: str, broken: dict[str, Any]) -> None:
+    new = action(artifact, config={"section": {}})
+    found = differences(new | broken, new)
+    assert [(d.kind, d.change) for d in found] == [("unknown", "unreadable")]
+    name = artifact.removesuffix("_shard")
+    assert in_words(found[0]) == f"the former record of {name} cannot be read"
+
+
 def test_what_shards_share_is_said_once() -> None:
     old, new = action("documents_shard"), action("documents_shard", distributions={"pyarrow": "27"})
     other = action("documents_shard", distributions={"pyarrow": "27"}, inputs={"corpus_split": NEW_TREE.tree_digest})

@@ -69,6 +69,18 @@ def write_trained_tokenizer(folder: Path, texts: Iterable[str], **tokens: str) -
     return _save(tokenizer, folder, **tokens)
 
 
+def sentencepiece() -> Any:
+    """A tokenizer that puts a blank before a text, and writes blanks as Llama 2's does."""
+    from tokenizers import Tokenizer, models, normalizers
+
+    pieces = ["<unk>", "<s>", "</s>", "\u2581", "A", "\u2581A", "r", "a", ".", "[", "]", "](", "(", "q"]
+    merges = [("\u2581", "A"), ("]", "(")]
+    tokenizer = Tokenizer(models.BPE({piece: i for i, piece in enumerate(pieces)}, merges, unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
+    tokenizer.add_special_tokens(["<s>", "</s>"])
+    return tokenizer
+
+
 def write_model(folder: Path, text: str) -> None:
     """A random Llama of two layers and a small BPE tokenizer with a chat template, in which padding is the end of text."""
     import torch

@@ -97,7 +97,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     (root / "base_model").mkdir()
     tokenizer.save(str(root / "base_model/tokenizer.json"))
-    write_special_tokens(root / "base_model", SpecialTokens(0, "[UNK]", None, None, 0, 1))
+    write_special_tokens(root / "base_model", SpecialTokens(0, "[UNK]", 0, "[UNK]", 0, 1))
     folders["corpus_split"].mkdir()
     split = {"section": CorpusSplit(max_train_tokens=900).model_dump(mode="json"), "seed": 17}
     split |= {key: config["section"][key] for key in ("evaluation_threshold", "shingle_words")}

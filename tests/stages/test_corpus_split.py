@@ -44,7 +44,7 @@ def base_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     folder = tmp_path_factory.mktemp("base_model")
     tokenizer.save(str(folder / "tokenizer.json"))
-    write_special_tokens(folder, SpecialTokens(0, "[UNK]", None, None, 0, 2))
+    write_special_tokens(folder, SpecialTokens(0, "[UNK]", 0, "[UNK]", 0, 2))
     return folder
 
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from material.tiny_models import CONTROL, write_trained_tokenizer
+from material.tiny_models import CONTROL, write_tokenizer, write_trained_tokenizer
 
 from domainlm.config.domain import DomainConfig
 from domainlm.config.evaluation import EvalResults
 from domainlm.contract import Inputs, Resources, StageError
+from domainlm.evaluation.sets import Encoder
 from domainlm.pipeline.slices import config_slice, parse_slice
-from domainlm.stages.eval_results import run
+from domainlm.stages.eval_results import run, turn_renderer
 from domainlm.text.document import Document, write_documents
-from domainlm.tokens.special import SpecialTokens, write_special_tokens
+from domainlm.tokens.special import SpecialTokens, read_special_tokens, write_special_tokens
+from domainlm.tokens.spelled_out import read_text_tokenizer
+from domainlm.tokens.tokenizer import read_tokenizer
 
 TEXTS = [f"Name {i}\n\nThe definition of thing number {i}, which is a kind of thing." for i in range(40)]
 
@@ -226,3 +230,69 @@ def test_a_domain_that_shares_no_item_cannot_be_compared(built: Path, models: di
     (tmp_path / "other" / "samples.jsonl").write_text("")
     with pytest.raises(StageError, match=r"eval_results\.compare: other"):
         build({**models, "compare:other": tmp_path / "other"}, tmp_path / "out", compare=["other"], max_generations=0)
+
+
+def template(before_last: str = "", opened: str = "", bare: str | None = None, system: str = "") -> str:
+    """A chat template as they are written.
+
+    before_last: what it writes before the last answer. opened: with what a prompt opens it, and bare: where
+    enable_thinking is false. system: a turn in front.
+    """
+    bare = opened if bare is None else bare
+    last = f"{{% if m.role == 'assistant' and loop.last %}}{before_last}{{% endif %}}"
+    turns = "{% for m in messages %}<|im_start|>{{ m.role }}\n" + last + "{{ m.content }}<|im_end|>\n{% endfor %}"
+    choice = f"{{% if enable_thinking is defined and not enable_thinking %}}{bare}{{% else %}}{opened}{{% endif %}}"
+    return f"{system}{turns}{{% if add_generation_prompt %}}<|im_start|>assistant\n{choice}{{% endif %}}"
+
+
+EMPTY = "<think>\n\n</think>\n\n"
+MODE = "{% if enable_thinking is defined and not enable_thinking %}/no_think\n{% else %}/think\n{% endif %}"
+
+
+@pytest.mark.parametrize(
+    ("written", "front", "before", "asked"),
+    [
+        (template(), "", "", ""),
+        # Qwen3
+        (template(EMPTY, bare=EMPTY), "", EMPTY, EMPTY),
+        # Qwen3 that only reasons: the prompt opens what the answer closes
+        (template(EMPTY, opened="<think>\n"), "", EMPTY, EMPTY),
+        # R1: an answer without a reasoning has no trace of it, and nothing switches it off
+        (template(opened="<think>\n"), "", "", "<think>\n"),
+        # Nemotron, GLM 4.7: switched off, the prompt is that of training
+        (template("<think></think>", "<think>\n", "<think></think>"), "", "<think></think>", "<think></think>"),
+        (template("</think>", "<think>", "</think>"), "", "</think>", "</think>"),
+        # SmolLM3: switched off, it would have another system turn than in training
+        (template(bare=EMPTY, system=MODE), "/think\n", "", ""),
+        # gpt-oss
+        (template("<|channel|>final<|message|>"), "", "<|channel|>final<|message|>", "<|channel|>final<|message|>"),
+    ],
+)
+def test_an_answer_is_its_own_words_whatever_the_template_writes_before_them(
+    written: str, front: str, before: str, asked: str, tmp_path: Path
+) -> None:
+    write_tokenizer(tmp_path, CONTROL[0])
+    write_special_tokens(tmp_path, SpecialTokens(0, CONTROL[0], 2, CONTROL[2], 0, 300))
+    (tmp_path / "chat_template.jinja").write_text(written)
+    encoder = Encoder(read_tokenizer(tmp_path), read_text_tokenizer(tmp_path), read_special_tokens(tmp_path))
+    with turn_renderer(tmp_path, None, None, encoder) as turn_of:
+        found = turn_of("Why?", "Because.")
+    prompt = f"{front}<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\n"
+    assert (found.prompt, found.said, found.asked) == (prompt + before, "Because.", prompt + asked)
+    assert encoder.count_answer(found) == len("Because.")
+
+
+def test_answers_longer_than_the_models_positions_are_refused_before_a_model_is_loaded(
+    models: dict[str, Path], tmp_path: Path
+) -> None:
+    base = tmp_path / "base_model"
+    shutil.copytree(models["base_model"], base, ignore=shutil.ignore_patterns("*.safetensors"))
+    config = json.loads((base / "config.json").read_text()) | {"max_position_embeddings": 12}
+    (base / "config.json").write_text(json.dumps(config))
+    with pytest.raises(StageError, match=r"eval_results\.max_new_tokens is 12, .* 12 positions .* to 6 or less"):
+        build({**models, "base_model": base}, tmp_path / "out")
+    # and one that fits, where no question does
+    with pytest.raises(
+        StageError, match=r"eval_results\.max_new_tokens is 11, .* none of 5 questions fits into the 12"
+    ):
+        build({**models, "base_model": base}, tmp_path / "other", max_new_tokens=11)

@@ -100,7 +100,7 @@ def test_a_control_token_that_the_tokenizer_reads_out_of_a_text_is_not_learned(t
     tokenizer.add_special_tokens(["</s>"])
     tokenizer.encode_special_tokens = True
     write_documents(tmp_path / "train.parquet", [document(1, "a</s>b")])
-    tokens = SpecialTokens(1, "</s>", None, None, 0, 10)
+    tokens = SpecialTokens(1, "</s>", 1, "</s>", 0, 10)
     (found,) = pt_tokens.tokenise(tokenizer, tmp_path / "train.parquet", tokens)
     assert [(int(number), int(flag)) for number, flag in zip(found.ids, found.loss_mask, strict=True)] == [
         (3, 1),
@@ -136,3 +136,21 @@ def test_rows_longer_than_the_models_positions_are_refused(make_base: Callable[.
 def test_an_empty_split_is_refused(make_base: Callable[..., Path], tmp_path: Path) -> None:
     with pytest.raises(StageError, match="'train' holds no token sequence"):
         build(make_base("llama"), tmp_path / "w", [])
+
+
+def test_a_control_token_that_the_file_calls_ordinary_stays_text(
+    make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    base = make_base("llama")
+    plain = build(base, tmp_path / "plain", ["no name of a token", "of two"])
+    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+    tokenizer.add_tokens(["<tool_call>", "<|fim_prefix|>", "aspirin"])
+    tokenizer.save(str(base / "tokenizer.json"))
+    call, fim, word = (tokenizer.token_to_id(name) for name in ("<tool_call>", "<|fim_prefix|>", "aspirin"))
+    again = build(base, tmp_path / "again", ["no name of a token", "of two"])
+    assert (again / "train_ids.npy").read_bytes() == (plain / "train_ids.npy").read_bytes()
+    out = build(base, tmp_path / "named", ["a <tool_call>", "<|fim_prefix|> b", "aspirin"])
+    ids = read_split(out, "train").ids
+    assert [int((ids == number).sum()) for number in (call, fim, word)] == [0, 0, 1]
+    meta = json.loads((out / "meta.json").read_text())
+    assert sum(meta["tokens_by_source"].values()) == len("a <tool_call>") + len("<|fim_prefix|> b") + 1 + 3

@@ -75,17 +75,29 @@ def test_conversations_that_cannot_be_learned_are_listed(make_base: Callable[...
     assert json.loads((out / "meta.json").read_text())["rows"]["train"] == 1
 
 
+def test_a_message_may_not_name_a_role_that_the_file_calls_ordinary(
+    make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    """DeepSeek's tokenizer.json calls the tokens of its roles ordinary, and those of reasoning."""
+    base = make_base("llama")
+    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+    tokenizer.add_tokens(["<｜User｜>", "<think>"])
+    tokenizer.save(str(base / "tokenizer.json"))
+    template = base / "chat_template.jinja"
+    template.write_text(template.read_text().replace("<|im_start|>", "<｜User｜>") + "{# <think> #}")
+    out = build(base, tmp_path / "w", rows_of(["<think>why</think>fine", "is <｜User｜> here"]))
+    listed = [json.loads(line) for line in (out / "rejected.jsonl").read_text().splitlines()]
+    assert [(row["id"], row["reason"], row["detail"]) for row in listed[:1]] == [
+        ("q1", "control_token_in_text", "<｜User｜>")
+    ]
+    think = tokenizer.token_to_id("<think>")
+    rows = read_split(out, "train")
+    assert rows.loss_mask[rows.ids == think].tolist() == [1]
+
+
 def test_nothing_left_is_an_error(make_base: Callable[..., Path], tmp_path: Path) -> None:
     with pytest.raises(StageError, match=r"sft_tokens\.sequence_length"):
         build(make_base("llama"), tmp_path / "w", rows_of(["x" * 200]))
-
-
-def test_a_tokenizer_without_a_turn_end_is_refused(make_base: Callable[..., Path], tmp_path: Path) -> None:
-    base = make_base("llama")
-    tokens = json.loads((base / "tokens.json").read_text()) | {"turn_end": None, "turn_end_id": None}
-    (base / "tokens.json").write_text(json.dumps(tokens))
-    with pytest.raises(StageError, match="no chat template"):
-        build(base, tmp_path / "w", rows_of(ANSWERS))
 
 
 def test_a_system_turn_of_its_own_is_kept() -> None:

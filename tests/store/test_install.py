@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from domainlm.store.install import adopt_installed, install, install_hollow, is_installed
+from domainlm.store.install import adopt_installed, install, install_hollow, is_installed, read_record
 from domainlm.store.local import Store
 from domainlm.store.manifest import Manifest, read_manifest
 
@@ -57,6 +57,13 @@ def test_an_installed_artifact_shares_its_bytes_with_the_store(store: Store, mak
 def test_the_manifest_is_not_a_link_into_the_store(store: Store, make: Make, tmp_path: Path) -> None:
     install(tmp_path / "art", make({"a": "1"}), {}, store.objects)
     assert (tmp_path / "art/manifest.json").stat().st_nlink == 1
+
+
+@pytest.mark.parametrize(("digest", "is_record"), [("1" * 64, True), ([], False), (3, False), (None, False)])
+def test_a_record_whose_inputs_have_no_digests_is_none(digest: object, is_record: bool, tmp_path: Path) -> None:
+    action = {"artifact": "pt_tokens", "code": "c", "config": {}, "inputs": {"a": digest}, "distributions": {}}
+    (tmp_path / "action.json").write_text(json.dumps({"key": "k", "action": action}))
+    assert (read_record(tmp_path) is not None) == is_record
 
 
 def test_installing_again_links_nothing(store: Store, make: Make, tmp_path: Path) -> None:

@@ -96,6 +96,10 @@ def system_in_the_last_question(messages: Messages, has_prompt: bool) -> str:
         (partial(turns, before_last="<think>\n\n</think>\n\n"), ["because<E>", "<think>\n\n</think>\n\nyes<E>"]),
         # R1: a prompt opens the reasoning, a finished answer has none
         (partial(turns, opened="<think>\n"), ["because<E>", "yes<E>"]),
+        # GLM 4.7: the prompt opens the reasoning, an answer without one closes it
+        (partial(turns, opened="<think>", before_last="</think>"), ["because<E>", "</think>yes<E>"]),
+        # Nemotron: the answer closes it at once
+        (partial(turns, opened="<think>\n", before_last="<think></think>"), ["because<E>", "</think>yes<E>"]),
         # Phi-3: the end of text stands after the last turn only
         (partial(turns, end_of_all="<end>"), ["because<E>", "yes<E>"]),
         # the first one of Llama 3: the next turn is always open
