@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from itertools import compress
+from operator import itemgetter
 from typing import Any
 
 from domainlm.text.characters import has_letter, single_line, words
@@ -126,9 +127,7 @@ def _written(blocks: Blocks, main: Main) -> _Writer:
     writer = _Writer()
     write = writer.parts.append
     is_note = _notes_of(blocks)
-    for block, text, level in blocks.flow:
-        if not is_main[block]:
-            continue
+    for block, text, level in compress(blocks.flow, map(is_main.__getitem__, map(itemgetter(0), blocks.flow))):
         if not level:
             write(text)
         elif level == END_OF_REACH:

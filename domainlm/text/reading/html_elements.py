@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from domainlm.text.characters import has_letter
 from domainlm.text.reading.html_blocks import HEADINGS
 from domainlm.text.reading.html_inline import is_formula_again
-from domainlm.text.reading.html_names import names_of
+from domainlm.text.reading.html_names import names_gutter, names_of
 
 # fmt: off
 DROPPED = frozenset((
@@ -30,14 +30,36 @@ PARAGRAPHS = CODE | frozenset((
 ))
 LINES = frozenset(("caption", "dd", "dt", "li", "tbody", "tfoot", "thead", "tr"))
 CELLS = frozenset(("td", "th"))
-BLOCKS = HEADINGS | PARAGRAPHS | LINES | CELLS
 _ROLES = frozenset(("navigation", "search", "banner", "contentinfo", "complementary", "dialog", "menu", "menubar"))
 # what ends the reach of a heading within it: the text after an item belongs to the heading above the item
 REACHES = frozenset(("aside", "blockquote", "dd", "details", "fieldset", "figure", "li"))
 # parts of a row, which is the block that holds the links through a book
 ROW_PARTS = LINES | CELLS
 # fmt: on
+# what is done with an element, by its tag. Those that may be hidden: other ones, links, quotations, blocks by how they begin
+# and end
+IS_OTHER, IS_LINK, IS_QUOTATION, IS_PARAGRAPH, IS_LINE, IS_CELL, IS_HEADING, IS_SPECIAL = range(8)
+# those that may not; and what a page does not show
+IS_PLAIN, IS_READ_INSTEAD, IS_BREAK, IS_COUNTED, IS_DROPPED = range(8, 13)
+IS_HIDDEN = -1
+READ_SOMETIMES = frozenset(("aside", "footer", "noscript"))
+WAYS = {
+    **dict.fromkeys(PARAGRAPHS, IS_PARAGRAPH),
+    **dict.fromkeys(CODE | READ_SOMETIMES | {"article", "header", "ol", "table"}, IS_SPECIAL),
+    **dict.fromkeys(LINES, IS_LINE),
+    **dict.fromkeys(CELLS, IS_CELL),
+    **dict.fromkeys(HEADINGS, IS_HEADING),
+    **dict.fromkeys(PLAIN, IS_PLAIN),
+    **dict.fromkeys(DROPPED, IS_DROPPED),
+    **dict.fromkeys(("math", "script", "img", "button", "sup", "sub"), IS_READ_INSTEAD),
+    "a": IS_LINK,
+    "q": IS_QUOTATION,
+    "br": IS_BREAK,
+    "nav": IS_COUNTED,
+}
 _SENTENCE = re.compile(r"[.!?;:,。！？；：，、]")
+# attributes by which an element may be hidden
+HIDING = frozenset(("hidden", "style", "epub:type", "role"))
 # what is said to readers without scripts
 _OF_SCRIPTS = re.compile(r"java ?script|cookies", re.IGNORECASE)
 # shorter blocks are labels, buttons and dates more often than sentences; Chinese sentences have fewer characters
@@ -66,20 +88,31 @@ def is_in_sentence(button: Any) -> bool:
     )
 
 
+@functools.lru_cache(maxsize=4096)
+def is_telling(classes: str) -> bool:
+    """Whether a class may hide its element, or number lines of code."""
+    return classes.startswith(("M", "k")) or bool(names_gutter(classes))
+
+
+@functools.lru_cache(maxsize=4096)
+def _hides(style: str) -> bool:
+    style = "".join(style.lower().split())
+    return "display:none" in style or "visibility:hidden" in style
+
+
 def is_hidden(node: Any, attributes: Mapping[str, str | None], classes: str) -> bool:
     """Whether a page hides an element, or shows it in another form.
 
-    Page numbers of a printed edition are hidden, too, because they interrupt sentences.
+    It is asked of elements with a telling class or one of HIDING only. Page numbers of a printed edition are hidden, too,
+    because they interrupt sentences.
     """
     style = attributes.get("style")
-    if style is not None:
-        style = "".join(style.lower().split())
-    if "hidden" in attributes or (style and ("display:none" in style or "visibility:hidden" in style)):
+    if "hidden" in attributes or (style and _hides(style)):
         # MediaWiki hides a formula's source and shows an image of it
         return not classes.startswith("mwe-math-mathml")
     if "pagebreak" in (attributes.get("epub:type") or attributes.get("role") or ""):
         return True
-    return (classes[:1] == "M" or classes[:1] == "k") and is_formula_again(node, classes)
+    return classes.startswith(("M", "k")) and is_formula_again(node, classes)
 
 
 def is_shown_without_scripts(node: Any) -> bool:
@@ -102,38 +135,38 @@ NO_KIND = Kind(False, False, False, False, False)
 _NOTE = Kind(False, False, False, True, False)
 # a form's fields, and what is said to browsers without scripts, are the page's only if it holds nothing else
 _KINDS = {"form": Kind(True, False, False, False, False), "noscript": Kind(True, True, False, False, False)}
-_MAIN = Kind(False, False, True, False, False)
-
-
-def kind_of(tag: str, attributes: Mapping[str, str | None], is_in_code: bool) -> Kind:
-    """The kind of a block by its names.
-
-    It is boilerplate, speech, main content, a note, or a part.
-    """
-    if tag in _KINDS:
-        return _KINDS[tag]
-    if not attributes:
-        return _MAIN if tag == "main" else NO_KIND
-    if tag == "aside" and is_note(attributes):
-        return _NOTE
-    role = attributes.get("role") or ""
-    # the class "sig" of a `dt` marks a function's signature
-    if is_in_code or tag == "dt":
-        return _kind_of(role, tag, "", "")
-    kind, classes = attributes.get("epub:type"), attributes.get("class") or ""
-    has_slug = tag == "section" or tag in HEADINGS
-    return _kind_of(role, tag, f"{classes} {kind}" if kind else classes, "" if has_slug else attributes.get("id") or "")
+# tags that say something without attributes
+NAMED_TAGS = frozenset(("form", "main", "noscript"))
+# tags whose id says nothing: it repeats a heading, or names a function
+SLUGGED = HEADINGS | {"dt", "section"}
 
 
 @functools.lru_cache(maxsize=4096)
-def _kind_of(role: str, tag: str, classes: str, identifier: str) -> Kind:
-    names = names_of(classes, identifier)
+def kind_of(
+    tag: str, classes: str | None, identifier: str | None, role: str | None, kind: str | None, is_in_code: bool
+) -> Kind:
+    """The kind of a block by its names.
+
+    It is boilerplate, speech, main content, a note, or a part. kind: its `epub:type`.
+    """
+    if tag in _KINDS:
+        return _KINDS[tag]
+    role = role or ""
+    if tag == "aside" and _is_note(role, classes, kind):
+        return _NOTE
+    # the class "sig" of a `dt` marks a function's signature
+    if is_in_code or tag == "dt":
+        classes = kind = identifier = None
+    names = names_of(f"{classes or ''} {kind}" if kind else classes or "", identifier or "")
     is_main = role == "main" or tag == "main"
-    return Kind(names.is_boilerplate or role in _ROLES, names.is_speech, is_main, names.is_note, names.is_page_part)
+    found = Kind(names.is_boilerplate or role in _ROLES, names.is_speech, is_main, names.is_note, names.is_page_part)
+    return found if any(found) else NO_KIND
+
+
+def _is_note(role: str, classes: str | None, kind: str | None) -> bool:
+    return role == "note" or role.startswith("doc-") or names_of(f"{classes or ''} {kind or ''}", "").is_aside
 
 
 def is_note(attributes: Mapping[str, str | None]) -> bool:
     """Whether an element is named as a note within a text."""
-    role = attributes.get("role") or ""
-    classes = f"{attributes.get('class') or ''} {attributes.get('epub:type') or ''}"
-    return role == "note" or role.startswith("doc-") or names_of(classes, "").is_aside
+    return _is_note(attributes.get("role") or "", attributes.get("class"), attributes.get("epub:type"))

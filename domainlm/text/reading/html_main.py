@@ -9,6 +9,8 @@ are named as boilerplate are removed; from a chapter of a book only rows of link
 
 from __future__ import annotations
 
+from itertools import compress, repeat
+from operator import gt, mul, not_
 from typing import NamedTuple
 
 from domainlm.text.reading.html_blocks import HEADINGS, Blocks
@@ -57,7 +59,7 @@ def _unnamed(blocks: Blocks, chars: list[int], links: list[int], prose: list[int
             and (block in blocks.speech or prose[block] < MAX_NAMED_PROSE_WITHIN * chars[block])
         ):
             dropped.add(block)
-    return [not is_dropped for is_dropped in blocks.within(dropped)]
+    return list(map(not_, blocks.within(dropped)))
 
 
 def _declared_main(blocks: Blocks, kept: list[bool], sizes: list[int]) -> int:
@@ -72,10 +74,22 @@ def _declared_main(blocks: Blocks, kept: list[bool], sizes: list[int]) -> int:
 
 
 def _below(blocks: Blocks, roots: set[int], kept: list[bool]) -> list[bool]:
+    """Whether each block is a root, or in one by blocks that are kept."""
     inside = [False] * len(kept)
-    for block in range(len(kept)):
-        inside[block] = block in roots or (block > 0 and kept[block] and inside[blocks.parent[block]])
+    for block in sorted((*roots, *blocks.without(kept))):
+        is_root = block in roots
+        if inside[block] != is_root:
+            inside[block : blocks.end[block]] = [is_root] * (blocks.end[block] - block)
     return inside
+
+
+def _children(blocks: Blocks, above: int, kept: list[bool]) -> list[int]:
+    found, block = [], above + 1
+    while block < blocks.end[above]:
+        if kept[block]:
+            found.append(block)
+        block = blocks.end[block]
+    return found
 
 
 def _levels(blocks: Blocks) -> list[int]:
@@ -129,13 +143,9 @@ def _roots(
     blocks: Blocks, kept: list[bool], chars: list[int], links: list[int], prose: list[int], levels: list[int]
 ) -> set[int]:
     """The block with the prose, and similar siblings that are prose, too."""
-    children: dict[int, list[int]] = {}
-    for block in range(1, len(kept)):
-        if kept[block]:
-            children.setdefault(blocks.parent[block], []).append(block)
     root = _declared_main(blocks, kept, prose)
     while True:
-        below = children.get(root, [])
+        below = _children(blocks, root, kept)
         best = max(below, key=lambda block: prose[block], default=0)
         if not best or prose[best] < MIN_ROOT_PROSE_SHARE * prose[root] or prose[best] < MIN_PROSE_CHARS:
             break
@@ -148,7 +158,7 @@ def _roots(
         return {0}
     return {
         block
-        for block in children[blocks.parent[root]]
+        for block in _children(blocks, blocks.parent[root], kept)
         if block == root
         or (blocks.tag[block] == blocks.tag[root] and prose[block] >= MIN_SIBLING_PROSE_SHARE * chars[block] > 0)
     }
@@ -182,18 +192,13 @@ def _title_before(blocks: Blocks, root: int, kept: list[bool], chars: list[int],
     return found
 
 
-def _boilerplate(blocks: Blocks, kept: list[bool]) -> list[bool]:
-    """Whether each block is not kept, or within one that is not."""
-    return blocks.within({block for block, is_kept in enumerate(kept) if not is_kept})
-
-
 def book_blocks(blocks: Blocks) -> Main:
     """The blocks of a book's chapter that are read: nearly all."""
     chars, links = blocks.totals(blocks.chars), blocks.totals(blocks.link_chars)
     dropped = step_rows(blocks, chars, links, blocks.totals(blocks.prose))
     dropped.update(block for block in blocks.named if block and links[block] > MAX_LINK_SHARE * chars[block])
     is_boilerplate = blocks.within(dropped)
-    return Main([not is_dropped for is_dropped in is_boilerplate], is_boilerplate, True)
+    return Main(list(map(not_, is_boilerplate)), is_boilerplate, True)
 
 
 def main_blocks(blocks: Blocks) -> Main:
@@ -207,13 +212,15 @@ def main_blocks(blocks: Blocks) -> Main:
     roots = _roots(blocks, kept, chars, all_links, prose, levels)
     if not _is_prose(chars, prose, max(roots, key=lambda block: prose[block])):
         is_read = _below(blocks, {_declared_main(blocks, kept, chars)}, kept)
-        return Main(is_read, [not is_kept for is_kept in kept], False)
-    for block in range(1, len(kept)):
-        if blocks.tag[block] in _CONTAINERS and all_links[block] > MAX_LINK_SHARE * all_chars[block]:
+        return Main(is_read, list(map(not_, kept)), False)
+    most_are_links = map(gt, all_links, map(mul, repeat(MAX_LINK_SHARE), all_chars))
+    for block in compress(range(len(kept)), most_are_links):
+        if block and blocks.tag[block] in _CONTAINERS:
             kept[block] = block in roots
     inside = _below(blocks, roots, kept)
     if not any(inside[block] and level == 1 for block, level in blocks.headings):
         title = _title_before(blocks, min(roots), kept, chars, min(_top(levels[root]) for root in roots))
         if title:
             inside = _below(blocks, {*roots, title}, kept)
-    return Main(inside, _boilerplate(blocks, kept), True)
+    # what is kept may be within what is not
+    return Main(inside, blocks.within(blocks.without(kept)), True)

@@ -28,7 +28,7 @@ _SPEECH = frozenset((
     "author", "comment", "commentlist", "comments", "cookie", "cookies", "disqus", "newsletter", "recommend", "recommended",
     "related", "sig", "signature", "subscribe",
 ))
-_PARTS = ("sidebar", "breadcrumb", "comment", "recommend", "copyright", "navig", "pagination", "signature", "footer")
+_PART = re.compile("sidebar|breadcrumb|comment|recommend|copyright|navig|pagination|signature|footer")
 # classes of docutils, DocBook and pandoc. A section's id repeats its heading: a section about cookies is no cookie notice
 _SECTIONS = frozenset(("sect", "section", "subsection"))
 # a function's signature in a reference, as Javadoc names it, and not that of a forum's member
@@ -70,6 +70,8 @@ _STEPS = frozenset((
 # fmt: on
 # what says that a link is a step: its text, its key, its relation; and what says that it is none: its place on the page
 STEP_WORD, STEP_KEY, STEP_RELATION, STEP_PLACE = 1, 2, 4, 8
+# attributes that `declared_step` looks at
+DECLARING = frozenset(("rel", "accesskey"))
 _STEP_KEYS = frozenset("pnuh")
 _STEP_RELATIONS = frozenset(("prev", "previous", "next", "up", "home", "start", "contents", "index"))
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -95,19 +97,33 @@ def _words(name: str) -> list[str]:
     return _NOT_LETTERS.split(_CAMEL.sub("-", name).lower())
 
 
+def _boilerplate_of(words: list[str]) -> tuple[bool, bool]:
+    """Whether words mark boilerplate, and whether they mark speech."""
+    is_speech = not _SPEECH.isdisjoint(words)
+    return is_speech or not _BOILERPLATE.isdisjoint(words) or _PART.search("-".join(words)) is not None, is_speech
+
+
+@functools.lru_cache(maxsize=4096)
+def _names_of_class(classes: str) -> tuple[Names, bool]:
+    """What the words of a class say, and whether those of an id count."""
+    words = _words(classes)
+    is_of_code = "signature" in words and not _OF_CODE.isdisjoint(words)
+    is_boilerplate, is_speech = (False, False) if is_of_code else _boilerplate_of(words)
+    is_note, is_aside = not _NOTES.isdisjoint(words), not _ASIDES.isdisjoint(words)
+    names = Names(is_boilerplate, is_speech, is_note, is_aside, not _PAGE_PARTS.isdisjoint(words))
+    return names, not is_of_code and _SECTIONS.isdisjoint(words)
+
+
 def names_of(classes: str, identifier: str) -> Names:
     """What the words of a class and an id say."""
-    of_class = set(_words(classes))
-    is_note = not _NOTES.isdisjoint(of_class)
-    is_aside = not _ASIDES.isdisjoint(of_class)
-    is_page_part = not _PAGE_PARTS.isdisjoint(of_class)
-    words = of_class if not _SECTIONS.isdisjoint(of_class) else of_class.union(_words(identifier))
-    if "signature" in of_class and not _OF_CODE.isdisjoint(of_class):
-        return Names(False, False, is_note, is_aside, is_page_part)
-    name = "-".join((*_words(classes), *(_words(identifier) if words is not of_class else ())))
-    is_speech = not _SPEECH.isdisjoint(words)
-    is_boilerplate = is_speech or not _BOILERPLATE.isdisjoint(words) or any(part in name for part in _PARTS)
-    return Names(is_boilerplate, is_speech, is_note, is_aside, is_page_part)
+    # classes come again and again, ids do not
+    names, has_counting_id = _names_of_class(classes)
+    if not identifier or not has_counting_id:
+        return names
+    is_boilerplate, is_speech = _boilerplate_of(_words(identifier))
+    if not is_boilerplate:
+        return names
+    return names._replace(is_boilerplate=True, is_speech=names.is_speech or is_speech)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -10,7 +10,16 @@ from __future__ import annotations
 from typing import Any
 
 from domainlm.text.reading.html_blocks import Blocks
-from domainlm.text.reading.html_elements import CELLS, is_in_sentence, prose_chars
+from domainlm.text.reading.html_elements import (
+    CELLS,
+    IS_BREAK,
+    IS_COUNTED,
+    IS_HIDDEN,
+    IS_OTHER,
+    IS_READ_INSTEAD,
+    is_in_sentence,
+    prose_chars,
+)
 from domainlm.text.reading.html_formula import formula_of
 from domainlm.text.reading.html_inline import formula_picture, formula_script, lowered, raised
 from domainlm.text.reading.html_marks import CODE_BLANK, JOINT, LINE, MIN_WIDE, is_wide, with_plain_blanks
@@ -26,17 +35,18 @@ _ITEMS = frozenset(("li", "dt", "dd"))
 class Run:
     """The run of text that is open, and where.
 
-    block: open block of the found ones. preformatted, links: how many such elements are open; serial: of the last link,
+    block: open block of the found ones; flow: theirs. preformatted, links: how many such elements are open; serial: of the last link,
     target: where it leads, leads_out: whether out of the book. run: texts since the last break, which began at run_start
     of the flow; run_links: characters of links among them; run_steps: links through a book, and what says so.
     """
 
     __slots__ = (
-        "block", "found", "leads_out", "links", "preformatted", "run", "run_links", "run_start", "run_steps", "serial", "target",
+        "block", "flow", "found", "leads_out", "links", "preformatted", "run", "run_links", "run_start", "run_steps", "serial", "target",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.found = Blocks()
+        self.flow = self.found.flow
         self.block = self.found.open(0, "body")
         self.preformatted = self.links = self.serial = 0
         self.run: list[str] = []
@@ -46,23 +56,30 @@ class Run:
         self.leads_out = False
 
     def end_run(self) -> None:
-        """Count the texts since the last break for the open block."""
-        if self.run:
-            found, block = self.found, self.block
-            text = "".join(self.run).strip()
-            if len(self.run_steps) > 1 and 2 * self.run_links > len(text) and self.is_step_row():
-                # nothing but links through a book, between two breaks
-                del found.flow[self.run_start :]
-                while found.linked and found.linked[-1] >= self.run_start:
-                    found.linked.pop()
-                found.removed += len(text)
+        """Count the texts since the last break for the open block.
+
+        There is one at least, which the caller has seen: most blocks hold none of their own.
+        """
+        found, block, links = self.found, self.block, self.run_links
+        text = "".join(self.run).strip()
+        chars = len(text)
+        if len(self.run_steps) > 1 and 2 * links > chars and self.is_step_row():
+            # nothing but links through a book, between two breaks
+            del found.flow[self.run_start :]
+            while found.linked and found.linked[-1] >= self.run_start:
+                found.linked.pop()
+            found.removed += chars
+        else:
+            found.chars[block] += chars
+            if links:
+                found.link_chars[block] += min(links, chars)
+            if self.preformatted:
+                found.prose[block] += chars
             else:
-                found.chars[block] += len(text)
-                found.link_chars[block] += min(self.run_links, len(text))
-                found.prose[block] += len(text) if self.preformatted else prose_chars(text, self.run_links)
-            self.run.clear()
-            self.run_links = 0
-            self.run_steps.clear()
+                found.prose[block] += prose_chars(text, links)
+        self.run.clear()
+        self.run_links = 0
+        self.run_steps.clear()
 
     def is_step_row(self) -> bool:
         """Whether the run is a row of links through a book.
@@ -78,27 +95,27 @@ class Run:
         return are_steps(self.run_steps.values(), [text for index, (_, text, _) in ours if index not in linked])
 
     def read(self, text: str) -> None:
-        if not self.run:
-            self.run_start = len(self.found.flow)
-        shown = text
+        run, flow = self.run, self.flow
+        if not run:
+            self.run_start = len(flow)
         if self.preformatted:
             text = text.replace("\xa0", " ")
-            shown = text.replace(" ", CODE_BLANK)
+            flow.append((self.block, text.replace(" ", CODE_BLANK), 0))
         elif text.isspace():
             # whitespace at the start of a block shows nothing
-            if self.run:
+            if run:
                 # most texts are of scripts with spaces
-                is_joint = self.run[-1][-1:] >= MIN_WIDE and "\n" in text and is_wide(self.run[-1][-1])
-                self.found.flow.append((self.block, JOINT if is_joint else " ", 0))
-                self.run.append(" ")
+                is_joint = run[-1][-1:] >= MIN_WIDE and "\n" in text and is_wide(run[-1][-1])
+                flow.append((self.block, JOINT if is_joint else " ", 0))
+                run.append(" ")
             return
         else:
-            text = shown = with_plain_blanks(text)
-        self.found.flow.append((self.block, shown, 0))
-        self.run.append(text)
+            text = with_plain_blanks(text)
+            flow.append((self.block, text, 0))
+        run.append(text)
         if self.links:
             self.run_links += len(text)
-            self.found.linked.append(len(self.found.flow) - 1)
+            self.found.linked.append(len(flow) - 1)
             if self.leads_out:
                 self.found.outer_link_chars += len(text)
             if len(text) <= MAX_STEP_CHARS and leads_through_a_book(text):
@@ -141,3 +158,22 @@ class Run:
 
     def is_at_line_of_code(self) -> bool:
         return self.preformatted > 0 and (not self.run or self.run[-1].endswith("\n"))
+
+    def pass_by(self, node: Any, tag: str, way: int) -> int:
+        """Read what an element says that is not entered, if anything.
+
+        Returns whether it is hidden, or is to be read as it is.
+        """
+        if way == IS_READ_INSTEAD:
+            return IS_HIDDEN if self.read_instead(node, tag) else IS_OTHER
+        if way == IS_BREAK:
+            if self.run:
+                self.end_run()
+            self.flow.append((self.block, LINE, 0))
+        elif way == IS_COUNTED:
+            self.count_removed(node)
+        return IS_HIDDEN
+
+    def count_removed(self, node: Any) -> None:
+        """Count the text of menus, feet and asides that are excluded."""
+        self.found.removed += len(" ".join((node.text() or "").split()))

@@ -9,8 +9,10 @@ then may the titles of the pages stand beside them, at an edge of the page.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Collection
+from itertools import compress
+from operator import itemgetter
 
 from domainlm.text.characters import has_letter
 from domainlm.text.reading.html_blocks import Blocks
@@ -84,12 +86,11 @@ def _row_of(blocks: Blocks, block: int, whole_lists: set[int]) -> int:
 
 def _whole_lists(blocks: Blocks, chars: list[int]) -> set[int]:
     """Lists of which each item that has text has a step."""
-    others = {
-        blocks.parent[block]
-        for block, tag in enumerate(blocks.tag)
-        if tag in _ITEMS and chars[block] and block not in blocks.steps
-    }
-    return {blocks.parent[block] for block in blocks.steps if blocks.tag[block] in _ITEMS} - others
+    lists = {blocks.parent[block] for block in blocks.steps if blocks.tag[block] in _ITEMS}
+    for block, tag in enumerate(blocks.tag if lists else ()):
+        if tag in _ITEMS and chars[block] and block not in blocks.steps:
+            lists.discard(blocks.parent[block])
+    return lists
 
 
 def _rows(blocks: Blocks, chars: list[int]) -> dict[int, list[int]]:
@@ -115,10 +116,6 @@ class _Places:
 
     def __init__(self, blocks: Blocks, rows: Collection[int]) -> None:
         self._blocks = blocks
-        self.last = list(range(len(blocks.parent)))
-        for block in range(len(blocks.parent) - 1, 0, -1):
-            above = blocks.parent[block]
-            self.last[above] = max(self.last[above], self.last[block])
         titles = {block for block, level in blocks.headings if level == 1}
         skipped = blocks.within({*rows, *titles, *blocks.named})
         flow = blocks.flow
@@ -129,9 +126,8 @@ class _Places:
             if not skipped[flow[index][0]] and _says_something(flow[index][1])
         )
         self._first, self._last = next(texts, len(flow)), next(back, -1)
-        self._starts: dict[int, int] = {}
-        for index, (block, _, _) in enumerate(flow):
-            self._starts.setdefault(block, index)
+        # of several places of a block, the first is the last that is put in
+        self._starts = dict(zip(map(itemgetter(0), reversed(flow)), range(len(flow) - 1, -1, -1), strict=True))
 
     def is_at_edge(self, row: int) -> bool:
         """Whether a row is at the edge or beside a rule."""
@@ -139,7 +135,7 @@ class _Places:
         return start < self._first or start > self._last or self._is_beside_rule(row)
 
     def _is_beside_rule(self, row: int) -> bool:
-        tag, after = self._blocks.tag, self.last[row] + 1
+        tag, after = self._blocks.tag, self._blocks.end[row]
         if after < len(tag) and tag[after] == "hr":
             return True
         for _ in range(_MAX_CLIMB):
@@ -148,19 +144,19 @@ class _Places:
         return tag[row - 1] == "hr" if row else False
 
 
-def _beside(blocks: Blocks, rows: Collection[int], last: list[int]) -> dict[int, list[str]]:
+def _beside(blocks: Blocks, rows: Collection[int]) -> dict[int, list[str]]:
     """The texts in each row that are in no link."""
-    near = blocks.within(set(rows))
+    near = map(blocks.within(rows).__getitem__, map(itemgetter(0), blocks.flow))
     linked = set(blocks.linked)
     own: dict[int, list[str]] = {}
-    for index, (block, text, level) in enumerate(blocks.flow):
-        if near[block] and not level and index not in linked and _says_something(text):
+    for index, (block, text, level) in compress(enumerate(blocks.flow), near):
+        if not level and index not in linked and _says_something(text):
             own.setdefault(block, []).append(text)
     blocks_with_text = sorted(own)
     found = {}
     for row in rows:
         # a row holds few characters, so few blocks with text
-        start, end = bisect_left(blocks_with_text, row), bisect_right(blocks_with_text, last[row])
+        start, end = bisect_left(blocks_with_text, row), bisect_left(blocks_with_text, blocks.end[row])
         found[row] = [text for block in blocks_with_text[start:end] for text in own[block]]
     return found
 
@@ -180,7 +176,7 @@ def step_rows(blocks: Blocks, chars: list[int], links: list[int], prose: list[in
     if not rows:
         return set()
     places = _Places(blocks, rows)
-    beside = _beside(blocks, rows, places.last)
+    beside = _beside(blocks, rows)
     found = set()
     for row, kinds in rows.items():
         if not are_steps(kinds, []):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterator
 
 # before the body: the declaration, the document type, the root element
 _HEAD_CHARS = 2_000
@@ -27,14 +28,17 @@ _SUBSET = re.compile(r"(<!DOCTYPE[^>\[]*)\[(?:[^\]\"']|\"[^\"]*\"|'[^']*')*\]", 
 _VOID = frozenset((
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
 ))  # fmt: skip
-# most pages close nothing but these, and are left as they are
-_CLOSED = re.compile(rf"<(?!(?:{'|'.join(sorted(_VOID))})[\s/])[a-z][^<>]*/>|<!\[CDATA\[", re.IGNORECASE)
-# what is no markup comes first, so that nothing within it is taken for an element. What is not closed reaches to the end,
-# and a tag holds no "<": so each character is looked at a few times at most
-_MARKUP = re.compile(
+_VOID_NAMES = "|".join(sorted(_VOID))
+# most pages close nothing but void elements, and are left as they are
+_CLOSED_ROUGHLY = re.compile(rf"<(?!(?:{_VOID_NAMES})[\s/])[a-z][^<>]*+(?<=/)", re.IGNORECASE)
+_CDATA = re.compile(r"<!\[CDATA\[", re.IGNORECASE)
+# a tag holds no "<": so each character is looked at a few times at most
+_ATTRIBUTES = r"(?>(?:[^<>\"'/]++|\"[^\"<]*+\"|'[^'<]*+'|/(?!>))*)"
+_CLOSED = re.compile(rf"<(?!(?:{_VOID_NAMES})(?![\w:.-]))([a-z_][\w:.-]*+)({_ATTRIBUTES})/>", re.IGNORECASE | re.ASCII)
+# what is no markup, so that nothing within it is taken for an element; what is not closed reaches to the end
+_NO_MARKUP = re.compile(
     r"(?is)<!--.*?(?:-->|\Z)|<!\[CDATA\[(.*?)(?:\]\]>|\Z)"
-    r"|<(script|style)\b(?>(?:[^<>\"'/]++|\"[^\"<]*+\"|'[^'<]*+'|/(?!>))*)>.*?(?:</\2\s*>|\Z)"
-    r"|<([A-Za-z_][\w:.-]*+)((?>(?:[^<>\"'/]++|\"[^\"<]*+\"|'[^'<]*+'|/(?!>))*))/>",
+    rf"|<(script|style)\b{_ATTRIBUTES}>.*?(?:</\2\s*>|\Z)",
     re.ASCII,
 )
 # `<a href=/x/>`, which is no XML, is an opened element
@@ -46,11 +50,28 @@ def is_xhtml(source: str) -> bool:
     return _IS_XML.search(source, 0, _HEAD_CHARS) is not None
 
 
-def _as_html(found: re.Match[str]) -> str:
-    if found[3] is not None:
-        is_open = found[3].lower() in _VOID or _BARE_VALUE.search(found[4][-100:]) is not None
-        return found[0] if is_open else f"<{found[3]}{found[4]}></{found[3]}>"
-    return html.escape(found[1], quote=False) if found[1] is not None else found[0]
+def _closed(source: str) -> Iterator[tuple[int, int]]:
+    """Where tags may begin that end with "/>", and where these do.
+
+    It looks for the ends, because most tags have none.
+    """
+    past, end = 0, source.find("/>")
+    while end >= 0:
+        start = source.rfind("<", past, end)
+        if start >= 0:
+            yield start, end
+        past = end + 2
+        end = source.find("/>", past)
+
+
+def _with_end_tags(markup: str) -> str:
+    parts, past = [], 0
+    for start, _ in _closed(markup):
+        found = _CLOSED.match(markup, start)
+        if found is not None and not _BARE_VALUE.search(found[2][-100:]):
+            parts.append(f"{markup[past : found.end() - 2]}></{found[1]}>")
+            past = found.end()
+    return "".join((*parts, markup[past:]))
 
 
 def as_html(source: str) -> str:
@@ -60,4 +81,13 @@ def as_html(source: str) -> str:
         source = _SUBSET.sub(r"\1", head, count=1) + source[_HEAD_CHARS:]
     for prefix in sorted({found[1] for found in _PREFIX.finditer(head)}):
         source = re.sub(rf"(</?){re.escape(prefix)}:(?=[A-Za-z])", r"\1", source)
-    return _MARKUP.sub(_as_html, source) if _CLOSED.search(source) else source
+    if not any(_CLOSED_ROUGHLY.fullmatch(source, start, end + 1) for start, end in _closed(source)) and not (
+        "<![" in source and _CDATA.search(source)
+    ):
+        return source
+    parts, past = [], 0
+    for found in _NO_MARKUP.finditer(source):
+        parts.append(_with_end_tags(source[past : found.start()]))
+        parts.append(found[0] if found[1] is None else html.escape(found[1], quote=False))
+        past = found.end()
+    return "".join((*parts, _with_end_tags(source[past:])))
