@@ -94,7 +94,7 @@ def _is_pair(names: Any) -> bool:
 
 
 def _says_something(value: Mapping[str, Any]) -> bool:
-    """Whether an object has words of a row: its lists are a part of it."""
+    """Whether an object has words beside its lists, as rows have."""
     named = names_of(value)
     return any(isinstance(named.get(name), str) and is_filled(named[name]) for name in (*QUESTIONS, *ANSWERS))
 
@@ -105,7 +105,7 @@ def _mapped_names(mapping: Mapping[str, Any]) -> list[str]:
 
 
 def _is_named(names: Sequence[Any], mapping: Mapping[str, Any] | None) -> bool:
-    """Whether names of columns are those of a question and its answer, or of the mapping."""
+    """Whether columns have the names of a question and its answer."""
     if mapping is not None:
         return set(names).issuperset(_mapped_names(mapping))
     plain = {plain_name(str(name)) for name in names}
@@ -142,7 +142,7 @@ def _is_said(name: Any, mapping: Mapping[str, Any] | None) -> bool:
 
 
 def _rows_below_heading(rows: list[Any], mapping: Mapping[str, Any] | None) -> list[Any] | None:
-    """The rows of an array of arrays whose first one names columns, or None."""
+    """The rows of arrays below one that names columns."""
     if len(rows) < 2 or not all(isinstance(row, list) and len(row) == len(rows[0]) > 1 for row in rows):
         return None
     if not all(isinstance(name, str) for name in rows[0]) or not _is_named(rows[0], mapping):

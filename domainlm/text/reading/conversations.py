@@ -129,7 +129,7 @@ def _are_texts(value: Any) -> bool:
 
 
 def _with_answer(name: str, messages: list[Message], named: Mapping[str, Any]) -> tuple[str, list[Message]]:
-    """Form and turns of a list, with the answer that stands beside it.
+    """Form and turns of a list, with an answer beside it.
 
     One stands there where the list ends with the user's turn.
     """
@@ -140,7 +140,7 @@ def _with_answer(name: str, messages: list[Message], named: Mapping[str, Any]) -
 
 
 def _asked_in(named: Mapping[str, Any], question: str, answer: str) -> list[Message]:
-    """The turns up to the answer: the question, with what it is about."""
+    """The turns up to the answer, with all that they concern."""
     contexts = [name for name in CONTEXTS if name != question and is_filled(named.get(name))]
     if (choices := next((name for name in CHOICES if is_filled(named.get(name))), None)) is not None:
         raise Refused(
@@ -162,7 +162,7 @@ def _named_in(question: str, more: str) -> str:
 
 
 def _said_in(named: Mapping[str, Any], answer: str) -> list[Message]:
-    """The turns of an answer: a text, a turn, or a list of turns."""
+    """The turns of an answer, which may be a list."""
     turns = list_of(named[answer])
     turns = [turns] if isinstance(turns, dict) else turns
     return messages_of_turns(turns, answer) if are_spoken(turns) else _said(text_of(named[answer], answer))

@@ -58,18 +58,17 @@ def list_of(value: Any) -> Any:
 
 
 def turns_in(value: Any) -> Any:
-    """A list of turns that a cell holds as such, as JSON, or as columns.
+    """A list of turns that a cell holds as such, or otherwise.
 
-    `datasets` keeps a sequence of objects as an object of lists: {"role": [...], "content": [...]}.
+    It may be JSON, or columns: `datasets` keeps a sequence of objects as {"role": [...], "content": [...]}.
     """
     found = list_of(value)
-    if isinstance(found, dict):
-        columns = {name: each for name, each in found.items() if isinstance(each, list)}
-        is_table = has_speaker(columns) and len({len(each) for each in columns.values()}) == 1
-        return (
-            [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)] if is_table else value
-        )
-    return found
+    if not isinstance(found, dict):
+        return found
+    columns = {name: each for name, each in found.items() if isinstance(each, list)}
+    if not has_speaker(columns) or len({len(each) for each in columns.values()}) != 1:
+        return value
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def has_speaker(value: Mapping[str, Any]) -> bool:
@@ -87,7 +86,7 @@ def is_turn(value: Any) -> bool:
 
 
 def are_spoken(value: Any) -> bool:
-    """Whether a value is a list of turns that all say who speaks."""
+    """Whether a value is turns that all say who speaks."""
     return isinstance(value, list) and bool(value) and all(is_turn(each) and has_speaker(each) for each in value)
 
 
@@ -179,7 +178,7 @@ def _pair(turn: Mapping[str, Any], named: Mapping[str, Any], place: str) -> Iter
 
 
 def _refuse_unlearned(named: Mapping[str, Any], place: str) -> None:
-    """Raise Refused for an answer that is to be read and not learned."""
+    """Raise Refused for an answer that is not to be learned."""
     if (mark := next((n for n in LEARNED if named.get(n) is False or named.get(n) == 0), None)) is not None:
         raise Refused(
             "unlearned_answer",
@@ -189,7 +188,7 @@ def _refuse_unlearned(named: Mapping[str, Any], place: str) -> None:
 
 
 def _tools_in(said: Any, place: str) -> tuple[list[str], list[str], Any]:
-    """Calls and results among the parts of a turn, and the other parts."""
+    """Calls and results among a turn's parts, and the others."""
     if not isinstance(said, list) or not any(isinstance(part, dict) for part in said):
         return [], [], said
     kinds = [part.get("type") if isinstance(part, dict) else None for part in said]

@@ -1,4 +1,4 @@
-"""The words of a field or a turn, whatever holds them; and refusals.
+"""The words of a field or a turn; refusals.
 
 In: a value of a row. Out: its text, or Refused. A value that is only partly text is refused, because half an answer
 teaches another one.
