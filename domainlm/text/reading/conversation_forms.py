@@ -68,7 +68,14 @@ TOOLS = "tools"
 # what a turn shows and no text holds
 MEDIA = ("image", "images", "video", "videos", "audio", "audios")
 # what people are told was looked for
-LOOKED_FOR = f"a list of turns ({', '.join(TURN_LISTS)}), or a question and an answer ({', '.join(QUESTIONS)}; {', '.join(ANSWERS)})"
+LOOKED_FOR = (
+    f"a list of turns ({', '.join((*TURN_LISTS, *OTHER_TURN_LISTS))}), or a question and an answer "
+    f"({', '.join(QUESTIONS)}; {', '.join(ANSWERS)})"
+)
+# why a row or a file was never meant as a conversation to learn from: files beside the data of a set that `datasets`
+# saved to disk, preference data, files without rows
+METADATA, PREFERENCE, NO_RECORDS = "dataset_metadata", "preference_row", "no_records"
+NOT_JUDGED = (METADATA, PREFERENCE, NO_RECORDS)
 _SEPARATORS = re.compile(r"[\s-]+")
 
 

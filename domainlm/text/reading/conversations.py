@@ -24,7 +24,9 @@ from domainlm.text.reading.conversation_forms import (
     INSTRUCTED,
     LOOKED_FOR,
     MEDIA,
+    METADATA,
     OTHER_TURN_LISTS,
+    PREFERENCE,
     QUESTIONS,
     SPEAKERS,
     SYSTEMS,
@@ -49,9 +51,6 @@ from domainlm.text.reading.turn_lists import (
 from domainlm.text.reading.turn_words import Message, Refused, shown_names, text_of
 from domainlm.text.turns import fault_of_turns, without_empty_system
 
-# files beside the data of a set that `datasets` saved to disk
-METADATA = "dataset_metadata"
-PREFERENCE = "preference_row"
 # fields whose text may be a whole conversation, and how such a text marks its turns
 MARKED = ("text", *TURN_LISTS, *OTHER_TURN_LISTS)
 _MARKS_OF_TURNS = re.compile(
