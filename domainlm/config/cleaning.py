@@ -123,3 +123,14 @@ class CleanShardsSlice(Slice):
     section: CleanShards
     policy: list[PolicyRule] = own("policy")
     has_corpus: bool = derived("sources", True)
+    min_instruction_share: float = own("documents.min_instruction_share", 0.0)
+
+
+class CleanShardsShardSlice(Slice):
+    """The values of one shard.
+
+    Nothing is cleaned again where only what stops a build changes.
+    """
+
+    section: CleanShards
+    policy: list[PolicyRule] = own("policy")

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from domainlm.config.cleaning import CleanShards, CleanShardsSlice
+from domainlm.config.cleaning import CleanShards, CleanShardsShardSlice, CleanShardsSlice
 from domainlm.config.default_domain import DEFAULT_DOMAIN
 from domainlm.config.evaluation import EvalReport, EvalReportSlice, EvalResults, EvalResultsSlice
 from domainlm.config.instruction import (
@@ -87,6 +87,7 @@ SLICES: dict[str, type[Slice]] = {
     "base_model": BaseModelSlice,
     "documents": DocumentsSlice,
     "clean_shards": CleanShardsSlice,
+    "clean_shards_shard": CleanShardsShardSlice,
     "relevance_model": RelevanceModelSlice,
     "unique_shards": UniqueShardsSlice,
     "corpus_split": CorpusSplitSlice,

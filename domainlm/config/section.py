@@ -55,9 +55,9 @@ class Model(Strict):
     adapter: str | None
 
 
-def own(path: str) -> Any:
+def own(path: str, default: Any = ...) -> Any:
     """A knob of the configuration by its dotted path."""
-    return Field(json_schema_extra={"knob": path})
+    return Field(default, json_schema_extra={"knob": path})
 
 
 def derived(path: str, default: Any = ...) -> Any:

@@ -3,8 +3,8 @@
 In: a shard of `documents`. Out: `documents.parquet` in the same order, with language and use; `rejected.jsonl` with
 rule, value and threshold; `stats.json`; of all shards together also `examples.jsonl`, a few rejected ones of every
 kind. The policy is applied first, so that text without a permitted use costs nothing. If it has no verdict on a
-document, the build stops after every shard is counted, so that the message lists all missing verdicts. Memory: one
-row group.
+document, the build stops after every shard is counted, so that the message lists all missing verdicts; likewise if
+too little was taken of a source of instruction data, as the shards of `documents` have counted. Memory: one row group.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from domainlm.config.cleaning import CleanShardsSlice
+from domainlm.config.cleaning import CleanShardsShardSlice, CleanShardsSlice
 from domainlm.contract import Inputs, Resources, StageError, Stats
 from domainlm.text.cleaning.clean import cleaned, rules_of
 from domainlm.text.cleaning.excerpt import masked_excerpt, masked_place
 from domainlm.text.cleaning.plain import Failure
 from domainlm.text.document import Document, read_documents, write_documents
 from domainlm.text.examples import examples_of
+from domainlm.text.instruction_share import check_instruction
 from domainlm.text.json_files import read_json, write_json
 from domainlm.text.json_rows import open_rows, rows_of, write_row
 from domainlm.text.order import canonical_key
@@ -59,12 +60,13 @@ def in_canonical_order(found: Iterable[tuple[Document, Document]]) -> Iterator[D
         yield from sorted((document for _, document in group), key=canonical_key)
 
 
-def run_shard(inputs: Inputs, config: CleanShardsSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
+def run_shard(inputs: Inputs, config: CleanShardsShardSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
     section = config.section
     policy_rules = config.policy
     policy, rules, tally = Policy(policy_rules), rules_of(section), Tally()
     source_folder = inputs.folders["documents"]
-    total = read_json(source_folder / "stats.json")["documents"]
+    read_stats = read_json(source_folder / "stats.json")
+    total = read_stats["documents"]
     without_verdict: dict[str, int] = {}
     by_rule = {str(number): 0 for number in range(1, len(policy_rules) + 1)}
     with open_rows(out / "rejected.jsonl") as rejected_file:
@@ -107,7 +109,8 @@ def run_shard(inputs: Inputs, config: CleanShardsSlice, out: Path, scratch: Path
                 yield read, document
 
         count = write_documents(out / "documents.parquet", in_canonical_order(kept()))
-    stats = {**tally.as_stats(), "decided_by_rule": by_rule, "without_verdict": without_verdict}
+    to_check = {"without_verdict": without_verdict, "instruction": read_stats.get("instruction", {})}
+    stats = {**tally.as_stats(), "decided_by_rule": by_rule, **to_check}
     write_json(out / "stats.json", stats)
     return {"input": stats["input"], "documents": count}
 
@@ -139,6 +142,7 @@ def run(inputs: Inputs, config: CleanShardsSlice, out: Path, scratch: Path, reso
     folders = [folder for _, folder in sorted(inputs.folders.items())]
     stats = summed(read_json(folder / "stats.json") for folder in folders)
     check_verdicts(stats.pop("without_verdict"))
+    check_instruction(stats.pop("instruction"), config.min_instruction_share)
     needed = "corpus" if config.has_corpus else "instruction"
     if not stats["documents_by_role"].get(needed):
         raise StageError(

@@ -24,9 +24,10 @@ from domainlm.raw.raw_file import RawFile
 from domainlm.text.cleaning.excerpt import masked_place
 from domainlm.text.document import Document, write_documents
 from domainlm.text.examples import examples_of
+from domainlm.text.instruction_share import check_instruction
 from domainlm.text.json_files import read_json, write_json
 from domainlm.text.json_rows import open_rows, rows_of, write_row
-from domainlm.text.reading.instruction_tally import InstructionTally, fault_of_source
+from domainlm.text.reading.instruction_tally import InstructionTally
 from domainlm.text.reading.pieces import Coverage, Rejection
 from domainlm.text.reading.readers import read_documents_of, reader_process
 from domainlm.text.sums import summed
@@ -142,12 +143,7 @@ def run(inputs: Inputs, config: DocumentsSlice, out: Path, scratch: Path, resour
             f"no document was found in {stats['files']} files (rejected: {stats['rejected'] or 'none'}); expected at "
             "least one; see documents/*/rejected.jsonl, and check sources.*.include and sources.*.format"
         )
-    faults = (
-        fault_of_source(source, counts, config.section.min_instruction_share)
-        for source, counts in sorted(stats["instruction"].items())
-    )
-    if said := [fault for fault in faults if fault is not None]:
-        raise StageError("\n".join(said))
+    check_instruction(stats["instruction"], config.section.min_instruction_share)
     write_json(out / "stats.json", stats)
     with open_rows(out / "examples.jsonl") as file:
         for row in examples_of(row for folder in folders for row in rows_of(folder / "rejected.jsonl")):

@@ -269,3 +269,33 @@ def test_documents_without_a_verdict_stop_the_build_with_every_combination(tmp_p
         f"  1 documents: source 't', role 'corpus', {label} 'neutral'",
     ]
     assert not (tmp_path / "gathered/stats.json").exists()
+
+
+def test_a_source_of_which_too_little_was_taken_stops_the_build(tmp_path: Path) -> None:
+    taken = {"forms": {"alpaca": 1}, "rejected": {"unknown_form": 3}, "keys": {"frage, antwort": 3}}
+    shard = build(tmp_path / "one", [document(1, PROSE), document(2, "Yes.", "instruction", "mine")])
+    stats = json.loads((shard / "stats.json").read_text(encoding="utf-8"))
+    (shard / "stats.json").write_text(json.dumps({**stats, "instruction": {"mine": taken}}), encoding="utf-8")
+
+    def gathered(name: str, share: float) -> Path:
+        values = {**CONFIG, "policy": [], "min_instruction_share": share}
+        (tmp_path / name).mkdir()
+        clean_shards.run(Inputs({"0000": shard}), parse_slice("clean_shards", values), tmp_path / name, tmp_path, QUIET)
+        return tmp_path / name
+
+    with pytest.raises(StageError, match=r"sources\.mine \(role instruction\): of 4 rows and files 1 were taken"):
+        gathered("half", 0.5)
+    # what is counted for this check alone is not in the whole artifact, and enters no key below it
+    assert "instruction" not in json.loads((gathered("little", 0.25) / "stats.json").read_text(encoding="utf-8"))
+
+
+def test_a_shard_passes_on_what_was_taken_of_instruction_data(tmp_path: Path) -> None:
+    upstream = tmp_path / "documents"
+    upstream.mkdir()
+    write_documents(upstream / "documents.parquet", [document(1, PROSE)])
+    counts = {"mine": {"forms": {}, "rejected": {"unknown_form": 3}, "keys": {}}}
+    (upstream / "stats.json").write_text(json.dumps({"documents": 1, "instruction": counts}), encoding="utf-8")
+    (tmp_path / "0000").mkdir()
+    values = parse_slice("clean_shards", {**CONFIG, "policy": []}, is_shard=True)
+    clean_shards.run_shard(Inputs({"documents": upstream}), values, tmp_path / "0000", tmp_path, QUIET)
+    assert json.loads((tmp_path / "0000/stats.json").read_text(encoding="utf-8"))["instruction"] == counts

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,36 +18,46 @@ from typing import Any
 from domainlm.text.characters import is_blank
 from domainlm.text.reading.conversation_forms import (
     ANSWERS,
+    CHOICES,
     CONTEXTS,
     HISTORY,
+    INSTRUCTED,
     LOOKED_FOR,
     MEDIA,
-    PREFERENCES,
+    METADATA,
+    OTHER_TURN_LISTS,
+    PREFERENCE,
     QUESTIONS,
+    SPEAKERS,
     SYSTEMS,
+    TEXT_LIST,
     TOOLS,
     TURN_LISTS,
-    VERDICTS,
+    WORDS,
     form_of_pair,
+    is_filled,
+    names_of,
     plain_name,
 )
 from domainlm.text.reading.pieces import Rejection
+from domainlm.text.reading.preference_forms import is_choice, preference_in
 from domainlm.text.reading.turn_lists import (
-    Message,
-    Refused,
-    is_missing,
-    is_turn,
+    are_spoken,
     list_of,
     messages_of_history,
     messages_of_turns,
-    shown_names,
-    text_of,
+    turns_in,
 )
+from domainlm.text.reading.turn_words import Message, Refused, shown_names, text_of
 from domainlm.text.turns import fault_of_turns, without_empty_system
 
-# files beside the data of a set that `datasets` saved to disk
-METADATA = "dataset_metadata"
-PREFERENCE = "preference_row"
+# fields whose text may be a whole conversation, and how such a text marks its turns
+MARKED = ("text", *TURN_LISTS, *OTHER_TURN_LISTS)
+_MARKS_OF_TURNS = re.compile(
+    r"^[ \t]*(?:###[ \t]*|<\|)?(?:human|user|assistant|instruction|response)[ \t]*(?:\|>|:)"
+    r"|<\|im_start\|>|\[INST\]|<start_of_turn>|<\|start_header_id\|>",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +84,7 @@ def conversation_of(row: Any, mapping: Mapping[str, Any] | None = None) -> Conve
     """The conversation of a row, or why it has none.
 
     mapping: `messages_from` of the source. Reasons: no_answer, no_question, roles_out_of_order, empty_turn,
-    unknown_role, not_text, unknown_form, preference_row, dataset_metadata.
+    unlearned_answer, unknown_role, not_text, unknown_form, preference_row, dataset_metadata.
     """
     try:
         form, found = _messages(row, mapping)
@@ -90,40 +101,70 @@ def conversation_of(row: Any, mapping: Mapping[str, Any] | None = None) -> Conve
 def _messages(row: Any, mapping: Mapping[str, Any] | None) -> tuple[str, list[Message]]:
     if isinstance(row, list):
         return "messages", messages_of_turns(row, "the row")
-    named: dict[str, Any] = {}
-    for name, value in row.items():
-        if not is_missing(value):
-            named.setdefault(plain_name(str(name)), value)
+    named = names_of(row)
     _refuse_what_is_no_text(row, named)
     if mapping is not None:
         return "messages_from", _mapped(row, mapping)
-    _refuse_preferences(named)
+    if (why := preference_in(named)) is not None:
+        raise Refused(PREFERENCE, f"{why}: preference data, not for SFT")
     for name in TURN_LISTS:
-        turns = list_of(named.get(name))
-        if isinstance(turns, list):
-            if not turns:
-                raise Refused("empty_turn", f"{name} has no turn")
-            return name, [*_beside(named), *messages_of_turns(turns, name)]
-    question, answer = _pair(row, named)
-    form = form_of_pair(question, answer)
-    context = next((name for name in CONTEXTS if name in named and name != question), "")
-    asked = [text_of(named.get(name), name) for name in (question, context) if name]
-    said = text_of(named[answer], answer)
-    return form, [*_beside(named), *messages_of_history(named.get(HISTORY), HISTORY), *_asked(asked), *_said(said)]
+        turns = turns_in(named.get(name))
+        if isinstance(turns, list) and turns:
+            return _with_answer(name, [*_beside(named), *messages_of_turns(turns, name)], named)
+    try:
+        question, answer = _pair(row, named)
+    except Refused:
+        for name in OTHER_TURN_LISTS:
+            turns = turns_in(named.get(name))
+            if are_spoken(turns) or (name == TEXT_LIST and _are_texts(turns)):
+                return _with_answer(name, [*_beside(named), *messages_of_turns(turns, name)], named)
+        raise
+    messages = [*_beside(named), *messages_of_history(named.get(HISTORY), HISTORY)]
+    return form_of_pair(question, answer), [*messages, *_asked_in(named, question, answer), *_said_in(named, answer)]
 
 
-def _refuse_preferences(named: Mapping[str, Any]) -> None:
-    """Raise Refused for rows of preference data, which are not for SFT."""
-    verdict = next(
-        (n for n, answer in VERDICTS if isinstance(named.get(n), bool) and (not answer or answer in named)), None
-    )
-    several = next((n for n in ANSWERS if isinstance(named.get(n), list) and _is_choice(named[n])), None)
-    if any(pair[0] in named and pair[1] in named for pair in PREFERENCES):
-        raise Refused(PREFERENCE, "a chosen and a rejected answer: preference data, not for SFT")
-    if verdict is not None:
-        raise Refused(PREFERENCE, f"{verdict} says whether the answer is a good one: preference data, not for SFT")
-    if several is not None:
-        raise Refused(PREFERENCE, f"{several} has {len(named[several])} answers: preference data, not for SFT")
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and len(value) > 1 and all(isinstance(each, str) for each in value)
+
+
+def _with_answer(name: str, messages: list[Message], named: Mapping[str, Any]) -> tuple[str, list[Message]]:
+    """Form and turns of a list, with an answer beside it.
+
+    One stands there where the list ends with the user's turn.
+    """
+    answer = next((each for each in ANSWERS if is_filled(named.get(each))), None)
+    if answer is None or not messages or messages[-1]["role"] != "user":
+        return name, messages
+    return f"{name}_{answer}", [*messages, *_said_in(named, answer)]
+
+
+def _asked_in(named: Mapping[str, Any], question: str, answer: str) -> list[Message]:
+    """The turns up to the answer, with all that they concern."""
+    contexts = [name for name in CONTEXTS if name != question and is_filled(named.get(name))]
+    if (choices := next((name for name in CHOICES if is_filled(named.get(name))), None)) is not None:
+        raise Refused(
+            "unknown_form", f"{choices} is not read beside {question} and {answer}; {_named_in(question, choices)}"
+        )
+    turns = list_of(named.get(question))
+    if not are_spoken(turns):
+        above = ["instruction"] if question in INSTRUCTED else []
+        names = dict.fromkeys((*above, question, *contexts))
+        texts = [text_of(named.get(name), name) for name in names]
+        return _asked(list(dict.fromkeys(texts)))
+    if contexts:
+        raise Refused("unknown_form", f"{question} is a list of turns, and {contexts[0]} beside it is not read")
+    return messages_of_turns(turns, question)
+
+
+def _named_in(question: str, more: str) -> str:
+    return f"what a question consists of can be named: sources.*.messages_from: {{user: [{question}, {more}], ...}}"
+
+
+def _said_in(named: Mapping[str, Any], answer: str) -> list[Message]:
+    """The turns of an answer, which may be a list."""
+    turns = list_of(named[answer])
+    turns = [turns] if isinstance(turns, dict) else turns
+    return messages_of_turns(turns, answer) if are_spoken(turns) else _said(text_of(named[answer], answer))
 
 
 def _refuse_what_is_no_text(row: Mapping[str, Any], named: Mapping[str, Any]) -> None:
@@ -134,10 +175,6 @@ def _refuse_what_is_no_text(row: Mapping[str, Any], named: Mapping[str, Any]) ->
     shown = next((name for name in MEDIA if named.get(name) not in (None, "", [], {})), None)
     if shown is not None:
         raise Refused("not_text", f"the row has {shown}, which no text holds")
-
-
-def _is_choice(value: list[Any]) -> bool:
-    return len(value) > 1 and all(isinstance(each, str) for each in value)
 
 
 def _beside(named: Mapping[str, Any]) -> list[Message]:
@@ -156,34 +193,46 @@ def _beside(named: Mapping[str, Any]) -> list[Message]:
 def _pair(row: Mapping[str, Any], named: Mapping[str, Any]) -> tuple[str, str]:
     """The fields of question and answer, or Refused."""
 
-    def is_filled(name: str) -> bool:
-        value = named.get(name)
-        return value not in (None, []) and not (isinstance(value, str) and is_blank(value))
-
+    filled = [name for name in dict.fromkeys((*QUESTIONS, *ANSWERS)) if is_filled(named.get(name))]
     for question, own in QUESTIONS.items():
         # an instruction may be empty beside its input
-        is_below = question == "instruction" and question in named and is_filled("input")
-        is_asked = is_filled(question) or is_below
-        answer = next((name for name in (own, *ANSWERS) if name != question and is_filled(name)), None)
-        if is_asked and answer is not None:
-            return question, answer
-    asked = next((name for name in QUESTIONS if is_filled(name)), None)
-    said = next((name for name in ANSWERS if is_filled(name)), None)
+        is_below = question == "instruction" and question in named and "input" in filled
+        answer = next((name for name in (own, *ANSWERS) if name != question and name in filled), None)
+        if answer is None or not (question in filled or is_below):
+            continue
+        if question == "instruction" and (about := next((name for name in INSTRUCTED if name in filled), None)):
+            return about, QUESTIONS[about] if QUESTIONS[about] in filled else answer
+        return question, answer
+    asked = next((name for name in QUESTIONS if name in filled), None)
+    said = next((name for name in ANSWERS if name in filled), None)
+    if (hint := _hint(named)) is not None:
+        raise Refused("unknown_form", hint)
     if asked is not None:
         raise Refused("no_answer", f"{asked} has no answer; expected one in {', '.join(ANSWERS)}")
     if said is not None:
         raise Refused("no_question", f"{said} has no question; expected one in {', '.join(QUESTIONS)}")
     if any(name in named for name in (*QUESTIONS, *ANSWERS)):
         raise Refused("no_question", "question and answer are empty")
-    empty = next((name for name in map(plain_name, map(str, row)) if name in TURN_LISTS and name not in named), None)
-    if empty is not None:
-        raise Refused("empty_turn", f"{empty} has no turn")
-    if (name := next((name for name in TURN_LISTS if name in named), None)) is not None:
+    if (name := next((name for name in map(plain_name, map(str, row)) if name in TURN_LISTS), None)) is not None:
+        if not is_filled(named.get(name)):
+            raise Refused("empty_turn", f"{name} has no turn")
         kind = type(named[name]).__name__
         raise Refused("unknown_form", f"{name} is of type {kind}; expected a list of turns, in a table's cell as JSON")
     raise Refused(
         "unknown_form", f"no field is known; expected {LOOKED_FOR}, or sources.*.messages_from, which names the fields"
     )
+
+
+def _hint(named: Mapping[str, Any]) -> str | None:
+    """What a row is that is near to a conversation, or None."""
+    if any(name in named for name in SPEAKERS) and any(isinstance(named.get(name), str) for name in WORDS):
+        return "the row is one turn; expected all turns of a conversation in one row, as a list"
+    for name, value in named.items():
+        if isinstance(value, dict) and isinstance(value.get("replies"), list):
+            return f"{name} is a tree of messages (replies); expected one of its paths, as a list of turns"
+        if name in MARKED and isinstance(value, str) and _MARKS_OF_TURNS.search(value):
+            return f"{name} is a conversation within one text; expected a list of turns, because an answer may hold such marks"
+    return None
 
 
 def _asked(texts: list[str]) -> list[Message]:
@@ -200,23 +249,30 @@ def _mapped(row: Mapping[str, Any], mapping: Mapping[str, Any]) -> list[Message]
         {"role": "system", "content": text_of(field_of(row, name), name)} for name in _names(mapping.get("system"))
     ]
     if (field := mapping.get("turns")) is not None:
-        turns = list_of(field_of(row, field))
+        turns = turns_in(field_of(row, field))
         if not isinstance(turns, list) or not turns:
             found = "missing or empty" if turns in (None, "", []) else f"of type {type(turns).__name__}"
             raise Refused("unknown_form", f"{field} (messages_from.turns) is {found}; expected a list of turns")
         roles = mapping.get("roles") or {}
         return [*system, *messages_of_turns(turns, field, mapping["role"], mapping["content"], roles)]
     questions, answer = _names(mapping["user"]), mapping["assistant"]
-    asked = [text_of(field_of(row, name), name) for name in questions]
-    if all(is_blank(text) for text in asked):
+    named = {name: field_of(row, name) for name in (*questions, answer)}
+    if is_choice(named[answer]):
+        raise Refused(PREFERENCE, f"{answer} has {len(named[answer])} answers: preference data, not for SFT")
+    spoken = list_of(named[questions[0]])
+    if len(questions) == 1 and are_spoken(spoken):
+        asked = messages_of_turns(spoken, questions[0])
+    else:
+        asked = _asked([text_of(named[name], name) for name in questions])
+    if all(is_blank(each["content"]) for each in asked):
         raise Refused("no_question", f"{', '.join(questions)} (messages_from.user) is missing or empty")
-    said = text_of(field_of(row, answer), answer)
-    if is_blank(said):
+    said = _said_in(named, answer)
+    if all(is_blank(each["content"]) for each in said):
         raise Refused("no_answer", f"{answer} (messages_from.assistant) is missing or empty")
     history = [
         each for name in _names(mapping.get("history")) for each in messages_of_history(field_of(row, name), name)
     ]
-    return [*system, *history, *_asked(asked), *_said(said)]
+    return [*system, *history, *asked, *said]
 
 
 def _names(value: Any) -> list[str]:
@@ -234,47 +290,3 @@ def _with_one_system(messages: list[Message]) -> list[Message]:
         return kept
     texts = dict.fromkeys(each["content"] for each in first)
     return [{"role": "system", "content": "\n\n".join(texts)}, *kept[len(first) :]]
-
-
-def rows_within(value: Any, mapping: Mapping[str, Any] | None = None) -> list[Any]:
-    """The rows of a whole JSON value.
-
-    They are an array's elements, those of the arrays or objects within an object that is no row itself (`{"data":
-    [...]}`, `{"train": [...], "test": [...]}`), the rows of columns, or the value.
-    """
-    if isinstance(value, list):
-        return [value] if value and all(is_turn(each) and not _is_row(each) for each in value) else value
-    if not isinstance(value, dict):
-        return [value]
-    if mapping is None and _has_form(value):
-        columns = [each for each in value.values() if isinstance(each, list)]
-        is_table = len(columns) == len(value) and len({len(each) for each in columns}) == 1
-        if is_table and not any(isinstance(cell, dict | list) for column in columns for cell in column):
-            return [dict(zip(value, cells, strict=True)) for cells in zip(*columns, strict=True)]
-        return [value]
-    if mapping is not None and any(field_of(value, name) is not None for name in _mapped_names(mapping)):
-        return [value]
-    lists = [each for each in value.values() if isinstance(each, list) and each and isinstance(each[0], dict | list)]
-    if lists:
-        return [row for each in lists for row in rows_within(each, mapping)]
-    objects = [each for each in value.values() if isinstance(each, dict)]
-    is_index = len(objects) == len(value) > 0 and any(_has_form(each) for each in objects)
-    return objects if is_index else [value]
-
-
-def _mapped_names(mapping: Mapping[str, Any]) -> list[str]:
-    return [name for key in ("turns", "user", "assistant") for name in _names(mapping.get(key))]
-
-
-def _is_row(value: Mapping[str, Any]) -> bool:
-    """Whether a possible turn is a row, having no speaker."""
-    names = {plain_name(str(name)) for name in value}
-    return names.isdisjoint(("role", "from", "speaker"))
-
-
-def _has_form(value: Mapping[str, Any]) -> bool:
-    """Whether an object is a row by the names of its fields."""
-    named = {plain_name(str(name)): each for name, each in value.items()}
-    is_pair = any(name in named for name in QUESTIONS) and any(name in named for name in ANSWERS)
-    turns = [each for name in TURN_LISTS if isinstance(each := named.get(name), list) and each]
-    return is_pair or any(all(is_turn(turn) for turn in each) for each in turns)

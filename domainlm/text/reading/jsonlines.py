@@ -14,6 +14,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 from domainlm.config.text import Documents
@@ -21,7 +22,8 @@ from domainlm.raw.charset import DeclaredCharset, Expected, charset_of_beginning
 from domainlm.raw.charset_labels import known_charset
 from domainlm.raw.json_text import MAX_JSON_DEPTH, json_depth
 from domainlm.raw.unreadable import Unreadable
-from domainlm.text.reading.conversations import field_of, rows_within
+from domainlm.text.reading.conversation_rows import rows_of_line, rows_within
+from domainlm.text.reading.conversations import field_of
 from domainlm.text.reading.pieces import Piece, Rejection
 from domainlm.text.reading.records import Place, parsed_record, pieces_of_record
 
@@ -238,7 +240,16 @@ def read_jsonl(
         else:
             # offsets of the copy are none of the file; padded, because names in order must be records in order
             place = Place(f"byte {offset:012d}", str(offset), -1, -1)
-        yield from pieces_of_record(record, place, role, path, config, charset, mapping)
+        # an array that was written as one line is as many rows, and no conversation
+        records = rows_of_line(record, mapping) if role == "instruction" else [record]
+        for number, each in enumerate(records, 1):
+            at = place if len(records) == 1 else _within(place, number)
+            yield from pieces_of_record(each, at, role, path, config, charset, mapping)
+
+
+def _within(place: Place, number: int) -> Place:
+    """The place of one of several records of a line."""
+    return replace(place, name=f"{place.name}, item {number:09d}", key=f"{place.key}.{number}")
 
 
 def read_json(

@@ -16,11 +16,16 @@ from typing import Any
 from domainlm.raw.json_text import InvalidJson, parsed_json
 from domainlm.raw.surrogates import without_surrogates
 from domainlm.text.characters import is_blank
-from domainlm.text.reading.columns import is_name
-from domainlm.text.reading.conversation_forms import SPEAKER_ROLES, SPEAKERS, WORDS, plain_name
+from domainlm.text.reading.conversation_forms import (
+    LEARNED,
+    SPEAKER_ROLES,
+    SPEAKERS,
+    WORDS,
+    names_of,
+    plain_name,
+)
+from domainlm.text.reading.turn_words import Message, Refused, shown_name, shown_names, text_of
 
-MAX_NAMES = 20
-_TEXT_PARTS = ("text", "input_text", "output_text")
 # the two fields of a list of pairs, as exports of some tools have it
 _PAIRS = (
     ("human", "assistant"),
@@ -29,62 +34,17 @@ _PAIRS = (
     ("question", "answer"),
     ("prompt", "response"),
 )
-
-Message = dict[str, str]
-
-
-class Refused(ValueError):
-    """A row that cannot be used: reason and detail."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
-
-
-def shown_name(name: object) -> str:
-    """A name for people, unless it may be somebody's words."""
-    text = str(name)
-    return text if text and is_name(text) else "(no plain name)"
-
-
-def shown_names(names: Iterable[object]) -> str:
-    """Names of fields in order, the first ones."""
-    found = [shown_name(name) for name in names]
-    return ", ".join(dict.fromkeys(found[:MAX_NAMES])) + (", ..." if len(found) > MAX_NAMES else "")
-
-
-def is_missing(value: Any) -> bool:
-    """Whether a field is null, or a table's number for that."""
-    return value is None or (isinstance(value, float) and value != value)
-
-
-def text_of(value: Any, where: str) -> str:
-    """The words of a field: text, number, or parts of text.
-
-    Of nothing, an empty text.
-    """
-    if is_missing(value):
-        return ""
-    if isinstance(value, str):
-        return without_surrogates(value)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return json.dumps(value)
-    if isinstance(value, list | tuple):
-        return "\n".join(_part(part, where) for part in value)
-    if isinstance(value, dict):
-        return text_of(value["parts"], where) if isinstance(value.get("parts"), list) else _part(value, where)
-    raise Refused("not_text", f"{where} is of type {type(value).__name__}; expected a text")
-
-
-def _part(part: Any, where: str) -> str:
-    """A part of a message, such as {"type": "text", "text": "..."}."""
-    if isinstance(part, str):
-        return without_surrogates(part)
-    if isinstance(part, dict) and part.get("type", "text") in _TEXT_PARTS and isinstance(part.get("text"), str):
-        return without_surrogates(part["text"])
-    kind = part.get("type") if isinstance(part, dict) else type(part).__name__
-    raise Refused("not_text", f"{where} has a part of type {shown_name(kind)}; expected texts")
+# those that a list may hold besides; where they are rows as often as turns, only what is within a row is taken for turns
+_OTHER_PAIRS = (
+    ("query", "response"),
+    ("instruction", "output"),
+    ("instruction", "response"),
+    ("prompt", "completion"),
+    ("human", "gpt"),
+    ("user", "bot"),
+)
+# parts of a turn that call a tool, and that hold its result
+_TOOL_USE, _TOOL_RESULT = "tool_use", "tool_result"
 
 
 def list_of(value: Any) -> Any:
@@ -97,13 +57,37 @@ def list_of(value: Any) -> Any:
     return value
 
 
+def turns_in(value: Any) -> Any:
+    """A list of turns that a cell holds as such, or otherwise.
+
+    It may be JSON, or columns: `datasets` keeps a sequence of objects as {"role": [...], "content": [...]}.
+    """
+    found = list_of(value)
+    if not isinstance(found, dict):
+        return found
+    columns = {name: each for name, each in found.items() if isinstance(each, list)}
+    if not has_speaker(columns) or len({len(each) for each in columns.values()}) != 1:
+        return value
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def has_speaker(value: Mapping[str, Any]) -> bool:
+    """Whether an object has a field that says who speaks."""
+    return not {plain_name(str(name)) for name in value}.isdisjoint(SPEAKERS)
+
+
 def is_turn(value: Any) -> bool:
     """Whether an object is a turn, or a pair of them."""
     if not isinstance(value, dict):
         return False
     names = {plain_name(str(name)) for name in value}
     is_pair = any(names.issuperset(pair) for pair in _PAIRS)
-    return is_pair or (not names.isdisjoint(SPEAKERS) and not names.isdisjoint((*WORDS, "tool_calls", "function_call")))
+    return is_pair or (has_speaker(value) and not names.isdisjoint((*WORDS, "tool_calls", "function_call")))
+
+
+def are_spoken(value: Any) -> bool:
+    """Whether a value is turns that all say who speaks."""
+    return isinstance(value, list) and bool(value) and all(is_turn(each) and has_speaker(each) for each in value)
 
 
 def messages_of_turns(
@@ -145,36 +129,78 @@ def _turn(turn: Any, place: str, known: Mapping[str, str], speaker: str, words: 
     """The messages of one turn, each with its mark."""
     if not isinstance(turn, dict):
         raise Refused("unknown_form", f"{place} is of type {type(turn).__name__}; expected an object")
-    named = {plain_name(str(name)): value for name, value in turn.items()}
+    named = names_of(turn)
     who = next((named[name] for name in ((plain_name(speaker),) if speaker else SPEAKERS) if name in named), None)
     if who is None:
-        pair = next((pair for pair in _PAIRS if named.keys() >= set(pair)), None)
-        if pair is None:
-            raise Refused(
-                "unknown_form", f"{place} has the fields {shown_names(turn)}; expected {' or '.join(SPEAKERS)}"
-            )
-        if not is_blank(system := text_of(named.get("system"), place)):
-            yield _message("system", system), ""
-        for each, name in zip(("user", "assistant"), pair, strict=True):
-            yield _message(each, text_of(named[name], place)), ""
+        yield from _pair(turn, named, place)
         return
     role = known.get(plain_name(who)) if isinstance(who, str) else None
     if role is None:
         expected = ", ".join(sorted(known))
         raise Refused("unknown_role", f"{place} is by {shown_name(who)}; expected one of {expected}")
-    said = next(
-        (named[name] for name in ((plain_name(words),) if words else WORDS) if named.get(name) is not None), None
-    )
+    fields = (plain_name(words),) if words else WORDS
+    said = next((named[name] for name in fields if name in named), None)
+    calls, results, said = _tools_in(said, place)
+    calls += _calls(named, place) if role == "assistant" else []
+    # a turn whose words have another name would be learned as one that says nothing
+    if said is None and not calls and {plain_name(str(name)) for name in turn}.isdisjoint(fields):
+        raise Refused(
+            "unknown_form", f"{place} has the fields {shown_names(turn)}; expected its words in {' or '.join(fields)}"
+        )
+    if role == "assistant":
+        _refuse_unlearned(named, place)
     text = text_of(said, place)
+    for result in results:
+        yield _result(result), "tool"
     if role == "tool":
-        yield _message("user", f"<tool_response>\n{text}\n</tool_response>"), "tool"
+        yield _result(text), "tool"
     elif role == "call":
         yield _message("assistant", _call(text)), "call"
-    elif role == "assistant" and (calls := _calls(named, place)):
-        parts = [*([] if is_blank(text) else [text]), *calls]
-        yield _message("assistant", "\n".join(parts)), "call"
-    else:
-        yield _message(role, text), ""
+    elif role == "assistant" and calls:
+        yield _message("assistant", "\n".join([*([] if is_blank(text) else [text]), *calls])), "call"
+    elif not results or not is_blank(text):
+        # what a user says below a tool's result is of the same turn
+        yield _message(role, text), "tool" if results else ""
+
+
+def _pair(turn: Mapping[str, Any], named: Mapping[str, Any], place: str) -> Iterable[tuple[Message, str]]:
+    """The messages of a turn that is a question with its answer."""
+    names = {plain_name(str(name)) for name in turn}
+    pair = next((pair for pair in (*_PAIRS, *_OTHER_PAIRS) if names.issuperset(pair)), None)
+    if pair is None:
+        empty = " that is not empty" if has_speaker(turn) else ""
+        expected = f"expected {' or '.join(SPEAKERS)}{empty}"
+        raise Refused("unknown_form", f"{place} has the fields {shown_names(turn)}; {expected}")
+    if not is_blank(system := text_of(named.get("system"), place)):
+        yield _message("system", system), ""
+    for each, name in zip(("user", "assistant"), pair, strict=True):
+        yield _message(each, text_of(named.get(name), place)), ""
+
+
+def _refuse_unlearned(named: Mapping[str, Any], place: str) -> None:
+    """Raise Refused for an answer that is not to be learned."""
+    if (mark := next((n for n in LEARNED if named.get(n) is False or named.get(n) == 0), None)) is not None:
+        raise Refused(
+            "unlearned_answer",
+            f"{place} is not to be learned ({mark} is {json.dumps(named[mark])}), and every answer of a conversation is;"
+            " expected one that ends before it, or without the mark",
+        )
+
+
+def _tools_in(said: Any, place: str) -> tuple[list[str], list[str], Any]:
+    """Calls and results among a turn's parts, and the others."""
+    if not isinstance(said, list) or not any(isinstance(part, dict) for part in said):
+        return [], [], said
+    kinds = [part.get("type") if isinstance(part, dict) else None for part in said]
+    parts = list(zip(kinds, said, strict=True))
+    calls = [{"name": part.get("name"), "arguments": part.get("input")} for kind, part in parts if kind == _TOOL_USE]
+    results = [text_of(part.get("content"), place) for kind, part in parts if kind == _TOOL_RESULT]
+    rest = [part for kind, part in parts if kind not in (_TOOL_USE, _TOOL_RESULT)]
+    return _calls({"tool_calls": calls}, place), results, rest
+
+
+def _result(text: str) -> Message:
+    return _message("user", f"<tool_response>\n{text}\n</tool_response>")
 
 
 def _call(text: str) -> str:

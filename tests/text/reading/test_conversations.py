@@ -8,7 +8,8 @@ import pytest
 
 from domainlm.config.sources import MessagesFrom
 from domainlm.pipeline.table import PACKAGE_ROOT
-from domainlm.text.reading.conversations import Conversation, conversation_of, rows_within
+from domainlm.text.reading.conversation_rows import rows_of_line, rows_within
+from domainlm.text.reading.conversations import Conversation, conversation_of
 from domainlm.text.reading.pieces import Rejection
 
 ASKED, SAID = "How long should tea steep?", "About four minutes."
@@ -101,7 +102,7 @@ FORMS = [
     ),
     ("conversations", {"conversations": said(("human", ASKED), ("gpt", SAID), who="from", what="value")}, TURNS),
     ("conversations", {"conversations": said(("user", ASKED), ("assistant", SAID), who="from", what="value")}, TURNS),
-    ("conversations", {"conversations": None, "question": ASKED, "answer": SAID}, TURNS),
+    ("question_answer", {"conversations": None, "question": ASKED, "answer": SAID}, TURNS),
     ("conversation", {"conversation": said(("human", ASKED), ("gpt", SAID), who="from", what="value")}, TURNS),
     ("conversation", {"conversation": [{"human": ASKED, "assistant": SAID}]}, TURNS),
     ("conversation", {"conversation": [{"system": "Be brief.", "input": ASKED, "output": SAID}]}, [("system", "Be brief."), *TURNS]),
@@ -112,6 +113,57 @@ FORMS = [
             ("observation", "12:00"), ("gpt", "Noon."), who="from", what="value")},
         [("system", 'Be brief.\n\n<tools>\n[{"name": "clock"}]\n</tools>'), *CLOCK],
     ),
+    # question and answer as lists of turns (TRL), and as one turn
+    ("prompt_completion", {"prompt": said(("system", "Be brief."), TURNS[0]), "completion": said(TURNS[1])},
+     [("system", "Be brief."), *TURNS]),
+    ("prompt_completion", {"prompt": said(TURNS[0]), "completion": SAID}, TURNS),
+    ("input_output", {"input": said(TURNS[0]), "output": {"role": "assistant", "content": SAID}}, TURNS),
+    # the answer beside turns that end with a question
+    ("messages_response", {"messages": said(TURNS[0]), "response": SAID}, TURNS),
+    ("messages", {"messages": said(*TURNS), "answer": "4"}, TURNS),
+    # lists of texts, and of turns, under other names
+    ("data", {"id": "0", "data": [ASKED, SAID]}, TURNS),
+    ("items", {"id": "0", "items": said(("human", ASKED), ("gpt", SAID), who="from", what="value")}, TURNS),
+    ("question_answer", {"question": ASKED, "answer": SAID, "items": ["a", "b"], "data": ["a", "b"]}, TURNS),
+    (
+        "contents",
+        {
+            "systemInstruction": {"role": "system", "parts": [{"text": "Be brief."}]},
+            "contents": [{"role": "user", "parts": [{"text": ASKED}]}, {"role": "model", "parts": [{"text": SAID}]}],
+        },
+        [("system", "Be brief."), *TURNS],
+    ),
+    ("messages", {"system": [{"text": "Be brief."}], "messages": said(("user", [{"text": ASKED}]), ("assistant", SAID))},
+     [("system", "Be brief."), *TURNS]),
+    ("conversation", {"conversation": said(("USER", ASKED), ("CHATBOT", SAID), what="message")}, TURNS),
+    ("conversation", {"conversation": [{"query": ASKED, "response": SAID}]}, TURNS),
+    # how tables hold turns: as columns, and with every field that any turn has
+    ("messages", {"messages": {"role": ["user", "assistant"], "content": [ASKED, SAID]}}, TURNS),
+    ("conversations", {"conversations": [{"role": None, "from": role, "content": None, "value": text} for role, text in TURNS]}, TURNS),
+    ("question_answer", {"conversations": [], "question": ASKED, "answer": SAID}, TURNS),
+    ("alpaca", {"instruction": ASKED, "output": SAID, "chosen": "", "rejected": ""}, TURNS),
+    (
+        "messages",
+        {"messages": [
+            {"role": "user", "content": "What time is it?"},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "1", "name": "clock", "input": {}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "1", "content": "12:00"}]},
+            {"role": "assistant", "content": "Noon."},
+        ]},
+        CLOCK,
+    ),
+    # of a question with its instruction, and of all that it is about, nothing is dropped
+    ("question_answer", {"instruction": "Be brief.", "question": ASKED, "answer": SAID}, [("user", f"Be brief.\n{ASKED}"), TURNS[1]]),
+    ("problem_solution", {"instruction": "Be brief.", "problem": ASKED, "solution": SAID, "answer": "4"},
+     [("user", f"Be brief.\n{ASKED}"), TURNS[1]]),
+    ("question_answer", {"article": "Tea needs time.", "question": ASKED, "answer": SAID},
+     [("user", f"{ASKED}\nTea needs time."), TURNS[1]]),
+    ("alpaca", {"instruction": ASKED, "input": "Tea.", "context": "Green.", "output": SAID},
+     [("user", f"{ASKED}\nTea.\nGreen."), TURNS[1]]),
+    ("query_response", {"query": ASKED, "response": SAID, "history": [{"query": "Hi", "response": "Hello."}]},
+     [("user", "Hi"), ("assistant", "Hello."), *TURNS]),
+    ("prompt_generation", {"prompt": ASKED, "generation": SAID}, TURNS),
+    ("input_text_output_text", {"input_text": ASKED, "output_text": SAID}, TURNS),
 ]  # fmt: skip
 
 
@@ -119,10 +171,7 @@ FORMS = [
 def test_every_form_gives_its_turns(form: str, row: Any, expected: list[tuple[str, str]]) -> None:
     found = conversation_of(row)
     assert isinstance(found, Conversation), found
-    expected_form = (
-        "question_answer" if form == "conversations" and isinstance(row, dict) and "question" in row else form
-    )
-    assert found.form == expected_form
+    assert found.form == form
     assert turns(row) == expected
 
 
@@ -156,6 +205,21 @@ REFUSED = [
     ("preference_row", {"conversations": said(*TURNS), "chosen": said(*TURNS[1:]), "rejected": said(*TURNS[1:])}),
     ("preference_row", {"instruction": ASKED, "output": [SAID, "No."]}),
     ("preference_row", {"prompt": ASKED, "completion": SAID, "label": False}),
+    ("preference_row", {"query": ASKED, "response": SAID, "rejected_response": "No."}),
+    ("preference_row", {"input": {"messages": said(TURNS[0])}, "preferred_output": said(TURNS[1]), "non_preferred_output": said(TURNS[1])}),
+    ("preference_row", {"prompt": ASKED, "response_0": SAID, "response_1": "No."}),
+    ("preference_row", {"messages": said(*TURNS), "label": False}),
+    ("preference_row", {"prompt": ASKED, "completion": SAID, "label": "False"}),
+    ("preference_row", {"instruction": ASKED, "completions": [{"response": SAID}, {"response": "No."}]}),
+    ("unlearned_answer", {"messages": [*said(*TURNS, ("user", "x")), {"role": "assistant", "content": "y", "weight": 0}]}),
+    ("unlearned_answer", {"messages": [said(TURNS[0])[0], {"role": "assistant", "content": SAID, "loss": False}]}),
+    ("unknown_form", {"question": ASKED, "choices": ["4", "60"], "answer": 0}),
+    ("unknown_form", {"question": ASKED, "options": {"A": "4", "B": "60"}, "answer": "4"}),
+    ("unknown_form", {"conversations": [*said(*TURNS, ("user", "x")), {"role": "tool", "observation": "12:00"}]}),
+    ("unknown_form", {"role": "user", "text": ASKED}),
+    ("unknown_form", {"prompt": {"text": ASKED, "role": "prompter", "replies": [{"text": SAID}]}}),
+    ("unknown_form", {"text": f"### Human: {ASKED}\n### Assistant: {SAID}"}),
+    ("not_text", {"messages": said(("user", ASKED), ("assistant", [{"type": "thinking", "thinking": "x"}]))}),
     ("dataset_metadata", {"_data_files": [{"filename": "data.arrow"}], "_fingerprint": "0"}),
 ]  # fmt: skip
 
@@ -173,6 +237,31 @@ def test_a_refusal_names_the_fields_of_the_row_but_nobody_s_words() -> None:
     assert "Smith" not in found.detail
 
 
+@pytest.mark.parametrize(
+    ("row", "said_of_it"),
+    [
+        ({"role": "user", "text": ASKED}, "the row is one turn; expected all turns of a conversation in one row"),
+        ({"prompt": {"text": ASKED, "replies": []}}, "prompt is a tree of messages (replies)"),
+        ({"text": "<|im_start|>user\nx<|im_end|>"}, "text is a conversation within one text; expected a list of turns"),
+        ({"question": ASKED, "choices": ["4"], "answer": 0}, "messages_from: {user: [question, choices], ...}"),
+        (
+            {"messages": said(("user", [{"functionCall": {}}]), TURNS[1])},
+            "with the fields functionCall; expected texts",
+        ),
+    ],
+)
+def test_a_refusal_says_what_the_row_is(row: Any, said_of_it: str) -> None:
+    found = conversation_of(row)
+    assert isinstance(found, Rejection)
+    assert said_of_it in found.detail
+
+
+def test_an_answer_that_is_to_be_learned_may_say_so() -> None:
+    marked = [{**turn, "weight": weight} for turn, weight in zip(said(*TURNS), (0, 1), strict=True)]
+    assert turns({"messages": marked}) == TURNS
+    assert turns({"messages": [{**turn, "weight": None} for turn in said(*TURNS)]}) == TURNS
+
+
 def test_words_are_taken_as_they_are() -> None:
     code = "    for x in y:\n        print(x)  \n\n\n"
     assert turns({"question": "Loop.", "answer": code})[1] == ("assistant", code)
@@ -185,7 +274,7 @@ def test_the_forms_of_the_page_are_imported() -> None:
     shown = [
         [cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if "{`" in line or "`{" in line
     ]
-    assert len(shown) == 12
+    assert len(shown) == 16
     for names, example in shown:
         found = conversation_of(json.loads("".join(re.findall("`([^`]+)`", example))))
         assert isinstance(found, Conversation), example
@@ -200,6 +289,8 @@ MAPPED = [
         [("system", "Be brief."), ("user", "Hi"), ("assistant", "Hello."), ("user", f"Tea\n{ASKED}"), ("assistant", SAID)],
     ),
     ({"user": "data.q", "assistant": "data.a"}, {"data": {"q": ASKED, "a": SAID}}, TURNS),
+    ({"user": "p", "assistant": "c"}, {"p": said(TURNS[0]), "c": said(TURNS[1])}, TURNS),
+    ({"turns": "chat"}, {"chat": {"role": ["user", "assistant"], "content": [ASKED, SAID]}}, TURNS),
     ({"user": "prompt", "assistant": "chosen"}, {"prompt": ASKED, "chosen": SAID, "rejected": "No."}, TURNS),
     (
         {"turns": "chat", "role": "who", "content": "what", "roles": {"customer": "user", "agent": "assistant"}},
@@ -220,6 +311,7 @@ def test_what_a_mapping_does_not_find_is_refused() -> None:
     assert reason({"antwort": SAID}, pair) == "no_question"
     assert reason({"question": ASKED, "answer": SAID}, pair) == "no_question"
     assert reason({"messages": said(*TURNS)}, {"turns": "chat"}) == "unknown_form"
+    assert reason({"frage": ASKED, "antwort": [SAID, "No."]}, pair) == "preference_row"
 
 
 ROW = {"question": ASKED, "answer": SAID}
@@ -239,9 +331,47 @@ ROW = {"question": ASKED, "answer": SAID}
         ([said(*TURNS), said(*TURNS)], [said(*TURNS), said(*TURNS)]),
         ({"7": ROW, "9": ROW}, [ROW, ROW]),
         ({"question": [ASKED, "b"], "answer": [SAID, "c"]}, [ROW, {"question": "b", "answer": "c"}]),
+        ({"question": [ASKED], "answer": [SAID], "history": [[]]}, [{**ROW, "history": []}]),
+        # as pandas writes tables
+        ({"question": {"0": ASKED, "1": "b"}, "answer": {"0": SAID, "1": "c"}}, [ROW, {"question": "b", "answer": "c"}]),
+        ({"columns": ["id", "question", "answer"], "index": [0], "data": [["7", ASKED, SAID]]}, [{"id": "7", **ROW}]),
+        ([["answer", "question"], [SAID, ASKED]], [ROW]),
+        ([["a", "b"], ["c", "d"]], [["a", "b"], ["c", "d"]]),
         ({"frage": "x"}, [{"frage": "x"}]),
+        # a row's own lists are no rows
+        ({"frage": "x", "notes": [{"by": "y"}]}, [{"frage": "x", "notes": [{"by": "y"}]}]),
+        ({"instruction": "x", "instances": [{"input": "y", "output": "z"}]},
+         [{"instruction": "x", "instances": [{"input": "y", "output": "z"}]}]),
+        ({"prompt": said(TURNS[0]), "completion": said(TURNS[1])}, [{"prompt": said(TURNS[0]), "completion": said(TURNS[1])}]),
+        ({"contents": said(*TURNS)}, [{"contents": said(*TURNS)}]),
         ([], []),
     ],
-)
+)  # fmt: skip
 def test_rows_are_found_within_a_file(value: Any, expected: list[Any]) -> None:
     assert rows_within(value) == expected
+
+
+def test_columns_of_one_s_own_are_found_within_a_file() -> None:
+    pair = {"user": "frage", "assistant": "antwort"}
+    assert rows_within({"frage": ["a", "b"], "antwort": ["c", "d"]}, pair) == [
+        {"frage": "a", "antwort": "c"},
+        {"frage": "b", "antwort": "d"},
+    ]
+    assert rows_within({"frage": "a", "antwort": "b"}, pair) == [{"frage": "a", "antwort": "b"}]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (ROW, [ROW]),
+        ([ROW, ROW], [ROW, ROW]),
+        (said(*TURNS), [said(*TURNS)]),
+        ({"data": [ROW, ROW]}, [ROW, ROW]),
+        ({"pairs": [ROW, ROW]}, [{"pairs": [ROW, ROW]}]),
+        ({"id": "0", "data": [ASKED, SAID]}, [{"id": "0", "data": [ASKED, SAID]}]),
+        ([ASKED, SAID], [[ASKED, SAID]]),
+        ("text", ["text"]),
+    ],
+)
+def test_rows_are_found_within_a_line(value: Any, expected: list[Any]) -> None:
+    assert rows_of_line(value) == expected

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -57,6 +59,23 @@ def test_conversations_are_kept_whole() -> None:
     assert [json.loads(f.meta) for f in found] == [{"messages": CONVERSATION, "messages_form": "messages"}]
     only_user = json.dumps({"messages": [{"role": "user", "content": "x"}]}).encode()
     assert [f.reason for f in read(only_user, role="instruction") if isinstance(f, Rejection)] == ["no_answer"]
+
+
+@pytest.mark.parametrize("wrap", [lambda rows: rows, lambda rows: {"data": rows}])
+def test_rows_of_an_array_in_one_line_are_no_conversation(wrap: Callable[[list[Any]], Any]) -> None:
+    rows = [{"question": f"Question {number}?", "answer": f"Answer {number}."} for number in range(3)]
+    line = json.dumps(wrap(rows)).encode() + b"\n"
+    data = line + json.dumps(rows[0]).encode() + b"\n"
+    found = list(read_jsonl(io.BytesIO(data), 0, len(data), "instruction", "a.jsonl", Documents()))
+    pieces = [each for each in found if isinstance(each, Piece)]
+    assert [each.text for each in pieces[:3]] == [f"Question {number}?\n\nAnswer {number}." for number in range(3)]
+    # each has a name of its own, and the place of its line
+    assert [each.section for each in pieces] == [
+        *(f"byte 0, item {number:09d}" for number in (1, 2, 3)),
+        f"byte {len(line)}",
+    ]
+    assert {(each.start, each.end) for each in pieces[:3]} == {(0, len(line))}
+    assert len({each.group for each in pieces}) == 4
 
 
 def test_ranges_together_are_the_file() -> None:

@@ -1,0 +1,150 @@
+"""The rows of instruction data within a JSON value.
+
+In: the value of a file, or of one of its lines, and `messages_from` of its source. Out: rows, each an object or a list
+of turns. Property kept: an object that is itself a row is never taken apart, because lists within it are its turns;
+and what is no row is given whole, so that its refusal names its own fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from domainlm.text.reading.conversation_forms import (
+    ANSWERS,
+    OTHER_TURN_LISTS,
+    QUESTIONS,
+    TURN_LISTS,
+    is_filled,
+    names_of,
+    plain_name,
+)
+from domainlm.text.reading.conversations import field_of
+from domainlm.text.reading.preference_forms import preference_in
+from domainlm.text.reading.turn_lists import are_spoken, has_speaker, is_turn, turns_in
+
+# names under which exports put their rows in one object
+WRAPPERS = (
+    *("data", "records", "rows", "items", "examples", "documents", "entries", "samples", "instances", "results"),
+    *("train", "validation", "valid", "dev", "test", "conversations"),
+)
+# the parts of a table as pandas writes it (orient="split")
+_TABLE = ("columns", "data")
+
+
+def rows_within(value: Any, mapping: Mapping[str, Any] | None = None) -> list[Any]:
+    """The rows of a whole JSON value.
+
+    They are an array's elements, those of the arrays or objects within an object that is no row itself (`{"data":
+    [...]}`, `{"train": [...], "test": [...]}`), the rows of columns, or the value.
+    """
+    if isinstance(value, list):
+        is_one = bool(value) and all(is_turn(each) and has_speaker(each) for each in value)
+        return [value] if is_one else _rows_below_heading(value, mapping) or value
+    if not isinstance(value, dict):
+        return [value]
+    if (rows := _rows_of_columns(value, mapping)) is not None:
+        return rows
+    if _is_row(value, mapping):
+        return [value]
+    lists = {
+        name: each
+        for name, each in value.items()
+        if isinstance(each, list) and each and isinstance(each[0], dict | list)
+    }
+    rows = [row for each in lists.values() for row in rows_within(each, mapping)]
+    is_wrapper = len(lists) == len(value) or any(plain_name(str(name)) in WRAPPERS for name in lists)
+    if lists and (is_wrapper or any(_is_row(row, mapping) for row in rows)) and not _says_something(value):
+        return rows
+    objects = [each for each in value.values() if isinstance(each, dict)]
+    is_index = len(objects) == len(value) > 0 and any(_is_row(each, mapping) for each in objects)
+    return objects if is_index else [value]
+
+
+def rows_of_line(value: Any, mapping: Mapping[str, Any] | None = None) -> list[Any]:
+    """The rows of a line's value.
+
+    They are those of an array, or of an object whose one list is known to wrap rows. A line is a row nearly always, so
+    that other lists within an object are its own.
+    """
+    if isinstance(value, list):
+        # a list of texts is one conversation
+        return rows_within(value, mapping) if all(isinstance(each, dict | list) for each in value) else [value]
+    if not isinstance(value, dict) or _is_row(value, mapping):
+        return [value]
+    lists = [name for name, each in value.items() if isinstance(each, list)]
+    is_wrapper = len(lists) == 1 and plain_name(str(lists[0])) in WRAPPERS
+    return rows_within(value, mapping) if is_wrapper else [value]
+
+
+def _is_row(value: Any, mapping: Mapping[str, Any] | None) -> bool:
+    """Whether a value is a row, by the names of its fields."""
+    if not isinstance(value, dict):
+        return are_spoken(value)
+    if mapping is not None:
+        return any(field_of(value, name) is not None for name in _mapped_names(mapping))
+    named = names_of(value)
+    turns = [each for name in TURN_LISTS if isinstance(each := turns_in(named.get(name)), list) and each]
+    others = any(are_spoken(turns_in(named.get(name))) for name in OTHER_TURN_LISTS)
+    return _is_pair(named) or others or any(all(map(is_turn, each)) for each in turns) or bool(preference_in(named))
+
+
+def _is_pair(names: Any) -> bool:
+    return any(name in names for name in QUESTIONS) and any(name in names for name in ANSWERS)
+
+
+def _says_something(value: Mapping[str, Any]) -> bool:
+    """Whether an object has words beside its lists, as rows have."""
+    named = names_of(value)
+    return any(isinstance(named.get(name), str) and is_filled(named[name]) for name in (*QUESTIONS, *ANSWERS))
+
+
+def _mapped_names(mapping: Mapping[str, Any]) -> list[str]:
+    given = [mapping.get(key) for key in ("turns", "user", "assistant")]
+    return [name for each in given if each for name in ([each] if isinstance(each, str) else each)]
+
+
+def _is_named(names: Sequence[Any], mapping: Mapping[str, Any] | None) -> bool:
+    """Whether columns have the names of a question and its answer."""
+    if mapping is not None:
+        return set(names).issuperset(_mapped_names(mapping))
+    plain = {plain_name(str(name)) for name in names}
+    return _is_pair(plain) or not plain.isdisjoint(TURN_LISTS)
+
+
+def _rows_of_columns(value: Mapping[str, Any], mapping: Mapping[str, Any] | None) -> list[Any] | None:
+    """The rows of a table that an object holds, or None.
+
+    It holds columns as lists, as objects by row (pandas), or names and rows apart.
+    """
+    names, rows = (value.get(part) for part in _TABLE)
+    if isinstance(names, list) and isinstance(rows, list) and all(isinstance(row, list) for row in rows):
+        is_even = all(len(row) == len(names) for row in rows)
+        return [dict(zip(map(str, names), row, strict=True)) for row in rows] if is_even and rows else None
+    if not _is_named(list(value), mapping):
+        return None
+    columns = list(value.values())
+    if all(isinstance(each, list) for each in columns) and len({len(each) for each in columns}) == 1:
+        said = [each for name, each in value.items() if _is_said(name, mapping)]
+        if not any(isinstance(cell, dict | list) for column in said for cell in column):
+            return [dict(zip(value, cells, strict=True)) for cells in zip(*columns, strict=True)]
+    are_alike = all(isinstance(each, dict) for each in columns) and len({tuple(each) for each in columns}) == 1
+    # a table's rows are numbered or named alike in all columns; turns as columns have names of speakers
+    if are_alike and columns[0] and not has_speaker(columns[0]):
+        return [{name: each[key] for name, each in value.items()} for key in columns[0]]
+    return None
+
+
+def _is_said(name: Any, mapping: Mapping[str, Any] | None) -> bool:
+    """Whether a column holds words, and not a list for each row."""
+    plain = plain_name(str(name))
+    return name in _mapped_names(mapping) if mapping is not None else plain in (*QUESTIONS, *ANSWERS, *TURN_LISTS)
+
+
+def _rows_below_heading(rows: list[Any], mapping: Mapping[str, Any] | None) -> list[Any] | None:
+    """The rows of arrays below one that names columns."""
+    if len(rows) < 2 or not all(isinstance(row, list) and len(row) == len(rows[0]) > 1 for row in rows):
+        return None
+    if not all(isinstance(name, str) for name in rows[0]) or not _is_named(rows[0], mapping):
+        return None
+    return [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
