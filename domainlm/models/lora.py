@@ -33,7 +33,13 @@ def new_adapter(model: Any, section: Training, seed: int) -> Any:
 
     modules: Any = section.target_modules
     config = LoraConfig(
-        r=section.rank, lora_alpha=section.alpha, target_modules=modules, lora_dropout=0.0, task_type="CAUSAL_LM"
+        r=section.rank,
+        lora_alpha=section.alpha,
+        target_modules=modules,
+        lora_dropout=0.0,
+        # peft would set it with a warning
+        fan_in_fan_out=any(is_transposed(module) for module in model.modules()),
+        task_type="CAUSAL_LM",
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -108,8 +114,8 @@ def with_fused_forward(model: Any) -> Any:
             continue
         base = module.get_base_layer()
         is_output = module is model.get_base_model().get_output_embeddings()
-        # peft's class also stands for Conv1D, whose weight is the other way round
-        if is_output or not isinstance(module, Linear) or not isinstance(base, torch.nn.Linear):
+        is_linear = isinstance(base, torch.nn.Linear) or is_transposed(base)
+        if is_output or not isinstance(module, Linear) or not is_linear:
             raise StageError(
                 f"target_modules: {name} is a {type(base).__name__} that takes no mergeable adapter; expected linear"
                 " layers inside the decoder: name them, such as [q_proj, k_proj, v_proj, o_proj]"
@@ -118,14 +124,22 @@ def with_fused_forward(model: Any) -> Any:
     return model
 
 
+def is_transposed(layer: Any) -> bool:
+    """Whether a linear layer's weight is [in, out] (Conv1D, of GPT-2)."""
+    from transformers.pytorch_utils import Conv1D
+
+    return isinstance(layer, Conv1D)
+
+
 def fused_forward(module: Any, inputs: torch.Tensor) -> torch.Tensor:
     """The output of an adapted layer, in the precision of x.
 
     It is x W' + bias + scale (x A') B'.
     """
     base = module.base_layer
+    weight = base.weight.t() if is_transposed(base) else base.weight
     a, b = module.lora_A[ADAPTER].weight, module.lora_B[ADAPTER].weight
-    arguments = (inputs, base.weight, base.bias, a, b, module.scaling[ADAPTER])
+    arguments = (inputs, weight, base.bias, a, b, module.scaling[ADAPTER])
     return cast("torch.Tensor", _fused_linear().apply(*arguments))
 
 

@@ -3,9 +3,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from material.tiny_models import write_architecture
 
 from domainlm.config.instruction import SftAdapter
 from domainlm.config.pretraining import PtAdapter
@@ -41,6 +43,39 @@ def test_fused_layers_compute_what_peft_s_layers_do(architecture: str, make_base
     assert results[0][0] == pytest.approx(results[1][0], abs=1e-6)
     for one, two in zip(results[0][1], results[1][1], strict=True):
         assert torch.allclose(one, two, atol=1e-6)
+
+
+def test_conv1d_layers_get_adapters_as_linear_layers_do(tmp_path: Path) -> None:
+    """GPT-2 keeps its weights the other way round."""
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    base = write_architecture(tmp_path / "base", "gpt2")
+    model = new_adapter(load_model(base, "float32"), PtAdapter(rank=4, alpha=12), 5)
+    names = {name.split(".lora_")[0].rsplit(".", 1)[-1] for name, _ in trainable_parameters(model)}
+    assert names == {"c_attn", "c_proj", "c_fc"}
+    with torch.no_grad():
+        plain = load_model(base, "float32")(input_ids=IDS).logits
+        assert (model(input_ids=IDS).logits - plain).abs().max() < 1e-5
+    with_random_b(model)
+    out = tmp_path / "out"
+    out.mkdir()
+    save_adapter(model, out, "base_model")
+    assert json.loads((out / "adapter_config.json").read_text())["fan_in_fan_out"] is True
+    peft: Any = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), out, is_trainable=True)
+    gradients = []
+    for each in (model, peft):
+        loss = each(input_ids=IDS, labels=IDS).loss
+        loss.backward()
+        gradients.append([loss.detach(), *(p.grad for _, p in trainable_parameters(each))])
+    assert (gradients[0][0] - loss).abs() < 1e-6
+    for one, two in zip(*gradients, strict=True):
+        assert torch.allclose(one, two, atol=1e-6)
+
+
+def test_linear_layers_are_saved_as_before(make_base: Callable[..., Path]) -> None:
+    model = new_adapter(load_model(make_base("llama"), "float32"), PtAdapter(rank=4), 5)
+    assert model.peft_config["default"].fan_in_fan_out is False
 
 
 def test_adapters_are_float32_on_a_bfloat16_base_and_drawn_by_the_seed(make_base: Callable[..., Path]) -> None:
