@@ -116,7 +116,7 @@ def _number(model: Any, key: str) -> float | None:
 
 
 def _probe_states(weight: torch.Tensor, largest: float) -> torch.Tensor:
-    """Random hidden states [1, n, width], by their largest product with the weight."""
+    """Random hidden states [1, n, width], by their largest product."""
     import torch
 
     generator = torch.Generator().manual_seed(0)
