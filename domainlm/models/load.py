@@ -85,6 +85,11 @@ def hidden_states(model: Any, ids: torch.Tensor, positions: torch.Tensor) -> tor
     return result
 
 
+def has_experts(model: Any) -> bool:
+    """Whether the model is a mixture of experts."""
+    return any(name.rsplit(".", 1)[-1] == "experts" for name, _ in model.named_modules())
+
+
 def probe_ids(model: Any) -> torch.Tensor:
     """A row of tokens from all over the vocabulary."""
     import torch
@@ -156,7 +161,7 @@ def _is_rounding(model: Any, change: torch.Tensor, ids: torch.Tensor, other: tor
     """
     import torch
 
-    if not any(name.rsplit(".", 1)[-1] == "experts" for name, _ in model.named_modules()):
+    if not has_experts(model):
         return False
     positions = torch.arange(2 * PROBE_TOKENS).unsqueeze(0)
     seen = hidden_states(model, other, positions) - hidden_states(model, ids, positions)

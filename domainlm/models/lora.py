@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from domainlm.config.pretraining import Training
 from domainlm.contract import StageError
+from domainlm.models.load import has_experts
 
 if TYPE_CHECKING:
     import torch
 
 ADAPTER = "default"
+# layers of the feed-forward part of Mixtral's, Qwen's and DeepSeek's kinds, by which peft names experts
+OF_EXPERTS = {"gate", "w1", "w2", "w3", "gate_proj", "up_proj", "down_proj"}
 
 
 def new_adapter(model: Any, section: Training, seed: int) -> Any:
@@ -32,6 +35,8 @@ def new_adapter(model: Any, section: Training, seed: int) -> Any:
     from peft import LoraConfig, get_peft_model
 
     modules: Any = section.target_modules
+    if modules == "all-linear" and has_experts(model):
+        modules = _linear_beside_experts(model)
     config = LoraConfig(
         r=section.rank,
         lora_alpha=section.alpha,
@@ -48,6 +53,18 @@ def new_adapter(model: Any, section: Training, seed: int) -> Any:
         except ValueError as error:
             raise StageError(f"target_modules: {modules!r} cannot get an adapter: {error}") from error
     return with_fused_forward(adapted)
+
+
+def _linear_beside_experts(model: Any) -> list[str]:
+    """Names of the linear layers of a mixture that peft leaves linear.
+
+    It takes the others for the experts' and adds adapters to their stacked weights, which do not merge.
+    """
+    import torch
+
+    output = model.get_output_embeddings()
+    linear = (name for name, each in model.named_modules() if isinstance(each, torch.nn.Linear) and each is not output)
+    return sorted({name.rsplit(".", 1)[-1] for name in linear} - OF_EXPERTS)
 
 
 def saved_adapter(model: Any, folder: Path, is_trainable: bool = False) -> Any:

@@ -73,6 +73,34 @@ def test_conv1d_layers_get_adapters_as_linear_layers_do(tmp_path: Path) -> None:
         assert torch.allclose(one, two, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["mixtral", "qwen3_moe", "deepseek_v3"])
+def test_all_linear_layers_of_a_mixture_are_those_beside_its_experts(kind: str, tmp_path: Path) -> None:
+    values: dict[str, Any] = {"num_experts_per_tok": 2, "num_local_experts": 4, "num_experts": 4, "head_dim": 8}
+    if kind == "deepseek_v3":
+        latent = {"kv_lora_rank": 16, "q_lora_rank": 16, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 8}
+        groups = {"n_group": 2, "topk_group": 1, "moe_intermediate_size": 16, "first_k_dense_replace": 1}
+        values = {**latent, **groups, "num_experts_per_tok": 2, "n_routed_experts": 8, "num_key_value_heads": 4}
+    base = write_architecture(tmp_path / "base", kind, **values)
+    model = new_adapter(load_model(base, "float32"), PtAdapter(rank=4), 5)
+    names = {name.split(".lora_")[0].rsplit(".", 1)[-1] for name, _ in trainable_parameters(model)}
+    assert names == (
+        {"q_a_proj", "q_b_proj", "kv_a_proj_with_mqa", "kv_b_proj", "o_proj"}
+        if kind == "deepseek_v3"
+        else {"q_proj", "k_proj", "v_proj", "o_proj"}
+    )
+    with_random_b(model)
+    out = tmp_path / "out"
+    out.mkdir()
+    save_adapter(model, out, "base_model")
+    with torch.no_grad():
+        reloaded = saved_adapter(load_model(base, "float32"), out)
+        assert torch.equal(model(input_ids=IDS).logits, reloaded(input_ids=IDS).logits)
+    with pytest.raises(StageError, match="target_modules"):
+        new_adapter(
+            load_model(base, "float32"), PtAdapter(rank=4, target_modules=["gate_proj", "up_proj", "w1", "w3"]), 5
+        )
+
+
 def test_linear_layers_are_saved_as_before(make_base: Callable[..., Path]) -> None:
     model = new_adapter(load_model(make_base("llama"), "float32"), PtAdapter(rank=4), 5)
     assert model.peft_config["default"].fan_in_fan_out is False
