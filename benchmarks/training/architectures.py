@@ -328,7 +328,8 @@ def _short(value: float) -> str:
 def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
     yield f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}\n"
     for row in rows:
-        yield f"| {' | '.join(row)} |\n"
+        # <base_model> of a message is no tag
+        yield f"| {' | '.join(row)} |\n".replace("<", "&lt;")
 
 
 def _validation(tokens: Path) -> Any:
