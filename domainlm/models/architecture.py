@@ -12,9 +12,8 @@ from typing import Any
 
 from domainlm.contract import StageError
 from domainlm.models.checkpoint_files import reading_source
-from domainlm.models.load import check_trainable
+from domainlm.models.load import OTHER, check_trainable
 
-OTHER = "choose another model in sources.<base_model>, such as a Llama, Qwen or SmolLM"
 # parts of a configuration that are models of their own
 SENSES = {"vision_config": "images", "audio_config": "sound"}
 
@@ -37,25 +36,11 @@ def check_architecture(folder: Path) -> None:
         raise StageError(
             f"the base model's type is {kind}, of which transformers has no causal language model; expected one: {OTHER}"
         )
-    found: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
-    if not found._supports_sdpa:
-        raise StageError(
-            f"the base model's type is {kind}, whose attention transformers does not compute by sdpa; expected a type that it"
-            f" does, as packed documents are kept apart there: {OTHER}"
-        )
 
 
 def check_model(model: Any) -> None:
     """Raise StageError for a loaded model that cannot be trained or merged."""
-    from transformers.pytorch_utils import Conv1D
-
     kind = model.config.model_type
-    unusual = next((name for name, module in model.named_modules() if isinstance(module, Conv1D)), None)
-    if unusual is not None:
-        raise StageError(
-            f"the base model's type is {kind}, which keeps its linear layers as Conv1D ({unusual}); expected torch's own linear"
-            f" layers, to which adapters are added: {OTHER}"
-        )
     try:
         check_trainable(model)
     except StageError:

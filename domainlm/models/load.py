@@ -1,9 +1,10 @@
 """Loading a checkpoint for packed training, with checks.
 
-In: a folder of safetensors. Out: a frozen causal language model on sdpa attention. Two properties are tested on the
-loaded model rather than looked up by its name: that logits are nothing but hidden states times the output weight (the
-chunked loss computes them so), and that a packed segment does not see its neighbour. Some architectures silently
-break both.
+In: a folder of safetensors. Out: a frozen causal language model, its attention computed by sdpa, or by transformers'
+plain products (eager) where sdpa lacks what the architecture needs: a soft cap of the attention (Gemma 2), sinks
+(gpt-oss). Two properties are tested on the loaded model rather than looked up by its name: that its logits are what
+its output layer says (`domainlm.models.output_layer`; the chunked loss computes them so), and that a packed segment
+does not see its neighbour. Some architectures silently break both.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domainlm.contract import StageError
+from domainlm.models.output_layer import decoder_of, output_layer
 
 if TYPE_CHECKING:
     import torch
 
 PROBE_TOKENS = 16
+OTHER = "choose another model in sources.<base_model>, such as a Llama, Qwen or SmolLM"
 # of the change that a document makes that is seen; one layer of several that sees it makes a larger share
 MAX_ROUNDING_SHARE = 0.1
 
@@ -35,7 +38,7 @@ def load_model(folder: Path, dtype: str) -> Any:
     loaded: Any = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=dtype if dtype == "auto" else getattr(torch, dtype),
-        attn_implementation="sdpa",
+        attn_implementation=attention(folder),
         local_files_only=True,
         trust_remote_code=False,
         use_safetensors=True,
@@ -44,6 +47,16 @@ def load_model(folder: Path, dtype: str) -> Any:
     model: Any = check_loaded(*loaded)
     model.requires_grad_(False)
     return model.eval()
+
+
+def attention(folder: Path) -> str:
+    """sdpa, or eager where transformers has no sdpa for the architecture."""
+    from transformers import AutoConfig
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+
+    config: Any = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    known: Any = MODEL_FOR_CAUSAL_LM_MAPPING
+    return "sdpa" if type(config) not in known or known[type(config)]._supports_sdpa else "eager"
 
 
 def check_loaded(model: Any, loading: Mapping[str, Any]) -> Any:
@@ -72,10 +85,9 @@ def hidden_states(model: Any, ids: torch.Tensor, positions: torch.Tensor) -> tor
     return result
 
 
-def output_weight(model: Any) -> torch.Tensor:
-    """Weight [vocabulary, width] of the output layer."""
-    weight: torch.Tensor = model.get_output_embeddings().weight
-    return weight
+def has_experts(model: Any) -> bool:
+    """Whether the model is a mixture of experts."""
+    return any(name.rsplit(".", 1)[-1] == "experts" for name, _ in model.named_modules())
 
 
 def probe_ids(model: Any) -> torch.Tensor:
@@ -87,7 +99,8 @@ def probe_ids(model: Any) -> torch.Tensor:
 
 
 def _vocabulary(model: Any) -> int:
-    return min(int(output_weight(model).shape[0]), int(model.get_input_embeddings().weight.shape[0]))
+    layers = (model.get_output_embeddings(), model.get_input_embeddings())
+    return min(int(layer.weight.shape[0]) for layer in layers)
 
 
 def probe_logits(model: Any) -> torch.Tensor:
@@ -106,26 +119,38 @@ def check_trainable(model: Any) -> None:
     """
     import torch
 
+    output_layer(model)
     ids = probe_ids(model)
     size = _vocabulary(model)
     positions = torch.arange(PROBE_TOKENS).repeat(2).unsqueeze(0)
     name = type(model).__name__
     with torch.no_grad():
         hidden = hidden_states(model, ids, positions)
-        expected = model(input_ids=ids, position_ids=positions, use_cache=False).logits
-        if not torch.equal(torch.nn.functional.linear(hidden, output_weight(model)), expected):
+        if not torch.equal(hidden, _own_hidden_states(model, ids, positions)):
             raise StageError(
-                f"{name} computes its logits by more than hidden states times the output weight (a bias, scale or"
-                " soft cap); the chunked loss covers plain output layers only: choose another base model"
+                f"{name} gives its decoder more than tokens and positions; expected nothing else, as the loss is computed from what"
+                f" the decoder makes of these two: {OTHER}"
             )
         other = ids.clone()
         other[:, :PROBE_TOKENS] = (ids[:, :PROBE_TOKENS] + 1) % size
         change = hidden_states(model, other, positions)[:, PROBE_TOKENS:] - hidden[:, PROBE_TOKENS:]
         if change.any() and not _is_rounding(model, change, ids, other):
             raise StageError(
-                f"{name} lets a packed document see the one before it (its attention ignores position_ids that"
-                " restart); choose a base model with full attention, such as Llama or Qwen2"
+                f"{name} lets a packed document see the one before it (transformers does not keep this architecture's documents"
+                f" apart by position_ids that restart); expected it to, as training and evaluation pack: {OTHER}"
             )
+
+
+def _own_hidden_states(model: Any, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+    """The decoder's hidden states where the whole model runs."""
+    found: list[torch.Tensor] = []
+    keep = found.append
+    handle = decoder_of(model).register_forward_hook(lambda module, inputs, output: keep(output.last_hidden_state))
+    try:
+        model(input_ids=ids, position_ids=positions, use_cache=False)
+    finally:
+        handle.remove()
+    return found[0]
 
 
 def _is_rounding(model: Any, change: torch.Tensor, ids: torch.Tensor, other: torch.Tensor) -> bool:
@@ -136,7 +161,7 @@ def _is_rounding(model: Any, change: torch.Tensor, ids: torch.Tensor, other: tor
     """
     import torch
 
-    if not any(name.rsplit(".", 1)[-1] == "experts" for name, _ in model.named_modules()):
+    if not has_experts(model):
         return False
     positions = torch.arange(2 * PROBE_TOKENS).unsqueeze(0)
     seen = hidden_states(model, other, positions) - hidden_states(model, ids, positions)

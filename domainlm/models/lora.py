@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from domainlm.config.pretraining import Training
 from domainlm.contract import StageError
+from domainlm.models.load import has_experts
 
 if TYPE_CHECKING:
     import torch
 
 ADAPTER = "default"
+# layers of the feed-forward part of Mixtral's, Qwen's and DeepSeek's kinds, by which peft names experts
+OF_EXPERTS = {"gate", "w1", "w2", "w3", "gate_proj", "up_proj", "down_proj"}
 
 
 def new_adapter(model: Any, section: Training, seed: int) -> Any:
@@ -32,8 +35,16 @@ def new_adapter(model: Any, section: Training, seed: int) -> Any:
     from peft import LoraConfig, get_peft_model
 
     modules: Any = section.target_modules
+    if modules == "all-linear" and has_experts(model):
+        modules = _linear_beside_experts(model)
     config = LoraConfig(
-        r=section.rank, lora_alpha=section.alpha, target_modules=modules, lora_dropout=0.0, task_type="CAUSAL_LM"
+        r=section.rank,
+        lora_alpha=section.alpha,
+        target_modules=modules,
+        lora_dropout=0.0,
+        # peft would set it with a warning
+        fan_in_fan_out=any(is_transposed(module) for module in model.modules()),
+        task_type="CAUSAL_LM",
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -42,6 +53,18 @@ def new_adapter(model: Any, section: Training, seed: int) -> Any:
         except ValueError as error:
             raise StageError(f"target_modules: {modules!r} cannot get an adapter: {error}") from error
     return with_fused_forward(adapted)
+
+
+def _linear_beside_experts(model: Any) -> list[str]:
+    """Names of the linear layers of a mixture that peft leaves linear.
+
+    It takes the others for the experts' and adds adapters to their stacked weights, which do not merge.
+    """
+    import torch
+
+    output = model.get_output_embeddings()
+    linear = (name for name, each in model.named_modules() if isinstance(each, torch.nn.Linear) and each is not output)
+    return sorted({name.rsplit(".", 1)[-1] for name in linear} - OF_EXPERTS)
 
 
 def saved_adapter(model: Any, folder: Path, is_trainable: bool = False) -> Any:
@@ -108,8 +131,8 @@ def with_fused_forward(model: Any) -> Any:
             continue
         base = module.get_base_layer()
         is_output = module is model.get_base_model().get_output_embeddings()
-        # peft's class also stands for Conv1D, whose weight is the other way round
-        if is_output or not isinstance(module, Linear) or not isinstance(base, torch.nn.Linear):
+        is_linear = isinstance(base, torch.nn.Linear) or is_transposed(base)
+        if is_output or not isinstance(module, Linear) or not is_linear:
             raise StageError(
                 f"target_modules: {name} is a {type(base).__name__} that takes no mergeable adapter; expected linear"
                 " layers inside the decoder: name them, such as [q_proj, k_proj, v_proj, o_proj]"
@@ -118,14 +141,22 @@ def with_fused_forward(model: Any) -> Any:
     return model
 
 
+def is_transposed(layer: Any) -> bool:
+    """Whether a linear layer's weight is [in, out] (Conv1D, of GPT-2)."""
+    from transformers.pytorch_utils import Conv1D
+
+    return isinstance(layer, Conv1D)
+
+
 def fused_forward(module: Any, inputs: torch.Tensor) -> torch.Tensor:
     """The output of an adapted layer, in the precision of x.
 
     It is x W' + bias + scale (x A') B'.
     """
     base = module.base_layer
+    weight = base.weight.t() if is_transposed(base) else base.weight
     a, b = module.lora_A[ADAPTER].weight, module.lora_B[ADAPTER].weight
-    arguments = (inputs, base.weight, base.bias, a, b, module.scaling[ADAPTER])
+    arguments = (inputs, weight, base.bias, a, b, module.scaling[ADAPTER])
     return cast("torch.Tensor", _fused_linear().apply(*arguments))
 
 

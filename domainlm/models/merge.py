@@ -11,13 +11,15 @@ from __future__ import annotations
 import gc
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from domainlm.config.pretraining import MergedModel
 from domainlm.contract import StageError
-from domainlm.models.load import hidden_states, load_model, output_weight
-from domainlm.models.lora import ADAPTER, saved_adapter
+from domainlm.models.load import hidden_states, load_model
+from domainlm.models.lora import ADAPTER, is_transposed, saved_adapter
+from domainlm.models.output_layer import OutputLayer, finished_logits, output_layer
 from domainlm.models.rows import CHUNK_ROWS, batch_tensors, labelled_positions
 from domainlm.tokens.rows import PackedRows
 from domainlm.tokens.tokenizer import TOKENIZER_FILES
@@ -69,6 +71,8 @@ def add_adapter(model: Any) -> None:
             layer: Any = module.get_base_layer()
             a, b = (cast("torch.Tensor", pair[ADAPTER].weight) for pair in (module.lora_A, module.lora_B))
             product = (b.double() @ a.double()).mul_(module.scaling[ADAPTER])
+            if is_transposed(layer):
+                product = product.t().contiguous()
             layer.weight.data = product.add_(layer.weight.double()).float()
 
 
@@ -82,12 +86,14 @@ def certify(base: Path, adapter: Path, merged: Path, rows: PackedRows, section: 
     count = min(section.certificate_rows, len(rows))
     reference = saved_adapter(load_model(base, "float32"), adapter).get_base_model()
     expected = _label_states(reference, rows, count)
-    weight = output_weight(reference).clone()
+    layer = output_layer(reference)
+    # not the model's own, which is freed
+    layer = replace(layer, weight=layer.weight.clone(), bias=None if layer.bias is None else layer.bias.clone())
     del reference
     gc.collect()
     candidate = load_model(merged, "float32")
     found = _label_states(candidate, rows, count)
-    kl, nll_base_adapter, nll_merged = compare(expected, weight, found, output_weight(candidate))
+    kl, nll_base_adapter, nll_merged = compare(expected, layer, found, output_layer(candidate))
     certificate = {
         "kl": _rounded(kl, 4),
         "nll_base_adapter": _rounded(nll_base_adapter, 6),
@@ -109,9 +115,9 @@ def certify(base: Path, adapter: Path, merged: Path, rows: PackedRows, section: 
 
 def compare(
     expected: tuple[torch.Tensor, torch.Tensor],
-    expected_weight: torch.Tensor,
+    expected_layer: OutputLayer,
     found: tuple[torch.Tensor, torch.Tensor],
-    found_weight: torch.Tensor,
+    found_layer: OutputLayer,
 ) -> tuple[float, float, float]:
     """Mean KL, and both models' mean NLL, over labels.
 
@@ -124,12 +130,18 @@ def compare(
     for at in range(0, len(labels), CHUNK_ROWS):
         label = labels[at : at + CHUNK_ROWS, None]
         with torch.no_grad():
-            one = torch.log_softmax((expected[0][at : at + CHUNK_ROWS] @ expected_weight.t()).double(), dim=-1)
-            two = torch.log_softmax((found[0][at : at + CHUNK_ROWS] @ found_weight.t()).double(), dim=-1)
+            one = _log_probabilities(expected_layer, expected[0][at : at + CHUNK_ROWS])
+            two = _log_probabilities(found_layer, found[0][at : at + CHUNK_ROWS])
             kl += float((one.exp() * (one - two)).sum(dim=-1).sum())
             nll_expected -= float(one.gather(1, label).sum())
             nll_found -= float(two.gather(1, label).sum())
     return kl / len(labels), nll_expected / len(labels), nll_found / len(labels)
+
+
+def _log_probabilities(layer: OutputLayer, hidden: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    return torch.log_softmax(finished_logits(layer, (hidden @ layer.weight.t()).double()), dim=-1)
 
 
 def _label_states(model: Any, rows: PackedRows, count: int) -> tuple[torch.Tensor, torch.Tensor]:

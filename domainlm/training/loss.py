@@ -1,10 +1,10 @@
 """Cross-entropy of the labelled positions, in chunks, with its gradient.
 
-In: hidden states of the labelled positions, output weight, labels. Out: one loss per position. The gradient is
+In: hidden states of the labelled positions, the output layer, labels. Out: one loss per position. The gradient is
 computed on the way forward: the logits of a chunk become, in place, their own gradient, and then the hidden states'
 gradient: 256 rows of a 49,152-token vocabulary at a time, instead of logits for every position kept for the backward
-pass (100 MB a row of 512 in fp32) or computed twice. The output weight is frozen, so it has no gradient. (The idea:
-Liger kernel, arXiv 2410.10989.)
+pass (100 MB a row of 512 in fp32) or computed twice. The output layer is frozen, so it has no gradient. (The idea:
+Liger kernel, arXiv 2410.10989.) Its bias, scale and soft cap are computed in fp32, whatever the model's precision.
 
 Losses are returned per position and summed by the caller in float64: a sum over a large tensor in torch depends on
 the number of threads.
@@ -16,6 +16,7 @@ import math
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
+from domainlm.models.output_layer import OutputLayer, cap_slope, finished_logits, output_layer
 from domainlm.models.parallel import parallel_map
 from domainlm.models.rows import CHUNK_ROWS, batch_tensors, labelled_positions
 
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
     from domainlm.tokens.rows import PackedRows
 
 
-def chunked_cross_entropy(hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def chunked_cross_entropy(hidden: torch.Tensor, layer: OutputLayer, labels: torch.Tensor) -> torch.Tensor:
     """Loss of each position, fp32 [n], in nats.
 
-    hidden: [n, width]; weight: [vocabulary, width]; labels: int64 [n].
+    hidden: [n, width]; labels: int64 [n].
     """
-    return cast("torch.Tensor", _chunked_cross_entropy().apply(hidden, weight, labels))
+    return cast("torch.Tensor", _chunked_cross_entropy().apply(hidden, layer, labels))
 
 
 @cache
@@ -43,8 +44,8 @@ def _chunked_cross_entropy() -> Any:
 
     class ChunkedCrossEntropy(torch.autograd.Function):
         @staticmethod
-        def forward(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-            losses, gradient = losses_and_gradient(hidden, weight, labels, ctx.needs_input_grad[0])
+        def forward(ctx: Any, hidden: torch.Tensor, layer: OutputLayer, labels: torch.Tensor) -> torch.Tensor:
+            losses, gradient = losses_and_gradient(hidden, layer, labels, ctx.needs_input_grad[0])
             if gradient is not None:
                 ctx.save_for_backward(gradient)
             return losses
@@ -58,7 +59,7 @@ def _chunked_cross_entropy() -> Any:
 
 
 def losses_and_gradient(
-    hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, has_gradient: bool
+    hidden: torch.Tensor, layer: OutputLayer, labels: torch.Tensor, has_gradient: bool
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Losses [n] and, if wanted, their gradients [n, width].
 
@@ -67,23 +68,31 @@ def losses_and_gradient(
     """
     import torch
 
+    weight = layer.weight
     count, vocabulary = hidden.shape[0], weight.shape[0]
     losses = torch.empty(count, dtype=torch.float32)
     gradient = torch.empty_like(hidden) if has_gradient else None
     rows = min(CHUNK_ROWS, count)
     compute = torch.empty(rows, vocabulary, dtype=hidden.dtype)
     precise = torch.empty(rows, vocabulary, dtype=torch.float32)
+    slope = torch.empty_like(precise) if has_gradient and layer.soft_cap is not None else None
     for start in range(0, count, CHUNK_ROWS):
         chunk = hidden[start : start + CHUNK_ROWS].detach()
         label = labels[start : start + CHUNK_ROWS, None]
         size = len(chunk)
         with torch.no_grad():
             torch.mm(chunk, weight.t(), out=compute[:size])
-            values = precise[:size].copy_(compute[:size])
+            values = finished_logits(layer, precise[:size].copy_(compute[:size]))
             log_total = values.logsumexp(dim=-1, keepdim=True)
             losses[start : start + size] = (log_total - values.gather(1, label))[:, 0]
             if gradient is not None:
+                if slope is not None:
+                    cap_slope(layer, values, slope[:size])
                 values.sub_(log_total).exp_().scatter_add_(1, label, torch.full((size, 1), -1.0))
+                if slope is not None:
+                    values.mul_(slope[:size])
+                if layer.scale != 1.0:
+                    values.mul_(layer.scale)
                 torch.mm(compute[:size].copy_(values), weight, out=gradient[start : start + size])
     return losses, gradient
 
@@ -97,13 +106,15 @@ def row_losses(model: Any, rows: PackedRows, indices: list[int], threads: int = 
     import numpy as np
     import torch
 
-    from domainlm.models.load import hidden_states, output_weight
+    from domainlm.models.load import hidden_states
+
+    layer = output_layer(model)
 
     def row_loss(index: int) -> tuple[float, int]:
         ids, positions, mask = batch_tensors(rows, [index])
         with torch.no_grad():
             hidden, labels = labelled_positions(hidden_states(model, ids, positions), ids, mask)
-            losses, _ = losses_and_gradient(hidden, output_weight(model), labels, False)
+            losses, _ = losses_and_gradient(hidden, layer, labels, False)
         return float(np.sum(losses.numpy(), dtype=np.float64)), len(labels)
 
     return list(parallel_map(row_loss, indices, threads))

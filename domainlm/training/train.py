@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 from domainlm.config.pretraining import Training
 from domainlm.contract import Resources, StageError
 from domainlm.models import lora
-from domainlm.models.load import check_trainable, hidden_states, load_model, output_weight
+from domainlm.models.load import check_trainable, hidden_states, load_model
+from domainlm.models.output_layer import OutputLayer, output_layer
 from domainlm.models.parallel import parallel_map, use_one_thread
 from domainlm.models.rows import batch_tensors, labelled_positions
 from domainlm.tokens.rows import PackedRows, read_split
@@ -99,6 +100,7 @@ def update_adapter(
     order = row_order(len(rows), section.epochs, seed)
     batches = [order[at : at + section.rows_per_step] for at in range(0, len(order), section.rows_per_step)]
     parameters = lora.trainable_parameters(model)
+    layer = output_layer(model.get_base_model())
     weights = [parameter for _, parameter in parameters]
     optimizer = torch.optim.AdamW(weights, lr=section.learning_rate, weight_decay=section.weight_decay, foreach=False)
     progress = checkpoint.load_checkpoint(scratch, parameters, optimizer)
@@ -110,7 +112,7 @@ def update_adapter(
         rate = learning_rate(step, len(batches), section)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        loss = accumulate_gradients(model.get_base_model(), weights, rows, batches[step], resources)
+        loss = accumulate_gradients(model.get_base_model(), layer, weights, rows, batches[step], resources)
         if not math.isfinite(loss):
             raise StageError(
                 f"the loss is {loss} in step {step + 1}; expected a finite one: lower learning_rate"
@@ -134,7 +136,12 @@ def update_adapter(
 
 
 def accumulate_gradients(
-    model: Any, weights: list[torch.nn.Parameter], rows: PackedRows, batch: list[int], resources: Resources
+    model: Any,
+    layer: OutputLayer,
+    weights: list[torch.nn.Parameter],
+    rows: PackedRows,
+    batch: list[int],
+    resources: Resources,
 ) -> float:
     """Add the gradients of a global batch's mean loss; return that loss.
 
@@ -152,7 +159,7 @@ def accumulate_gradients(
         hidden, labels = labelled_positions(hidden_states(model, ids, positions), ids, mask)
         if not len(labels):
             return 0.0, ()
-        losses = chunked_cross_entropy(hidden, output_weight(model), labels)
+        losses = chunked_cross_entropy(hidden, layer, labels)
         total = float(np.sum(losses.detach().numpy(), dtype=np.float64))
         return total, torch.autograd.grad(losses, weights, torch.full_like(losses, 1.0 / count))
 

@@ -121,6 +121,21 @@ def write_base(folder: Path, architecture: str, dtype: str, pad: str, **configur
     return folder
 
 
+def write_architecture(folder: Path, kind: str, dtype: str = "float32", **values: Any) -> Path:
+    """A checkpoint of random weights of any architecture, of 300 ids, without a tokenizer."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    own = {"vocab_size": 300, "max_position_embeddings": 256, "initializer_range": 0.2}
+    ends = {"eos_token_id": 0, "pad_token_id": 0}
+    config = AutoConfig.for_model(kind, **{**SHAPE, **own, **ends, **values})
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model: Any = AutoModelForCausalLM.from_config(config, attn_implementation="eager")
+    model.to(getattr(torch, dtype)).save_pretrained(folder)
+    return folder
+
+
 def write_tokens(folder: Path, lengths: list[int], row_length: int, vocabulary: int, last_id: int) -> Path:
     """A token folder of random documents of these lengths, the same number of rows in both splits' files."""
     import numpy as np

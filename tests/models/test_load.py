@@ -15,9 +15,9 @@ from domainlm.models.load import (
     check_trainable,
     hidden_states,
     load_model,
-    output_weight,
     probe_ids,
 )
+from domainlm.models.output_layer import output_layer
 from domainlm.models.rows import batch_tensors
 from domainlm.tokens.packing import Piece, TokenSequence, fill_row
 from domainlm.tokens.rows import read_split
@@ -36,7 +36,7 @@ def test_packed_logits_equal_unpacked(architecture: str, make_base: Callable[...
     segments = fill_row(pieces, sequences, 0, ids, positions, mask)
     with torch.no_grad():
         packed = hidden_states(model, *(torch.from_numpy(a.astype(np.int64))[None] for a in (ids, positions)))
-        logits = packed @ output_weight(model).t()
+        logits = packed @ output_layer(model).weight.t()
         for segment, sequence in zip(segments, sequences, strict=True):
             alone = model(input_ids=torch.from_numpy(sequence.ids.astype(np.int64))[None]).logits
             assert (logits[:, segment.start : segment.end] - alone).abs().max() < 1e-4
@@ -52,6 +52,18 @@ def test_an_output_layer_with_a_scale_is_refused(make_base: Callable[..., Path])
     model: Any = load_model(make_base("llama", tie_word_embeddings=False), "float32")
     model.lm_head.register_forward_hook(lambda module, inputs, output: output * 0.5)
     with pytest.raises(StageError, match="LlamaForCausalLM computes its logits"):
+        check_trainable(model)
+
+
+def test_a_decoder_that_is_given_more_than_tokens_is_refused(make_base: Callable[..., Path]) -> None:
+    model: Any = load_model(make_base("llama"), "float32")
+    whole = model.forward
+
+    def forward(**given: Any) -> Any:
+        return whole(**given | {"input_ids": given["input_ids"] + 1})
+
+    model.forward = forward
+    with pytest.raises(StageError, match="gives its decoder more than tokens and positions"):
         check_trainable(model)
 
 

@@ -3,9 +3,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from material.tiny_models import write_architecture
 
 from domainlm.config.instruction import SftAdapter
 from domainlm.config.pretraining import PtAdapter
@@ -41,6 +43,67 @@ def test_fused_layers_compute_what_peft_s_layers_do(architecture: str, make_base
     assert results[0][0] == pytest.approx(results[1][0], abs=1e-6)
     for one, two in zip(results[0][1], results[1][1], strict=True):
         assert torch.allclose(one, two, atol=1e-6)
+
+
+def test_conv1d_layers_get_adapters_as_linear_layers_do(tmp_path: Path) -> None:
+    """GPT-2 keeps its weights the other way round."""
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    base = write_architecture(tmp_path / "base", "gpt2")
+    model = new_adapter(load_model(base, "float32"), PtAdapter(rank=4, alpha=12), 5)
+    names = {name.split(".lora_")[0].rsplit(".", 1)[-1] for name, _ in trainable_parameters(model)}
+    assert names == {"c_attn", "c_proj", "c_fc"}
+    with torch.no_grad():
+        plain = load_model(base, "float32")(input_ids=IDS).logits
+        assert (model(input_ids=IDS).logits - plain).abs().max() < 1e-5
+    with_random_b(model)
+    out = tmp_path / "out"
+    out.mkdir()
+    save_adapter(model, out, "base_model")
+    assert json.loads((out / "adapter_config.json").read_text())["fan_in_fan_out"] is True
+    peft: Any = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), out, is_trainable=True)
+    gradients = []
+    for each in (model, peft):
+        loss = each(input_ids=IDS, labels=IDS).loss
+        loss.backward()
+        gradients.append([loss.detach(), *(p.grad for _, p in trainable_parameters(each))])
+    assert (gradients[0][0] - loss).abs() < 1e-6
+    for one, two in zip(*gradients, strict=True):
+        assert torch.allclose(one, two, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["mixtral", "qwen3_moe", "deepseek_v3"])
+def test_all_linear_layers_of_a_mixture_are_those_beside_its_experts(kind: str, tmp_path: Path) -> None:
+    values: dict[str, Any] = {"num_experts_per_tok": 2, "num_local_experts": 4, "num_experts": 4, "head_dim": 8}
+    if kind == "deepseek_v3":
+        latent = {"kv_lora_rank": 16, "q_lora_rank": 16, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 8}
+        groups = {"n_group": 2, "topk_group": 1, "moe_intermediate_size": 16, "first_k_dense_replace": 1}
+        values = {**latent, **groups, "num_experts_per_tok": 2, "n_routed_experts": 8, "num_key_value_heads": 4}
+    base = write_architecture(tmp_path / "base", kind, **values)
+    model = new_adapter(load_model(base, "float32"), PtAdapter(rank=4), 5)
+    names = {name.split(".lora_")[0].rsplit(".", 1)[-1] for name, _ in trainable_parameters(model)}
+    assert names == (
+        {"q_a_proj", "q_b_proj", "kv_a_proj_with_mqa", "kv_b_proj", "o_proj"}
+        if kind == "deepseek_v3"
+        else {"q_proj", "k_proj", "v_proj", "o_proj"}
+    )
+    with_random_b(model)
+    out = tmp_path / "out"
+    out.mkdir()
+    save_adapter(model, out, "base_model")
+    with torch.no_grad():
+        reloaded = saved_adapter(load_model(base, "float32"), out)
+        assert torch.equal(model(input_ids=IDS).logits, reloaded(input_ids=IDS).logits)
+    with pytest.raises(StageError, match="target_modules"):
+        new_adapter(
+            load_model(base, "float32"), PtAdapter(rank=4, target_modules=["gate_proj", "up_proj", "w1", "w3"]), 5
+        )
+
+
+def test_linear_layers_are_saved_as_before(make_base: Callable[..., Path]) -> None:
+    model = new_adapter(load_model(make_base("llama"), "float32"), PtAdapter(rank=4), 5)
+    assert model.peft_config["default"].fan_in_fan_out is False
 
 
 def test_adapters_are_float32_on_a_bfloat16_base_and_drawn_by_the_seed(make_base: Callable[..., Path]) -> None:

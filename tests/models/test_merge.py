@@ -3,9 +3,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from material.tiny_models import write_architecture
 from safetensors.torch import load_file, save_file
 
 from domainlm.config.pretraining import MergedModel, PtAdapter
@@ -24,13 +26,17 @@ def parts(
     adapter.mkdir()
     merged.mkdir()
     model = new_adapter(load_model(base, "bfloat16"), PtAdapter(rank=4, alpha=8), 1)
+    with_random_b(model)
+    save_adapter(model, adapter, "base_model")
+    return base, adapter, read_split(make_tokens([31, 14, 9, 32]), "validation"), merged
+
+
+def with_random_b(model: torch.nn.Module) -> None:
     generator = torch.Generator().manual_seed(2)
     for name, parameter in trainable_parameters(model):
         if "lora_B" in name:
             with torch.no_grad():
                 parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.05)
-    save_adapter(model, adapter, "base_model")
-    return base, adapter, read_split(make_tokens([31, 14, 9, 32]), "validation"), merged
 
 
 def test_a_float32_merge_is_the_adapter_s_model(parts: tuple[Path, Path, PackedRows, Path]) -> None:
@@ -60,6 +66,41 @@ def test_the_stored_precision_is_the_configured_one_and_files_come_along(
     for name in ("tokenizer.json", "tokens.json", "chat_template.jinja", *own):
         assert (merged / name).read_bytes() == (base / name).read_bytes()
     assert str(merged.parent) not in (merged / "config.json").read_text()
+
+
+KINDS: list[tuple[str, dict[str, Any]]] = [
+    ("gpt2", {}),
+    ("phi", {"num_key_value_heads": 4}),
+    ("gemma2", {"head_dim": 8, "final_logit_softcapping": 5.0}),
+    ("cohere", {"logit_scale": 0.0625}),
+]
+
+
+@pytest.mark.parametrize(("kind", "values"), KINDS, ids=[kind for kind, _ in KINDS])
+def test_other_output_layers_and_conv1d_merge(
+    kind: str, values: dict[str, Any], make_tokens: Callable[..., Path], tmp_path: Path
+) -> None:
+    base, adapter, merged = write_architecture(tmp_path / "base", kind, **values), tmp_path / "a", tmp_path / "m"
+    rows = read_split(make_tokens([31, 14, 9, 32]), "validation")
+    adapter.mkdir()
+    merged.mkdir()
+    model = new_adapter(load_model(base, "float32"), PtAdapter(rank=4, alpha=8), 1)
+    with_random_b(model)
+    save_adapter(model, adapter, "base_model")
+    merge(base, adapter, "float32", merged)
+    certificate = certify(base, adapter, merged, rows, MergedModel(dtype="float32"))
+    assert certificate["kl"] < 1e-9
+    ids = torch.tensor(rows.ids[:1].tolist())
+    with torch.no_grad():
+        expected = model(input_ids=ids, labels=ids).loss
+        assert (load_model(merged, "float32")(input_ids=ids, labels=ids).loss - expected).abs() < 1e-5
+        assert (load_model(base, "float32")(input_ids=ids, labels=ids).loss - expected).abs() > 1e-3
+    whole = read_split(make_tokens([32, 32]), "validation")
+    figures = certify(base, adapter, merged, whole, MergedModel(dtype="float32"))
+    ids = torch.tensor(whole.ids.tolist())
+    with torch.no_grad():
+        # the figure is the model's own, soft cap and all
+        assert figures["nll_merged"] == pytest.approx(float(model(input_ids=ids, labels=ids).loss), abs=1e-4)
 
 
 @pytest.mark.parametrize(

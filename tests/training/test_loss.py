@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from domainlm.models.load import load_model
-from domainlm.models.rows import labelled_positions
+from domainlm.models.output_layer import OutputLayer
+from domainlm.models.rows import CHUNK_ROWS, labelled_positions
 from domainlm.tokens.rows import read_split
-from domainlm.training.loss import chunked_cross_entropy, mean_loss, row_losses
+from domainlm.training.loss import chunked_cross_entropy, losses_and_gradient, mean_loss, row_losses
 
 
 @pytest.mark.parametrize("count", [1, 255, 256, 257, 600])
@@ -21,7 +22,7 @@ def test_losses_and_gradients_equal_plain_cross_entropy(count: int) -> None:
     labels = torch.randint(0, 101, (count,), generator=generator)
     scale = torch.rand(count, generator=generator)
 
-    losses = chunked_cross_entropy(hidden, weight, labels)
+    losses = chunked_cross_entropy(hidden, OutputLayer(weight), labels)
     losses.backward(scale)
     assert hidden.grad is not None
     gradient = hidden.grad.clone()
@@ -33,12 +34,69 @@ def test_losses_and_gradients_equal_plain_cross_entropy(count: int) -> None:
     assert torch.allclose(gradient, hidden.grad, atol=1e-5)
 
 
+BIAS = torch.linspace(-2.0, 2.0, 101)
+KINDS = {
+    "bias": {"bias": BIAS},
+    "scale": {"scale": 0.25},
+    "soft cap": {"soft_cap": 5.0},
+    "all": {"bias": BIAS, "scale": 1 / 6, "soft_cap": 3.0},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_losses_and_gradients_of_every_kind_of_output_layer(kind: str) -> None:
+    generator = torch.Generator().manual_seed(1)
+    hidden = torch.randn(300, 24, generator=generator, requires_grad=True)
+    layer = OutputLayer(torch.randn(101, 24, generator=generator), **KINDS[kind])  # type: ignore[arg-type]
+    labels = torch.randint(0, 101, (300,), generator=generator)
+    given = torch.rand(300, generator=generator)
+    losses = chunked_cross_entropy(hidden, layer, labels)
+    losses.backward(given)
+
+    exact = hidden.detach().double().requires_grad_()
+    logits = exact @ layer.weight.double().t()
+    logits = (logits if layer.bias is None else logits + layer.bias.double()) * layer.scale
+    if layer.soft_cap is not None:
+        logits = layer.soft_cap * torch.tanh(logits / layer.soft_cap)
+    expected = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
+    expected.backward(given.double())
+
+    assert hidden.grad is not None
+    assert exact.grad is not None
+    assert torch.allclose(losses.double(), expected, atol=1e-5)
+    assert torch.allclose(hidden.grad.double(), exact.grad, atol=1e-5)
+    assert exact.grad.abs().max() > 0.1
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_plain_output_layer_costs_no_bit(dtype: torch.dtype) -> None:
+    """The steps and their order are those before there were others; adapters of plain models keep their bytes."""
+    generator = torch.Generator().manual_seed(2)
+    hidden = torch.randn(300, 24, generator=generator).to(dtype)
+    weight = torch.randn(101, 24, generator=generator).to(dtype)
+    labels = torch.randint(0, 101, (300,), generator=generator)
+    losses, gradient = losses_and_gradient(hidden, OutputLayer(weight), labels, True)
+    assert gradient is not None
+    compute = torch.empty(CHUNK_ROWS, 101, dtype=dtype)
+    precise = torch.empty(CHUNK_ROWS, 101, dtype=torch.float32)
+    for start in range(0, 300, CHUNK_ROWS):
+        chunk, label = hidden[start : start + CHUNK_ROWS], labels[start : start + CHUNK_ROWS, None]
+        size = len(chunk)
+        torch.mm(chunk, weight.t(), out=compute[:size])
+        values = precise[:size].copy_(compute[:size])
+        log_total = values.logsumexp(dim=-1, keepdim=True)
+        assert torch.equal(losses[start : start + size], (log_total - values.gather(1, label))[:, 0])
+        values.sub_(log_total).exp_().scatter_add_(1, label, torch.full((size, 1), -1.0))
+        expected = torch.mm(compute[:size].copy_(values), weight)
+        assert torch.equal(gradient[start : start + size], expected)
+
+
 def test_bfloat16_is_close_to_float32() -> None:
     generator = torch.Generator().manual_seed(0)
     hidden, weight = torch.randn(300, 24, generator=generator), torch.randn(101, 24, generator=generator)
     labels = torch.randint(0, 101, (300,), generator=generator)
     low = hidden.bfloat16().requires_grad_()
-    losses = chunked_cross_entropy(low, weight.bfloat16(), labels)
+    losses = chunked_cross_entropy(low, OutputLayer(weight.bfloat16()), labels)
     losses.sum().backward()
     plain = torch.nn.functional.cross_entropy(low.detach().float() @ weight.bfloat16().float().t(), labels)
     assert abs(float(losses.mean()) - float(plain)) < 0.02
@@ -47,7 +105,8 @@ def test_bfloat16_is_close_to_float32() -> None:
 
 
 def test_no_gradient_is_computed_without_need() -> None:
-    losses = chunked_cross_entropy(torch.randn(5, 8), torch.randn(11, 8), torch.zeros(5, dtype=torch.int64))
+    layer = OutputLayer(torch.randn(11, 8))
+    losses = chunked_cross_entropy(torch.randn(5, 8), layer, torch.zeros(5, dtype=torch.int64))
     assert not losses.requires_grad
 
 

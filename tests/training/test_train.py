@@ -13,6 +13,7 @@ from domainlm.config.pretraining import PtAdapter
 from domainlm.contract import Resources, StageError
 from domainlm.models.load import load_model
 from domainlm.models.lora import new_adapter
+from domainlm.models.output_layer import output_layer
 from domainlm.tokens.rows import read_split
 from domainlm.training import train as train_module
 from domainlm.training.train import (
@@ -115,7 +116,8 @@ def test_a_global_batch_has_one_mean_however_it_is_cut(
         model = new_adapter(load_model(base, "float32"), SECTION, 17)
         weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
         resources = Resources(threads=2, micro_batch_rows=micro_batch_rows)
-        loss = accumulate_gradients(model.get_base_model(), weights, rows, [0, 1, 2, 3], resources)
+        layer = output_layer(model.get_base_model())
+        loss = accumulate_gradients(model.get_base_model(), layer, weights, rows, [0, 1, 2, 3], resources)
         results.append((loss, torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])))
     for loss, gradient in results[1:]:
         assert loss == pytest.approx(results[0][0], abs=1e-6)
