@@ -74,7 +74,7 @@ def _declared_main(blocks: Blocks, kept: list[bool], sizes: list[int]) -> int:
 
 
 def _below(blocks: Blocks, roots: set[int], kept: list[bool]) -> list[bool]:
-    """Whether each block is a root, or in one by blocks that are kept."""
+    """Whether each block is a root, or kept within one."""
     inside = [False] * len(kept)
     for block in sorted((*roots, *blocks.without(kept))):
         is_root = block in roots

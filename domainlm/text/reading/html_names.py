@@ -105,7 +105,7 @@ def _boilerplate_of(words: list[str]) -> tuple[bool, bool]:
 
 @functools.lru_cache(maxsize=4096)
 def _names_of_class(classes: str) -> tuple[Names, bool]:
-    """What the words of a class say, and whether those of an id count."""
+    """What a class says, and whether an id counts."""
     words = _words(classes)
     is_of_code = "signature" in words and not _OF_CODE.isdisjoint(words)
     is_boilerplate, is_speech = (False, False) if is_of_code else _boilerplate_of(words)

@@ -104,7 +104,7 @@ class _Walk(Run):
         return way
 
     def open_link(self, node: Any, attributes: Attributes) -> int:
-        """Begin a link; hidden where it is only the mark of a note."""
+        """Begin a link; a note's mark alone is hidden."""
         # most links have no more than their target
         has_more = len(attributes) > 1
         mark = mark_of_note(node, attributes) if has_more else None
@@ -229,7 +229,7 @@ class _Walk(Run):
         return bool(notes) and not notes.isdisjoint((block, parent[block], parent[parent[block]]))
 
     def leave(self, way: int) -> None:
-        """End a quotation or a block: later text is of the block above."""
+        """End a quotation or block; later text is of its parent."""
         if way == IS_QUOTATION:
             self.quotes -= 1
             self.read(_QUOTES[self.quotes % 2][1])
