@@ -34,7 +34,7 @@ _CLOSED_ROUGHLY = re.compile(rf"<(?!(?:{_VOID_NAMES})[\s/])[a-z][^<>]*+(?<=/)", 
 _CDATA = re.compile(r"<!\[CDATA\[", re.IGNORECASE)
 # a tag holds no "<": so each character is looked at a few times at most
 _ATTRIBUTES = r"(?>(?:[^<>\"'/]++|\"[^\"<]*+\"|'[^'<]*+'|/(?!>))*)"
-_CLOSED = re.compile(rf"<(?!(?:{_VOID_NAMES})(?![\w:.-]))([a-z_][\w:.-]*+)({_ATTRIBUTES})/>", re.IGNORECASE | re.ASCII)
+_CLOSED = re.compile(rf"(?i)<(?!(?:{_VOID_NAMES})(?![\w:.-]))([a-z_][\w:.-]*+)({_ATTRIBUTES})/>", re.ASCII)
 # what is no markup, so that nothing within it is taken for an element; what is not closed reaches to the end
 _NO_MARKUP = re.compile(
     r"(?is)<!--.*?(?:-->|\Z)|<!\[CDATA\[(.*?)(?:\]\]>|\Z)"
