@@ -334,6 +334,17 @@ def test_float16_stays_unless_told(
     assert json.loads((out / "config.json").read_text())["dtype"] == str(expected).removeprefix("torch.")
 
 
+def test_what_a_model_raises_on_its_first_row_is_one_line(
+    make_base: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(model: Any) -> Any:
+        raise ValueError("Input language unknown")
+
+    monkeypatch.setattr("domainlm.models.convert.probe_logits", fails)
+    with pytest.raises(StageError, match=r"type is llama, which cannot run on a row of tokens .ValueError: Input lang"):
+        convert(make_base("llama"), tmp_path, BaseModelConfig())
+
+
 def test_a_type_in_which_the_logits_overflow_is_refused(make_base: Callable[..., Path], tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
