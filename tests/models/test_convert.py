@@ -144,6 +144,21 @@ def test_code_of_an_architecture_that_transformers_has_is_ignored(
         assert "auto_map" not in json.loads((tmp_path / name).read_text())
 
 
+def test_code_of_a_type_that_transformers_has_is_ignored_where_no_architecture_is_named(
+    make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    base = make_base("llama")
+    config = json.loads((base / "config.json").read_text())
+    del config["architectures"]
+    for module, is_known in (("modeling_llama.LlamaForCausalLM", True), ("modeling_own.OwnForCausalLM", False)):
+        (base / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoModelForCausalLM": module}}))
+        if is_known:
+            assert convert(base, tmp_path, BaseModelConfig()).turn_end == "<|im_end|>"
+        else:
+            with pytest.raises(StageError, match="auto_map: AutoModelForCausalLM"):
+                convert(base, tmp_path, BaseModelConfig())
+
+
 @pytest.mark.parametrize("files", [[], ["a.gguf", "b.gguf"], ["config.json", "x/config.json"], ["config.json"]])
 def test_a_source_that_is_not_one_checkpoint_is_refused(files: list[str], tmp_path: Path) -> None:
     with pytest.raises(StageError, match="expected"):
@@ -367,6 +382,8 @@ def test_a_type_in_which_the_logits_overflow_is_refused(make_base: Callable[...,
         ({"quantization_config": {"quant_method": "awq", "bits": 4}}, "awq"),
         ({"quantization_config": {"load_in_4bit": True}}, "bitsandbytes"),
         ({"quantization_config": {"quant_method": "compressed-tensors"}}, "compressed-tensors"),
+        ({"quantization_config": {"quant_algo": "NVFP4", "producer": {"name": "modelopt"}}}, "NVFP4"),
+        ({"quantization_config": {"bits": 4}}, "a method that it does not name"),
         ({"compression_config": {"quant_method": "compressed-tensors"}}, "compressed-tensors"),
         ({"text_config": {"quantization_config": {"quant_method": "mxfp4"}}}, "mxfp4"),
     ],
