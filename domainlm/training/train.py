@@ -176,7 +176,7 @@ def accumulate_gradients(
 
 
 def _check_used(model: Any, weights: list[torch.nn.Parameter], found: Sequence[torch.Tensor | None]) -> None:
-    """Raise StageError for adapters that the loss of a text does not depend on.
+    """Raise StageError for adapters on which the loss does not depend.
 
     They are of parts that see (Fuyu), or that choose what others attend to (indexers).
     """
