@@ -19,6 +19,9 @@ def own_words(tokenizer: Any, prompt: str, said: str, answer: str) -> tuple[str,
     said: what is trained of the answer, up to the end of its turn; it ends with the answer's words.
     """
     start = len(said.rstrip()) - len(answer.strip())
+    if start <= 0:
+        # the prompt opens a reasoning, with which the answer begins
+        return prompt, said
     # of an answer's own first line; empty lines before it are none of its words, and many templates remove them
     indent = answer[: len(answer) - len(answer.lstrip())].rpartition("\n")[2]
     places = [start, len(said[:start].rstrip())]
@@ -26,7 +29,7 @@ def own_words(tokenizer: Any, prompt: str, said: str, answer: str) -> tuple[str,
         places.insert(0, start - len(indent))
     trained: tuple[int, ...] = ()
     for place in places:
-        if place == 0:
+        if place <= 0:
             break
         trained = trained or encode_answer(tokenizer, prompt, said).ids
         found = encode_answer(tokenizer, prompt + said[:place], said[place:])

@@ -7,6 +7,8 @@ from a library, in training.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +42,20 @@ def check_architecture(folder: Path) -> None:
 
 def check_model(model: Any) -> None:
     """Raise StageError for a loaded model that cannot be trained or merged."""
-    kind = model.config.model_type
-    try:
+    with running(model, "on packed rows", "a model that takes position_ids without a mask"):
         check_trainable(model)
+
+
+@contextmanager
+def running(model: Any, how: str, expected: str) -> Iterator[None]:
+    """Report what a model's own code raises as a StageError."""
+    try:
+        yield
     except StageError:
         raise
-    except (AttributeError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
         raise StageError(
-            f"the base model's type is {kind}, which cannot run on packed rows ({type(error).__name__}: {reason}); expected a"
-            f" model that takes position_ids without a mask: {OTHER}"
+            f"the base model's type is {model.config.model_type}, which cannot run {how} ({type(error).__name__}: {reason});"
+            f" expected {expected}: {OTHER}"
         ) from error

@@ -119,13 +119,16 @@ def _code(values: Mapping[str, Any], has_own: Callable[[Mapping[str, Any]], bool
 def _is_built_in(config: Mapping[str, Any]) -> bool:
     """Whether the architecture is one of transformers itself.
 
-    Both names have to be: a model of one's own may bear the type of the one that it was made from.
+    Both names have to be: a model of one's own may bear the type of the one that it was made from. Where no
+    architecture is named, the class is that of the modules (`modeling_llama.LlamaForCausalLM`).
     """
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
     known: Any = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(str(config.get("model_type")))
-    names = set(_names(config.get("architectures")))
-    return known is not None and bool(names) and names <= set([known] if isinstance(known, str) else known)
+    modules = config.get("auto_map")
+    module = modules.get("AutoModelForCausalLM") if isinstance(modules, dict) else None
+    names = set(_names(config.get("architectures")) or [str(module).rpartition(".")[2]])
+    return known is not None and names <= set([known] if isinstance(known, str) else known)
 
 
 def _has_built_in_tokenizer(settings: Mapping[str, Any]) -> bool:
@@ -139,8 +142,9 @@ def _quantisations(values: Mapping[str, Any]) -> Iterator[str]:
     """Methods that a configuration names for quantised weights, at any depth."""
     for key, value in values.items():
         if key in ("quantization_config", "compression_config") and value is not None:
-            named = value.get("quant_method") if isinstance(value, dict) else value
-            yield str(named or "bitsandbytes")[:60]
+            named = value.get("quant_method") or value.get("quant_algo") if isinstance(value, dict) else value
+            is_old = isinstance(value, dict) and any(key in value for key in ("load_in_4bit", "load_in_8bit"))
+            yield str(named or ("bitsandbytes" if is_old else "a method that it does not name"))[:60]
         elif isinstance(value, dict):
             yield from _quantisations(value)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from domainlm.config.sources import BaseModelConfig
 from domainlm.contract import StageError
-from domainlm.models.architecture import check_architecture, check_model
+from domainlm.models.architecture import check_architecture, check_model, running
 from domainlm.models.checkpoint_files import (
     GGUF_NAME,
     check_checkpoint,
@@ -73,7 +73,8 @@ def convert(
     vars(model.config).pop("auto_map", None)
     with reading_source("saving the model", source):
         model.save_pretrained(out)
-    expected = probe_logits(model)
+    with running(model, "on a row of tokens", "a model that needs nothing besides"):
+        expected = probe_logits(model)
     if not torch.isfinite(expected).all():
         raise StageError(
             f"the base model's type is {model.config.model_type}, and in {model.dtype} its logits are not finite; expected finite"

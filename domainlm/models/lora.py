@@ -35,8 +35,8 @@ def new_adapter(model: Any, section: Training, seed: int) -> Any:
     from peft import LoraConfig, get_peft_model
 
     modules: Any = section.target_modules
-    if modules == "all-linear" and has_experts(model):
-        modules = _linear_beside_experts(model)
+    if modules == "all-linear" and (has_experts(model) or any(map(_has_own_forward, model.modules()))):
+        modules = _mergeable_linear(model)
     config = LoraConfig(
         r=section.rank,
         lora_alpha=section.alpha,
@@ -55,16 +55,28 @@ def new_adapter(model: Any, section: Training, seed: int) -> Any:
     return with_fused_forward(adapted)
 
 
-def _linear_beside_experts(model: Any) -> list[str]:
-    """Names of the linear layers of a mixture that peft leaves linear.
+def _mergeable_linear(model: Any) -> list[str]:
+    """Names of the linear layers that take an adapter which merges.
 
-    It takes the others for the experts' and adds adapters to their stacked weights, which do not merge.
+    Of a mixture, peft takes the others for the experts' and adds adapters to their stacked weights, which do not merge.
     """
     import torch
 
     output = model.get_output_embeddings()
-    linear = (name for name, each in model.named_modules() if isinstance(each, torch.nn.Linear) and each is not output)
-    return sorted({name.rsplit(".", 1)[-1] for name in linear} - OF_EXPERTS)
+    linear = [
+        (name.rsplit(".", 1)[-1], each)
+        for name, each in model.named_modules()
+        if isinstance(each, torch.nn.Linear) and each is not output
+    ]
+    own = {name for name, each in linear if _has_own_forward(each)}
+    return sorted({name for name, _ in linear} - own - (OF_EXPERTS if has_experts(model) else set()))
+
+
+def _has_own_forward(module: Any) -> bool:
+    """Whether a linear layer computes something else (routers, groups)."""
+    import torch
+
+    return isinstance(module, torch.nn.Linear) and type(module).forward is not torch.nn.Linear.forward
 
 
 def saved_adapter(model: Any, folder: Path, is_trainable: bool = False) -> Any:
@@ -131,7 +143,7 @@ def with_fused_forward(model: Any) -> Any:
             continue
         base = module.get_base_layer()
         is_output = module is model.get_base_model().get_output_embeddings()
-        is_linear = isinstance(base, torch.nn.Linear) or is_transposed(base)
+        is_linear = (isinstance(base, torch.nn.Linear) and not _has_own_forward(base)) or is_transposed(base)
         if is_output or not isinstance(module, Linear) or not is_linear:
             raise StageError(
                 f"target_modules: {name} is a {type(base).__name__} that takes no mergeable adapter; expected linear"

@@ -86,12 +86,11 @@ def split_turns(render: Render, messages: Messages, turn_end: str) -> list[Piece
             continue
         start = _answer_start(render, messages, index, whole, done)
         end = whole.find(turn_end, start)
-        said = whole[start:end]
         # what follows the answer would be learned with it: a template may end only the last of the assistant's turns
-        if end < 0 or not said.rstrip().endswith(message["content"].strip()):
+        if end < 0 or not _is_said(render, messages, index, whole, start, end):
             raise ConversationError(
                 "template_changes_answer",
-                f"turn {index + 1} is rendered as {said[:80]!r} instead of {message['content'][:80]!r}, ended by"
+                f"turn {index + 1} is rendered as {whole[start:end][:80]!r} instead of {message['content'][:80]!r}, ended by"
                 f" {turn_end!r}",
             )
         pieces += [(whole[done:start], False), (whole[start : end + len(turn_end)], True)]
@@ -100,6 +99,19 @@ def split_turns(render: Render, messages: Messages, turn_end: str) -> list[Piece
     if "".join(text for text, _ in pieces) != whole:
         raise StageError("the pieces of a conversation do not add up to its text; this is a bug in split_turns")
     return [piece for piece in pieces if piece[0]]
+
+
+def _is_said(render: Render, messages: Messages, index: int, whole: str, start: int, end: int) -> bool:
+    """Whether the whole rendering has a turn's answer in its place.
+
+    A prompt that opens a reasoning holds the beginning of an answer that has one (<think>); the rest is learned.
+    """
+    said, content = whole[start:end].rstrip(), messages[index]["content"].strip()
+    if said.endswith(content) or len(said) >= len(content):
+        return said.endswith(content)
+    begin = start + len(said) - len(content)
+    closed = _rendered(render, messages[:index], False)
+    return begin >= _common_chars(closed, whole) > 0 and whole.startswith(content, begin)
 
 
 def _as_asked(render: Render, messages: Messages, whole: str) -> str:

@@ -17,6 +17,7 @@ import hashlib
 import json
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -161,7 +162,9 @@ def accumulate_gradients(
             return 0.0, ()
         losses = chunked_cross_entropy(hidden, layer, labels)
         total = float(np.sum(losses.detach().numpy(), dtype=np.float64))
-        return total, torch.autograd.grad(losses, weights, torch.full_like(losses, 1.0 / count))
+        found = torch.autograd.grad(losses, weights, torch.full_like(losses, 1.0 / count), allow_unused=True)
+        _check_used(model, weights, found)
+        return total, found
 
     total = 0.0
     parts = [batch[at : at + size] for at in range(0, len(batch), size)]
@@ -170,6 +173,22 @@ def accumulate_gradients(
         for weight, gradient in zip(weights, found, strict=False):
             weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
     return total / count
+
+
+def _check_used(model: Any, weights: list[torch.nn.Parameter], found: Sequence[torch.Tensor | None]) -> None:
+    """Raise StageError for adapters on which the loss does not depend.
+
+    They are of parts that see (Fuyu), or that choose what others attend to (indexers).
+    """
+    unused = {id(weight) for weight, gradient in zip(weights, found, strict=True) if gradient is None}
+    if not unused:
+        return
+    names = [name for name, weight in model.named_parameters() if id(weight) in unused]
+    layers = sorted({name.partition(".lora_")[0] for name in names})
+    raise StageError(
+        f"target_modules: the loss does not depend on the adapter of {layers[0]} ({len(layers)} such layers); expected layers"
+        " that every text passes: name those, such as [q_proj, k_proj, v_proj, o_proj]"
+    )
 
 
 def row_order(rows: int, epochs: int, seed: int) -> list[int]:

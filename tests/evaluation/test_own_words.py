@@ -36,6 +36,8 @@ EMPTY = "<think>\n\n</think>\n\n"
         ("  y = 1", "  y = 1", ("[q]", "  y = 1")),
         ("final:   y = 1", "  y = 1", ("[q]final: ", "  y = 1")),
         (f"{EMPTY}y", "\n\ny", (f"[q]{EMPTY}", "y")),
+        # the prompt opens the reasoning with which the answer begins
+        ("hm\n</think>\n\nyes", "<think>\nhm\n</think>\n\nyes", ("[q]", "hm\n</think>\n\nyes")),
         # no token of training is cut
         ("final: x = 1", "x = 1", ("[q]final:", " x = 1")),
         (" x", "x", ("[q]", " x")),

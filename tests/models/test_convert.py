@@ -144,6 +144,21 @@ def test_code_of_an_architecture_that_transformers_has_is_ignored(
         assert "auto_map" not in json.loads((tmp_path / name).read_text())
 
 
+def test_code_of_a_type_that_transformers_has_is_ignored_where_no_architecture_is_named(
+    make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    base = make_base("llama")
+    config = json.loads((base / "config.json").read_text())
+    del config["architectures"]
+    for module, is_known in (("modeling_llama.LlamaForCausalLM", True), ("modeling_own.OwnForCausalLM", False)):
+        (base / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoModelForCausalLM": module}}))
+        if is_known:
+            assert convert(base, tmp_path, BaseModelConfig()).turn_end == "<|im_end|>"
+        else:
+            with pytest.raises(StageError, match="auto_map: AutoModelForCausalLM"):
+                convert(base, tmp_path, BaseModelConfig())
+
+
 @pytest.mark.parametrize("files", [[], ["a.gguf", "b.gguf"], ["config.json", "x/config.json"], ["config.json"]])
 def test_a_source_that_is_not_one_checkpoint_is_refused(files: list[str], tmp_path: Path) -> None:
     with pytest.raises(StageError, match="expected"):
@@ -334,6 +349,17 @@ def test_float16_stays_unless_told(
     assert json.loads((out / "config.json").read_text())["dtype"] == str(expected).removeprefix("torch.")
 
 
+def test_what_a_model_raises_on_its_first_row_is_one_line(
+    make_base: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(model: Any) -> Any:
+        raise ValueError("Input language unknown")
+
+    monkeypatch.setattr("domainlm.models.convert.probe_logits", fails)
+    with pytest.raises(StageError, match=r"type is llama, which cannot run on a row of tokens .ValueError: Input lang"):
+        convert(make_base("llama"), tmp_path, BaseModelConfig())
+
+
 def test_a_type_in_which_the_logits_overflow_is_refused(make_base: Callable[..., Path], tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
@@ -356,6 +382,8 @@ def test_a_type_in_which_the_logits_overflow_is_refused(make_base: Callable[...,
         ({"quantization_config": {"quant_method": "awq", "bits": 4}}, "awq"),
         ({"quantization_config": {"load_in_4bit": True}}, "bitsandbytes"),
         ({"quantization_config": {"quant_method": "compressed-tensors"}}, "compressed-tensors"),
+        ({"quantization_config": {"quant_algo": "NVFP4", "producer": {"name": "modelopt"}}}, "NVFP4"),
+        ({"quantization_config": {"bits": 4}}, "a method that it does not name"),
         ({"compression_config": {"quant_method": "compressed-tensors"}}, "compressed-tensors"),
         ({"text_config": {"quantization_config": {"quant_method": "mxfp4"}}}, "mxfp4"),
     ],

@@ -101,6 +101,18 @@ def test_all_linear_layers_of_a_mixture_are_those_beside_its_experts(kind: str, 
         )
 
 
+def test_a_linear_layer_that_computes_something_else_takes_no_adapter(tmp_path: Path) -> None:
+    """The router of Phi-3.5-MoE is one, and returns weights and experts."""
+    values = {"num_local_experts": 4, "num_experts_per_tok": 2, "input_jitter_noise": 0.0}
+    base = write_architecture(tmp_path / "base", "phimoe", **values)
+    model = new_adapter(load_model(base, "float32"), PtAdapter(rank=4), 5)
+    names = {name.split(".lora_")[0].rsplit(".", 1)[-1] for name, _ in trainable_parameters(model)}
+    assert names == {"q_proj", "k_proj", "v_proj", "o_proj"}
+    model(input_ids=IDS)
+    with pytest.raises(StageError, match=r"target_modules: .*router is a PhimoeTopKRouter that takes no mergeable"):
+        new_adapter(load_model(base, "float32"), PtAdapter(rank=4, target_modules=["router"]), 5)
+
+
 def test_linear_layers_are_saved_as_before(make_base: Callable[..., Path]) -> None:
     model = new_adapter(load_model(make_base("llama"), "float32"), PtAdapter(rank=4), 5)
     assert model.peft_config["default"].fan_in_fan_out is False

@@ -115,6 +115,26 @@ def test_templates_that_do_not_only_grow_are_learned_as_the_whole_has_them(
     assert [text for text, is_learned in pieces if is_learned] == learned
 
 
+def test_an_answer_whose_reasoning_the_prompt_opens_is_learned_from_there_on() -> None:
+    # Qwen3-Thinking, Nemotron: the answer holds its reasoning in full
+    reasoned = [*CONVERSATION[:4], {"role": "assistant", "content": "<think>\nhm\n</think>\n\nyes"}]
+    pieces = split_turns(partial(turns, opened="<think>\n"), reasoned, END)
+    assert [text for text, is_learned in pieces if is_learned] == ["because<E>", "hm\n</think>\n\nyes<E>"]
+    assert "".join(text for text, _ in pieces) == turns(reasoned, False)
+    assert pieces[2][0].endswith("<S>assistant\n<think>\n")
+
+
+def test_an_answer_of_which_a_template_drops_the_beginning_is_not_learned() -> None:
+    def without_reasoning(messages: Messages, has_prompt: bool) -> str:
+        """As R1's: what precedes </think> goes."""
+        kept = [{**m, "content": m["content"].rpartition("</think>")[2]} for m in messages]
+        return turns(kept, has_prompt, opened="<think>\n")
+
+    reasoned = [CONVERSATION[1], {"role": "assistant", "content": "<think>\nhm\n</think>\n\nyes"}]
+    with pytest.raises(ConversationError, match="template_changes_answer"):
+        split_turns(without_reasoning, reasoned, END)
+
+
 def test_a_system_turn_that_only_an_open_question_has_is_in_the_prompt() -> None:
     def loop_last(messages: Messages, has_prompt: bool) -> str:
         """As the template of Mistral 7B v0.3, which looks for the system turn's place in the last message."""

@@ -124,6 +124,17 @@ def test_a_global_batch_has_one_mean_however_it_is_cut(
         assert torch.allclose(gradient, results[0][1], atol=1e-6)
 
 
+def test_an_adapter_that_no_text_passes_is_named(
+    make_base: Callable[..., Path], make_tokens: Callable[..., Path]
+) -> None:
+    model = new_adapter(load_model(make_base("llama"), "float32"), SECTION, 17).get_base_model()
+    model.seer = torch.nn.ParameterDict({"lora_A": torch.nn.Parameter(torch.zeros(4, 4))})
+    weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    rows = read_split(make_tokens(LENGTHS), "train")
+    with pytest.raises(StageError, match=r"^target_modules: .* on the adapter of seer \(1 such layers\)"):
+        accumulate_gradients(model, output_layer(model), weights, rows, [0], Resources(threads=1))
+
+
 def test_an_adapter_that_lost_something_is_refused(
     make_base: Callable[..., Path], make_tokens: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -126,13 +126,25 @@ def _rows_of_columns(value: Mapping[str, Any], mapping: Mapping[str, Any] | None
     columns = list(value.values())
     if all(isinstance(each, list) for each in columns) and len({len(each) for each in columns}) == 1:
         said = [each for name, each in value.items() if _is_said(name, mapping)]
-        if not any(isinstance(cell, dict | list) for column in said for cell in column):
+        if not any(isinstance(cell, dict | list) for column in said for cell in column) and (
+            mapping is not None or not _are_turns(value, said)
+        ):
             return [dict(zip(value, cells, strict=True)) for cells in zip(*columns, strict=True)]
     are_alike = all(isinstance(each, dict) for each in columns) and len({tuple(each) for each in columns}) == 1
     # a table's rows are numbered or named alike in all columns; turns as columns have names of speakers
     if are_alike and columns[0] and not has_speaker(columns[0]):
         return [{name: each[key] for name, each in value.items()} for key in columns[0]]
     return None
+
+
+def _are_turns(value: Mapping[str, Any], said: Sequence[Sequence[Any]]) -> bool:
+    """Whether a column is the texts of one conversation, which take turns.
+
+    A table's cell would hold a conversation as JSON.
+    """
+    is_list = not _is_pair({plain_name(str(name)) for name in value})
+    cells = [cell for column in said for cell in column]
+    return is_list and not any(isinstance(cell, str) and cell.lstrip()[:1] in ("[", "{") for cell in cells)
 
 
 def _is_said(name: Any, mapping: Mapping[str, Any] | None) -> bool:

@@ -116,16 +116,26 @@ def _is_open(heading: str, delimiter: str | None) -> bool:
     return any(found[1] is not None for found in _OPEN.finditer(heading))
 
 
+def _first_line(lines: Lines) -> str:
+    """The next line that says something; reports begin with empty ones."""
+    for _ in range(MAX_HEADING_LINES):
+        line = next(lines, "")
+        if line.strip("\ufeff\r\n ") or not line:
+            return line
+        lines.begin()
+    return next(lines, "")
+
+
 def heading_of(lines: Lines) -> tuple[str, str | None]:
     """(the heading, the delimiter if the file names it).
 
     Excel names it in a line of its own, `sep=;`. A name in quotes may go over several lines.
     """
-    heading = next(lines, "")
+    heading = _first_line(lines)
     named = _SEPARATOR.fullmatch(heading)
     if named is not None:
         lines.begin()
-        heading = next(lines, "")
+        heading = _first_line(lines)
     delimiter = named[1] if named is not None else None
     whole = heading
     for _ in range(MAX_HEADING_LINES):

@@ -57,6 +57,7 @@ WAYS = {
     "br": IS_BREAK,
     "nav": IS_COUNTED,
 }
+_SHIFT = re.compile(r"vertical-align\s*:\s*(super|sub)\b", re.IGNORECASE)
 _SENTENCE = re.compile(r"[.!?;:,。！？；：，、]")
 # attributes by which an element may be hidden
 HIDING = frozenset(("hidden", "style", "epub:type", "role"))
@@ -98,6 +99,21 @@ def is_telling(classes: str) -> bool:
 def _hides(style: str) -> bool:
     style = "".join(style.lower().split())
     return "display:none" in style or "visibility:hidden" in style
+
+
+@functools.lru_cache(maxsize=4096)
+def _shift(style: str) -> str | None:
+    found = _SHIFT.search(style)
+    return None if found is None else "sup" if found[1].lower() == "super" else "sub"
+
+
+def shift_of(attributes: Mapping[str, str | None]) -> str | None:
+    """`sup` or `sub` for an element that its style raises or lowers.
+
+    Word processors on the web export powers so.
+    """
+    style = attributes.get("style")
+    return _shift(style) if style else None
 
 
 def is_hidden(node: Any, attributes: Mapping[str, str | None], classes: str) -> bool:

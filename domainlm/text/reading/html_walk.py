@@ -37,6 +37,7 @@ from domainlm.text.reading.html_elements import (
     is_shown_without_scripts,
     is_telling,
     kind_of,
+    shift_of,
 )
 from domainlm.text.reading.html_inline import is_line_number, mark_of_note
 from domainlm.text.reading.html_lists import Numbering, numbering_of
@@ -84,8 +85,11 @@ class _Walk(Run):
         if attributes:
             classes = attributes.get("class") or ""
             has_telling_class = is_telling(classes)
-            if (has_telling_class or not HIDING.isdisjoint(attributes)) and is_hidden(node, attributes, classes):
-                return IS_HIDDEN
+            if has_telling_class or not HIDING.isdisjoint(attributes):
+                if is_hidden(node, attributes, classes):
+                    return IS_HIDDEN
+                if way == IS_OTHER and (shift := shift_of(attributes)) and self.read_instead(node, shift):
+                    return IS_HIDDEN
             if has_telling_class and self.may_be_gutter(classes):
                 if is_line_number(node):
                     return IS_HIDDEN

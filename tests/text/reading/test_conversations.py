@@ -332,6 +332,7 @@ ROW = {"question": ASKED, "answer": SAID}
         ({"7": ROW, "9": ROW}, [ROW, ROW]),
         ({"question": [ASKED, "b"], "answer": [SAID, "c"]}, [ROW, {"question": "b", "answer": "c"}]),
         ({"question": [ASKED], "answer": [SAID], "history": [[]]}, [{**ROW, "history": []}]),
+        ({"messages": [json.dumps(said(*TURNS))]}, [{"messages": json.dumps(said(*TURNS))}]),
         # as pandas writes tables
         ({"question": {"0": ASKED, "1": "b"}, "answer": {"0": SAID, "1": "c"}}, [ROW, {"question": "b", "answer": "c"}]),
         ({"columns": ["id", "question", "answer"], "index": [0], "data": [["7", ASKED, SAID]]}, [{"id": "7", **ROW}]),
@@ -369,6 +370,8 @@ def test_columns_of_one_s_own_are_found_within_a_file() -> None:
         ({"data": [ROW, ROW]}, [ROW, ROW]),
         ({"pairs": [ROW, ROW]}, [{"pairs": [ROW, ROW]}]),
         ({"id": "0", "data": [ASKED, SAID]}, [{"id": "0", "data": [ASKED, SAID]}]),
+        # texts that take turns are no column of rows
+        ({"conversations": [ASKED, SAID]}, [{"conversations": [ASKED, SAID]}]),
         ([ASKED, SAID], [[ASKED, SAID]]),
         ("text", ["text"]),
     ],

@@ -27,6 +27,12 @@ def body_of(body: str) -> str:
             "H<sub>2</sub>O, Ca(OH)<sub>2</sub>, SO<sub>4</sub><sup>2−</sup>, Na<sup>+</sup>",
             "H2O, Ca(OH)2, SO4^2−, Na+",
         ),
+        ('10<span style="font-size:9pt; Vertical-Align: super">5</span> cells', "10^5 cells"),
+        ('H<span style="vertical-align:sub">2</span>O, x<span style="vertical-align:sub">i</span>', "H2O, x_i"),
+        (
+            'a <span style="vertical-align: super"><sup>2</sup></span> 3<span style="vertical-align:top">5</span>',
+            "a 2 35",
+        ),
         ("<sup>14</sup>C", "14C"),
         ("x<sub>i</sub>, 1010<sub>2</sub>, C<sub>2n+2</sub>", "x_i, 1010_2, C_(2n+2)"),
         (

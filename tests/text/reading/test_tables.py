@@ -455,6 +455,7 @@ def test_a_large_file_is_read_in_place(tmp_path: Path) -> None:
         (b"sep=;\r\nid;text\r\n1;one, two\r\n", ["one, two"]),
         (b'\xef\xbb\xbf"sep=|"\nid|text\n1|one\n', ["one"]),
         (b"sep=\t\nid\ttext\n1\tone\n", ["one"]),
+        (b"\xef\xbb\xbf\r\n \r\nid,text\r\n1,one\r\n", ["one"]),
         (b'"Record\nnumber",text,"By; whom; and; when"\n1,one,A\n2,"two\nlines",B\n', ["one", "two\nlines"]),
         (b'"a;b;c;d",text\n1,one\n', ["one"]),
         (b"id,text\n1,one,\n2,two,,\n", ["one", "two"]),
