@@ -10,16 +10,20 @@ is left out: its answer would be a test's.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from domainlm.text.characters import words
+from domainlm.text.characters import is_word, tokens, words
 from domainlm.text.document import Document
 from domainlm.text.split import held_out_groups
 from domainlm.text.stable_hash import stable_hash
 
 HELD_OUT = ("test", "validation")
+_HYPHEN = re.compile(r"(?<=[^\W\d_])[-‐‑–—/](?=[^\W\d_])")
+# marks that may differ between two writings of one question
+_PUNCTUATION = frozenset(".,;:!?\"'`“”‘’„«»()…。，；：！？、（）「」『』《》·")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,17 @@ class Own:
 
 def own_of(document: Document) -> Own:
     turns = json.loads(document.meta)["messages"]
-    asked = " / ".join(" ".join(words(turn["content"])) for turn in turns if turn["role"] == "user")
+    asked = " / ".join(_said(turn["content"]) for turn in turns if turn["role"] == "user")
     return Own(document.id, (document.source, document.path), document.group, stable_hash(0, asked))
+
+
+def _said(text: str) -> str:
+    """A user's words, by which two questions are the same.
+
+    With the signs of formulas and code: 3 + 4 and 3 - 4 are two questions, and one of signs alone is not every other.
+    """
+    text = _HYPHEN.sub(" ", text)
+    return " ".join([*words(text), *(sign for sign in tokens(text) if not is_word(sign) and sign not in _PUNCTUATION)])
 
 
 def groups_of(found: Sequence[Own], smallest: float) -> dict[str, str]:

@@ -81,8 +81,9 @@ def chosen_documents(paths: list[Path], max_documents: int | None, seed: int, as
     asked: set[tuple[str, str, str]] = set()
     looked = 0
     while max_documents is not None and looked < len(order) and len(asked) < max_documents:
-        # some more than are missing, because each look reads all documents, of which few are asked
-        part = order[looked : looked + max(4 * (max_documents - len(asked)), MIN_LOOK)]
+        # some more than are missing, because each look reads all documents, of which few are asked; twice as many each
+        # time, because they may be very few
+        part = order[looked : looked + max(4 * (max_documents - len(asked)), MIN_LOOK, looked)]
         near = frozenset(part)
         places = {d.id: _place(d) for d in read_all(paths) if d.id in near and questions_of(d, asking)}
         for identifier in part:

@@ -8,6 +8,7 @@ that is longer than a row is rejected, or cut between turns.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -77,7 +78,7 @@ def _write_splits(
         resources.progress(done, len(SPLITS), {})
         sequences: list[TokenSequence] = []
         rows: list[dict[str, Any]] = []
-        cut = 0
+        cuts: list[bool] = []
         for row in _read_rows(inputs.folders["sft_dataset"] / f"{split}.jsonl"):
             try:
                 messages = with_system_turn(row["messages"], section.system_prompt)
@@ -85,7 +86,7 @@ def _write_splits(
             except ConversationError as error:
                 rejected.append(_rejected(row, split, error.reason, error.detail))
                 continue
-            cut += is_cut
+            cuts.append(is_cut)
             rows.append(row)
             arrays = np.array(ids, dtype=np.int32), np.array(mask, dtype=np.uint8)
             sequences.append(TokenSequence(row["id"], row["source"], *arrays))
@@ -100,7 +101,7 @@ def _write_splits(
             left_out = _left_out(rows, sequences, section)
             rejected += [_rejected(rows[at], split, reason, "sft_tokens.mix") for at, reason in left_out.items()]
             kept = [at for at in kept if at not in left_out]
-        stats["cut"][split], stats["taken"][split] = cut, _taken(rows, sequences, kept)
+        stats["cut"][split], stats["taken"][split] = sum(cuts[at] for at in kept), _taken(rows, sequences, kept)
         sequences = [sequences[at] for at in kept]
         figures[split] = write_split(out, split, sequences, section.sequence_length, tokens.pad_id)
     return figures, rejected, stats
@@ -125,12 +126,23 @@ def _fitted(
         return ids, mask, False
     if section.long_conversations == "cut":
         # from the longest that is shorter; halving would trust every template to grow with each turn
-        ends = [at for at, message in enumerate(messages, 1) if message["role"] == "assistant" and at < len(messages)]
-        for end in reversed(ends):
+        for end in reversed(_ends_that_may_fit(messages, mask, section.sequence_length)):
             shorter, its_mask = encoded(messages[:end])
             if len(shorter) <= section.sequence_length:
                 return shorter, its_mask, True
     raise ConversationError("longer_than_row", f"{len(ids)} tokens")
+
+
+def _ends_that_may_fit(messages: list[dict[str, str]], mask: Sequence[int], limit: int) -> list[int]:
+    """The numbers of turns after which a conversation may be cut.
+
+    Those are left out whose answer ends beyond the limit in the whole already: each trial costs a rendering of all turns.
+    """
+    ends = [at for at, message in enumerate(messages, 1) if message["role"] == "assistant"]
+    stops = [at for at, (this, after) in enumerate(itertools.pairwise([*mask, 0]), 1) if this and not after]
+    if len(stops) == len(ends):
+        ends = [end for end, stop in zip(ends, stops, strict=True) if stop <= limit]
+    return [end for end in ends if end < len(messages)]
 
 
 def _left_out(rows: list[dict[str, Any]], sequences: list[TokenSequence], section: SftTokens) -> dict[int, str]:
@@ -141,8 +153,7 @@ def _left_out(rows: list[dict[str, Any]], sequences: list[TokenSequence], sectio
     try:
         return left_out_of_mix(found, section.mix)
     except ValueError as error:
-        forms = ", ".join(sorted({f"{each.source}: {each.form}" for each in found}))
-        raise StageError(f"sft_tokens.mix: {error}; expected sources and forms among {forms}") from error
+        raise StageError(f"sft_tokens.mix: {error}") from error
 
 
 def _form(row: dict[str, Any]) -> str:

@@ -12,8 +12,10 @@ from typing import Any
 
 from domainlm.text.reading.conversation_forms import (
     ANSWERS,
+    CONTEXTS,
     OTHER_TURN_LISTS,
     QUESTIONS,
+    SYSTEMS,
     TURN_LISTS,
     is_filled,
     names_of,
@@ -94,9 +96,10 @@ def _is_pair(names: Any) -> bool:
 
 
 def _says_something(value: Mapping[str, Any]) -> bool:
-    """Whether an object has words beside its lists, as rows have."""
+    """Whether an object has words that its rows would lose."""
     named = names_of(value)
-    return any(isinstance(named.get(name), str) and is_filled(named[name]) for name in (*QUESTIONS, *ANSWERS))
+    words = (*QUESTIONS, *ANSWERS, *CONTEXTS, *SYSTEMS)
+    return any(isinstance(named.get(name), str) and is_filled(named[name]) for name in words)
 
 
 def _mapped_names(mapping: Mapping[str, Any]) -> list[str]:

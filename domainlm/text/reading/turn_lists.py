@@ -17,10 +17,14 @@ from domainlm.raw.json_text import InvalidJson, parsed_json
 from domainlm.raw.surrogates import without_surrogates
 from domainlm.text.characters import is_blank
 from domainlm.text.reading.conversation_forms import (
+    CHOICES,
+    CONTEXTS,
+    INSTRUCTED,
     LEARNED,
     SPEAKER_ROLES,
     SPEAKERS,
     WORDS,
+    is_filled,
     names_of,
     plain_name,
 )
@@ -43,6 +47,8 @@ _OTHER_PAIRS = (
     ("human", "gpt"),
     ("user", "bot"),
 )
+# marks that say no, as tables and forms write them
+_NO = ("0", "0.0", "false")
 # parts of a turn that call a tool, and that hold its result
 _TOOL_USE, _TOOL_RESULT = "tool_use", "tool_result"
 
@@ -171,20 +177,40 @@ def _pair(turn: Mapping[str, Any], named: Mapping[str, Any], place: str) -> Iter
         empty = " that is not empty" if has_speaker(turn) else ""
         expected = f"expected {' or '.join(SPEAKERS)}{empty}"
         raise Refused("unknown_form", f"{place} has the fields {shown_names(turn)}; {expected}")
+    _refuse_unlearned(named, place)
+    if (choices := next((name for name in CHOICES if is_filled(named.get(name))), None)) is not None:
+        raise Refused("unknown_form", f"{place} has {choices}, which is not read beside {pair[0]} and {pair[1]}")
     if not is_blank(system := text_of(named.get("system"), place)):
         yield _message("system", system), ""
-    for each, name in zip(("user", "assistant"), pair, strict=True):
-        yield _message(each, text_of(named.get(name), place)), ""
+    yield _message("user", _question(named, pair[0], place)), ""
+    yield _message("assistant", text_of(named.get(pair[1]), place)), ""
+
+
+def _question(named: Mapping[str, Any], name: str, place: str) -> str:
+    """A pair's question with what belongs to it, as in a row.
+
+    What says how to take it stands above, what it is about below.
+    """
+    above = ["instruction"] if name in (*INSTRUCTED, "input") else []
+    parts = [text_of(named.get(each), place) for each in dict.fromkeys((*above, name, *CONTEXTS))]
+    filled = list(dict.fromkeys(part for part in parts if not is_blank(part)))
+    # one text stays as it is, also where it is blank: it is refused by its own name
+    return "\n".join(filled) if filled else text_of(named.get(name), place)
 
 
 def _refuse_unlearned(named: Mapping[str, Any], place: str) -> None:
     """Raise Refused for an answer that is not to be learned."""
-    if (mark := next((n for n in LEARNED if named.get(n) is False or named.get(n) == 0), None)) is not None:
+    if (mark := next((name for name in LEARNED if _is_no(named.get(name))), None)) is not None:
         raise Refused(
             "unlearned_answer",
             f"{place} is not to be learned ({mark} is {json.dumps(named[mark])}), and every answer of a conversation is;"
             " expected one that ends before it, or without the mark",
         )
+
+
+def _is_no(value: Any) -> bool:
+    """Whether a mark is false or 0, also as a table's text."""
+    return value is False or value == 0 or (isinstance(value, str) and value.strip().lower() in _NO)
 
 
 def _tools_in(said: Any, place: str) -> tuple[list[str], list[str], Any]:
