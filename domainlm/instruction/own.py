@@ -3,8 +3,9 @@
 In: the facts of imported conversations, the shares to hold out. Out: the split of each, and those that are left out.
 Whole groups are held out: the values of `documents.group_field`, or files, because the conversations of one file are
 often of one case. A file that is itself larger than the smallest share cannot be held out; its records stand for
-themselves, those of one title together. A training conversation in which the user says the same as in a held-out one
-is left out: its answer would be a test's.
+themselves, those of one title together. A field's value that documents of the corpus have, too, is on their side of
+the split: a patient whose notes are tested on is not learned from in conversations. A training conversation in which
+the user says the same as in a held-out one is left out: its answer would be a test's.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from domainlm.text.characters import is_word, tokens, words
 from domainlm.text.document import Document
@@ -63,8 +65,7 @@ def groups_of(found: Sequence[Own], smallest: float) -> dict[str, str]:
     groups = {}
     for own in found:
         source, path = own.file
-        if not own.group.startswith(f"{path}#"):
-            # the value of a field is one group in whichever file it is
+        if has_field_s_group(own):
             groups[own.id] = own.group
         elif sizes[own.file] <= smallest * len(found):
             groups[own.id] = f"{source}\0{path}"
@@ -73,13 +74,26 @@ def groups_of(found: Sequence[Own], smallest: float) -> dict[str, str]:
     return groups
 
 
+def has_field_s_group(own: Own) -> bool:
+    """Whether a conversation's group is the value of a field.
+
+    Such a value is one group in whichever file it is.
+    """
+    return not own.group.startswith(f"{own.file[1]}#")
+
+
 def split_of_own(
-    found: Sequence[Own], shares: Mapping[str, float], needed: Collection[str], seed: int
+    found: Sequence[Own],
+    shares: Mapping[str, float],
+    needed: Collection[str],
+    seed: int,
+    of_corpus: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[dict[str, str], list[str]]:
     """Split of each conversation by id, and the ids left out.
 
-    shares: of `test` and `validation`. needed: those that have nothing else, and get a group however small the share
-    is. Too few groups for all parts are all trained on.
+    of_corpus: the split of groups that documents have, too, where their conversations stay with them. shares: of `test`
+    and `validation`. needed: those that have nothing else, and get a group however small the share is. Too few groups
+    for all parts are all trained on.
     """
     wanted = {
         name: shares[name]
@@ -87,9 +101,10 @@ def split_of_own(
         if shares[name] > 0 and (name in needed or _rounded(found, shares[name]))
     }
     groups = groups_of(found, min(wanted.values(), default=0.0))
-    sizes = Counter(groups.values())
+    sizes = Counter(group for group in groups.values() if group not in of_corpus)
     held_out = held_out_groups(sizes, wanted, seed) if wanted and len(sizes) > len(wanted) else {}
-    split = {own.id: held_out.get(groups[own.id], "train") for own in found}
+    sides = {**of_corpus, **held_out}
+    split = {own.id: sides.get(groups[own.id], "train") for own in found}
     asked: set[bytes] = set()
     left_out = []
     for name in (*HELD_OUT, "train"):

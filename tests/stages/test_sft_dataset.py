@@ -153,6 +153,22 @@ def test_what_a_held_out_conversation_asks_is_not_trained_on(split: Path, tmp_pa
     assert sum(stats["own_conversations"].values()) == 40
 
 
+def test_conversations_of_a_document_s_group_are_on_its_side(split: Path, tmp_path: Path) -> None:
+    for name, patients in (("train", range(6)), ("validation", range(6, 8)), ("test", range(8, 10))):
+        notes = [replace(term(f"{name}{number}"), group=f"patient={number}") for number in patients]
+        write_documents(split / f"{name}.parquet", notes)
+    own = [conversation(n, f"{n % 3}.jsonl", group=f"patient={n % 12}") for n in range(96)]
+    write_documents(split / "instruction.parquet", own)
+    found = own_ids(build(split, tmp_path / "out", validation_share=0.5, test_share=0.5))
+    sides = {name: {int(each[1:]) % 12 for each in ids} for name, ids in found.items()}
+    assert sides["train"] >= set(range(6))
+    assert {name: ids & set(range(10)) for name, ids in sides.items()} == {
+        "train": set(range(6)),
+        "validation": {6, 7},
+        "test": {8, 9},
+    }
+
+
 def test_formulas_of_other_signs_are_other_questions(split: Path, tmp_path: Path) -> None:
     without_headings(split)
     signs = "+-*/%=<>&|"

@@ -122,8 +122,11 @@ def _rows_of_columns(value: Mapping[str, Any], mapping: Mapping[str, Any] | None
     """
     names, rows = (value.get(part) for part in _TABLE)
     if isinstance(names, list) and isinstance(rows, list) and all(isinstance(row, list) for row in rows):
+        if not rows:
+            return None
+        # whose columns do not fit is no row, and no conversation of its cells either
         is_even = all(len(row) == len(names) for row in rows)
-        return [dict(zip(map(str, names), row, strict=True)) for row in rows] if is_even and rows else None
+        return [dict(zip(map(str, names), row, strict=True)) for row in rows] if is_even else [value]
     if not _is_named(list(value), mapping):
         return None
     columns = list(value.values())

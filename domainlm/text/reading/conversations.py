@@ -101,6 +101,11 @@ def conversation_of(row: Any, mapping: Mapping[str, Any] | None = None) -> Conve
 
 def _messages(row: Any, mapping: Mapping[str, Any] | None) -> tuple[str, list[Message]]:
     if isinstance(row, list):
+        if len(row) % 2 and _are_texts(row):
+            # cells of a table as often as turns, and then the first would be learned as asking for the second
+            raise Refused(
+                "unknown_form", f"the row is a list of {len(row)} texts; expected question and answer in turn"
+            )
         return "messages", messages_of_turns(row, "the row")
     named = names_of(row)
     _refuse_what_is_no_text(row, named)
@@ -126,9 +131,9 @@ def _messages(row: Any, mapping: Mapping[str, Any] | None) -> tuple[str, list[Me
 
 
 def _refuse_questions_alone(turns: list[Any], name: str, named: Mapping[str, Any]) -> None:
-    """Raise Refused for texts that a benchmark asks one after the other (MT-Bench).
+    """Raise Refused for texts that are questions alone.
 
-    Taken in turn, its second question would be learned as the answer to the first.
+    MT-Bench asks them one after the other; taken in turn, its second question would be learned as the answer to the first.
     """
     if "question_id" in named and _are_texts(turns):
         raise Refused("no_answer", f"{name} are texts beside a question_id, so questions alone; expected answers, too")

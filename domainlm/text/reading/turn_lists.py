@@ -203,7 +203,7 @@ def _refuse_unlearned(named: Mapping[str, Any], place: str) -> None:
     if (mark := next((name for name in LEARNED if _is_no(named.get(name))), None)) is not None:
         raise Refused(
             "unlearned_answer",
-            f"{place} is not to be learned ({mark} is {json.dumps(named[mark])}), and every answer of a conversation is;"
+            f"{place} is not to be learned ({mark} is {str(named[mark]).lower()}), and every answer of a conversation is;"
             " expected one that ends before it, or without the mark",
         )
 

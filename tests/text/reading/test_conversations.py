@@ -440,3 +440,25 @@ def test_half_a_character_in_tools_is_replaced(tools: Any) -> None:
 def test_rows_are_not_taken_from_words_that_they_are_about(value: Any) -> None:
     assert rows_within(value) == [value]
     assert rows_of_line(value) == [value]
+
+
+def test_half_a_character_in_a_name_is_not_shown() -> None:
+    rows = [
+        {"messages": [{"role": "us\ud800er", "content": "q"}]},
+        {"messages": [{"\ud800": "q"}]},
+        {"\ud800": "q"},
+        {"messages": [{"role": "user", "content": [{"type": "\ud800"}]}]},
+    ]
+    for row in rows:
+        found = conversation_of(row)
+        assert isinstance(found, Rejection)
+        assert f"{found.detail} {found.keys}".encode()
+
+
+def test_the_cells_of_a_table_are_no_turns() -> None:
+    uneven = {"columns": ["id", "instruction", "output"], "data": [["1", "tea", "Tee"], ["2", "salt"]]}
+    assert rows_within(uneven) == [uneven]
+    found = conversation_of(["1", "Translate tea.", "Tee"])
+    assert isinstance(found, Rejection)
+    assert found.reason == "unknown_form"
+    assert isinstance(conversation_of(["Translate tea.", "Tee"]), Conversation)
