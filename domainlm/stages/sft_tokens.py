@@ -21,12 +21,15 @@ from domainlm.models.positions import check_row_length
 from domainlm.text.json_files import write_json
 from domainlm.tokens.chat import ConversationError, encode_conversation
 from domainlm.tokens.files import SPLITS, PackedFigures, write_meta, write_split
-from domainlm.tokens.mix import Mixed, left_out_of_mix
+from domainlm.tokens.mix import Mixed, left_out_of_mix, shares_of
 from domainlm.tokens.packing import TokenSequence
 from domainlm.tokens.special import SpecialTokens, naming_source, read_special_tokens, source_name
 from domainlm.tokens.spelled_out import not_in_messages
 from domainlm.tokens.template import Render, template_renderer
 from domainlm.tokens.tokenizer import read_tokenizer
+
+# a part of the mix that is further from its share is named
+MAX_SHARE_ERROR = 0.02
 
 
 def run(inputs: Inputs, config: SftTokensSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
@@ -98,7 +101,7 @@ def _write_splits(
             )
         kept: Sequence[int] = range(len(rows))
         if split == "train":
-            left_out = _left_out(rows, sequences, section)
+            left_out = _left_out(rows, sequences, section, resources)
             rejected += [_rejected(rows[at], split, reason, "sft_tokens.mix") for at, reason in left_out.items()]
             kept = [at for at in kept if at not in left_out]
         stats["cut"][split], stats["taken"][split] = sum(cuts[at] for at in kept), _taken(rows, sequences, kept)
@@ -145,15 +148,24 @@ def _ends_that_may_fit(messages: list[dict[str, str]], mask: Sequence[int], limi
     return [end for end in ends if end < len(messages)]
 
 
-def _left_out(rows: list[dict[str, Any]], sequences: list[TokenSequence], section: SftTokens) -> dict[int, str]:
+def _left_out(
+    rows: list[dict[str, Any]], sequences: list[TokenSequence], section: SftTokens, resources: Resources
+) -> dict[int, str]:
     """Reason by place of the conversations that the mix leaves out."""
     found = [
         Mixed(row["source"], _form(row), int(each.loss_mask.sum())) for row, each in zip(rows, sequences, strict=True)
     ]
     try:
-        return left_out_of_mix(found, section.mix)
+        left_out = left_out_of_mix(found, section.mix)
     except ValueError as error:
         raise StageError(f"sft_tokens.mix: {error}") from error
+    for number, (part, share) in enumerate(zip(section.mix, shares_of(found, section.mix, left_out), strict=True), 1):
+        if abs(share - part.share) > MAX_SHARE_ERROR:
+            resources.log(
+                f"sft_tokens.mix: part {number} has {share:.3f} of the learned tokens, and its share is {part.share}: its "
+                "conversations are too long, or too few, to come nearer"
+            )
+    return left_out
 
 
 def _form(row: dict[str, Any]) -> str:

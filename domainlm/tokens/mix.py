@@ -9,7 +9,7 @@ conversations, because ten short tasks teach less than one long conversation.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -77,3 +77,12 @@ def left_out_of_mix(conversations: Sequence[Mixed], parts: Sequence[MixPart]) ->
                 f"its shortest conversation, which has {min(lengths)}: raise its share, or add conversations to the others"
             )
     return left_out
+
+
+def shares_of(conversations: Sequence[Mixed], parts: Sequence[MixPart], left_out: Collection[int]) -> list[float]:
+    """The share that each part has of the tokens taken."""
+    totals = [0] * len(parts)
+    for index, each in enumerate(conversations):
+        if index not in left_out and (place := part_of(each, parts)) is not None:
+            totals[place] += each.learned_tokens
+    return [total / max(sum(totals), 1) for total in totals]

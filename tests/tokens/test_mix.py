@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from domainlm.config.instruction import MixPart, SftTokens
-from domainlm.tokens.mix import Mixed, left_out_of_mix
+from domainlm.tokens.mix import Mixed, left_out_of_mix, shares_of
 
 CHATS = [Mixed("chats", "messages", 10) for _ in range(7)]
 TASKS = [Mixed("tasks", "alpaca", 5) for _ in range(100)]
@@ -48,3 +48,9 @@ def test_a_part_whose_share_has_no_room_is_an_error() -> None:
         ValueError, match=r"part 2 comes to 70 learned tokens.*its shortest conversation, which has 500"
     ):
         left_out_of_mix([*CHATS, *long], parts(("chats", None, 0.5), ("long", None, 0.5)))
+
+
+def test_the_shares_of_what_is_taken_are_counted() -> None:
+    mix = parts(("chats", None, 0.7), (None, "alpaca", 0.3))
+    found = [*CHATS, *TASKS, *GENERAL]
+    assert shares_of(found, mix, left_out_of_mix(found, mix)) == [0.7, 0.3]
