@@ -106,25 +106,31 @@ def messages_of_turns(
     known = {**SPEAKER_ROLES, **{plain_name(name): role for name, role in (roles or {}).items()}}
     if turns and all(isinstance(turn, str) for turn in turns):
         return [_message(("user", "assistant")[number % 2], text) for number, text in enumerate(turns)]
-    found: list[Message] = []
+    # who speaks, and parts of the words, joined at the end: a trace may have thousands of calls in one turn
+    found: list[tuple[str, list[str]]] = []
     # of each message: whether it calls a tool, or is a tool's result
     marks: list[str] = []
     for number, turn in enumerate(turns, 1):
         place = f"turn {number} of {where}"
         for message, mark in _turn(turn, place, known, speaker, words):
             before = marks[-1] if marks else ""
-            same = bool(found) and found[-1]["role"] == message["role"]
+            role = message["role"]
+            same = bool(found) and found[-1][0] == role
             # a call and the words before it are one turn, and so are the results of several calls
-            if same and (mark == before == "tool" or (message["role"] == "assistant" and "call" in (mark, before))):
-                parts = [part for part in (found[-1]["content"], message["content"]) if not is_blank(part)]
-                found[-1] = _message(message["role"], "\n".join(parts))
+            if same and (mark == before == "tool" or (role == "assistant" and "call" in (mark, before))):
+                found[-1][1].append(message["content"])
                 marks[-1] = before or mark
                 continue
-            if mark == "tool" and not (found and found[-1]["role"] == "assistant"):
+            if mark == "tool" and not (found and found[-1][0] == "assistant"):
                 raise Refused("roles_out_of_order", f"{place} is a tool's result; expected the assistant's call before")
-            found.append(message)
+            found.append((role, [message["content"]]))
             marks.append(mark)
-    return found
+    return [_message(role, _joined(parts)) for role, parts in found]
+
+
+def _joined(parts: Sequence[str]) -> str:
+    """The words of a turn; of several parts, those that say something."""
+    return parts[0] if len(parts) == 1 else "\n".join(part for part in parts if not is_blank(part))
 
 
 def _message(role: str, content: str) -> Message:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from typing import Any
 
 import pytest
@@ -462,3 +463,14 @@ def test_the_cells_of_a_table_are_no_turns() -> None:
     assert isinstance(found, Rejection)
     assert found.reason == "unknown_form"
     assert isinstance(conversation_of(["Translate tea.", "Tee"]), Conversation)
+
+
+def test_many_calls_of_one_turn_are_joined_once() -> None:
+    call = {"role": "assistant", "content": "x" * 50, "tool_calls": [{"name": "f", "arguments": {}}]}
+    rows = [{"role": "user", "content": "q"}, *[call] * 20_000, {"role": "assistant", "content": " "}]
+    begun = time.process_time()
+    found = conversation_of({"messages": rows})
+    assert isinstance(found, Conversation)
+    assert [len(message["content"].splitlines()) for message in found.messages] == [1, 80_000]
+    # joined anew for each call, it takes minutes
+    assert time.process_time() - begun < 20
