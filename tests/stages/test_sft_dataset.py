@@ -10,6 +10,7 @@ import pytest
 
 from domainlm.config.instruction import SftDataset
 from domainlm.contract import Inputs, Resources, StageError
+from domainlm.instruction.asked import Asking
 from domainlm.pipeline.slices import parse_slice
 from domainlm.stages import sft_dataset
 from domainlm.stages.sft_dataset import run
@@ -192,7 +193,7 @@ def test_texts_that_are_hardly_ever_asked_are_read_few_times(split: Path, monkey
         return read_documents(path)
 
     monkeypatch.setattr(sft_dataset, "read_documents", counted)
-    asking = sft_dataset.Asking(17, "en", 4, 320)
+    asking = Asking(17, "en", 4, 320)
     assert len(sft_dataset.chosen_documents([split / "train.parquet"], 50, 17, asking)) == 4003
     # one for the ids, and 200, 400, 800, ... looked at
     assert len(reads) == 7
