@@ -97,7 +97,7 @@ def statement_of(document: Document) -> str:
     It is a term's definition, or the whole body.
     """
     definition = json.loads(document.meta).get("definition")
-    return str(definition) if definition is not None else body_of(document)
+    return definition if isinstance(definition, str) else body_of(document)
 
 
 def definitions(documents: Iterable[Document], encoder: Encoder, limit: int, seed: int) -> HeldOutSet:
@@ -225,7 +225,7 @@ def _short_statement(document: Document) -> str:
     definition = json.loads(document.meta).get("definition")
     if not document.title:
         return ""
-    return str(definition) if definition is not None else first_prose(body_of(document), MAX_CHOICE_CHARS)
+    return definition if isinstance(definition, str) else first_prose(body_of(document), MAX_CHOICE_CHARS)
 
 
 def _likelihood_item(name: str, document: str, context: str, continuation: str, encoder: Encoder) -> dict[str, Any]:

@@ -27,7 +27,13 @@ _SMALL = word_set(
 
 
 def is_term(meta: Mapping[str, Any]) -> bool:
-    return "definition" in meta and "parents" in meta
+    """Whether a document's meta is an ontology's.
+
+    Records may have fields of these names with other values: the letters of `Drug` are no parents.
+    """
+    lists = (meta.get("parents"), meta.get("synonyms", []))
+    are_names = all(isinstance(each, list) and all(isinstance(name, str) for name in each) for each in lists)
+    return isinstance(meta.get("definition"), str) and are_names
 
 
 def _listed(items: Sequence[str], language: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 from domainlm.config.instruction import SftDataset, SftDatasetSlice
 from domainlm.contract import Inputs, Resources, StageError, Stats
-from domainlm.instruction.own import own_of, split_of_own
+from domainlm.instruction.own import has_field_s_group, own_of, split_of_own
 from domainlm.instruction.questions import Asking, Question, questions_of
 from domainlm.text.document import MESSAGES_FORM, Document, read_documents
 from domainlm.text.json_files import write_json
@@ -81,8 +81,9 @@ def chosen_documents(paths: list[Path], max_documents: int | None, seed: int, as
     asked: set[tuple[str, str, str]] = set()
     looked = 0
     while max_documents is not None and looked < len(order) and len(asked) < max_documents:
-        # some more than are missing, because each look reads all documents, of which few are asked
-        part = order[looked : looked + max(4 * (max_documents - len(asked)), MIN_LOOK)]
+        # some more than are missing, because each look reads all documents, of which few are asked; twice as many each
+        # time, because they may be very few
+        part = order[looked : looked + max(4 * (max_documents - len(asked)), MIN_LOOK, looked)]
         near = frozenset(part)
         places = {d.id: _place(d) for d in read_all(paths) if d.id in near and questions_of(d, asking)}
         for identifier in part:
@@ -141,8 +142,15 @@ def split_own(
     derived: the number of derived rows by split.
     """
     own = [own_of(document) for document in read_documents(path)]
+    named = {each.group for each in own if has_field_s_group(each)}
+    of_corpus = {
+        document.group: split
+        for split, parts in (FILES.items() if named else ())
+        for document in read_all(path.with_name(f"{part}.parquet") for part in parts)
+        if document.group in named
+    }
     shares = {"validation": section.validation_share, "test": section.test_share}
-    return split_of_own(own, shares, [name for name in shares if not derived[name]], seed)
+    return split_of_own(own, shares, [name for name in shares if not derived[name]], seed, of_corpus)
 
 
 def no_row(split: str, documents: int, section: SftDataset, own: int) -> StageError:

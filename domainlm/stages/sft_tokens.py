@@ -8,6 +8,7 @@ that is longer than a row is rejected, or cut between turns.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,12 +21,15 @@ from domainlm.models.positions import check_row_length
 from domainlm.text.json_files import write_json
 from domainlm.tokens.chat import ConversationError, encode_conversation
 from domainlm.tokens.files import SPLITS, PackedFigures, write_meta, write_split
-from domainlm.tokens.mix import Mixed, left_out_of_mix
+from domainlm.tokens.mix import Mixed, left_out_of_mix, shares_of
 from domainlm.tokens.packing import TokenSequence
 from domainlm.tokens.special import SpecialTokens, naming_source, read_special_tokens, source_name
 from domainlm.tokens.spelled_out import not_in_messages
 from domainlm.tokens.template import Render, template_renderer
 from domainlm.tokens.tokenizer import read_tokenizer
+
+# a part of the mix that is further from its share is named
+MAX_SHARE_ERROR = 0.02
 
 
 def run(inputs: Inputs, config: SftTokensSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
@@ -77,7 +81,7 @@ def _write_splits(
         resources.progress(done, len(SPLITS), {})
         sequences: list[TokenSequence] = []
         rows: list[dict[str, Any]] = []
-        cut = 0
+        cuts: list[bool] = []
         for row in _read_rows(inputs.folders["sft_dataset"] / f"{split}.jsonl"):
             try:
                 messages = with_system_turn(row["messages"], section.system_prompt)
@@ -85,7 +89,7 @@ def _write_splits(
             except ConversationError as error:
                 rejected.append(_rejected(row, split, error.reason, error.detail))
                 continue
-            cut += is_cut
+            cuts.append(is_cut)
             rows.append(row)
             arrays = np.array(ids, dtype=np.int32), np.array(mask, dtype=np.uint8)
             sequences.append(TokenSequence(row["id"], row["source"], *arrays))
@@ -97,10 +101,10 @@ def _write_splits(
             )
         kept: Sequence[int] = range(len(rows))
         if split == "train":
-            left_out = _left_out(rows, sequences, section)
+            left_out = _left_out(rows, sequences, section, resources)
             rejected += [_rejected(rows[at], split, reason, "sft_tokens.mix") for at, reason in left_out.items()]
             kept = [at for at in kept if at not in left_out]
-        stats["cut"][split], stats["taken"][split] = cut, _taken(rows, sequences, kept)
+        stats["cut"][split], stats["taken"][split] = sum(cuts[at] for at in kept), _taken(rows, sequences, kept)
         sequences = [sequences[at] for at in kept]
         figures[split] = write_split(out, split, sequences, section.sequence_length, tokens.pad_id)
     return figures, rejected, stats
@@ -125,24 +129,43 @@ def _fitted(
         return ids, mask, False
     if section.long_conversations == "cut":
         # from the longest that is shorter; halving would trust every template to grow with each turn
-        ends = [at for at, message in enumerate(messages, 1) if message["role"] == "assistant" and at < len(messages)]
-        for end in reversed(ends):
+        for end in reversed(_ends_that_may_fit(messages, mask, section.sequence_length)):
             shorter, its_mask = encoded(messages[:end])
             if len(shorter) <= section.sequence_length:
                 return shorter, its_mask, True
     raise ConversationError("longer_than_row", f"{len(ids)} tokens")
 
 
-def _left_out(rows: list[dict[str, Any]], sequences: list[TokenSequence], section: SftTokens) -> dict[int, str]:
+def _ends_that_may_fit(messages: list[dict[str, str]], mask: Sequence[int], limit: int) -> list[int]:
+    """The numbers of turns after which a conversation may be cut.
+
+    Those are left out whose answer ends beyond the limit in the whole already: each trial costs a rendering of all turns.
+    """
+    ends = [at for at, message in enumerate(messages, 1) if message["role"] == "assistant"]
+    stops = [at for at, (this, after) in enumerate(itertools.pairwise([*mask, 0]), 1) if this and not after]
+    if len(stops) == len(ends):
+        ends = [end for end, stop in zip(ends, stops, strict=True) if stop <= limit]
+    return [end for end in ends if end < len(messages)]
+
+
+def _left_out(
+    rows: list[dict[str, Any]], sequences: list[TokenSequence], section: SftTokens, resources: Resources
+) -> dict[int, str]:
     """Reason by place of the conversations that the mix leaves out."""
     found = [
         Mixed(row["source"], _form(row), int(each.loss_mask.sum())) for row, each in zip(rows, sequences, strict=True)
     ]
     try:
-        return left_out_of_mix(found, section.mix)
+        left_out = left_out_of_mix(found, section.mix)
     except ValueError as error:
-        forms = ", ".join(sorted({f"{each.source}: {each.form}" for each in found}))
-        raise StageError(f"sft_tokens.mix: {error}; expected sources and forms among {forms}") from error
+        raise StageError(f"sft_tokens.mix: {error}") from error
+    for number, (part, share) in enumerate(zip(section.mix, shares_of(found, section.mix, left_out), strict=True), 1):
+        if abs(share - part.share) > MAX_SHARE_ERROR:
+            resources.log(
+                f"sft_tokens.mix: part {number} has {share:.3f} of the learned tokens, and its share is {part.share}: its "
+                "conversations are too long, or too few, to come nearer"
+            )
+    return left_out
 
 
 def _form(row: dict[str, Any]) -> str:

@@ -74,9 +74,9 @@ def check_messages(messages: Messages, special: Collection[str]) -> None:
 def split_turns(render: Render, messages: Messages, turn_end: str) -> list[Piece]:
     """Text pieces of a conversation, each with a flag: learned or not.
 
-    Their concatenation is the text of the conversation. Raises ConversationError if the template refuses the conversation, or
-    writes something else in an answer's place. A template need not only grow: some drop the reasoning of earlier
-    turns, or move the system turn into the last question.
+    Their concatenation is the text of the conversation. Raises ConversationError if the template refuses the
+    conversation, or writes something else in an answer's place, or not all of a question. A template need not only grow:
+    some drop the reasoning of earlier turns, or move the system turn into the last question.
     """
     whole = _as_asked(render, messages, _rendered(render, messages, False))
     pieces: list[Piece] = []
@@ -95,6 +95,7 @@ def split_turns(render: Render, messages: Messages, turn_end: str) -> list[Piece
             )
         pieces += [(whole[done:start], False), (whole[start : end + len(turn_end)], True)]
         done = end + len(turn_end)
+    _check_questions(messages, whole)
     pieces.append((whole[done:], False))
     if "".join(text for text, _ in pieces) != whole:
         raise StageError("the pieces of a conversation do not add up to its text; this is a bug in split_turns")
@@ -112,6 +113,24 @@ def _is_said(render: Render, messages: Messages, index: int, whole: str, start: 
     begin = start + len(said) - len(content)
     closed = _rendered(render, messages[:index], False)
     return begin >= _common_chars(closed, whole) > 0 and whole.startswith(content, begin)
+
+
+def _check_questions(messages: Messages, whole: str) -> None:
+    """Raise ConversationError if a question's words are not in a rendering.
+
+    An answer would be learned to another question. Whitespace may differ, as templates strip it.
+    """
+    squeezed, at = "".join(whole.split()), 0
+    for index, message in enumerate(messages):
+        if message["role"] == "user":
+            question = "".join(message["content"].split())
+            place = squeezed.find(question, at)
+            if place < 0:
+                raise ConversationError(
+                    "template_changes_question",
+                    f"turn {index + 1}, {message['content'][:80]!r}, is not in the rendering",
+                )
+            at = place + len(question)
 
 
 def _as_asked(render: Render, messages: Messages, whole: str) -> str:

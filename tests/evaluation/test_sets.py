@@ -180,3 +180,9 @@ def test_running_text_takes_of_each_group_one_and_stops_at_its_tokens(encoder: E
     found = running_text("general_held_out", documents, encoder, 450, 17).items
     assert sum(item["tokens"] for item in found) == 450
     assert [item["id"][0] for item in found] == list(dict.fromkeys(item["id"][0] for item in found))
+
+
+def test_a_definition_that_is_no_text_is_none(encoder: Encoder) -> None:
+    text = "Pump\n\nIt moves water."
+    found = definitions([document("a", text, "Pump", definition=["x", "y"])], encoder, 5, 17)
+    assert [item["continuation"] for item in found.items] == ["It moves water."]

@@ -139,3 +139,16 @@ def test_an_answer_begins_where_its_sentence_does() -> None:
     assert found.answer == text
     assert body_of(document(title="Signals", text=f"Signals\n\n{text}")) == text
     assert body_of(document(title="Signals", text="Signals")) == ""
+
+
+def test_fields_of_other_values_do_not_make_a_record_a_term() -> None:
+    text = "Seizure\n\nA seizure is an event of the brain that is used to name many a disease of the nerves."
+    for meta in (
+        {"definition": "An event.", "parents": "Episode"},
+        {"definition": "An event.", "parents": [1, 2]},
+        {"definition": ["An event."], "parents": []},
+        {"definition": "An event.", "parents": [], "synonyms": "Fit"},
+    ):
+        kinds = {question.kind for question in questions_of(document(text=text, **meta), ASKING)}
+        assert kinds <= {"section", "definition", "topic"}
+        assert not kinds & {"parent", "synonym", "term"}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ import pytest
 
 from domainlm.config.instruction import SftDataset
 from domainlm.contract import Inputs, Resources, StageError
+from domainlm.instruction.asked import Asking
 from domainlm.pipeline.slices import parse_slice
+from domainlm.stages import sft_dataset
 from domainlm.stages.sft_dataset import run
-from domainlm.text.document import Document, write_documents
+from domainlm.text.document import Document, read_documents, write_documents
 
 
 def document(
@@ -149,6 +152,51 @@ def test_what_a_held_out_conversation_asks_is_not_trained_on(split: Path, tmp_pa
     stats = json.loads((tmp_path / "out" / "stats.json").read_text())
     assert stats["own_conversations"]["left_out"] == len(lines) > 0
     assert sum(stats["own_conversations"].values()) == 40
+
+
+def test_conversations_of_a_document_s_group_are_on_its_side(split: Path, tmp_path: Path) -> None:
+    for name, patients in (("train", range(6)), ("validation", range(6, 8)), ("test", range(8, 10))):
+        notes = [replace(term(f"{name}{number}"), group=f"patient={number}") for number in patients]
+        write_documents(split / f"{name}.parquet", notes)
+    own = [conversation(n, f"{n % 3}.jsonl", group=f"patient={n % 12}") for n in range(96)]
+    write_documents(split / "instruction.parquet", own)
+    found = own_ids(build(split, tmp_path / "out", validation_share=0.5, test_share=0.5))
+    sides = {name: {int(each[1:]) % 12 for each in ids} for name, ids in found.items()}
+    assert sides["train"] >= set(range(6))
+    assert {name: ids & set(range(10)) for name, ids in sides.items()} == {
+        "train": set(range(6)),
+        "validation": {6, 7},
+        "test": {8, 9},
+    }
+
+
+def test_formulas_of_other_signs_are_other_questions(split: Path, tmp_path: Path) -> None:
+    without_headings(split)
+    signs = "+-*/%=<>&|"
+    asked = [f"What is {n} {sign} 4?" for n in (3, 5) for sign in signs] + [f"{sign}{sign}?" for sign in signs]
+    found = [conversation(number, "a.jsonl", text) for number, text in enumerate(asked)]
+    twins = [conversation(90, "a.jsonl", "A well-known pump"), conversation(91, "a.jsonl", "a well known pump!")]
+    write_documents(split / "instruction.parquet", [*found, *twins])
+    build(split, tmp_path / "out", validation_share=0.4, test_share=0.4)
+    lines = [json.loads(line) for line in (tmp_path / "out/left_out.jsonl").read_text().splitlines()]
+    assert len(lines) <= 1
+    assert {line["document"] for line in lines} <= {"s90", "s91"}
+
+
+def test_texts_that_are_hardly_ever_asked_are_read_few_times(split: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bare = [document(f"b{number}", "corpus", "", {}, "plain text") for number in range(4000)]
+    write_documents(split / "train.parquet", [*bare, *(term(f"t{number}") for number in range(3))])
+    reads: list[Path] = []
+
+    def counted(path: Path) -> Iterator[Document]:
+        reads.append(path)
+        return read_documents(path)
+
+    monkeypatch.setattr(sft_dataset, "read_documents", counted)
+    asking = Asking(17, "en", 4, 320)
+    assert len(sft_dataset.chosen_documents([split / "train.parquet"], 50, 17, asking)) == 4003
+    # one for the ids, and 200, 400, 800, ... looked at
+    assert len(reads) == 7
 
 
 def test_training_documents_are_capped_in_a_stable_order(split: Path, tmp_path: Path) -> None:

@@ -176,3 +176,25 @@ def test_the_mix_chooses_training_conversations(make_base: Callable[..., Path], 
     assert [(row["split"], row["reason"]) for row in listed] == [("train", "over_mix")] * 4
     with pytest.raises(StageError, match=r"sft_tokens\.mix: part 1 matches no conversation; expected .* s: messages"):
         build(make_base("llama"), tmp_path / "v", rows, mix=[{"source": "misspelt", "share": 1.0}])
+
+
+def test_only_what_is_taken_counts_as_cut(make_base: Callable[..., Path], tmp_path: Path) -> None:
+    rows = rows_of(["short"] * 4)
+    more = [{"role": "user", "content": "And?"}, {"role": "assistant", "content": "y" * 200}]
+    for row in rows[1:]:
+        row["source"], row["messages"] = "tasks", [*row["messages"], *more]
+    mix = [{"source": "s", "share": 0.5}, {"source": "tasks", "share": 0.5}]
+    out = build(make_base("llama"), tmp_path / "w", rows, system_prompt=None, long_conversations="cut", mix=mix)
+    assert json.loads((out / "stats.json").read_text())["cut"] == {"train": 1, "validation": 3}
+
+
+def test_what_cannot_fit_is_not_rendered_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    messages = [{"role": role, "content": "x"} for _ in range(50) for role in ("user", "assistant")]
+    asked: list[int] = []
+
+    def encoded(some: list[dict[str, str]]) -> tuple[list[int], list[int]]:
+        asked.append(len(some))
+        return [0] * 4 * len(some), [int(at % 8 >= 5) for at in range(4 * len(some))]
+
+    found = sft_tokens._fitted(messages, encoded, SftTokens(sequence_length=83, long_conversations="cut"))
+    assert (len(found[0]), found[2], asked) == (80, True, [100, 20])

@@ -235,3 +235,19 @@ def test_a_conversation_that_the_template_refuses_is_rejected_not_fatal() -> Non
 
     with pytest.raises(ConversationError, match="roles must alternate"):
         split_turns(refuses, CONVERSATION, END)
+
+
+def test_a_template_that_shortens_a_question_is_refused() -> None:
+    def shortened(messages: Messages, has_prompt: bool) -> str:
+        cut = [m if m["role"] == "assistant" else {**m, "content": m["content"][:20]} for m in messages]
+        return render(cut, has_prompt)
+
+    def stripped(messages: Messages, has_prompt: bool) -> str:
+        return render([{**m, "content": m["content"].strip()} for m in messages], has_prompt)
+
+    long = [{"role": "user", "content": "  why is it\n\nas long as this? "}, {"role": "assistant", "content": "so"}]
+    assert split_turns(shortened, CONVERSATION, END) == split_turns(render, CONVERSATION, END)
+    assert [text for text, learned in split_turns(stripped, long, END) if learned] == ["so<E>"]
+    with pytest.raises(ConversationError) as caught:
+        split_turns(shortened, long, END)
+    assert caught.value.reason == "template_changes_question"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from domainlm.config.instruction import MixPart, SftTokens
-from domainlm.tokens.mix import Mixed, left_out_of_mix
+from domainlm.tokens.mix import Mixed, left_out_of_mix, shares_of
 
 CHATS = [Mixed("chats", "messages", 10) for _ in range(7)]
 TASKS = [Mixed("tasks", "alpaca", 5) for _ in range(100)]
@@ -40,3 +40,17 @@ def test_a_part_of_nothing_is_an_error() -> None:
 def test_shares_add_up_to_one() -> None:
     with pytest.raises(ValueError, match=r"the shares of the mix add up to 0\.9; expected 1"):
         SftTokens.model_validate({"mix": [{"source": "a", "share": 0.7}, {"form": "alpaca", "share": 0.2}]})
+
+
+def test_a_part_whose_share_has_no_room_is_an_error() -> None:
+    long = [Mixed("long", "messages", 500)] * 3
+    with pytest.raises(
+        ValueError, match=r"part 2 comes to 70 learned tokens.*its shortest conversation, which has 500"
+    ):
+        left_out_of_mix([*CHATS, *long], parts(("chats", None, 0.5), ("long", None, 0.5)))
+
+
+def test_the_shares_of_what_is_taken_are_counted() -> None:
+    mix = parts(("chats", None, 0.7), (None, "alpaca", 0.3))
+    found = [*CHATS, *TASKS, *GENERAL]
+    assert shares_of(found, mix, left_out_of_mix(found, mix)) == [0.7, 0.3]

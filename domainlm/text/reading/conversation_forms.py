@@ -24,7 +24,7 @@ TEXT_LIST = "data"
 SPEAKERS = ("role", "from", "speaker")
 WORDS = ("content", "value", "text", "message", "parts")
 # fields by which a turn says that it is read and not learned, if they are false or 0
-LEARNED = ("weight", "loss", "train")
+LEARNED = ("weight", "loss", "train", "training", "output_with_loss")
 # who speaks, by the names that data has
 SPEAKER_ROLES: Mapping[str, str] = MappingProxyType(
     {

@@ -12,8 +12,10 @@ from typing import Any
 
 from domainlm.text.reading.conversation_forms import (
     ANSWERS,
+    CONTEXTS,
     OTHER_TURN_LISTS,
     QUESTIONS,
+    SYSTEMS,
     TURN_LISTS,
     is_filled,
     names_of,
@@ -94,9 +96,10 @@ def _is_pair(names: Any) -> bool:
 
 
 def _says_something(value: Mapping[str, Any]) -> bool:
-    """Whether an object has words beside its lists, as rows have."""
+    """Whether an object has words that its rows would lose."""
     named = names_of(value)
-    return any(isinstance(named.get(name), str) and is_filled(named[name]) for name in (*QUESTIONS, *ANSWERS))
+    words = (*QUESTIONS, *ANSWERS, *CONTEXTS, *SYSTEMS)
+    return any(isinstance(named.get(name), str) and is_filled(named[name]) for name in words)
 
 
 def _mapped_names(mapping: Mapping[str, Any]) -> list[str]:
@@ -119,8 +122,11 @@ def _rows_of_columns(value: Mapping[str, Any], mapping: Mapping[str, Any] | None
     """
     names, rows = (value.get(part) for part in _TABLE)
     if isinstance(names, list) and isinstance(rows, list) and all(isinstance(row, list) for row in rows):
+        if not rows:
+            return None
+        # whose columns do not fit is no row, and no conversation of its cells either
         is_even = all(len(row) == len(names) for row in rows)
-        return [dict(zip(map(str, names), row, strict=True)) for row in rows] if is_even and rows else None
+        return [dict(zip(map(str, names), row, strict=True)) for row in rows] if is_even else [value]
     if not _is_named(list(value), mapping):
         return None
     columns = list(value.values())

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from domainlm.raw.surrogates import without_surrogates
 from domainlm.text.characters import is_blank
 from domainlm.text.reading.conversation_forms import (
     ANSWERS,
@@ -100,6 +101,11 @@ def conversation_of(row: Any, mapping: Mapping[str, Any] | None = None) -> Conve
 
 def _messages(row: Any, mapping: Mapping[str, Any] | None) -> tuple[str, list[Message]]:
     if isinstance(row, list):
+        if len(row) % 2 and _are_texts(row):
+            # cells of a table as often as turns, and then the first would be learned as asking for the second
+            raise Refused(
+                "unknown_form", f"the row is a list of {len(row)} texts; expected question and answer in turn"
+            )
         return "messages", messages_of_turns(row, "the row")
     named = names_of(row)
     _refuse_what_is_no_text(row, named)
@@ -110,6 +116,7 @@ def _messages(row: Any, mapping: Mapping[str, Any] | None) -> tuple[str, list[Me
     for name in TURN_LISTS:
         turns = turns_in(named.get(name))
         if isinstance(turns, list) and turns:
+            _refuse_questions_alone(turns, name, named)
             return _with_answer(name, [*_beside(named), *messages_of_turns(turns, name)], named)
     try:
         question, answer = _pair(row, named)
@@ -121,6 +128,15 @@ def _messages(row: Any, mapping: Mapping[str, Any] | None) -> tuple[str, list[Me
         raise
     messages = [*_beside(named), *messages_of_history(named.get(HISTORY), HISTORY)]
     return form_of_pair(question, answer), [*messages, *_asked_in(named, question, answer), *_said_in(named, answer)]
+
+
+def _refuse_questions_alone(turns: list[Any], name: str, named: Mapping[str, Any]) -> None:
+    """Raise Refused for texts that are questions alone.
+
+    MT-Bench asks them one after the other; taken in turn, its second question would be learned as the answer to the first.
+    """
+    if "question_id" in named and _are_texts(turns):
+        raise Refused("no_answer", f"{name} are texts beside a question_id, so questions alone; expected answers, too")
 
 
 def _are_texts(value: Any) -> bool:
@@ -186,7 +202,8 @@ def _beside(named: Mapping[str, Any]) -> list[Message]:
             said = tools if isinstance(tools, str) else json.dumps(tools, ensure_ascii=False)
         except TypeError:
             raise Refused("not_text", f"{TOOLS} is no JSON") from None
-        found.append(f"<tools>\n{said.strip()}\n</tools>")
+        # escapes within the JSON may name halves of characters
+        found.append(f"<tools>\n{without_surrogates(said.strip())}\n</tools>")
     return [{"role": "system", "content": text} for text in found]
 
 

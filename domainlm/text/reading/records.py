@@ -9,8 +9,10 @@ that way.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
@@ -21,6 +23,7 @@ from domainlm.raw.surrogates import without_surrogates
 from domainlm.raw.unreadable import Unreadable
 from domainlm.text.characters import single_line
 from domainlm.text.document import MESSAGE_ROLES, MESSAGES_FORM
+from domainlm.text.reading.conversation_forms import is_missing
 from domainlm.text.reading.conversations import conversation_of, field_of
 from domainlm.text.reading.pieces import Piece, Rejection, titled_parts
 
@@ -96,12 +99,24 @@ def _group(record: dict[str, Any], path: str, title: str, key: str, config: Docu
 
     A configured field's value is one group wherever it occurs. Otherwise, records with one title are parts of one work.
     """
-    if config.group_field is not None:
-        value = field_of(record, config.group_field)
-        named = single_line(without_surrogates(str(value))) if isinstance(value, str | int) else ""
-        if named:
-            return f"{config.group_field}={named}"
+    if config.group_field is not None and (named := _group_name(field_of(record, config.group_field))):
+        return f"{config.group_field}={named}"
     return f"{path}#{title or key}"
+
+
+def _group_name(value: Any) -> str:
+    """The name of a group by a field's value, empty for none.
+
+    A column of whole numbers is one of fractions as soon as a row has none: 7 and 7.0 are one patient.
+    """
+    if is_missing(value) or isinstance(value, dict | list | tuple):
+        return ""
+    if isinstance(value, float | Decimal):
+        if not math.isfinite(value):
+            return ""
+        value = int(value) if isinstance(value, float) and value.is_integer() else value
+        value = f"{value.normalize():f}" if isinstance(value, Decimal) else value
+    return single_line(without_surrogates(str(value)))
 
 
 def _conversation(

@@ -17,10 +17,14 @@ from domainlm.raw.json_text import InvalidJson, parsed_json
 from domainlm.raw.surrogates import without_surrogates
 from domainlm.text.characters import is_blank
 from domainlm.text.reading.conversation_forms import (
+    CHOICES,
+    CONTEXTS,
+    INSTRUCTED,
     LEARNED,
     SPEAKER_ROLES,
     SPEAKERS,
     WORDS,
+    is_filled,
     names_of,
     plain_name,
 )
@@ -43,6 +47,8 @@ _OTHER_PAIRS = (
     ("human", "gpt"),
     ("user", "bot"),
 )
+# marks that say no, as tables and forms write them
+_NO = ("0", "0.0", "false")
 # parts of a turn that call a tool, and that hold its result
 _TOOL_USE, _TOOL_RESULT = "tool_use", "tool_result"
 
@@ -100,25 +106,31 @@ def messages_of_turns(
     known = {**SPEAKER_ROLES, **{plain_name(name): role for name, role in (roles or {}).items()}}
     if turns and all(isinstance(turn, str) for turn in turns):
         return [_message(("user", "assistant")[number % 2], text) for number, text in enumerate(turns)]
-    found: list[Message] = []
+    # who speaks, and parts of the words, joined at the end: a trace may have thousands of calls in one turn
+    found: list[tuple[str, list[str]]] = []
     # of each message: whether it calls a tool, or is a tool's result
     marks: list[str] = []
     for number, turn in enumerate(turns, 1):
         place = f"turn {number} of {where}"
         for message, mark in _turn(turn, place, known, speaker, words):
             before = marks[-1] if marks else ""
-            same = bool(found) and found[-1]["role"] == message["role"]
+            role = message["role"]
+            same = bool(found) and found[-1][0] == role
             # a call and the words before it are one turn, and so are the results of several calls
-            if same and (mark == before == "tool" or (message["role"] == "assistant" and "call" in (mark, before))):
-                parts = [part for part in (found[-1]["content"], message["content"]) if not is_blank(part)]
-                found[-1] = _message(message["role"], "\n".join(parts))
+            if same and (mark == before == "tool" or (role == "assistant" and "call" in (mark, before))):
+                found[-1][1].append(message["content"])
                 marks[-1] = before or mark
                 continue
-            if mark == "tool" and not (found and found[-1]["role"] == "assistant"):
+            if mark == "tool" and not (found and found[-1][0] == "assistant"):
                 raise Refused("roles_out_of_order", f"{place} is a tool's result; expected the assistant's call before")
-            found.append(message)
+            found.append((role, [message["content"]]))
             marks.append(mark)
-    return found
+    return [_message(role, _joined(parts)) for role, parts in found]
+
+
+def _joined(parts: Sequence[str]) -> str:
+    """The words of a turn; of several parts, those that say something."""
+    return parts[0] if len(parts) == 1 else "\n".join(part for part in parts if not is_blank(part))
 
 
 def _message(role: str, content: str) -> Message:
@@ -171,20 +183,40 @@ def _pair(turn: Mapping[str, Any], named: Mapping[str, Any], place: str) -> Iter
         empty = " that is not empty" if has_speaker(turn) else ""
         expected = f"expected {' or '.join(SPEAKERS)}{empty}"
         raise Refused("unknown_form", f"{place} has the fields {shown_names(turn)}; {expected}")
+    _refuse_unlearned(named, place)
+    if (choices := next((name for name in CHOICES if is_filled(named.get(name))), None)) is not None:
+        raise Refused("unknown_form", f"{place} has {choices}, which is not read beside {pair[0]} and {pair[1]}")
     if not is_blank(system := text_of(named.get("system"), place)):
         yield _message("system", system), ""
-    for each, name in zip(("user", "assistant"), pair, strict=True):
-        yield _message(each, text_of(named.get(name), place)), ""
+    yield _message("user", _question(named, pair[0], place)), ""
+    yield _message("assistant", text_of(named.get(pair[1]), place)), ""
+
+
+def _question(named: Mapping[str, Any], name: str, place: str) -> str:
+    """A pair's question with what belongs to it, as in a row.
+
+    What says how to take it stands above, what it is about below.
+    """
+    above = ["instruction"] if name in (*INSTRUCTED, "input") else []
+    parts = [text_of(named.get(each), place) for each in dict.fromkeys((*above, name, *CONTEXTS))]
+    filled = list(dict.fromkeys(part for part in parts if not is_blank(part)))
+    # one text stays as it is, also where it is blank: it is refused by its own name
+    return "\n".join(filled) if filled else text_of(named.get(name), place)
 
 
 def _refuse_unlearned(named: Mapping[str, Any], place: str) -> None:
     """Raise Refused for an answer that is not to be learned."""
-    if (mark := next((n for n in LEARNED if named.get(n) is False or named.get(n) == 0), None)) is not None:
+    if (mark := next((name for name in LEARNED if _is_no(named.get(name))), None)) is not None:
         raise Refused(
             "unlearned_answer",
-            f"{place} is not to be learned ({mark} is {json.dumps(named[mark])}), and every answer of a conversation is;"
+            f"{place} is not to be learned ({mark} is {str(named[mark]).lower()}), and every answer of a conversation is;"
             " expected one that ends before it, or without the mark",
         )
+
+
+def _is_no(value: Any) -> bool:
+    """Whether a mark is false or 0, also as a table's text."""
+    return value is False or value == 0 or (isinstance(value, str) and value.strip().lower() in _NO)
 
 
 def _tools_in(said: Any, place: str) -> tuple[list[str], list[str], Any]:

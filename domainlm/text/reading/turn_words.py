@@ -31,7 +31,7 @@ class Refused(ValueError):
 
 def shown_name(name: object) -> str:
     """A name for people, unless it may be somebody's words."""
-    text = str(name)
+    text = without_surrogates(str(name))
     return text if text and is_name(text) else "(no plain name)"
 
 

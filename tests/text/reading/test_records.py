@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from domainlm.config.text import Documents
@@ -83,3 +85,15 @@ def test_a_field_may_name_the_group(role: str) -> None:
     assert group() == "f#Case"
     assert group(group_field="patient.id") == "patient.id=7"
     assert group(group_field="doctor") == "f#Case"
+
+
+def test_a_group_s_number_is_one_however_a_table_writes_it() -> None:
+    values = [7, 7.0, "7", Decimal("7.00"), None, float("nan"), 7.5, True]
+    place, config = Place("line 1", "1", 0, 9), Documents(group_field="patient")
+    found = [
+        piece.group
+        for value in values
+        for piece in pieces_of_record({"text": "It breathes.", "patient": value}, place, "corpus", "f", config)
+        if isinstance(piece, Piece)
+    ]
+    assert found == [*["patient=7"] * 4, "f#1", "f#1", "patient=7.5", "patient=True"]
