@@ -57,7 +57,7 @@ WAYS = {
     "br": IS_BREAK,
     "nav": IS_COUNTED,
 }
-_SHIFT = re.compile(r"vertical-align\s*:\s*(super|sub)\b", re.IGNORECASE)
+_SHIFT = re.compile(r"vertical-align\s*:\s*(super|sub)(?![a-z-])", re.IGNORECASE)
 _SENTENCE = re.compile(r"[.!?;:,。！？；：，、]")
 # attributes by which an element may be hidden
 HIDING = frozenset(("hidden", "style", "epub:type", "role"))
