@@ -42,9 +42,3 @@ def digest_elsewhere(project: Path, stamp: Stamp, key: str | None, store: Store)
         return note[1]
     hit = store.actions.get(key)
     return hit[0].tree_digest if hit is not None else None
-
-
-def digest_of_absent(project: Path, stamp: Stamp, key: str, store: Store) -> str | None:
-    """Tree digest that an absent folder's key gave before, else None."""
-    is_left = is_absent(project / stamp.folder, key, store)
-    return digest_elsewhere(project, stamp, key, store) if is_left else None
