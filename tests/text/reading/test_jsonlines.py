@@ -127,6 +127,17 @@ def test_a_line_with_escape_sequences_is_read_by_them() -> None:
 PRETTY = b'{\n  "id": 1,\n  "text": "one"\n}\n{\n  "text": "two"\n}\n'
 
 
+def shown_by_ranges(data: bytes, ranges: int) -> list[str]:
+    """Texts and reasons of a corpus file that is read in so many parts."""
+    found: list[Piece | Rejection] = []
+    for start, end in pairwise(len(data) * at // ranges for at in range(ranges + 1)):
+        try:
+            found += read_jsonl(io.BytesIO(data), start, end, "corpus", "a", Documents())
+        except Unreadable as error:
+            found += [Rejection(error.reason, error.detail)] if start == 0 else []
+    return [each.text if isinstance(each, Piece) else each.reason for each in found]
+
+
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
@@ -140,14 +151,7 @@ PRETTY = b'{\n  "id": 1,\n  "text": "one"\n}\n{\n  "text": "two"\n}\n'
 )
 def test_values_over_several_lines_are_read_once_whatever_the_ranges(data: bytes, expected: list[str]) -> None:
     for ranges in (1, 3):
-        cuts = [len(data) * at // ranges for at in range(ranges + 1)]
-        found = []
-        for start, end in pairwise(cuts):
-            try:
-                found += read_jsonl(io.BytesIO(data), start, end, "corpus", "a", Documents())
-            except Unreadable as error:
-                found += [Rejection(error.reason, error.detail)] if start == 0 else []
-        assert [each.text if isinstance(each, Piece) else each.reason for each in found] == expected
+        assert shown_by_ranges(data, ranges) == expected
 
 
 def test_an_object_that_wraps_records_is_no_record() -> None:
@@ -214,14 +218,7 @@ GOOD = b'{"text": "a"}\n{"text": "b"}\n'
 )
 def test_a_first_line_that_is_only_a_bracket_costs_itself(data: bytes, expected: list[str]) -> None:
     for ranges in (1, 3):
-        cuts = [len(data) * at // ranges for at in range(ranges + 1)]
-        found = []
-        for start, end in pairwise(cuts):
-            try:
-                found += read_jsonl(io.BytesIO(data), start, end, "corpus", "a", Documents())
-            except Unreadable as error:
-                found += [Rejection(error.reason, error.detail)] if start == 0 else []
-        assert [each.text if isinstance(each, Piece) else each.reason for each in found] == expected
+        assert shown_by_ranges(data, ranges) == expected
 
 
 def test_a_bracket_in_the_first_line_costs_no_json_file() -> None:
