@@ -292,7 +292,7 @@ PLACES = [
     Row(
         "bound of a knob",
         NOTHING,
-        edit("domainlm/config/pretraining.py", r'16, ge=1, description="LoRA', '16, ge=2, description="LoRA'),
+        edit("domainlm/config/training.py", r'16, ge=1, description="LoRA', '16, ge=2, description="LoRA'),
     ),
 ]
 
@@ -397,7 +397,7 @@ WORDING = [
     Row(
         "description of a knob",
         NOTHING,
-        edit("domainlm/config/pretraining.py", r'description="LoRA rank"', 'description="rank of LoRA"'),
+        edit("domainlm/config/training.py", r'description="LoRA rank"', 'description="rank of LoRA"'),
     ),
     Row(
         "memory in the stage table",
@@ -546,7 +546,7 @@ FORM = [
     Row(
         "default in the model that the file states",
         NOTHING,
-        edit("domainlm/config/pretraining.py", r"rank: int = Field\(16", "rank: int = Field(8"),
+        edit("domainlm/config/training.py", r"rank: int = Field\(16", "rank: int = Field(8"),
     ),
     Row(
         "default in the model that the file omits",
