@@ -9,7 +9,7 @@ from pathlib import Path
 
 from domainlm.contract import StageError
 from domainlm.models import lora
-from domainlm.models.load import load_model
+from domainlm.models.document_attention import load_for_packing
 from domainlm.tokens.rows import PackedRows
 from domainlm.training.loss import row_losses
 
@@ -21,7 +21,7 @@ def check_reloads(
 
     They must be equal, not close.
     """
-    model = lora.saved_adapter(load_model(base, precision), adapter)
+    model = lora.saved_adapter(load_for_packing(base, precision), adapter)
     found = row_losses(model.get_base_model(), validation, list(range(len(expected))))
     if found != expected:
         raise StageError(
