@@ -56,7 +56,7 @@ def attend(
 
     found = []
     for row, lengths in enumerate(document_lengths(named["position_ids"], query.shape[0])):
-        queries, keys, values = (tensor[row : row + 1].split(lengths, dim=2) for tensor in (query, key, value))
+        queries, keys, values = (torch.split(tensor[row : row + 1], lengths, dim=2) for tensor in (query, key, value))
         outputs = [_one_document(*parts, scaling) for parts in zip(queries, keys, values, strict=True)]
         found.append(torch.cat(outputs, dim=2))
     result = found[0] if len(found) == 1 else torch.cat(found)
