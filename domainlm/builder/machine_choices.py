@@ -1,4 +1,4 @@
-"""Choices that a machine makes by measuring itself, such as the precision that it is fast in.
+"""Choices of a machine that measures itself, such as the precision.
 
 In: a store, a scratch folder, what an earlier output of the key was built with. Out: one value a name, which stands in
 `action.json` beside the artifact. A choice is measured once: a run that continues after a kill, on another machine
@@ -12,7 +12,7 @@ import platform
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from domainlm.builder.processor import bfloat16_instructions, processor_name
+from domainlm.builder.processor import bfloat16_instructions, device_name, processor_name
 from domainlm.store.canonical import canonical_json, sha256_of
 from domainlm.store.notes import read_note
 from domainlm.store.sharing import make_folder
@@ -25,18 +25,19 @@ MAX_CHARS = 100
 class MachineChoices:
     """The choices of one run; `made` holds those that it asked for.
 
-    recorded: the choices of the output that is built again, which are taken as they were.
+    gpus: as granted by the profile. recorded: the choices of the output that is built again, which are taken as they were.
     """
 
-    def __init__(self, store: Path, scratch: Path, recorded: Mapping[str, object] | None = None) -> None:
+    def __init__(self, store: Path, scratch: Path, gpus: int, recorded: Mapping[str, object] | None = None) -> None:
         self.made: dict[str, str] = {}
+        self._gpus = gpus
         self._store = store
         self._scratch = scratch
         self._recorded = dict(recorded or {})
 
     def choose(self, name: str, measure: Callable[[], str]) -> str:
         """The value of a choice; `measure` is called where none is remembered."""
-        machine = kind_of_machine()
+        machine = kind_of_machine(self._gpus)
         remembered = make_folder(self._store, "machines") / f"{sha256_of(canonical_json(machine))[:16]}.json"
         known = (self._recorded, _choices(self._scratch / FILE), _choices(remembered))
         value = next((found for row in known if (found := _text(row.get(name))) is not None), None)
@@ -48,8 +49,8 @@ class MachineChoices:
         return value
 
 
-def kind_of_machine() -> dict[str, str]:
-    """The facts by which measurements are remembered: processor and torch.
+def kind_of_machine(gpus: int) -> dict[str, str]:
+    """The facts by which measurements are remembered.
 
     The host's name is not among them: the nodes of a cluster that are of one kind make one choice.
     """
@@ -60,7 +61,7 @@ def kind_of_machine() -> dict[str, str]:
         "bfloat16_instructions": bfloat16_instructions(),
         "machine": platform.machine(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "device": torch.cuda.get_device_name(0) if torch.cuda.is_available() else "cpu",
+        "device": device_name(gpus),
         "torch": torch.__version__,
     }
 

@@ -1,6 +1,6 @@
-"""The processor's name and its instructions for bfloat16, as Linux states them.
+"""The processor's name, its instructions for bfloat16, and the GPU's name.
 
-In: /proc/cpuinfo. Out: two facts that decide speed and last bits. torch names one capability (AVX512) for processors
+In: /proc/cpuinfo, torch. Out: facts that decide speed and last bits. torch names one capability (AVX512) for processors
 that multiply bfloat16 by tiles, by vectors, or not at all.
 """
 
@@ -9,6 +9,8 @@ from __future__ import annotations
 import platform
 from functools import cache
 from pathlib import Path
+
+from domainlm.store.actions import plain_fact
 
 CPUINFO = Path("/proc/cpuinfo")
 # of x86 and ARM
@@ -25,6 +27,13 @@ def bfloat16_instructions() -> str:
     fields = _fields()
     found = BFLOAT16.intersection((fields.get("flags") or fields.get("Features") or "").split())
     return " ".join(sorted(found)) or "none"
+
+
+def device_name(gpus: int) -> str:
+    """The name of the first granted GPU, or cpu."""
+    import torch
+
+    return plain_fact(torch.cuda.get_device_name(0)) if gpus and torch.cuda.is_available() else "cpu"
 
 
 @cache

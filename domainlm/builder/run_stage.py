@@ -59,7 +59,7 @@ def run_stage(build: Build) -> tuple[Manifest, Mapping[str, Any], Alternative | 
         out = folder / "out"
         out.mkdir()
         share(out)
-        choices = MachineChoices(store.root, store.scratch(key))
+        choices = MachineChoices(store.root, store.scratch(key), build.resources.gpus)
         stats = run_into(build, out, store.scratch(key), choices)
         with store.guard():
             first, second = record_output(build, out, choices)

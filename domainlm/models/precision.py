@@ -11,6 +11,10 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 PRECISIONS = ("float32", "bfloat16")
 ROWS = 256
@@ -22,13 +26,22 @@ LEAST_GAIN = 1.2
 NAME = "precision"
 
 
-def resolved_precision(declared: str, base: Path, choose: Callable[[str, Callable[[], str]], str]) -> str:
-    """The declared precision; for auto, the machine's choice for a checkpoint."""
+def resolved_precision(
+    declared: str, base: Path, device: torch.device, choose: Callable[[str, Callable[[], str]], str]
+) -> str:
+    """The declared precision; for auto, the device's choice for a checkpoint."""
     if declared != "auto":
         return declared
-    chosen = choose(NAME, lambda: faster_precision(*widths(base)))
+    chosen = choose(NAME, lambda: gpu_precision() if device.type == "cuda" else faster_precision(*widths(base)))
     # remembered in a file that anyone may have written to
     return chosen if chosen in PRECISIONS else "float32"
+
+
+def gpu_precision() -> str:
+    """bfloat16 on a GPU that multiplies it (Ampere and later), else float32."""
+    import torch
+
+    return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
 
 
 def widths(base: Path) -> tuple[int, int]:
@@ -47,7 +60,10 @@ def faster_precision(hidden: int, intermediate: int) -> str:
 
 
 def product_seconds(precision: str, hidden: int, intermediate: int) -> float:
-    """Least seconds of a product [rows, hidden] x [hidden, intermediate] on one core."""
+    """Least seconds of a product on one core.
+
+    It is [rows, hidden] x [hidden, intermediate].
+    """
     import torch
 
     threads = torch.get_num_threads()

@@ -110,7 +110,7 @@ def check_one(project: Path, stamp: Stamp, resources: Resources) -> Checked:
         out, scratch = folder / "out", folder / "scratch"
         out.mkdir()
         scratch.mkdir()
-        choices = MachineChoices(store.root, scratch, built)
+        choices = MachineChoices(store.root, scratch, build.resources.gpus, built)
         run_into(build, out, scratch, choices)
         with store.guard():
             first, second = record_output(build, out, choices)

@@ -29,10 +29,10 @@ def other_scratch(tmp_path: Path) -> Path:
 
 
 def test_a_choice_is_measured_once_on_a_kind_of_machine(tmp_path: Path, scratch: Path) -> None:
-    first = MachineChoices(tmp_path / "store", scratch)
+    first = MachineChoices(tmp_path / "store", scratch, 0)
     assert first.choose("precision", lambda: "bfloat16") == "bfloat16"
     assert first.made == {"precision": "bfloat16"}
-    second = MachineChoices(tmp_path / "store", other_scratch(tmp_path))
+    second = MachineChoices(tmp_path / "store", other_scratch(tmp_path), 0)
     assert second.made == {}
     assert second.choose("precision", refuse) == "bfloat16"
     assert second.choose("layout", lambda: "rows") == "rows"
@@ -43,31 +43,34 @@ def test_a_choice_is_measured_once_on_a_kind_of_machine(tmp_path: Path, scratch:
 def test_another_kind_of_machine_measures_itself(
     tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    MachineChoices(tmp_path / "store", scratch).choose("precision", lambda: "bfloat16")
-    monkeypatch.setattr(machine_choices, "kind_of_machine", lambda: {"processor": "another"})
-    other = MachineChoices(tmp_path / "store", other_scratch(tmp_path))
+    MachineChoices(tmp_path / "store", scratch, 0).choose("precision", lambda: "bfloat16")
+    monkeypatch.setattr(machine_choices, "kind_of_machine", lambda gpus: {"processor": "another"})
+    other = MachineChoices(tmp_path / "store", other_scratch(tmp_path), 0)
     assert other.choose("precision", lambda: "float32") == "float32"
 
 
 def test_a_run_that_continues_keeps_the_choice_that_it_began_with(
     tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    MachineChoices(tmp_path / "store", scratch).choose("precision", lambda: "bfloat16")
-    monkeypatch.setattr(machine_choices, "kind_of_machine", lambda: {"processor": "another"})
-    assert MachineChoices(tmp_path / "store", scratch).choose("precision", refuse) == "bfloat16"
+    MachineChoices(tmp_path / "store", scratch, 0).choose("precision", lambda: "bfloat16")
+    monkeypatch.setattr(machine_choices, "kind_of_machine", lambda gpus: {"processor": "another"})
+    assert MachineChoices(tmp_path / "store", scratch, 0).choose("precision", refuse) == "bfloat16"
 
 
 def test_what_is_built_again_is_built_as_it_was(tmp_path: Path, scratch: Path) -> None:
-    MachineChoices(tmp_path / "store", scratch).choose("precision", lambda: "bfloat16")
-    again = MachineChoices(tmp_path / "store", other_scratch(tmp_path), {"precision": "float32", "micro_batch_rows": 1})
+    MachineChoices(tmp_path / "store", scratch, 0).choose("precision", lambda: "bfloat16")
+    again = MachineChoices(
+        tmp_path / "store", other_scratch(tmp_path), 0, {"precision": "float32", "micro_batch_rows": 1}
+    )
     assert again.choose("precision", refuse) == "float32"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"precision": 3}', '{"precision": "%s"}' % ("x" * 101)])
 def test_a_torn_file_is_measured_again(text: str, tmp_path: Path, scratch: Path) -> None:
-    MachineChoices(tmp_path / "store", scratch).choose("precision", lambda: "bfloat16")
+    MachineChoices(tmp_path / "store", scratch, 0).choose("precision", lambda: "bfloat16")
     (file,) = (tmp_path / "store/machines").iterdir()
     file.write_text(text)
     assert (
-        MachineChoices(tmp_path / "store", other_scratch(tmp_path)).choose("precision", lambda: "float32") == "float32"
+        MachineChoices(tmp_path / "store", other_scratch(tmp_path), 0).choose("precision", lambda: "float32")
+        == "float32"
     )

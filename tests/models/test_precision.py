@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from domainlm.models import precision
 from domainlm.models.precision import faster_precision, product_seconds, resolved_precision, widths
@@ -15,7 +16,7 @@ def refuse(name: str, measure: Callable[[], str]) -> str:
 
 @pytest.mark.parametrize("declared", ["float32", "bfloat16"])
 def test_a_declared_precision_is_taken(declared: str, tmp_path: Path) -> None:
-    assert resolved_precision(declared, tmp_path, refuse) == declared
+    assert resolved_precision(declared, tmp_path, torch.device("cpu"), refuse) == declared
 
 
 @pytest.mark.parametrize(
@@ -31,8 +32,6 @@ def test_bfloat16_is_chosen_where_it_is_clearly_faster(
 
 
 def test_a_product_is_timed_and_threads_are_left_as_they_were() -> None:
-    import torch
-
     before = torch.get_num_threads()
     assert 0 < product_seconds("float32", 8, 16) < 5
     assert torch.get_num_threads() == before
@@ -53,4 +52,4 @@ def test_widths_are_those_of_the_configuration(config: str, expected: tuple[int,
 
 
 def test_what_is_remembered_may_be_anything(tmp_path: Path) -> None:
-    assert resolved_precision("auto", tmp_path, lambda name, measure: "rm -rf") == "float32"
+    assert resolved_precision("auto", tmp_path, torch.device("cpu"), lambda name, measure: "rm -rf") == "float32"
