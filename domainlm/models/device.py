@@ -1,4 +1,4 @@
-"""The device that a profile grants, and what a model needs on it.
+"""The device that a profile grants, and memory on it.
 
 In: the number of GPUs of the rule's resources. Out: a torch device. A GPU that is granted and not there is an error: a
 day of training on the CPU instead would look like a slow GPU.

@@ -220,6 +220,7 @@ STAGES: tuple[Stage, ...] = (
         compares="eval_results.compare",
         distributions=(*TORCH, "peft", "lm-eval", "datasets", "pyarrow", "jinja2"),
         uses_torch=True,
+        profile_knobs=(GPUS,),
         memory_mb=5000,
     ),
     Stage(
