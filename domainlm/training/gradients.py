@@ -15,6 +15,7 @@ from domainlm.contract import Resources, StageError
 from domainlm.models.load import hidden_states
 from domainlm.models.output_layer import OutputLayer
 from domainlm.models.parallel import parallel_map
+from domainlm.models.precision import threads_in_row
 from domainlm.models.rows import batch_tensors, labelled_positions
 from domainlm.tokens.rows import PackedRows
 from domainlm.training.loss import chunked_cross_entropy, total_of
@@ -55,7 +56,9 @@ def accumulate_gradients(
 
     total = 0.0
     parts = [batch[at : at + size] for at in range(0, len(batch), size)]
-    for part_total, found in parallel_map(gradients, parts, 1 if resources.gpus else resources.threads):
+    side_by_side = 1 if resources.gpus else min(resources.threads, len(parts))
+    inner = threads_in_row(resources.threads // side_by_side, layer.weight.shape[1], resources.choose)
+    for part_total, found in parallel_map(gradients, parts, side_by_side, inner):
         total += part_total
         for weight, gradient in zip(weights, found, strict=False):
             weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
