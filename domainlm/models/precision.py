@@ -1,4 +1,4 @@
-"""The precision and the sharing of cores that this machine is fastest in.
+"""The precision and the use of cores that are fastest here.
 
 In: a checkpoint's configuration. Out: float32 or bfloat16. Which is faster depends on the processor: by AVX512-BF16 or
 AMX, bfloat16 is two to seven times as fast; without them, float32 is twice as fast. So it is measured, for a fraction of a second, on
