@@ -96,7 +96,7 @@ def run_domainlm(options: argparse.Namespace, folder: Path, ends: list[float]) -
     from domainlm.contract import Resources
     from domainlm.models.load import load_model
     from domainlm.models.lora import new_adapter
-    from domainlm.training.train import update_adapter
+    from domainlm.training.updates import update_adapter
 
     rows = chosen_rows(options)
     section = PtAdapter(rank=RANK, alpha=ALPHA, learning_rate=LEARNING_RATE, rows_per_step=ROWS_PER_STEP)

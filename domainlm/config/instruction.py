@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from domainlm.config.pretraining import Training
 from domainlm.config.section import Model, Share, Slice, Strict, derived, own
 from domainlm.config.sources import Patterns
+from domainlm.config.training import Training
 
 
 def _written_out(value: Any) -> Any:

@@ -14,7 +14,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from domainlm.config.pretraining import Training
+from domainlm.config.training import Training
 from domainlm.contract import StageError
 from domainlm.models.load import has_experts
 

@@ -165,7 +165,7 @@ FORM = [
     Row(
         "default in the model that the file states",
         NOTHING,
-        edit("domainlm/config/pretraining.py", r"rank: int = Field\(16", "rank: int = Field(8"),
+        edit("domainlm/config/training.py", r"rank: int = Field\(16", "rank: int = Field(8"),
     ),
     Row(
         "default in the model that the file omits",

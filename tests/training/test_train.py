@@ -16,15 +16,10 @@ from domainlm.models.lora import new_adapter
 from domainlm.models.output_layer import output_layer
 from domainlm.tokens.rows import read_split
 from domainlm.training import train as train_module
-from domainlm.training.train import (
-    Start,
-    accumulate_gradients,
-    check_reloads,
-    clip_gradients,
-    learning_rate,
-    row_order,
-    train_adapter,
-)
+from domainlm.training.gates import check_reloads
+from domainlm.training.gradients import accumulate_gradients, clip_gradients
+from domainlm.training.schedule import learning_rate, row_order
+from domainlm.training.train import Start, train_adapter
 
 LENGTHS = [31, 14, 9, 32, 25, 17, 8, 30, 12, 40, 22, 5]
 SECTION = PtAdapter(rank=4, alpha=8, rows_per_step=2, epochs=2, learning_rate=5e-3)

@@ -1,0 +1,30 @@
+"""Checks that a trained adapter passes before it is an artifact.
+
+In: what was trained, and what was written. Out: nothing, or StageError, which leaves no artifact.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from domainlm.contract import StageError
+from domainlm.models import lora
+from domainlm.models.load import load_model
+from domainlm.tokens.rows import PackedRows
+from domainlm.training.loss import row_losses
+
+
+def check_reloads(
+    base: Path, precision: str, adapter: Path, validation: PackedRows, expected: list[tuple[float, int]]
+) -> None:
+    """Load base and adapter from disk and compare the first rows' losses.
+
+    They must be equal, not close.
+    """
+    model = lora.saved_adapter(load_model(base, precision), adapter)
+    found = row_losses(model.get_base_model(), validation, list(range(len(expected))))
+    if found != expected:
+        raise StageError(
+            f"the saved adapter has validation losses {found[:2]} after loading, {expected[:2]} in memory; expected"
+            " the same figures: the adapter does not hold all that was trained"
+        )

@@ -1,0 +1,95 @@
+"""The gradient of a global batch, on the rows' own threads.
+
+In: a model, packed rows, the rows of one update. Out: gradients of the mean loss over the labels of the batch, however
+it is cut into micro-batches, and the norm that they are scaled down to. The sums have one order, so that neither threads nor the
+order in which they end changes a bit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from domainlm.contract import Resources, StageError
+from domainlm.models.load import hidden_states
+from domainlm.models.output_layer import OutputLayer
+from domainlm.models.parallel import parallel_map
+from domainlm.models.rows import batch_tensors, labelled_positions
+from domainlm.tokens.rows import PackedRows
+from domainlm.training.loss import chunked_cross_entropy
+
+if TYPE_CHECKING:
+    import torch
+
+
+def accumulate_gradients(
+    model: Any,
+    layer: OutputLayer,
+    weights: list[torch.nn.Parameter],
+    rows: PackedRows,
+    batch: list[int],
+    resources: Resources,
+) -> float:
+    """Add the gradients of a global batch's mean loss; return that loss.
+
+    The mean is over labels, summed in float64. Micro-batches run side by side, one to a thread; their gradients are
+    added in the order of rows.
+    """
+    import numpy as np
+    import torch
+
+    count = max(1, int(rows.loss_mask[batch].sum(dtype=np.int64)))
+    size = resources.micro_batch_rows
+
+    def gradients(part: list[int]) -> tuple[float, tuple[torch.Tensor, ...]]:
+        ids, positions, mask = batch_tensors(rows, part)
+        hidden, labels = labelled_positions(hidden_states(model, ids, positions), ids, mask)
+        if not len(labels):
+            return 0.0, ()
+        losses = chunked_cross_entropy(hidden, layer, labels)
+        total = float(np.sum(losses.detach().numpy(), dtype=np.float64))
+        found = torch.autograd.grad(losses, weights, torch.full_like(losses, 1.0 / count), allow_unused=True)
+        _check_used(model, weights, found)
+        return total, found
+
+    total = 0.0
+    parts = [batch[at : at + size] for at in range(0, len(batch), size)]
+    for part_total, found in parallel_map(gradients, parts, resources.threads):
+        total += part_total
+        for weight, gradient in zip(weights, found, strict=False):
+            weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
+    return total / count
+
+
+def _check_used(model: Any, weights: list[torch.nn.Parameter], found: Sequence[torch.Tensor | None]) -> None:
+    """Raise StageError for adapters on which the loss does not depend.
+
+    They are of parts that see (Fuyu), or that choose what others attend to (indexers).
+    """
+    unused = {id(weight) for weight, gradient in zip(weights, found, strict=True) if gradient is None}
+    if not unused:
+        return
+    names = [name for name, weight in model.named_parameters() if id(weight) in unused]
+    layers = sorted({name.partition(".lora_")[0] for name in names})
+    raise StageError(
+        f"target_modules: the loss does not depend on the adapter of {layers[0]} ({len(layers)} such layers); expected layers"
+        " that every text passes: name those, such as [q_proj, k_proj, v_proj, o_proj]"
+    )
+
+
+def clip_gradients(weights: list[torch.nn.Parameter], max_norm: float) -> None:
+    """Scale gradients down to a norm of `max_norm`.
+
+    numpy sums the norm, in one order.
+    """
+    import numpy as np
+
+    squares = [
+        float(np.sum(np.square(weight.grad.numpy(), dtype=np.float64))) for weight in weights if weight.grad is not None
+    ]
+    norm = math.sqrt(math.fsum(squares))
+    if norm > max_norm:
+        for weight in weights:
+            if weight.grad is not None:
+                weight.grad.mul_(max_norm / norm)
