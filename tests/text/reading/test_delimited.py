@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-import io
-
 import pytest
+from material.counted import Counted
 from material.record_files import read, row_of, texts
 
 from domainlm.config.text import Documents
@@ -37,22 +36,6 @@ def test_a_bad_row_is_one_rejection() -> None:
         "invalid_record",
         "H\n\nfour",
     ]
-
-
-class Counted(io.BytesIO):
-    """Counts the bytes that are read."""
-
-    count = 0
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        data = super().read(size)
-        self.count += len(data)
-        return data
-
-    def readline(self, size: int | None = -1, /) -> bytes:
-        line = super().readline(size)
-        self.count += len(line)
-        return line
 
 
 def rows_with(row: bytes, at: int, mark: bytes = b'"') -> bytes:
