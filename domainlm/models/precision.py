@@ -62,8 +62,8 @@ def faster_precision(hidden: int, intermediate: int) -> str:
 def threads_in_row(idle: int, width: int, choose: Callable[[str, Callable[[], str]], str]) -> int:
     """Threads that work on one row.
 
-    idle: cores that each row under way has to itself. Rows side by side use a core each, without waiting. With more cores than rows, products are shared where that
-    is faster on this machine: its last bits then depend on the number.
+    idle: cores that each row under way has to itself. Rows side by side use a core each, without waiting. With more
+    cores than rows, products are shared where that is faster on this machine; the last bits then depend on the number.
     """
     if idle < 2:
         return 1
