@@ -211,7 +211,7 @@ def test_a_model_without_a_chat_template_is_told_how_to_get_one(make_base: Calla
         convert(without_template(make_base("llama")), tmp_path, BaseModelConfig())
 
 
-GIVEN = "{% for m in messages %}[{{ m['content'] }}<|im_end|>{% endfor %}"
+GIVEN = "{% for m in messages %}[{{ m['role'][0] }} {{ m['content'] }}<|im_end|>{% endfor %}"
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ GIVEN = "{% for m in messages %}[{{ m['content'] }}<|im_end|>{% endfor %}"
     [
         ("plain", "<|endoftext|>", "### User\nWhy?\n\n### Assistant\nBecause.<|endoftext|>\n\n"),
         ("chatml", "<|im_end|>", "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\nBecause.<|im_end|>\n"),
-        (GIVEN, "<|im_end|>", "[Why?<|im_end|>[Because.<|im_end|>"),
+        (GIVEN, "<|im_end|>", "[u Why?<|im_end|>[a Because.<|im_end|>"),
     ],
 )
 def test_a_chat_template_can_be_given(
