@@ -114,6 +114,7 @@ def read_delimited(
 def _pieces_of_batch(
     batch: Any,
     columns: list[str],
+    names: list[str],
     first: int,
     role: str,
     path: str,
@@ -125,7 +126,7 @@ def _pieces_of_batch(
         if record.get("messages") is None and role != "instruction":
             record.pop("messages", None)
         place = Place(f"row {number:09d}", str(number), -1, -1)
-        yield from pieces_of_record(record, place, role, path, config, mapping=mapping)
+        yield from pieces_of_record(record, place, role, path, config, mapping=mapping, names=names)
 
 
 def _opened_parquet(file: BinaryIO) -> Any:
@@ -182,7 +183,7 @@ def read_parquet(
         row = rows.start
         try:
             for batch in table.iter_batches(ROWS_PER_BATCH, row_groups=[index], columns=columns, use_threads=False):
-                yield from _pieces_of_batch(batch, columns, row, role, path, config, mapping)
+                yield from _pieces_of_batch(batch, columns, names, row, role, path, config, mapping)
                 row += batch.num_rows
         except (pa.ArrowException, *_FAULTS) as error:
             yield Rejection("malformed", f"row group {index} from row {row} on ({type(error).__name__})")
@@ -206,15 +207,16 @@ def read_arrow(
     row = 1
     try:
         opened = pa.ipc.open_file(file) if is_file else pa.ipc.open_stream(file)
-        columns = wanted_columns(opened.schema.names, role, config)
-        if (missing := missing_text(config, opened.schema.names, role)) is not None:
+        names = opened.schema.names
+        columns = wanted_columns(names, role, config)
+        if (missing := missing_text(config, names, role)) is not None:
             raise missing
         batches = (opened.get_batch(index) for index in range(opened.num_record_batches)) if is_file else opened
         for whole in batches:
             whole.validate(full=True)
             for first in range(0, whole.num_rows, ROWS_PER_BATCH):
                 batch = whole.slice(first, ROWS_PER_BATCH)
-                yield from _pieces_of_batch(batch, columns, row, role, path, config, mapping)
+                yield from _pieces_of_batch(batch, columns, names, row, role, path, config, mapping)
                 row += batch.num_rows
     except Unreadable:
         raise
