@@ -37,12 +37,15 @@ _TABLE = ("columns", "data")
 def rows_within(value: Any, mapping: Mapping[str, Any] | None = None) -> list[Any]:
     """The rows of a whole JSON value.
 
-    They are an array's elements, those of the arrays or objects within an object that is no row itself (`{"data":
-    [...]}`, `{"train": [...], "test": [...]}`), the rows of columns, or the value.
+    They are an array's elements, those of arrays within it (`jq -s` makes one of several files), those of the arrays or
+    objects within an object that is no row itself (`{"data": [...]}`, `{"train": [...], "test": [...]}`), the rows of
+    columns, or the value.
     """
     if isinstance(value, list):
-        is_one = bool(value) and all(is_turn(each) and has_speaker(each) for each in value)
-        return [value] if is_one else _rows_below_heading(value, mapping) or value
+        if are_spoken(value):
+            return [value]
+        rows = _rows_below_heading(value, mapping)
+        return [row for each in value for row in _rows_of_element(each, mapping)] if rows is None else rows
     if not isinstance(value, dict):
         return [value]
     if (rows := _rows_of_columns(value, mapping)) is not None:
@@ -77,6 +80,27 @@ def rows_of_line(value: Any, mapping: Mapping[str, Any] | None = None) -> list[A
     lists = [name for name, each in value.items() if isinstance(each, list)]
     is_wrapper = len(lists) == 1 and plain_name(str(lists[0])) in WRAPPERS
     return rows_within(value, mapping) if is_wrapper else [value]
+
+
+def _rows_of_element(value: Any, mapping: Mapping[str, Any] | None) -> list[Any]:
+    """The rows that an array's element stands for, itself mostly.
+
+    A list is a conversation if its objects say who speaks, or its elements are texts. A list of other objects is a file's
+    rows: as turns of one conversation, rows that have nothing to do with each other would be learned. Lists of texts
+    within a list may be either, so that it is given whole, and refused.
+    """
+    if isinstance(value, dict):
+        rows = rows_of_line(value, mapping)
+        return rows if any(_is_row(row, mapping) for row in rows) else [value]
+    if not isinstance(value, list) or not value:
+        return [value]
+    if (below := _rows_below_heading(value, mapping)) is not None:
+        return below
+    are_rows = all(isinstance(each, dict) and not are_spoken([each]) for each in value)
+    are_lists = all(
+        isinstance(each, list) and (not each or not all(isinstance(x, str) for x in each)) for each in value
+    )
+    return rows_within(value, mapping) if are_rows or are_lists else [value]
 
 
 def _is_row(value: Any, mapping: Mapping[str, Any] | None) -> bool:
