@@ -20,6 +20,8 @@ from domainlm.tokens.template import FIX, Render, TemplateRefuses
 
 SYSTEM = {"role": "system", "content": "A system turn."}
 ANSWER = "The answer."
+# the form that transformers' processors read
+PROCESSOR_TEMPLATE = "chat_template.json"
 TURNS = [{"role": "user", "content": "A question."}, {"role": "assistant", "content": ANSWER}]
 # two rounds, of words that no template writes of itself
 ROUNDS = [
@@ -42,8 +44,24 @@ def write_template(folder: Path, text: str) -> None:
     settings = read_object(path) if path.exists() else {}
     if "chat_template" in settings:
         write_json(path, {key: value for key, value in settings.items() if key != "chat_template"})
-    (folder / "chat_template.json").unlink(missing_ok=True)
+    (folder / PROCESSOR_TEMPLATE).unlink(missing_ok=True)
     (folder / "chat_template.jinja").write_text(text, encoding="utf-8", newline="\n")
+
+
+def with_processor_template(folder: Path) -> None:
+    """Put a template that stands in chat_template.json alone where tokenizers look.
+
+    Checkpoints that were saved with a processor have it there, and transformers' tokenizers read only the other two
+    places.
+    """
+    path = folder / PROCESSOR_TEMPLATE
+    if not path.exists() or (folder / "chat_template.jinja").exists():
+        return
+    place = folder / "tokenizer_config.json"
+    settings = read_object(place) if place.exists() else {}
+    found = read_object(path).get("chat_template")
+    if found and not settings.get("chat_template"):
+        write_json(place, {**settings, "chat_template": found})
 
 
 def check_turns(render: Render, turn_end: str, has_system_turn: bool) -> None:

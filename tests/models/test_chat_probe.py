@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from domainlm.config.sources import BaseModelConfig
 from domainlm.contract import StageError
 from domainlm.models.chat_probe import check_turns
+from domainlm.models.control_tokens import special_tokens
 from domainlm.tokens.chat import Messages
 from domainlm.tokens.template import TemplateRefuses
 
@@ -127,3 +132,43 @@ def test_a_template_that_renders_another_conversation_is_refused(
 ) -> None:
     with pytest.raises(StageError, match=rf"the chat template .*{words}.*set base_model\.chat_template"):
         check_turns(render, END, has_system_turn)
+
+
+OTHER = "{% for m in messages %}[{{ m.role }}]{{ m.content }}<|im_end|>{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    ("processor", "settings", "file", "expected"),
+    [
+        (OTHER, None, None, "[user]Why?<|im_end|>"),
+        ([{"name": "default", "template": OTHER}, {"name": "tools", "template": "x"}], None, None, "[user]Why?<|im_end|>"),
+        # where tokenizers look comes first
+        (OTHER, "S" + OTHER, None, "S[user]Why?<|im_end|>"),
+        (OTHER, None, "J" + OTHER, "J[user]Why?<|im_end|>"),
+    ],
+)  # fmt: skip
+def test_a_template_that_a_processor_reads_counts_where_there_is_no_other(
+    processor: Any, settings: str | None, file: str | None, expected: str, make_base: Callable[..., Path]
+) -> None:
+    from transformers import AutoTokenizer
+
+    base = make_base("llama")
+    (base / "chat_template.jinja").unlink()
+    (base / "chat_template.json").write_text(json.dumps({"chat_template": processor}))
+    if file is not None:
+        (base / "chat_template.jinja").write_text(file)
+    values = json.loads((base / "tokenizer_config.json").read_text())
+    own = {} if settings is None else {"chat_template": settings}
+    (base / "tokenizer_config.json").write_text(json.dumps(values | own))
+    assert special_tokens(base, BaseModelConfig(), 300, True).turn_end == "<|im_end|>"
+    turns = [{"role": "user", "content": "Why?"}]
+    assert AutoTokenizer.from_pretrained(base).apply_chat_template(turns, tokenize=False) == expected
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"chat_template": ""}', '{"chat_template": 5}'])
+def test_a_processor_s_file_without_a_template_is_refused_in_words(text: str, make_base: Callable[..., Path]) -> None:
+    base = make_base("llama")
+    (base / "chat_template.jinja").unlink()
+    (base / "chat_template.json").write_text(text)
+    with pytest.raises(StageError, match=r"chat_template"):
+        special_tokens(base, BaseModelConfig(), 300, True)
