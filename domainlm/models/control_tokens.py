@@ -16,6 +16,7 @@ from typing import Any
 from domainlm.config.sources import BaseModelConfig
 from domainlm.contract import StageError
 from domainlm.models.chat_probe import (
+    PROCESSOR_TEMPLATE,
     check_turns,
     find_turn_end,
     given_template,
@@ -241,8 +242,9 @@ def _names_in_use(folder: Path, tokenizer: Mapping[str, Any]) -> Iterable[str]:
 
 def _templates(folder: Path) -> list[Any]:
     settings = read_object(folder / SETTINGS) if (folder / SETTINGS).exists() else {}
-    path = folder / "chat_template.jinja"
+    path, other = folder / "chat_template.jinja", folder / PROCESSOR_TEMPLATE
     return [
         settings.get("chat_template"),
+        read_object(other).get("chat_template") if other.exists() else None,
         path.read_text(encoding="utf-8", errors="replace") if path.exists() else None,
     ]

@@ -310,7 +310,7 @@ def test_a_control_token_without_an_embedding_is_removed_where_nothing_uses_it(
     assert max(tokenizer.encode("an <image_soft_token>").ids) < 259
 
 
-@pytest.mark.parametrize("use", ["text", "padding", "template"])
+@pytest.mark.parametrize("use", ["text", "padding", "template", "processor"])
 def test_a_token_without_an_embedding_that_may_be_met_is_refused(
     use: str, make_base: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -323,6 +323,9 @@ def test_a_token_without_an_embedding_that_may_be_met_is_refused(
     if use == "template":
         path = base / "chat_template.jinja"
         path.write_text("{% if tools %}<image_soft_token>{% endif %}" + path.read_text())
+    if use == "processor":
+        template = without_template(base) / "chat_template.json"
+        template.write_text(json.dumps({"chat_template": "{% if tools %}<image_soft_token>{% endif %}" + GIVEN}))
     with pytest.raises(StageError, match=r"ids up to 259, its embeddings 259 rows.*<image_soft_token>"):
         convert(base, out, BaseModelConfig())
 
