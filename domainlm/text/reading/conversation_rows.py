@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from domainlm.text.reading.columns import alike_names
 from domainlm.text.reading.conversation_forms import (
     ANSWERS,
     CONTEXTS,
@@ -134,7 +135,7 @@ def _mapped_names(mapping: Mapping[str, Any]) -> list[str]:
 def _is_named(names: Sequence[Any], mapping: Mapping[str, Any] | None) -> bool:
     """Whether columns have the names of a question and its answer."""
     if mapping is not None:
-        return set(names).issuperset(_mapped_names(mapping))
+        return all(name in names or len(alike_names(names, name)) == 1 for name in _mapped_names(mapping))
     plain = {plain_name(str(name)) for name in names}
     return _is_pair(plain) or not plain.isdisjoint(TURN_LISTS)
 

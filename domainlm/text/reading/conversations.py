@@ -17,6 +17,7 @@ from typing import Any
 
 from domainlm.raw.surrogates import without_surrogates
 from domainlm.text.characters import is_blank
+from domainlm.text.reading.columns import alike_names
 from domainlm.text.reading.conversation_forms import (
     ANSWERS,
     CHOICES,
@@ -70,11 +71,21 @@ class Conversation:
 
 
 def field_of(record: Mapping[str, Any], name: str) -> Any:
-    """Value of a field by its name or dotted path, or None."""
-    if name in record or "." not in name:
-        return record.get(name)
+    """Value of a field by its name or dotted path, or None.
+
+    Where there is none, one name that differs in capitals and blanks around it is taken, as people write headings.
+    """
+    if name in record:
+        return record[name]
+    if "." in name and (found := _at_path(record, name.split("."))) is not None:
+        return found
+    alike = alike_names(record, name)
+    return record[alike[0]] if len(alike) == 1 else None
+
+
+def _at_path(record: Mapping[str, Any], parts: list[str]) -> Any:
     found: Any = record
-    for part in name.split("."):
+    for part in parts:
         if not isinstance(found, dict) or part not in found:
             return None
         found = found[part]
