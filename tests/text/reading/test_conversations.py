@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from typing import Any
 
 import pytest
 
 from domainlm.config.sources import MessagesFrom
 from domainlm.pipeline.table import PACKAGE_ROOT
-from domainlm.text.reading.conversation_rows import rows_of_line, rows_within
+from domainlm.text.reading.conversation_rows import rows_within
 from domainlm.text.reading.conversations import Conversation, conversation_of
 from domainlm.text.reading.pieces import Rejection
 
@@ -315,147 +314,11 @@ def test_what_a_mapping_does_not_find_is_refused() -> None:
     assert reason({"frage": ASKED, "antwort": [SAID, "No."]}, pair) == "preference_row"
 
 
-ROW = {"question": ASKED, "answer": SAID}
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (ROW, [ROW]),
-        ([ROW, ROW], [ROW, ROW]),
-        ({"data": [ROW, ROW]}, [ROW, ROW]),
-        ({"version": "1", "train": [ROW], "test": [ROW, ROW]}, [ROW, ROW, ROW]),
-        ({"data": [{"frage": "x"}]}, [{"frage": "x"}]),
-        ({"conversations": [{"messages": said(*TURNS)}]}, [{"messages": said(*TURNS)}]),
-        ({"messages": said(*TURNS)}, [{"messages": said(*TURNS)}]),
-        (said(*TURNS), [said(*TURNS)]),
-        ([said(*TURNS), said(*TURNS)], [said(*TURNS), said(*TURNS)]),
-        # as jq -s makes one array of several files
-        ([[ROW, ROW], [ROW]], [ROW, ROW, ROW]),
-        ([[{"instruction": "x", "output": "y", "from": "forum"}, ROW]], [{"instruction": "x", "output": "y", "from": "forum"}, ROW]),
-        ([[{"human": "x", "assistant": "y"}] * 2], [{"human": "x", "assistant": "y"}] * 2),
-        ([[{"messages": said(*TURNS)}], [ROW, {"frage": "x"}]], [{"messages": said(*TURNS)}, ROW, {"frage": "x"}]),
-        ([[said(*TURNS), said(*TURNS)], [said(*TURNS)]], [said(*TURNS)] * 3),
-        ([{"data": [ROW, ROW]}, {"data": [ROW]}], [ROW, ROW, ROW]),
-        ([[["answer", "question"], [SAID, ASKED]], [["question", "answer"], [ASKED, SAID]]], [ROW, ROW]),
-        ([ROW, {"data": [{"frage": "x"}]}, 7], [ROW, {"data": [{"frage": "x"}]}, 7]),
-        # pairs of texts are a history as often as rows
-        ([[[ASKED, SAID], ["b", "c"]]], [[[ASKED, SAID], ["b", "c"]]]),
-        ({"7": ROW, "9": ROW}, [ROW, ROW]),
-        ({"question": [ASKED, "b"], "answer": [SAID, "c"]}, [ROW, {"question": "b", "answer": "c"}]),
-        ({"question": [ASKED], "answer": [SAID], "history": [[]]}, [{**ROW, "history": []}]),
-        ({"messages": [json.dumps(said(*TURNS))]}, [{"messages": json.dumps(said(*TURNS))}]),
-        # as pandas writes tables
-        ({"question": {"0": ASKED, "1": "b"}, "answer": {"0": SAID, "1": "c"}}, [ROW, {"question": "b", "answer": "c"}]),
-        ({"columns": ["id", "question", "answer"], "index": [0], "data": [["7", ASKED, SAID]]}, [{"id": "7", **ROW}]),
-        ([["answer", "question"], [SAID, ASKED]], [ROW]),
-        ([["a", "b"], ["c", "d"]], [["a", "b"], ["c", "d"]]),
-        ({"frage": "x"}, [{"frage": "x"}]),
-        # a row's own lists are no rows
-        ({"frage": "x", "notes": [{"by": "y"}]}, [{"frage": "x", "notes": [{"by": "y"}]}]),
-        ({"instruction": "x", "instances": [{"input": "y", "output": "z"}]},
-         [{"instruction": "x", "instances": [{"input": "y", "output": "z"}]}]),
-        ({"prompt": said(TURNS[0]), "completion": said(TURNS[1])}, [{"prompt": said(TURNS[0]), "completion": said(TURNS[1])}]),
-        ({"contents": said(*TURNS)}, [{"contents": said(*TURNS)}]),
-        ([], []),
-    ],
-)  # fmt: skip
-def test_rows_are_found_within_a_file(value: Any, expected: list[Any]) -> None:
-    assert rows_within(value) == expected
-
-
-def test_columns_of_one_s_own_are_found_within_a_file() -> None:
-    pair = {"user": "frage", "assistant": "antwort"}
-    assert rows_within({"frage": ["a", "b"], "antwort": ["c", "d"]}, pair) == [
-        {"frage": "a", "antwort": "c"},
-        {"frage": "b", "antwort": "d"},
-    ]
-    assert rows_within({"frage": "a", "antwort": "b"}, pair) == [{"frage": "a", "antwort": "b"}]
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (ROW, [ROW]),
-        ([ROW, ROW], [ROW, ROW]),
-        (said(*TURNS), [said(*TURNS)]),
-        ([[ROW, ROW], [ROW]], [ROW, ROW, ROW]),
-        ({"data": [ROW, ROW]}, [ROW, ROW]),
-        ({"pairs": [ROW, ROW]}, [{"pairs": [ROW, ROW]}]),
-        ({"id": "0", "data": [ASKED, SAID]}, [{"id": "0", "data": [ASKED, SAID]}]),
-        # texts that take turns are no column of rows
-        ({"conversations": [ASKED, SAID]}, [{"conversations": [ASKED, SAID]}]),
-        ([ASKED, SAID], [[ASKED, SAID]]),
-        ("text", ["text"]),
-    ],
-)
-def test_rows_are_found_within_a_line(value: Any, expected: list[Any]) -> None:
-    assert rows_of_line(value) == expected
-
-
-@pytest.mark.parametrize(
-    ("row", "expected"),
-    [
-        (
-            {"turns": [{"instruction": "Translate.", "input": "tea", "output": "Tee"}]},
-            [("user", "Translate.\ntea"), ("assistant", "Tee")],
-        ),
-        (
-            {"dialogue": [{"question": "Who came?", "context": "Ann came.", "answer": "Ann."}]},
-            [("user", "Who came?\nAnn came."), ("assistant", "Ann.")],
-        ),
-        (
-            {
-                "prompt": "And?",
-                "response": "So.",
-                "history": [{"input": "tea", "instruction": "Spell.", "output": "t-e-a"}],
-            },
-            [("user", "Spell.\ntea"), ("assistant", "t-e-a"), ("user", "And?"), ("assistant", "So.")],
-        ),
-    ],
-)
-def test_what_a_pair_within_a_list_is_about_is_kept(row: Any, expected: list[tuple[str, str]]) -> None:
-    found = conversation_of(row)
-    assert isinstance(found, Conversation)
-    assert [(message["role"], message["content"]) for message in found.messages] == expected
-
-
-@pytest.mark.parametrize(
-    ("row", "reason"),
-    [
-        ({"conversation": [{"human": "Hello", "assistant": "Hello.", "weight": 0}]}, "unlearned_answer"),
-        ({"conversation": [{"input": "Hello", "output": "Hi.", "output_with_loss": False}]}, "unlearned_answer"),
-        (
-            {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "train": "false"}]},
-            "unlearned_answer",
-        ),
-        ({"turns": [{"question": "Which?", "choices": ["a", "b"], "answer": "a"}]}, "unknown_form"),
-        ({"question_id": 81, "category": "writing", "turns": ["Write a letter.", "Shorten it."]}, "no_answer"),
-    ],
-)
-def test_what_a_list_does_not_teach_is_refused(row: Any, reason: str) -> None:
-    found = conversation_of(row)
-    assert isinstance(found, Rejection)
-    assert found.reason == reason
-
-
 @pytest.mark.parametrize("tools", [[{"name": "x\ud800"}], '[{"name": "x\\ud800"}]'])
 def test_half_a_character_in_tools_is_replaced(tools: Any) -> None:
     found = conversation_of({"instruction": "Hello", "output": "Hi.", "tools": tools})
     assert isinstance(found, Conversation)
     assert found.messages[0]["content"] == '<tools>\n[{"name": "x\ufffd"}]\n</tools>'
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        {"passage": "Ann came.", "questions": [{"question": "Who came?", "answer": "Ann."}]},
-        {"system_prompt": "Be brief.", "data": [{"question": "Who came?", "answer": "Ann."}]},
-    ],
-)
-def test_rows_are_not_taken_from_words_that_they_are_about(value: Any) -> None:
-    assert rows_within(value) == [value]
-    assert rows_of_line(value) == [value]
 
 
 def test_half_a_character_in_a_name_is_not_shown() -> None:
@@ -478,14 +341,3 @@ def test_the_cells_of_a_table_are_no_turns() -> None:
     assert isinstance(found, Rejection)
     assert found.reason == "unknown_form"
     assert isinstance(conversation_of(["Translate tea.", "Tee"]), Conversation)
-
-
-def test_many_calls_of_one_turn_are_joined_once() -> None:
-    call = {"role": "assistant", "content": "x" * 50, "tool_calls": [{"name": "f", "arguments": {}}]}
-    rows = [{"role": "user", "content": "q"}, *[call] * 20_000, {"role": "assistant", "content": " "}]
-    begun = time.process_time()
-    found = conversation_of({"messages": rows})
-    assert isinstance(found, Conversation)
-    assert [len(message["content"].splitlines()) for message in found.messages] == [1, 80_000]
-    # joined anew for each call, it takes minutes
-    assert time.process_time() - begun < 20
