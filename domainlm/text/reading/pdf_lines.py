@@ -134,9 +134,8 @@ def lines_of_page(page: PdfPage) -> list[Line]:
     tails: dict[int, str] = {}
     if is_plain:
         pieces, tails = _by_character(pieces, slanted, text, page)
-    words, _, lasts, cuts = zip(*pieces, strict=True)
-    if any(cuts):
-        words = _with_cut_ends(pieces, tails)
+    _, _, lasts, cuts = zip(*pieces, strict=True)
+    words = _with_cut_ends(pieces, tails) if any(cuts) else [words for words, _, _, _ in pieces]
     lefts, rights, baselines = page.boxes(firsts).left, page.boxes(lasts).right, matrices.f
     lengths = map(math.hypot, matrices.c, matrices.d)
     sizes = [abs(units) * length for units, length in zip(page.sizes(firsts), lengths, strict=True)]

@@ -8,6 +8,7 @@ pypdfium2 adds to it), and the loop over characters is one of C, into one piece 
 from __future__ import annotations
 
 import ctypes
+from array import array
 from collections import deque
 from collections.abc import Sequence
 from functools import cache
@@ -129,7 +130,7 @@ class PdfPage:
         memory = bytearray(4 * width * len(indices))
         begin = _address_of(memory)
         deque(map(call, repeat(self._address), indices, range(begin, begin + len(memory), 4 * width)), maxlen=0)
-        return memoryview(memory).cast("f").tolist()
+        return array("f", memory).tolist()
 
     def matrices(self, indices: Sequence[int]) -> Matrices:
         values = self._values(self._calls.matrix, indices, 6)
@@ -165,7 +166,7 @@ class PdfPage:
         height, end = repeat(begin), begin + len(memory)
         lefts, rights = range(begin + 16, end, 16), range(begin + 24, end, 16)
         deque(map(self._calls.run, repeat(self._address), range(count), lefts, height, rights, height), maxlen=0)
-        values = memoryview(memory).cast("d").tolist()
+        values = array("d", memory).tolist()
         return values[2::2], values[3::2]
 
 
