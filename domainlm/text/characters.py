@@ -265,7 +265,9 @@ def mean_cjk_run(text: str) -> float:
 
 
 def _beside_ascii(text: str) -> tuple[bytes, str]:
-    """A text's ASCII, whose bytes are counted in no time, and the rest; all is rest where ASCII is less than half."""
+    """A text's ASCII, and the rest.
+
+    ASCII bytes are counted in no time. All is rest where ASCII is less than half."""
     plain = text.encode("ascii", "ignore")
     if len(plain) == len(text):
         return plain, ""

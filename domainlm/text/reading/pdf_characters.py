@@ -82,7 +82,9 @@ def with_raised_digits(words: str, first: int, apart: Sequence[int], page: PdfPa
 
 
 def is_slanted(a: float, b: float) -> bool:
-    """Whether a character stands neither upright nor on a side, given two numbers of its matrix."""
+    """Whether a character stands neither upright nor on a side.
+
+    It is given by two numbers of its matrix."""
     # most characters stand upright, and trigonometry takes its time
     return b != 0 and MIN_SLANT < abs(math.atan2(b, a)) % (math.pi / 2) < MAX_SLANT
 

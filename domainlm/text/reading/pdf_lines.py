@@ -52,7 +52,9 @@ def _pieces(text: str) -> list[Piece]:
 
 
 def _placed(pieces: Sequence[Piece], text: str, page: PdfPage) -> list[Piece]:
-    """Lines with the characters of PDFium's list, which also has some that the text has not."""
+    """Lines with the characters of PDFium's list.
+
+    The list also has some that the text has not."""
     import pypdfium2.raw as pdfium
 
     def place(at: int) -> int:
@@ -66,7 +68,9 @@ def _placed(pieces: Sequence[Piece], text: str, page: PdfPage) -> list[Piece]:
 def _by_character(
     pieces: list[Piece], slanted: Sequence[bool], text: str, page: PdfPage
 ) -> tuple[list[Piece], dict[int, str]]:
-    """Lines with raised digits as such, and without slanted ends, which are given by the line's number.
+    """Lines with raised digits as such, and without slanted ends.
+
+    Those are given by the line's number.
 
     A watermark at the end of a page's content is joined to its last line. slanted: which lines begin so.
     """
@@ -108,7 +112,7 @@ def _with_cut_ends(pieces: Sequence[Piece], tails: Mapping[int, str]) -> list[st
 
 
 def _turns(matrices: Matrices) -> int:
-    """By how many right angles more than half of the lines are turned, or 0."""
+    """The right angles by which most lines are turned, or 0."""
     turned = [0, 0, 0, 0]
     for a, b in zip(matrices.a, matrices.b, strict=True):
         if (b or a < 0) and math.isfinite(a + b):

@@ -1,4 +1,6 @@
-"""A PDF's page as PDFium has it: its text, the places and sizes of its characters.
+"""A PDF's page as PDFium has it.
+
+In: a page. Out: its text, the places and sizes of its characters.
 
 In: an open document. Out: the text, and values of characters by index, many in one call. The way from Python to PDFium takes
 longer than its answer. So the way is short (plain numbers and addresses, whose kinds nothing checks, and a page without what
@@ -17,7 +19,9 @@ from typing import Any, NamedTuple
 
 
 class _Calls(NamedTuple):
-    """PDFium's functions. A run is a stretch of characters that were drawn by one operator."""
+    """PDFium's functions.
+
+    A run is a stretch of characters that were drawn by one operator."""
 
     count: Any
     place: Any
@@ -56,7 +60,9 @@ def _calls() -> _Calls:
 
 
 class Matrices(NamedTuple):
-    """The way from the font's units to the page of some characters: PDF's numbers by name; f is the baseline's height."""
+    """The way from the font's units to the page.
+
+    PDF's numbers of some characters, by name; f is the baseline's height."""
 
     a: list[float]
     b: list[float]
@@ -146,18 +152,22 @@ class PdfPage:
         return list(map(self._calls.size, repeat(self._address), indices))
 
     def drawings(self, indices: Sequence[int]) -> list[int | None]:
-        """What drew each character; None for a line end, and for a blank between two drawings.
+        """What drew each character.
+
+        None for a line end, and for a blank between two drawings.
 
         Characters of one drawing have one size and one baseline.
         """
         return list(map(self._calls.drawing, repeat(self._address), indices))
 
     def is_added(self, index: int) -> bool:
-        """Whether PDFium put a character between two others: a blank, a line end."""
+        """Whether PDFium put in a character: a blank, a line end."""
         return bool(self._calls.is_added(self._address, index) == 1)
 
     def runs(self, first: int, last: int) -> tuple[list[float], list[float]]:
-        """The left and the right ends of the runs of a stretch of characters, or nothing if it is one run."""
+        """The left and the right ends of the runs of a stretch.
+
+        Nothing if it is one run."""
         count = self._calls.count_runs(self._address, first, last - first + 1)
         if count < 2:
             return [], []
