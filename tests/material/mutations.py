@@ -37,6 +37,8 @@ from material.tree_changes import (
 INPUTS = {
     "raw_corpus": "",
     "base_model": "",
+    # in the table, but part of no domain without sft_adapter.relay: instruct_residual
+    "instruct_model": "base_model",
     "documents": "raw_corpus",
     "clean_shards": "documents",
     # in the table, but needed by nothing without a source of role seed
@@ -46,6 +48,8 @@ INPUTS = {
     "pt_tokens": "corpus_split base_model",
     "pt_adapter": "pt_tokens base_model",
     "merged_model": "pt_adapter pt_tokens base_model",
+    # likewise
+    "instruct_residual": "merged_model base_model instruct_model",
     "sft_dataset": "corpus_split",
     "sft_tokens": "sft_dataset base_model",
     "sft_adapter": "sft_tokens merged_model",
@@ -56,7 +60,7 @@ INPUTS = {
 ARTIFACTS = tuple(INPUTS)
 ALL = " ".join(ARTIFACTS)
 NOTHING = ""
-TORCH = "base_model pt_adapter merged_model sft_adapter eval_results"
+TORCH = "base_model instruct_model pt_adapter merged_model instruct_residual sft_adapter eval_results"
 SEEDED = "relevance_model corpus_split pt_adapter sft_dataset sft_adapter eval_results"
 
 
@@ -137,6 +141,7 @@ WORD_LIST = both(
     append(WORDS, "buy now\n"),
     edit(CONFIG, r"word_lists: \{\}", f"word_lists: {{adverts: {{file: {WORDS}}}}}"),
 )
+INSTRUCT = edit(CONFIG, r"^  style:", "  chat: {role: instruct_model, local: data/instruction}\n  style:")
 HUB = edit(TINY, r"local: data/tiny/model", f"hub: {{repository: a/b, revision: {'a' * 40}}}")
 
 CODE = [
@@ -247,7 +252,7 @@ PLACES = [
     Row("statement in a package above", ALL, append("domainlm/__init__.py", '__version__ = "9.9.9"\n')),
     Row(
         "statement in a package's own file",
-        "base_model pt_tokens pt_adapter merged_model sft_tokens sft_adapter eval_results",
+        "base_model instruct_model pt_tokens pt_adapter merged_model instruct_residual sft_tokens sft_adapter eval_results",
         append("domainlm/models/__init__.py", EXTRA),
     ),
     Row(
@@ -305,8 +310,8 @@ BORDERS = [
     ),
     Row(
         "another base of the stages' error",
-        "base_model documents clean_shards relevance_model unique_shards corpus_split pt_tokens pt_adapter merged_model "
-        "sft_dataset sft_tokens sft_adapter eval_results raw_corpus",
+        "base_model instruct_model documents clean_shards relevance_model unique_shards corpus_split pt_tokens pt_adapter "
+        "merged_model instruct_residual sft_dataset sft_tokens sft_adapter eval_results raw_corpus",
         edit("domainlm/contract.py", r"StageError\(Exception\)", "StageError(OSError)"),
     ),
     Row(
@@ -431,6 +436,8 @@ TEXT_KNOBS = [
 MODEL_KNOBS = [
     Row("base_model.dtype", "base_model", knob("base_model", "dtype", "float32")),
     Row("base_model.chat_template", "base_model", knob("base_model", "chat_template", "plain")),
+    Row("instruct_model.dtype", "instruct_model", knob("instruct_model", "dtype", "float32")),
+    Row("instruct_residual.weight", "instruct_residual", knob("instruct_residual", "weight", "0.7")),
     Row("pt_tokens.sequence_length", "pt_tokens", knob("pt_tokens", "sequence_length", "256")),
     Row("pt_adapter.learning_rate", "pt_adapter", knob("pt_adapter", "learning_rate", "2e-3")),
     Row("merged_model.certificate_rows", "merged_model", knob("merged_model", "certificate_rows", "3")),
@@ -438,8 +445,8 @@ MODEL_KNOBS = [
     Row("sft_dataset.has_derived_questions", "sft_dataset", knob("sft_dataset", "has_derived_questions", "false")),
     Row("sft_tokens.long_conversations", "sft_tokens", knob("sft_tokens", "long_conversations", "cut")),
     Row(
-        "sft_tokens.system_prompt, which evaluation uses, too; whether there is one matters to base_model",
-        "base_model sft_tokens eval_results",
+        "sft_tokens.system_prompt, which evaluation uses, too; whether there is one matters to the checkpoints",
+        "base_model instruct_model sft_tokens eval_results",
         knob("sft_tokens", "system_prompt", "null"),
     ),
     Row(
@@ -453,6 +460,13 @@ MODEL_KNOBS = [
         "sft_adapter.relay, which chooses inputs",
         "sft_adapter eval_results eval_report",
         knob("sft_adapter", "relay", "none"),
+    ),
+    Row("sources: an instruct model, which no relay asks for", NOTHING, INSTRUCT),
+    Row(
+        "sft_adapter.relay: instruct_residual, by whose chat template conversations are written",
+        "base_model instruct_model sft_tokens sft_adapter eval_results eval_report",
+        knob("sft_adapter", "relay", "instruct_residual"),
+        given=INSTRUCT,
     ),
     Row("eval_results.max_choices", "eval_results", knob("eval_results", "max_choices", "40")),
     Row("eval_results.compare", "eval_results", knob("eval_results", "compare", "[sklearn_docs]")),
