@@ -45,7 +45,7 @@ def test_the_difference_of_an_instruct_model_is_added_and_tuned(fresh_tree: Any)
     merged, base, instruct, found = (load_file(fresh_tree.artifact(part) / "model.safetensors") for part in parts)
     for tensor, value in found.items():
         expected = merged[tensor].double() + 0.7 * (instruct[tensor].double() - base[tensor].double())
-        assert value.equal(expected.float())
+        assert (value.double() - expected).abs().max() <= 1e-7
     # conversations are the instruct model's, and SFT starts from the sum
     tokens = {
         part: json.loads((fresh_tree.artifact(part) / "tokens.json").read_text(encoding="utf-8")) for part in parts
