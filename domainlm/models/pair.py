@@ -81,7 +81,7 @@ def _says_nothing(key: str, mine: Any, other: Any) -> bool:
 
 
 def check_tokenizers(base: Any, instruct: Any) -> None:
-    """Raise StageError if a token of the base, or a text, has other ids."""
+    """Raise StageError if tokens of the base have other ids."""
     mine, other = base.get_vocab(with_added_tokens=True), instruct.get_vocab(with_added_tokens=True)
     wrong = sorted((number, text) for text, number in mine.items() if other.get(text) != number)
     if wrong:
