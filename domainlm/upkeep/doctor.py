@@ -35,6 +35,7 @@ from domainlm.store.sharing import (
     refusal,
 )
 from domainlm.store.signatures import TRUSTED_VARIABLE
+from domainlm.upkeep.checkpoint_kinds import checkpoint_kinds
 from domainlm.upkeep.hooks import Check, git, missing_hooks, recorded_hollow
 from domainlm.wording import bytes_in_words
 
@@ -55,7 +56,7 @@ def examine(project: Path) -> list[Check]:
         _remote(project),
         _hooks(project),
     ]
-    return checks + recorded_hollow(project)
+    return checks + checkpoint_kinds(project) + recorded_hollow(project)
 
 
 def _python() -> Check:
