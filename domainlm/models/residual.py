@@ -111,22 +111,22 @@ def check_forms(ours: TensorFiles, before: TensorFiles, tuned: TensorFiles, base
                 f" {len(before.forms)}, {label} {len(other.forms)}); expected the same tensors in both: {FIX}"
             )
     for name, form in sorted(before.forms.items()):
-        mine, other = ours.forms[name], tuned.forms[name]
+        mine, theirs = ours.forms[name], tuned.forms[name]
         if mine.shape != form.shape:
             raise StageError(
                 f"the tensor {name} has the shape {list(form.shape)} in base_model and {list(mine.shape)} in merged_model;"
                 " expected equal shapes, as tokens that pretraining adds have no row in the instruct model: add none, or set"
                 " sft_adapter.relay to merge"
             )
-        is_table = (form.shape[:1], other.shape[:1]) == ((base_rows,), (tuned_rows,))
-        if form.shape != other.shape and not (is_table and form.shape[1:] == other.shape[1:]):
+        is_table = (form.shape[:1], theirs.shape[:1]) == ((base_rows,), (tuned_rows,))
+        if form.shape != theirs.shape and not (is_table and form.shape[1:] == theirs.shape[1:]):
             raise StageError(
-                f"the tensor {name} has the shape {list(form.shape)} in base_model and {list(other.shape)} in instruct_model;"
+                f"the tensor {name} has the shape {list(form.shape)} in base_model and {list(theirs.shape)} in instruct_model;"
                 f" expected equal shapes but for rows of added tokens: {FIX}"
             )
-        if (form.kind in FLOATS) != (other.kind in FLOATS) or (form.kind in FLOATS) != (mine.kind in FLOATS):
+        if (form.kind in FLOATS) != (theirs.kind in FLOATS) or (form.kind in FLOATS) != (mine.kind in FLOATS):
             raise StageError(
-                f"the tensor {name} is stored as {form.kind} in base_model, {mine.kind} in merged_model and {other.kind} in"
+                f"the tensor {name} is stored as {form.kind} in base_model, {mine.kind} in merged_model and {theirs.kind} in"
                 f" instruct_model; expected one kind of numbers: {FIX}"
             )
 

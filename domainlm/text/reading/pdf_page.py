@@ -1,8 +1,9 @@
 """A PDF's page as PDFium has it.
 
-In: an open document. Out: a page's text, and values of its characters by index (places, sizes), many in one call. The way from Python to PDFium takes
-longer than its answer. So the way is short (plain numbers and addresses, whose kinds nothing checks, and a page without what
-pypdfium2 adds to it), and the loop over characters is one of C, into one piece of memory. What PDFium does not answer is 0.
+In: an open document. Out: a page's text, and values of its characters by index (places, sizes), many in one call. The way
+from Python to PDFium takes longer than its answer. So the way is short (plain numbers and addresses, whose kinds nothing
+checks, and a page without what pypdfium2 adds to it), and the loop over characters is one of C, into one piece of memory.
+What PDFium does not answer is 0.
 """
 
 from __future__ import annotations
