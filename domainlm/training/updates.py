@@ -22,7 +22,7 @@ from domainlm.models.output_layer import output_layer
 from domainlm.tokens.rows import PackedRows
 from domainlm.training import checkpoint
 from domainlm.training.gradients import accumulate_gradients, clip_gradients
-from domainlm.training.schedule import learning_rate, row_order
+from domainlm.training.schedule import learning_rate, row_order, rows_per_step
 
 
 def update_adapter(
@@ -36,7 +36,8 @@ def update_adapter(
     import torch
 
     order = row_order(len(rows), section.epochs, seed)
-    batches = [order[at : at + section.rows_per_step] for at in range(0, len(order), section.rows_per_step)]
+    size = rows_per_step(section, rows.row_length)
+    batches = [order[at : at + size] for at in range(0, len(order), size)]
     parameters = lora.trainable_parameters(model)
     layer = output_layer(model.get_base_model())
     weights = [parameter for _, parameter in parameters]
