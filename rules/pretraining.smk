@@ -34,9 +34,12 @@ rule pt_adapter:
         mem_mb=DOMAIN.memory_mb("pt_adapter"),
         micro_batch_rows=1,
         checkpoint_seconds=60,
+        trackers="none",
     shell:
         BUILD + "pt_adapter "
-        "--micro-batch-rows {resources.micro_batch_rows} --checkpoint-seconds {resources.checkpoint_seconds}"
+        "--micro-batch-rows {resources.micro_batch_rows} "
+        "--checkpoint-seconds {resources.checkpoint_seconds} "
+        "--trackers {resources.trackers:q}"
 
 
 rule merged_model:

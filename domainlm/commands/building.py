@@ -23,6 +23,9 @@ def build(
     threads: Annotated[int, typer.Option(min=1, help="CPU threads to use.")] = 1,
     micro_batch_rows: Annotated[int, typer.Option(min=1, help="Rows in one forward pass.")] = 1,
     checkpoint_seconds: Annotated[float, typer.Option(help="Seconds between checkpoints in training.")] = 60.0,
+    trackers: Annotated[
+        str, typer.Option(help="Where a training's figures also go: tensorboard, wandb, trackio, ... (by commas).")
+    ] = "none",
     log_file: Annotated[Path | None, typer.Option("--log", help="File that the log lines are also written to.")] = None,
     as_needed: Annotated[
         bool,
@@ -41,6 +44,7 @@ def build(
     from domainlm.builder.history import recorded_build
     from domainlm.builder.requested import is_requested
     from domainlm.commands.progress import Reporter
+    from domainlm.commands.tracking import Tracking
     from domainlm.contract import Resources, StageError
     from domainlm.pipeline.code import check_package
     from domainlm.pipeline.places import stamp_path
@@ -60,17 +64,18 @@ def build(
         check_package(project)
     name = artifact if shard is None else f"{artifact}/{shard}"
     with Reporter(name, log_file) as reporter:
-        resources = Resources(
-            threads=threads,
-            micro_batch_rows=micro_batch_rows,
-            checkpoint_seconds=checkpoint_seconds,
-            progress=reporter.progress,
-            log=reporter.log,
-        )
         try:
             wanted = read_stamp(stamp or project / stamp_path(domain, artifact, shard))
             is_wanted = not as_needed or (shard is None and is_requested(project, domain, artifact))
-            outcome = recorded_build(project, wanted, resources, is_wanted)
+            with Tracking(trackers, f"{wanted.domain}_{artifact}", project, reporter.log) as tracking:
+                resources = Resources(
+                    threads=threads,
+                    micro_batch_rows=micro_batch_rows,
+                    checkpoint_seconds=checkpoint_seconds,
+                    progress=tracking.watched(reporter.progress),
+                    log=reporter.log,
+                )
+                outcome = recorded_build(project, wanted, resources, is_wanted)
         except (StageError, LeaseTimeout, LeaseRefused, RemoteError, OSError) as error:
             reporter.log(f"failed: {error}")
             raise typer.Exit(3) from error

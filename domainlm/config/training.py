@@ -29,10 +29,25 @@ class Training(Strict):
     )
     weight_decay: float = Field(0.0, ge=0, description="AdamW weight decay of the adapter")
     max_grad_norm: float = Field(1.0, gt=0, description="gradient norm above which gradients are scaled down")
+    neftune_alpha: float = Field(
+        0.0, ge=0, description="size of the noise on token embeddings in training (NEFTune; 5 to 15 is usual, 0: none)"
+    )
+    max_loss_rise: float | None = Field(
+        None,
+        gt=0,
+        description="nats above the median of the last 20 updates at which a loss stops the training (null: no limit)",
+    )
     precision: Literal["bfloat16", "float32"] = Field("float32", description="compute precision (adapters stay fp32)")
     max_validation_rows: int = Field(
         16, ge=1, description="maximum number of rows that the validation loss is computed on"
     )
+    validation_every: int | None = Field(
+        None, ge=1, description="updates between validations while training (null: one, at the end)"
+    )
+    early_stopping_validations: int | None = Field(
+        None, ge=1, description="validations without a new best loss after which the training ends (null: it does not)"
+    )
+    keeps_best: bool = Field(False, description="keep the weights of the best validation loss, not the last ones")
 
     @model_validator(mode="after")
     def _has_room_for_its_phases(self) -> Self:
@@ -40,5 +55,14 @@ class Training(Strict):
             raise ValueError(
                 f"schedule wsd: warmup_share {self.warmup_share} + decay_share {self.decay_share} are more than all updates;"
                 " expected at most 1"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _validates_what_it_decides_by(self) -> Self:
+        if self.validation_every is None and (self.keeps_best or self.early_stopping_validations is not None):
+            key = "keeps_best" if self.keeps_best else "early_stopping_validations"
+            raise ValueError(
+                f"{key} decides by validations, and validation_every is null; expected a number of updates"
             )
         return self

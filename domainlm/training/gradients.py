@@ -18,6 +18,7 @@ from domainlm.models.parallel import parallel_map
 from domainlm.models.rows import batch_tensors, labelled_positions
 from domainlm.tokens.rows import PackedRows
 from domainlm.training.loss import chunked_cross_entropy
+from domainlm.training.noise import noise_of
 
 if TYPE_CHECKING:
     import torch
@@ -30,11 +31,12 @@ def accumulate_gradients(
     rows: PackedRows,
     batch: list[int],
     resources: Resources,
+    update: str = "",
 ) -> float:
     """Add the gradients of a global batch's mean loss; return that loss.
 
     The mean is over labels, summed in float64. Micro-batches run side by side, one to a thread; their gradients are
-    added in the order of rows.
+    added in the order of rows. update: the seed and the step, by which noise is drawn.
     """
     import numpy as np
     import torch
@@ -44,7 +46,8 @@ def accumulate_gradients(
 
     def gradients(part: list[int]) -> tuple[float, tuple[torch.Tensor, ...]]:
         ids, positions, mask = batch_tensors(rows, part)
-        hidden, labels = labelled_positions(hidden_states(model, ids, positions), ids, mask)
+        with noise_of(update, part):
+            hidden, labels = labelled_positions(hidden_states(model, ids, positions), ids, mask)
         if not len(labels):
             return 0.0, ()
         losses = chunked_cross_entropy(hidden, layer, labels)
@@ -78,8 +81,8 @@ def _check_used(model: Any, weights: list[torch.nn.Parameter], found: Sequence[t
     )
 
 
-def clip_gradients(weights: list[torch.nn.Parameter], max_norm: float) -> None:
-    """Scale gradients down to a norm of `max_norm`.
+def clip_gradients(weights: list[torch.nn.Parameter], max_norm: float) -> float:
+    """Scale gradients down to a norm of `max_norm`; return the norm they had.
 
     numpy sums the norm, in one order.
     """
@@ -93,3 +96,4 @@ def clip_gradients(weights: list[torch.nn.Parameter], max_norm: float) -> None:
         for weight in weights:
             if weight.grad is not None:
                 weight.grad.mul_(max_norm / norm)
+    return norm

@@ -104,20 +104,27 @@ def row_losses(model: Any, rows: PackedRows, indices: list[int], threads: int = 
     affects the figure.
     """
     import numpy as np
-    import torch
-
-    from domainlm.models.load import hidden_states
 
     layer = output_layer(model)
 
     def row_loss(index: int) -> tuple[float, int]:
-        ids, positions, mask = batch_tensors(rows, [index])
-        with torch.no_grad():
-            hidden, labels = labelled_positions(hidden_states(model, ids, positions), ids, mask)
-            losses, _ = losses_and_gradient(hidden, layer, labels, False)
-        return float(np.sum(losses.numpy(), dtype=np.float64)), len(labels)
+        losses = label_losses(model, layer, rows, index)
+        return float(np.sum(losses.numpy(), dtype=np.float64)), len(losses)
 
     return list(parallel_map(row_loss, indices, threads))
+
+
+def label_losses(model: Any, layer: OutputLayer, rows: PackedRows, index: int) -> torch.Tensor:
+    """The loss of each label of one row, in nats."""
+    import torch
+
+    from domainlm.models.load import hidden_states
+
+    ids, positions, mask = batch_tensors(rows, [index])
+    with torch.no_grad():
+        hidden, labels = labelled_positions(hidden_states(model, ids, positions), ids, mask)
+        losses, _ = losses_and_gradient(hidden, layer, labels, False)
+    return losses
 
 
 def mean_loss(losses: list[tuple[float, int]]) -> float:

@@ -18,6 +18,7 @@ def test_training_learns_and_writes_its_figures(
     assert sorted(found) == [
         "adapter_config.json",
         "adapter_model.safetensors",
+        "base.json",
         "loss.csv",
         "stats.json",
         "validation.csv",
