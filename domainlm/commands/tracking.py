@@ -9,6 +9,7 @@ from then on, because no training should be lost with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -58,9 +59,7 @@ class Tracking:
         if self._open is None:
             self._open = [opened for kind in self._classes if (opened := self._opened(kind)) is not None]
         values = dict(figures)
-        self._open = [
-            each for each in self._open if self._try(each.name, lambda each=each: each.log(values, step=done))
-        ]
+        self._open = [each for each in self._open if self._try(each.name, partial(each.log, values, step=done))]
 
     def _opened(self, kind: Any) -> Any:
         def begin() -> None:

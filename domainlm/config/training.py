@@ -29,6 +29,11 @@ class Training(Strict):
     )
     weight_decay: float = Field(0.0, ge=0, description="AdamW weight decay of the adapter")
     max_grad_norm: float = Field(1.0, gt=0, description="gradient norm above which gradients are scaled down")
+    kl_weight: float = Field(
+        0.0,
+        ge=0,
+        description="weight of the KL divergence from the model without its adapter, on every label (0: none)",
+    )
     neftune_alpha: float = Field(
         0.0, ge=0, description="size of the noise on token embeddings in training (NEFTune; 5 to 15 is usual, 0: none)"
     )
@@ -37,7 +42,10 @@ class Training(Strict):
         gt=0,
         description="nats above the median of the last 20 updates at which a loss stops the training (null: no limit)",
     )
-    precision: Literal["bfloat16", "float32"] = Field("float32", description="compute precision (adapters stay fp32)")
+    precision: Literal["auto", "bfloat16", "float32"] = Field(
+        "auto",
+        description="compute precision; adapters stay fp32 (auto: bfloat16 where this machine multiplies it faster, else float32)",
+    )
     max_validation_rows: int = Field(
         16, ge=1, description="maximum number of rows that the validation loss is computed on"
     )

@@ -17,7 +17,8 @@ from domainlm.models.output_layer import OutputLayer
 from domainlm.models.parallel import parallel_map
 from domainlm.models.rows import batch_tensors, labelled_positions
 from domainlm.tokens.rows import PackedRows
-from domainlm.training.loss import chunked_cross_entropy
+from domainlm.training.anchor import anchored_cross_entropy, base_states
+from domainlm.training.loss import chunked_cross_entropy, total_of
 from domainlm.training.noise import noise_of
 
 if TYPE_CHECKING:
@@ -32,11 +33,13 @@ def accumulate_gradients(
     batch: list[int],
     resources: Resources,
     update: str = "",
+    kl_weight: float = 0.0,
 ) -> float:
     """Add the gradients of a global batch's mean loss; return that loss.
 
     The mean is over labels, summed in float64. Micro-batches run side by side, one to a thread; their gradients are
-    added in the order of rows. update: the seed and the step, by which noise is drawn.
+    added in the order of rows. update: the seed and the step, by which noise is drawn. kl_weight: that of the divergence from
+    the base, which is in the gradients and not in the loss.
     """
     import numpy as np
     import torch
@@ -44,21 +47,29 @@ def accumulate_gradients(
     count = max(1, int(rows.loss_mask[batch].sum(dtype=np.int64)))
     size = resources.micro_batch_rows
 
-    def gradients(part: list[int]) -> tuple[float, tuple[torch.Tensor, ...]]:
-        ids, positions, mask = batch_tensors(rows, part)
+    def gradients(piece: tuple[list[int], torch.Tensor | None]) -> tuple[float, tuple[torch.Tensor, ...]]:
+        part, base = piece
+        ids, positions, mask = batch_tensors(rows, part, layer.weight.device)
         with noise_of(update, part):
             hidden, labels = labelled_positions(hidden_states(model, ids, positions), ids, mask)
         if not len(labels):
             return 0.0, ()
-        losses = chunked_cross_entropy(hidden, layer, labels)
-        total = float(np.sum(losses.detach().numpy(), dtype=np.float64))
+        if base is None:
+            losses = chunked_cross_entropy(hidden, layer, labels)
+        else:
+            losses = anchored_cross_entropy(hidden, layer, labels, base, kl_weight)
+        total = total_of(losses)
         found = torch.autograd.grad(losses, weights, torch.full_like(losses, 1.0 / count), allow_unused=True)
         _check_used(model, weights, found)
         return total, found
 
     total = 0.0
     parts = [batch[at : at + size] for at in range(0, len(batch), size)]
-    for part_total, found in parallel_map(gradients, parts, resources.threads):
+    threads = 1 if resources.gpus else resources.threads
+    bases: list[torch.Tensor | None] = [None] * len(parts)
+    if kl_weight:
+        bases = [*base_states(model, rows, parts, threads, layer.weight.device)]
+    for part_total, found in parallel_map(gradients, list(zip(parts, bases, strict=True)), threads):
         total += part_total
         for weight, gradient in zip(weights, found, strict=False):
             weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
@@ -84,13 +95,16 @@ def _check_used(model: Any, weights: list[torch.nn.Parameter], found: Sequence[t
 def clip_gradients(weights: list[torch.nn.Parameter], max_norm: float) -> float:
     """Scale gradients down to a norm of `max_norm`; return the norm they had.
 
-    numpy sums the norm, in one order.
+    The norm is summed in float64; on the CPU by numpy, in one order.
     """
     import numpy as np
 
-    squares = [
-        float(np.sum(np.square(weight.grad.numpy(), dtype=np.float64))) for weight in weights if weight.grad is not None
-    ]
+    def square(gradient: torch.Tensor) -> float:
+        if gradient.device.type == "cpu":
+            return float(np.sum(np.square(gradient.numpy(), dtype=np.float64)))
+        return float(gradient.double().square().sum())
+
+    squares = [square(weight.grad) for weight in weights if weight.grad is not None]
     norm = math.sqrt(math.fsum(squares))
     if norm > max_norm:
         for weight in weights:

@@ -19,8 +19,10 @@ from domainlm.config.training import Training
 from domainlm.contract import Resources
 from domainlm.models import lora
 from domainlm.models.base_digest import check_base, record_base
-from domainlm.models.load import check_trainable, load_model
+from domainlm.models.device import granted_device, use_activation_checkpointing
+from domainlm.models.document_attention import load_for_packing
 from domainlm.models.parallel import use_one_thread
+from domainlm.models.precision import resolved_precision
 from domainlm.tokens.rows import read_split
 from domainlm.tokens.special import read_special_tokens
 from domainlm.training import gates
@@ -58,9 +60,13 @@ def train_adapter(
     if start.adapter is not None:
         lora.check_continues(start.adapter, section)
         check_base(start.adapter, start.base)
-    model = load_model(start.base, section.precision)
-    check_trainable(model)
+    device = granted_device(resources)
+    precision = resolved_precision(section.precision, start.base, device, resources.choose)
+    resources.log(f"training in {precision} on {device}")
+    model = load_for_packing(start.base, precision).to(device)
     gates.check_vocabulary(model, {"training": train, "validation": validation})
+    if resources.has_activation_checkpointing:
+        use_activation_checkpointing(model)
     if start.adapter is not None:
         model = lora.saved_adapter(model, start.adapter, is_trainable=True)
     else:
@@ -73,11 +79,11 @@ def train_adapter(
     record_base(out, start.base, start.base_name)
     checked = validated_rows(validation, section)
     resources.log(f"trained {len(history)} updates; computing the validation loss on {len(checked)} rows")
-    losses = row_losses(model.get_base_model(), validation, checked, resources.threads)
+    losses = row_losses(model.get_base_model(), validation, checked, 1 if resources.gpus else resources.threads)
     parameters = sum(parameter.numel() for _, parameter in lora.trainable_parameters(model))
     del model
     gc.collect()
-    gates.check_reloads(start.base, section.precision, out, validation, losses[:RELOADED_ROWS])
+    gates.check_reloads(start.base, precision, out, device, validation, losses[:RELOADED_ROWS])
     stats = {
         "steps": len(history),
         "tokens": history[-1][1],

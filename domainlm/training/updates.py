@@ -51,6 +51,7 @@ def update_adapter(
     weights = [parameter for _, parameter in parameters]
     optimizer = torch.optim.AdamW(weights, lr=section.learning_rate, weight_decay=section.weight_decay, foreach=False)
     progress = checkpoint.load_checkpoint(scratch, parameters, optimizer)
+    threads = 1 if resources.gpus else resources.threads
     history, points = list(progress.history), list(progress.validations)
     if progress.steps_done:
         resources.log(f"continuing after update {progress.steps_done} of {len(batches)}")
@@ -65,7 +66,9 @@ def update_adapter(
         for group in optimizer.param_groups:
             group["lr"] = rate
         with noisy_embeddings(plain, section.neftune_alpha):
-            loss = accumulate_gradients(plain, layer, weights, rows, batches[step], resources, f"{seed}:{step}")
+            loss = accumulate_gradients(
+                plain, layer, weights, rows, batches[step], resources, f"{seed}:{step}", section.kl_weight
+            )
         norm = clip_gradients(weights, section.max_grad_norm)
         reason = watch.reason_to_stop(loss, norm, [each[2] for each in history], section)
         if reason is not None:
@@ -77,14 +80,14 @@ def update_adapter(
         tokens = (history[-1][1] if history else 0) + len(batches[step]) * rows.row_length
         history.append((step + 1, tokens, loss, rate))
         if validation_rows is not None and validation.is_validated(step + 1, len(batches), section):
-            points.append(validation.validation_point(plain, validation_rows, section, step + 1, resources.threads))
+            points.append(validation.validation_point(plain, validation_rows, section, step + 1, threads))
             if section.keeps_best and validation.best_update(points) == step + 1:
                 validation.keep_weights(scratch, step + 1, parameters)
         if pace.saves_now(resources) and step + 1 < len(batches):
             checkpoint.save_checkpoint(scratch, parameters, optimizer, Progress(step + 1, history, points))
             if points:
                 validation.forget_other_weights(scratch, validation.best_update(points))
-        resources.progress(step + 1, len(batches), figures_of(loss, tokens, points, pace))
+        resources.progress(step + 1, len(batches), figures_of(loss, tokens, points, pace, resources))
     if section.keeps_best and points and validation.best_update(points) != len(history):
         validation.restore_weights(scratch, validation.best_update(points), parameters)
     return Progress(len(history), history, points)
@@ -111,7 +114,9 @@ class Pace:
         return {"tokens_per_second": speed, "seconds_left": (self.tokens_at_end - tokens) / speed}
 
 
-def figures_of(loss: float, tokens: int, points: list[tuple[int, float]], pace: Pace) -> dict[str, float]:
+def figures_of(
+    loss: float, tokens: int, points: list[tuple[int, float]], pace: Pace, resources: Resources
+) -> dict[str, float]:
     """What a person watches, in the order of a line."""
     validated = {"validation_loss": points[-1][1]} if points else {}
     times = pace.figures(tokens)
@@ -119,6 +124,6 @@ def figures_of(loss: float, tokens: int, points: list[tuple[int, float]], pace: 
         "loss": loss,
         **validated,
         "tokens_per_second": times["tokens_per_second"],
-        **watch.memory_figures(),
+        **watch.memory_figures(resources.gpus > 0),
         "seconds_left": times["seconds_left"],
     }

@@ -87,7 +87,7 @@ def documents_of(rows: PackedRows, row: int) -> list[tuple[int, int]]:
     return [(start, end) for start, end in zip(starts, ends, strict=True) if mask[start:end].any()]
 
 
-def memory_figures() -> dict[str, float]:
+def memory_figures(has_gpu: bool) -> dict[str, float]:
     """Peak memory of this process and of its GPU, in bytes."""
     figures = {}
     if sys.platform != "win32":
@@ -96,8 +96,8 @@ def memory_figures() -> dict[str, float]:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         # Linux counts kibibytes, macOS bytes
         figures["peak_memory_bytes"] = float(peak if sys.platform == "darwin" else peak * 1024)
-    import torch
+    if has_gpu:
+        import torch
 
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
         figures["peak_gpu_memory_bytes"] = float(torch.cuda.max_memory_allocated())
     return figures

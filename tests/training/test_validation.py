@@ -16,7 +16,7 @@ from domainlm.training import checkpoint, validation
 from domainlm.training.validation import best_update, ends_early, is_validated, keep_weights, restore_weights
 
 # random documents: what is learned of those for training makes the others less likely
-WATCHED = PtAdapter(rank=4, alpha=8, rows_per_step=2, epochs=5, learning_rate=2e-2, validation_every=3, keeps_best=True)
+WATCHED = SECTION.model_copy(update={"epochs": 5, "learning_rate": 2e-2, "validation_every": 3, "keeps_best": True})
 
 
 def points(found: dict[str, bytes]) -> list[tuple[int, float]]:

@@ -57,7 +57,7 @@ def stopped(folder: Path) -> Any:
 def test_a_loss_that_is_not_finite_names_its_rows(
     make_base: Callable[..., Path], make_tokens: Callable[..., Path], tmp_path: Path
 ) -> None:
-    section = PtAdapter(rank=4, learning_rate=1e30)
+    section = PtAdapter(rank=4, learning_rate=1e30, precision="float32")
     with pytest.raises(
         StageError, match=r"(?s)in update 2; .* not finite in row \d.*stopped_at\.json.*lower learning_rate"
     ):
