@@ -34,6 +34,7 @@ DECISIVE = (
     "world_size",
     "micro_batch_rows",
     "precision",
+    "threads_in_row",
 )
 
 

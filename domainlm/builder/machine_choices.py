@@ -37,6 +37,8 @@ class MachineChoices:
 
     def choose(self, name: str, measure: Callable[[], str]) -> str:
         """The value of a choice; `measure` is called where none is remembered."""
+        if name in self.made:
+            return self.made[name]
         machine = kind_of_machine(self._gpus)
         remembered = make_folder(self._store, "machines") / f"{sha256_of(canonical_json(machine))[:16]}.json"
         known = (self._recorded, _choices(self._scratch / FILE), _choices(remembered))

@@ -1,4 +1,4 @@
-"""The precision that this machine computes fastest in.
+"""The precision and the use of cores that are fastest here.
 
 In: a checkpoint's configuration. Out: float32 or bfloat16. Which is faster depends on the processor: by AVX512-BF16 or
 AMX, bfloat16 is two to seven times as fast; without them, float32 is twice as fast. So it is measured, for a fraction of a second, on
@@ -59,15 +59,28 @@ def faster_precision(hidden: int, intermediate: int) -> str:
     return "bfloat16" if seconds["bfloat16"] * LEAST_GAIN < seconds["float32"] else "float32"
 
 
-def product_seconds(precision: str, hidden: int, intermediate: int) -> float:
-    """Least seconds of a product on one core.
+def threads_in_row(idle: int, width: int, choose: Callable[[str, Callable[[], str]], str]) -> int:
+    """Threads that work on one row.
 
-    It is [rows, hidden] x [hidden, intermediate].
+    idle: cores that each row under way has to itself. Rows side by side use a core each, without waiting. With more
+    cores than rows, products are shared where that is faster on this machine; the last bits then depend on the number.
     """
+    if idle < 2:
+        return 1
+    return idle if choose("threads_in_row", lambda: _shared_products(idle, width)) == "shared" else 1
+
+
+def _shared_products(threads: int, width: int) -> str:
+    alone, shared = (product_seconds("float32", width, 4 * width, count) for count in (1, threads))
+    return "shared" if shared * LEAST_GAIN < alone else "single"
+
+
+def product_seconds(precision: str, hidden: int, intermediate: int, cores: int = 1) -> float:
+    """Least seconds of a product [rows, hidden] x [hidden, intermediate]."""
     import torch
 
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(cores)
     try:
         dtype = getattr(torch, precision)
         hidden, intermediate = max(hidden, LEAST_WIDTH), max(intermediate, LEAST_WIDTH)

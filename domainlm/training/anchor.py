@@ -1,4 +1,4 @@
-"""Holding a training near its base: KL divergence to the model without its adapter.
+"""Holding a training near its base, by KL divergence.
 
 In: the rows of an update, the adapted model. Out: the cross-entropy of each label, whose gradient is that of the
 cross-entropy plus `weight` times KL(base || adapted) over the next token. What the base would say costs one more
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 @contextmanager
 def adapter_off(model: Any) -> Iterator[None]:
-    """Let the model compute what its base does; not for other threads at work.
+    """Let the model compute what its base does.
 
-    The scale is what every adapted layer multiplies its adapter's output by.
+    The switch is the scale that every adapted layer multiplies its adapter's output by. No other thread may be at work.
     """
     from peft.tuners.lora.layer import LoraLayer
 
@@ -70,9 +70,9 @@ def base_states(
 def anchored_cross_entropy(
     hidden: torch.Tensor, layer: OutputLayer, labels: torch.Tensor, base: torch.Tensor, weight: float
 ) -> torch.Tensor:
-    """Cross-entropy of each position, fp32 [n], in nats; its gradient has the KL divergence's too.
+    """Cross-entropy of each position, with the divergence in its gradient.
 
-    hidden, base: [n, width], of the adapted model and of its base; labels: int64 [n].
+    It is fp32 [n], in nats. hidden, base: [n, width], of the adapted model and of its base; labels: int64 [n].
     """
     return cast("torch.Tensor", _anchored_cross_entropy().apply(hidden, layer, labels, base, weight))
 

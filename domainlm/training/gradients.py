@@ -15,6 +15,7 @@ from domainlm.contract import Resources, StageError
 from domainlm.models.load import hidden_states
 from domainlm.models.output_layer import OutputLayer
 from domainlm.models.parallel import parallel_map
+from domainlm.models.precision import threads_in_row
 from domainlm.models.rows import batch_tensors, labelled_positions
 from domainlm.tokens.rows import PackedRows
 from domainlm.training.anchor import anchored_cross_entropy, base_states
@@ -65,11 +66,12 @@ def accumulate_gradients(
 
     total = 0.0
     parts = [batch[at : at + size] for at in range(0, len(batch), size)]
-    threads = 1 if resources.gpus else resources.threads
+    side_by_side = 1 if resources.gpus else min(resources.threads, len(parts))
+    inner = threads_in_row(resources.threads // side_by_side, layer.weight.shape[1], resources.choose)
     bases: list[torch.Tensor | None] = [None] * len(parts)
     if kl_weight:
-        bases = [*base_states(model, rows, parts, threads, layer.weight.device)]
-    for part_total, found in parallel_map(gradients, list(zip(parts, bases, strict=True)), threads):
+        bases = [*base_states(model, rows, parts, side_by_side, layer.weight.device)]
+    for part_total, found in parallel_map(gradients, list(zip(parts, bases, strict=True)), side_by_side, inner):
         total += part_total
         for weight, gradient in zip(weights, found, strict=False):
             weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
@@ -93,9 +95,9 @@ def _check_used(model: Any, weights: list[torch.nn.Parameter], found: Sequence[t
 
 
 def clip_gradients(weights: list[torch.nn.Parameter], max_norm: float) -> float:
-    """Scale gradients down to a norm of `max_norm`; return the norm they had.
+    """Scale gradients down to a norm of `max_norm`.
 
-    The norm is summed in float64; on the CPU by numpy, in one order.
+    Returns the norm that they had, summed in float64; on the CPU by numpy, in one order.
     """
     import numpy as np
 

@@ -28,7 +28,7 @@ NAMED_ROWS = 4
 
 
 def reason_to_stop(loss: float, norm: float, losses: Sequence[float], section: Training) -> str | None:
-    """Why an update must not be made, in words; None if it may.
+    """Why an update must not be made, in words, or None.
 
     losses: those of the updates before it.
     """

@@ -160,7 +160,7 @@ def _trained(project: Path, config: DomainConfig, stage: str) -> int | None:
 
 
 def model_parameters(folder: Path) -> int | None:
-    """Parameters of the checkpoint in a folder; None where its files are not here."""
+    """Parameters of a folder's checkpoint; None without its files."""
     total = 0
     for path in sorted(folder.glob("*.safetensors")):
         with path.open("rb") as file:

@@ -1,20 +1,17 @@
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from material.checkpoints import opener
 
 from domainlm.config.sources import BaseModelConfig
 from domainlm.contract import StageError
-from domainlm.models.checkpoint_files import (
-    INDEX,
-    WEIGHTS,
-    check_checkpoint,
-    reading_source,
-)
+from domainlm.models.checkpoint_files import INDEX, WEIGHTS, check_checkpoint, collect_files, reading_source
 from domainlm.models.checkpoint_settings import tokenizer_settings
 from domainlm.models.convert import convert
 
@@ -66,6 +63,20 @@ def test_architectures_that_predict_the_next_token_are_not_refused_by_name(
     config = json.loads((base / "config.json").read_text(encoding="utf-8"))
     (base / "config.json").write_text(json.dumps({**config, "architectures": [name]}), encoding="utf-8")
     check_checkpoint(base)
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "modeling_own.py", "training_args.pt"])
+def test_files_that_run_code_are_refused(name: str, make_base: Callable[..., Path], tmp_path: Path) -> None:
+    base = make_base("llama")
+    files = [{"path": path.name} for path in base.iterdir()] + [{"path": name}]
+    with pytest.raises(StageError, match=name):
+        collect_files(files, opener(base), tmp_path)
+
+
+@pytest.mark.parametrize("files", [[], ["a.gguf", "b.gguf"], ["config.json", "x/config.json"], ["config.json"]])
+def test_a_source_that_is_not_one_checkpoint_is_refused(files: list[str], tmp_path: Path) -> None:
+    with pytest.raises(StageError, match="expected"):
+        collect_files([{"path": path} for path in files], lambda row: io.BytesIO(), tmp_path)
 
 
 def test_settings_that_name_no_file_are_kept_as_they_are(make_base: Callable[..., Path]) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from domainlm.models import precision
-from domainlm.models.precision import faster_precision, product_seconds, resolved_precision, widths
+from domainlm.models.precision import faster_precision, product_seconds, resolved_precision, threads_in_row, widths
 
 
 def refuse(name: str, measure: Callable[[], str]) -> str:
@@ -29,6 +29,20 @@ def test_bfloat16_is_chosen_where_it_is_clearly_faster(
     seconds = {"float32": float32, "bfloat16": bfloat16}
     monkeypatch.setattr(precision, "product_seconds", lambda name, hidden, intermediate: seconds[name])
     assert faster_precision(64, 256) == expected
+
+
+@pytest.mark.parametrize(("shared", "expected"), [(1.0, 4), (2.9, 1), (9.0, 1)])
+def test_idle_cores_share_a_row_where_that_is_faster(
+    shared: float, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = {1: 3.0, 4: shared}
+    monkeypatch.setattr(precision, "product_seconds", lambda name, hidden, intermediate, cores: seconds[cores])
+    assert threads_in_row(4, 64, lambda name, measure: measure()) == expected
+
+
+def test_without_idle_cores_nothing_is_measured() -> None:
+    assert threads_in_row(1, 64, refuse) == 1
+    assert threads_in_row(0, 64, refuse) == 1
 
 
 def test_a_product_is_timed_and_threads_are_left_as_they_were() -> None:

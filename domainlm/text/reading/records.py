@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from domainlm.config.text import Documents
-from domainlm.raw.charset import decode
+from domainlm.raw.charset import Expected, decode
 from domainlm.raw.json_text import InvalidJson, parsed_json
 from domainlm.raw.surrogates import without_surrogates
 from domainlm.raw.unreadable import Unreadable
@@ -39,6 +39,20 @@ class Place:
     key: str
     start: int
     end: int
+
+
+@dataclass(frozen=True)
+class RecordSettings:
+    """What all records of one file share.
+
+    role: of its source. path: for groups. expected: character set by the source. mapping: the source's `messages_from`.
+    """
+
+    role: str
+    path: str
+    config: Documents
+    expected: Expected = None
+    mapping: Mapping[str, Any] | None = None
 
 
 def parsed_record(text: str) -> Any:
@@ -130,19 +144,13 @@ def _conversation(
 
 
 def pieces_of_record(
-    record: Any,
-    place: Place,
-    role: str,
-    path: str,
-    config: Documents,
-    extra: Mapping[str, Any] = MappingProxyType({}),
-    mapping: Mapping[str, Any] | None = None,
+    record: Any, place: Place, settings: RecordSettings, extra: Mapping[str, Any] = MappingProxyType({})
 ) -> Iterator[Piece | Rejection]:
     """Pieces of one record, or its rejection.
 
-    extra: the reader's entries for `meta` (a detected character set). mapping: `messages_from` of the source.
+    extra: the reader's entries for `meta` (a detected character set).
     """
-    is_instruction = role == "instruction"
+    config, is_instruction = settings.config, settings.role == "instruction"
     if not isinstance(record, dict) and not (is_instruction and isinstance(record, list)):
         yield Rejection("invalid_record", f"{place.name}: a JSON {type(record).__name__}; expected an object")
         return
@@ -150,12 +158,12 @@ def pieces_of_record(
     named = field_of(fields, config.title_field)
     named = named.decode("utf-8", "replace") if isinstance(named, bytes) else named
     title = single_line(without_surrogates(named)) if isinstance(named, str) else ""
-    group = _group(fields, path, title, place.key, config)
+    group = _group(fields, settings.path, title, place.key, config)
     meta = {**_meta(fields, config), **extra}
     messages = None
     is_conversation = is_instruction or fields.get("messages") is not None
     if is_instruction:
-        found = _conversation(record, place, mapping)
+        found = _conversation(record, place, settings.mapping)
         if isinstance(found, Rejection):
             yield found
             return
