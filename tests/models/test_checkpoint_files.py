@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from material.checkpoints import opener
 from domainlm.config.sources import BaseModelConfig
 from domainlm.contract import StageError
 from domainlm.models.checkpoint_files import INDEX, WEIGHTS, check_checkpoint, collect_files, reading_source
-from domainlm.models.checkpoint_settings import tokenizer_settings
+from domainlm.models.checkpoint_settings import check_configuration, tokenizer_settings
 from domainlm.models.convert import convert
 
 
@@ -107,3 +108,24 @@ def test_a_tied_output_layer_is_not_missing(make_base: Callable[..., Path], tmp_
     assert "lm_head.weight" not in load_file(base / WEIGHTS)
     convert(base, tmp_path, BaseModelConfig(dtype="float32"))
     assert torch.isfinite(load_file(tmp_path / WEIGHTS)["model.embed_tokens.weight"]).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "keys"),
+    [
+        ({"auto_map": {"AutoTokenizer": ["own.Own", None]}, "tokenizer_class": "Own"}, "auto_map and tokenizer_class"),
+        ({"auto_map": ["own.Own", None]}, "auto_map"),
+        ({"extra": {"auto_map": {"AutoTokenizer": "own.Own"}}, "tokenizer_class": "Qwen2Tokenizer"}, "extra"),
+    ],
+)
+def test_a_tokenizer_s_own_code_is_refused_with_the_keys_to_remove(
+    settings: dict[str, Any], keys: str, tmp_path: Path
+) -> None:
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"model_max_length": 5, **settings}), encoding="utf-8")
+    with pytest.raises(StageError) as caught:
+        check_configuration({"model_type": "llama", "architectures": ["LlamaForCausalLM"]}, tmp_path)
+    assert str(caught.value).startswith("tokenizer_config.json names custom code (auto_map: ")
+    assert f"remove {keys} from tokenizer_config.json in the copy in sources.<base_model>" in str(caught.value)
+    kept = {key: value for key, value in settings.items() if key not in keys.split(" and ")}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(kept), encoding="utf-8")
+    check_configuration({"model_type": "llama", "architectures": ["LlamaForCausalLM"]}, tmp_path)

@@ -154,7 +154,7 @@ def test_a_model_without_a_chat_template_is_told_how_to_get_one(make_base: Calla
         convert(without_template(make_base("llama")), tmp_path, BaseModelConfig())
 
 
-GIVEN = "{% for m in messages %}[{{ m['content'] }}<|im_end|>{% endfor %}"
+GIVEN = "{% for m in messages %}[{{ m['role'][0] }} {{ m['content'] }}<|im_end|>{% endfor %}"
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ GIVEN = "{% for m in messages %}[{{ m['content'] }}<|im_end|>{% endfor %}"
     [
         ("plain", "<|endoftext|>", "### User\nWhy?\n\n### Assistant\nBecause.<|endoftext|>\n\n"),
         ("chatml", "<|im_end|>", "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\nBecause.<|im_end|>\n"),
-        (GIVEN, "<|im_end|>", "[Why?<|im_end|>[Because.<|im_end|>"),
+        (GIVEN, "<|im_end|>", "[u Why?<|im_end|>[a Because.<|im_end|>"),
     ],
 )
 def test_a_chat_template_can_be_given(
@@ -253,7 +253,7 @@ def test_a_control_token_without_an_embedding_is_removed_where_nothing_uses_it(
     assert max(tokenizer.encode("an <image_soft_token>").ids) < 259
 
 
-@pytest.mark.parametrize("use", ["text", "padding", "template"])
+@pytest.mark.parametrize("use", ["text", "padding", "template", "processor"])
 def test_a_token_without_an_embedding_that_may_be_met_is_refused(
     use: str, make_base: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -266,6 +266,9 @@ def test_a_token_without_an_embedding_that_may_be_met_is_refused(
     if use == "template":
         path = base / "chat_template.jinja"
         path.write_text("{% if tools %}<image_soft_token>{% endif %}" + path.read_text())
+    if use == "processor":
+        template = without_template(base) / "chat_template.json"
+        template.write_text(json.dumps({"chat_template": "{% if tools %}<image_soft_token>{% endif %}" + GIVEN}))
     with pytest.raises(StageError, match=r"ids up to 259, its embeddings 259 rows.*<image_soft_token>"):
         convert(base, out, BaseModelConfig())
 

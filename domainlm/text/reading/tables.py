@@ -105,14 +105,14 @@ def read_delimited(file: BinaryIO, is_tabbed: bool, settings: RecordSettings) ->
 
 
 def _pieces_of_batch(
-    batch: Any, columns: list[str], first: int, settings: RecordSettings
+    batch: Any, columns: list[str], names: list[str], first: int, settings: RecordSettings
 ) -> Iterator[Piece | Rejection]:
     for number, record in enumerate(batch.select(columns).to_pylist(), first):
         # a null conversation beside a text is no conversation
         if record.get("messages") is None and settings.role != "instruction":
             record.pop("messages", None)
         place = Place(f"row {number:09d}", str(number), -1, -1)
-        yield from pieces_of_record(record, place, settings)
+        yield from pieces_of_record(record, place, settings, names=names)
 
 
 def _opened_parquet(file: BinaryIO) -> Any:
@@ -161,7 +161,7 @@ def read_parquet(file: BinaryIO, start: int, end: int, settings: RecordSettings)
         row = rows.start
         try:
             for batch in table.iter_batches(ROWS_PER_BATCH, row_groups=[index], columns=columns, use_threads=False):
-                yield from _pieces_of_batch(batch, columns, row, settings)
+                yield from _pieces_of_batch(batch, columns, names, row, settings)
                 row += batch.num_rows
         except (pa.ArrowException, *_FAULTS) as error:
             yield Rejection("malformed", f"row group {index} from row {row} on ({type(error).__name__})")
@@ -183,15 +183,16 @@ def read_arrow(file: BinaryIO, settings: RecordSettings) -> Iterator[Piece | Rej
     row = 1
     try:
         opened = pa.ipc.open_file(file) if is_file else pa.ipc.open_stream(file)
-        columns = wanted_columns(opened.schema.names, settings.role, settings.config)
-        if (missing := missing_text(settings.config, opened.schema.names, settings.role)) is not None:
+        names = opened.schema.names
+        columns = wanted_columns(names, settings.role, settings.config)
+        if (missing := missing_text(settings.config, names, settings.role)) is not None:
             raise missing
         batches = (opened.get_batch(index) for index in range(opened.num_record_batches)) if is_file else opened
         for whole in batches:
             whole.validate(full=True)
             for first in range(0, whole.num_rows, ROWS_PER_BATCH):
                 batch = whole.slice(first, ROWS_PER_BATCH)
-                yield from _pieces_of_batch(batch, columns, row, settings)
+                yield from _pieces_of_batch(batch, columns, names, row, settings)
                 row += batch.num_rows
     except Unreadable:
         raise

@@ -85,6 +85,17 @@ def test_a_field_may_name_the_group(role: str) -> None:
     assert group() == "f#Case"
     assert group(group_field="patient.id") == "patient.id=7"
     assert group(group_field="doctor") == "f#Case"
+    config = Documents(group_field="doctor")
+    [piece] = pieces_of_record(record, place, RecordSettings(role, "f", config))
+    assert isinstance(piece, Piece)
+    assert piece.ungrouped == "title, text, question, answer, patient"
+    for found in (
+        pieces_of_record(record, place, RecordSettings(role, "f", config), names=["text", "visit"]),
+        pieces_of_record({**record, "doctor": 3}, place, RecordSettings(role, "f", config)),
+    ):
+        [piece] = found
+        assert isinstance(piece, Piece)
+        assert piece.ungrouped == ("" if piece.group == "doctor=3" else "text, visit")
 
 
 def test_a_group_s_number_is_one_however_a_table_writes_it() -> None:
