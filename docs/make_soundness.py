@@ -66,6 +66,14 @@ one inode's time.
 """
 
 
+# artifacts that the default domain does not have
+UNUSED = {
+    "relevance_model": "without a source of role seed",
+    "instruct_model": "without relay: instruct_residual",
+    "instruct_residual": "likewise",
+}
+
+
 def names(artifacts: set[str]) -> str:
     """Artifacts in pipeline order."""
     found = [f"`{name}`" for name in ARTIFACTS if name in artifacts]
@@ -92,9 +100,11 @@ def confirmation(row: Row) -> str:
 def page() -> str:
     confirmed = sum(row.rebuilt is not None for row in ROWS)
     made_from = {name: ", ".join(inputs.split()) or "sources" for name, inputs in INPUTS.items()}
-    assert set(INPUTS[ARTIFACTS[-1]].split()) == set(ARTIFACTS[:-1]) - {"relevance_model"}
-    made_from[ARTIFACTS[-1]] = "all but relevance_model, which nothing needs without a source of role seed"
-    graph = "\n".join(f"{name:<15} from {inputs}" for name, inputs in made_from.items())
+    assert set(INPUTS[ARTIFACTS[-1]].split()) == set(ARTIFACTS[:-1]) - UNUSED.keys()
+    made_from[ARTIFACTS[-1]] = "all but those that nothing needs by default: " + "; ".join(
+        f"{name} ({why})" for name, why in UNUSED.items()
+    )
+    graph = "\n".join(f"{name:<17} from {inputs}" for name, inputs in made_from.items())
     lines = [INTRODUCTION.format(rows=len(ROWS), confirmed=confirmed, artifacts=len(ARTIFACTS), graph=graph)]
     lines += ["| change | kind | again | follows | real build |", "|---|---|---|---|---|"]
     for kind, rows in KINDS.items():

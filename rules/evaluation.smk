@@ -7,8 +7,10 @@ rule eval_results:
         corpus_split=DOMAIN.input("eval_results", "corpus_split"),
         sft_dataset=DOMAIN.input("eval_results", "sft_dataset"),
         base_model=DOMAIN.input("eval_results", "base_model"),
+        instruct_model=DOMAIN.input("eval_results", "instruct_model"),
         pt_adapter=DOMAIN.input("eval_results", "pt_adapter"),
         merged_model=DOMAIN.input("eval_results", "merged_model"),
+        instruct_residual=DOMAIN.input("eval_results", "instruct_residual"),
         sft_adapter=DOMAIN.input("eval_results", "sft_adapter"),
         compared=lambda wildcards: DOMAIN.compared("eval_results"),
     output:
@@ -30,6 +32,7 @@ rule eval_report:
     input:
         raw_corpus=DOMAIN.input("eval_report", "raw_corpus"),
         base_model=DOMAIN.input("eval_report", "base_model"),
+        instruct_model=DOMAIN.input("eval_report", "instruct_model"),
         documents=DOMAIN.input("eval_report", "documents"),
         clean_shards=DOMAIN.input("eval_report", "clean_shards"),
         relevance_model=DOMAIN.input("eval_report", "relevance_model"),
@@ -38,6 +41,7 @@ rule eval_report:
         pt_tokens=DOMAIN.input("eval_report", "pt_tokens"),
         pt_adapter=DOMAIN.input("eval_report", "pt_adapter"),
         merged_model=DOMAIN.input("eval_report", "merged_model"),
+        instruct_residual=DOMAIN.input("eval_report", "instruct_residual"),
         sft_dataset=DOMAIN.input("eval_report", "sft_dataset"),
         sft_tokens=DOMAIN.input("eval_report", "sft_tokens"),
         sft_adapter=DOMAIN.input("eval_report", "sft_adapter"),

@@ -22,6 +22,7 @@ rule sft_tokens:
     input:
         sft_dataset=DOMAIN.input("sft_tokens", "sft_dataset"),
         base_model=DOMAIN.input("sft_tokens", "base_model"),
+        instruct_model=DOMAIN.input("sft_tokens", "instruct_model"),
     output:
         update(DOMAIN.manifest("sft_tokens")),
     log:
@@ -41,6 +42,7 @@ rule sft_adapter:
         base_model=DOMAIN.input("sft_adapter", "base_model"),
         pt_adapter=DOMAIN.input("sft_adapter", "pt_adapter"),
         merged_model=DOMAIN.input("sft_adapter", "merged_model"),
+        instruct_residual=DOMAIN.input("sft_adapter", "instruct_residual"),
     output:
         update(DOMAIN.manifest("sft_adapter")),
     log:

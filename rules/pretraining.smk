@@ -62,3 +62,21 @@ rule merged_model:
         mem_mb=DOMAIN.memory_mb("merged_model"),
     shell:
         BUILD + "merged_model"
+
+
+rule instruct_residual:
+    input:
+        merged_model=DOMAIN.input("instruct_residual", "merged_model"),
+        base_model=DOMAIN.input("instruct_residual", "base_model"),
+        instruct_model=DOMAIN.input("instruct_residual", "instruct_model"),
+    output:
+        update(DOMAIN.manifest("instruct_residual")),
+    log:
+        DOMAIN.log("instruct_residual"),
+    benchmark:
+        DOMAIN.benchmark("instruct_residual")
+    threads: ALL_CORES
+    resources:
+        mem_mb=DOMAIN.memory_mb("instruct_residual"),
+    shell:
+        BUILD + "instruct_residual"

@@ -44,3 +44,19 @@ rule base_model:
         mem_mb=DOMAIN.memory_mb("base_model"),
     shell:
         BUILD + "base_model"
+
+
+rule instruct_model:
+    input:
+        base_model=DOMAIN.input("instruct_model", "base_model"),
+    output:
+        update(DOMAIN.manifest("instruct_model")),
+    log:
+        DOMAIN.log("instruct_model"),
+    benchmark:
+        DOMAIN.benchmark("instruct_model")
+    threads: ALL_CORES
+    resources:
+        mem_mb=DOMAIN.memory_mb("instruct_model"),
+    shell:
+        BUILD + "instruct_model"

@@ -148,7 +148,7 @@ def test_nothing_else_has_a_rule_a_module_or_a_dvc_stage() -> None:
     assert list(dvc_stages) == DEFAULT_ARTIFACTS
 
 
-@pytest.mark.parametrize("relay", ["merge", "continue", "none"])
+@pytest.mark.parametrize("relay", ["merge", "continue", "none", "instruct_residual"])
 def test_the_table_is_in_pipeline_order(relay: str) -> None:
     config = DomainConfig.model_validate({"sft_adapter": {"relay": relay}})
     for position, stage in enumerate(STAGES):

@@ -35,6 +35,13 @@ def check_roles(config: DomainConfig) -> None:
         raise ConfigurationError(
             f"{where}: expected exactly one with role base_model, found {roles.count('base_model')}"
         )
+    is_residual = config.sft_adapter.relay == "instruct_residual"
+    if roles.count("instruct_model") > 1 or (is_residual and "instruct_model" not in roles):
+        raise ConfigurationError(
+            f"{where}: sft_adapter.relay is {config.sft_adapter.relay}, and {roles.count('instruct_model')} have role"
+            f" instruct_model; expected {'exactly' if is_residual else 'at most'} one, the instruct checkpoint of the same release"
+            " as the base model: NAME: {role: instruct_model, local: FOLDER}, or another sft_adapter.relay"
+        )
     if "corpus" not in roles and ("instruction" not in roles or config.sft_adapter.relay != "none"):
         fix = "NAME: {role: corpus, local: FOLDER}; or learn conversations alone: role instruction, sft_adapter.relay: none"
         raise ConfigurationError(f"{where}: none has role corpus; add a folder: {fix}")

@@ -15,6 +15,12 @@ from pydantic import Field
 from domainlm.config.cleaning import CleanShards, CleanShardsShardSlice, CleanShardsSlice
 from domainlm.config.default_domain import DEFAULT_DOMAIN
 from domainlm.config.evaluation import EvalReport, EvalReportSlice, EvalResults, EvalResultsSlice
+from domainlm.config.instruct import (
+    InstructModelConfig,
+    InstructModelSlice,
+    InstructResidual,
+    InstructResidualSlice,
+)
 from domainlm.config.instruction import (
     SftAdapter,
     SftAdapterSlice,
@@ -65,6 +71,7 @@ class DomainConfig(Strict):
     )
     raw_corpus: RawCorpus = RawCorpus()
     base_model: BaseModelConfig = BaseModelConfig()
+    instruct_model: InstructModelConfig = InstructModelConfig()
     documents: Documents = Documents()
     clean_shards: CleanShards = CleanShards()
     relevance_model: RelevanceModel = RelevanceModel()
@@ -73,6 +80,7 @@ class DomainConfig(Strict):
     pt_tokens: PtTokens = PtTokens()
     pt_adapter: PtAdapter = PtAdapter()
     merged_model: MergedModel = MergedModel()
+    instruct_residual: InstructResidual = InstructResidual()
     sft_dataset: SftDataset = SftDataset()
     sft_tokens: SftTokens = SftTokens()
     sft_adapter: SftAdapter = SftAdapter()
@@ -85,6 +93,7 @@ SLICES: dict[str, type[Slice]] = {
     "raw_corpus_shard": RawCorpusShardSlice,
     "raw_corpus": RawCorpusSlice,
     "base_model": BaseModelSlice,
+    "instruct_model": InstructModelSlice,
     "documents": DocumentsSlice,
     "clean_shards": CleanShardsSlice,
     "clean_shards_shard": CleanShardsShardSlice,
@@ -94,6 +103,7 @@ SLICES: dict[str, type[Slice]] = {
     "pt_tokens": PtTokensSlice,
     "pt_adapter": PtAdapterSlice,
     "merged_model": MergedModelSlice,
+    "instruct_residual": InstructResidualSlice,
     "sft_dataset": SftDatasetSlice,
     "sft_tokens": SftTokensSlice,
     "sft_adapter": SftAdapterSlice,

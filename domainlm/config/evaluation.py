@@ -29,6 +29,7 @@ class EvalResultsSlice(Slice):
     seed: int = own("seed")
     system_prompt: str | None = own("sft_tokens.system_prompt")
     template_date: str | None = own("sft_tokens.template_date")
+    chat: str = derived("sft_adapter.relay", "base_model")
     models: list[Model] = derived("sft_adapter.relay")
 
 

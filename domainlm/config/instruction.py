@@ -97,8 +97,10 @@ class SftTokens(Strict):
 
 class SftAdapter(Training):
     learning_rate: float = Field(2e-3, gt=0, description="peak learning rate of AdamW")
-    relay: Literal["merge", "continue", "none"] = Field(
-        "merge", description="start from the merged model, continue the PT adapter, or start from the bare base"
+    relay: Literal["merge", "continue", "none", "instruct_residual"] = Field(
+        "merge",
+        description="start from the merged model, continue the PT adapter, start from the bare base, or from the merged model plus"
+        " the difference of an instruct model",
     )
 
 
@@ -110,6 +112,7 @@ class SftDatasetSlice(Slice):
 
 class SftTokensSlice(Slice):
     section: SftTokens
+    chat: str = derived("sft_adapter.relay", "base_model")
 
 
 class SftAdapterSlice(Slice):

@@ -50,7 +50,7 @@ class Model(Strict):
     Each is the name of an artifact; null: the checkpoint alone.
     """
 
-    name: Literal["base", "pt", "sft"]
+    name: Literal["base", "instruct", "pt", "residual", "sft"]
     checkpoint: str
     adapter: str | None
 

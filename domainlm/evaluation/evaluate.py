@@ -58,6 +58,27 @@ def load_evaluated(folder: Path, adapter: Path | None) -> Any:
     return adapted.unload().eval()
 
 
+def with_rows(model: Any, rows: int) -> int:
+    """Give the tokens that a model lacks the mean of its rows.
+
+    Returns their number. A base model is asked in the chat form of its instruct model, which may have added tokens. A mean row says nothing
+    of its own, in the input as in the output.
+    """
+    import torch
+
+    known = int(model.get_input_embeddings().weight.shape[0])
+    if rows <= known:
+        return 0
+    model.resize_token_embeddings(rows, mean_resizing=False)
+    with torch.no_grad():
+        for layer in (model.get_input_embeddings(), model.get_output_embeddings()):
+            for weight in (layer.weight, getattr(layer, "bias", None)):
+                if weight is not None:
+                    weight[known:] = weight[:known].mean(dim=0)
+    model.requires_grad_(False)
+    return rows - known
+
+
 def language_model(
     model: Any, encoder: Encoder, max_new_tokens: int, tick: Tick, threads: int, positions: int | None = None
 ) -> Any:

@@ -39,6 +39,15 @@ def checked_positions(base: Path, max_new_tokens: int) -> int | None:
     return limit[0]
 
 
+def fewest_positions(checkpoints: Iterable[Path], max_new_tokens: int) -> int | None:
+    """The positions that every checkpoint has; None if none says.
+
+    An instruct model may name fewer than its base.
+    """
+    found = [checked_positions(folder, max_new_tokens) for folder in checkpoints]
+    return min((positions for positions in found if positions is not None), default=None)
+
+
 def within_positions(
     sets: Iterable[HeldOutSet], encoder: Encoder, positions: int | None, max_new_tokens: int
 ) -> tuple[list[HeldOutSet], dict[str, int]]:

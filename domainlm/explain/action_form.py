@@ -46,8 +46,8 @@ def _is_hub(hub: Any, labels: Any) -> bool:
 
 
 def _are_models(value: Any) -> bool:
-    """Whether a computed value is true or false, or of models."""
-    if isinstance(value, bool):
+    """Whether a computed value is a truth, a name, or of models."""
+    if isinstance(value, bool | str):
         return True
     models = value if isinstance(value, list) else [value]
     return all(

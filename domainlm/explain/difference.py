@@ -134,7 +134,7 @@ def knobs(action: Action) -> dict[str, Any]:
     paths, listed, derived = knob_paths(artifact), listed_names(artifact), derived_names(artifact)
     found: dict[str, Any] = {}
     for key, value in action["config"].items():
-        if key in derived and isinstance(value, bool):
+        if key in derived and isinstance(value, bool | str):
             found[f"{paths[key]} ({key})"] = value
         elif key in derived:
             # where the knob itself is in the section, its change is named already

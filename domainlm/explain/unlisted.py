@@ -13,7 +13,7 @@ from pathlib import Path
 
 from domainlm.config.errors import ConfigurationError
 from domainlm.config.resolve import resolve
-from domainlm.config.sources import Source
+from domainlm.config.sources import MODEL_ROLES, Source
 from domainlm.raw.file_names import readable_name
 from domainlm.raw.segments import is_glob_of
 from domainlm.sources.folders import FAULTS, SAVED_DATASET, local_files
@@ -21,7 +21,7 @@ from domainlm.sources.folders import FAULTS, SAVED_DATASET, local_files
 
 def unlisted(project: Path, domain: str, name: str) -> str:
     sources = {
-        key: each for key, each in resolve(project, {"domain": domain}).sources.items() if each.role != "base_model"
+        key: each for key, each in resolve(project, {"domain": domain}).sources.items() if each.role not in MODEL_ROLES
     }
     source, separator, inner = name.partition(":")
     if separator and source in sources:

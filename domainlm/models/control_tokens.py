@@ -77,12 +77,18 @@ def check_vocabulary(folder: Path, embedding_rows: int) -> None:
 
 
 def special_tokens(
-    folder: Path, section: BaseModelConfig, vocab_size: int, has_system_turn: bool, log: Callable[[str], None] = print
+    folder: Path,
+    section: BaseModelConfig,
+    vocab_size: int,
+    has_system_turn: bool,
+    log: Callable[[str], None] = print,
+    is_chat_form: bool = True,
 ) -> SpecialTokens:
     """The control tokens, from the tokenizer and its chat template.
 
     The tokenizer is checked on the way, and the template by a conversation. has_system_turn: whether conversations will
-    have one.
+    have one. is_chat_form: whether they are written by this template; if not, a tokenizer without one will do, and what
+    ends its texts counts as the end of a turn.
     """
     with_processor_template(folder)
     plain = open_tokenizer(folder / TOKENIZER)
@@ -98,18 +104,21 @@ def special_tokens(
         )
         write_template(folder, text)
         tokenizer.chat_template = text
-    if not tokenizer.chat_template:
+    if not tokenizer.chat_template and is_chat_form:
         raise StageError(
             "the tokenizer of sources.<base_model> has no chat template, so an answer has no end to learn; expected one: set"
             " base_model.chat_template to a Jinja file, to chatml, or to plain, which suits any tokenizer"
         )
-    # which date it writes does not matter here
-    with template_renderer(tokenizer, DEFAULT_DATE) as render:
-        turn_end = find_turn_end(render, added)
-        check_turns(render, turn_end, has_system_turn)
+    turn_end = None
+    if tokenizer.chat_template:
+        # which date it writes does not matter here
+        with template_renderer(tokenizer, DEFAULT_DATE) as render:
+            turn_end = find_turn_end(render, added)
+            check_turns(render, turn_end, has_system_turn)
     # the template `plain` ends a turn with the token that ends a text, whatever others there are
     named = turn_end if section.chat_template == "plain" else section.end_of_text
     end_of_text, end_of_text_id = _known(plain, named or find_end_of_text(added, tokenizer.eos_token, turn_end))
+    turn_end = turn_end or end_of_text
     pad = tokenizer.pad_token_id
     if pad is not None and not 0 <= pad < vocab_size:
         raise StageError(

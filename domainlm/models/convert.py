@@ -42,10 +42,12 @@ def convert(
     section: BaseModelConfig,
     has_system_turn: bool = False,
     log: Callable[[str], None] = print,
+    is_chat_form: bool = True,
 ) -> SpecialTokens:
     """Write the checkpoint in `source` (as `collect_files` leaves it) to `out`.
 
-    has_system_turn: whether conversations will have a system turn.
+    has_system_turn: whether conversations will have a system turn. is_chat_form: whether they are written by its chat
+    template.
     """
     import torch
 
@@ -86,7 +88,7 @@ def convert(
     rows = int(model.get_input_embeddings().weight.shape[0])
     without_spare_tokens(out, rows, log)
     check_vocabulary(out, rows)
-    tokens = special_tokens(out, section, rows, has_system_turn, log)
+    tokens = special_tokens(out, section, rows, has_system_turn, log, is_chat_form)
     write_special_tokens(out, tokens)
     write_generation_config(out, tokens)
     return tokens

@@ -1,8 +1,8 @@
 """The chain of models that a domain trains.
 
-In: a resolved configuration. Out: base, PT and SFT model, each given by the artifacts that hold its checkpoint and its
-adapter. `sft_adapter.relay` is interpreted here alone. Stages are given models, not the relay, so one more training
-stage is one more entry here.
+In: a resolved configuration. Out: the models that are compared, from base to SFT, each given by the artifacts that hold
+its checkpoint and its adapter; and the checkpoint whose chat form conversations have. `sft_adapter.relay` is interpreted
+here alone. Stages are given models, not the relay, so one more training stage is one more entry here.
 """
 
 from __future__ import annotations
@@ -28,28 +28,40 @@ class Model:
 
 
 BASE = Model("base", "base_model", None)
-# the model that SFT starts from after continued pretraining, by relay
-_PRETRAINED = {
-    "merge": Model("pt", "merged_model", None),
-    "continue": Model("pt", "base_model", "pt_adapter"),
-    "none": None,
+INSTRUCT = Model("instruct", "instruct_model", None)
+MERGED = Model("pt", "merged_model", None)
+# the models between base and SFT, by relay; SFT starts from the last one, or from the base
+_BETWEEN: dict[str, tuple[Model, ...]] = {
+    "merge": (MERGED,),
+    "continue": (Model("pt", "base_model", "pt_adapter"),),
+    "none": (),
+    # the instruct model itself is measured beside what it became part of
+    "instruct_residual": (INSTRUCT, MERGED, Model("residual", "instruct_residual", None)),
 }
 
 
 def chain(config: DomainConfig) -> tuple[Model, ...]:
-    """The models of a domain in the order of training.
+    """The models of a domain, in the order of comparison.
 
     Without continued pretraining there is no PT model.
     """
-    pretrained = _PRETRAINED[config.sft_adapter.relay]
-    start = pretrained or BASE
-    tuned = Model("sft", start.checkpoint, "sft_adapter")
-    return (BASE, pretrained, tuned) if pretrained is not None else (BASE, tuned)
+    before = (BASE, *_BETWEEN[config.sft_adapter.relay])
+    return (*before, Model("sft", before[-1].checkpoint, "sft_adapter"))
+
+
+def pretrained(config: DomainConfig) -> Model | None:
+    """The model after continued pretraining, if any."""
+    return next((model for model in chain(config) if model.name == "pt"), None)
 
 
 def start_of_sft(config: DomainConfig) -> Model:
     """The model whose weights SFT begins with."""
     return chain(config)[-2]
+
+
+def chat_form(config: DomainConfig) -> str:
+    """The checkpoint by whose chat template conversations are written."""
+    return INSTRUCT.checkpoint if INSTRUCT in chain(config) else BASE.checkpoint
 
 
 def artifacts_of(*models: Model) -> tuple[str, ...]:

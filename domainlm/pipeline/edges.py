@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from domainlm.config.domain import DomainConfig
 
 # artifacts that can be part of a model of the chain, in pipeline order
-MODELS = ("base_model", "pt_adapter", "merged_model", "sft_adapter")
+MODELS = ("base_model", "instruct_model", "pt_adapter", "merged_model", "instruct_residual", "sft_adapter")
 Condition = Callable[["DomainConfig"], bool]
 
 
@@ -44,12 +44,20 @@ def whole(name: str, when: Condition | None = None) -> Edge:
 
 def start_of_sft() -> Edge:
     """The checkpoint, and the adapter, that SFT starts from."""
-    return Edge(MODELS[:-1], lambda config: chain.artifacts_of(chain.start_of_sft(config)))
+    return Edge(
+        ("base_model", "pt_adapter", "merged_model", "instruct_residual"),
+        lambda config: chain.artifacts_of(chain.start_of_sft(config)),
+    )
 
 
 def all_models() -> Edge:
     """The checkpoints and adapters of every model that a domain trains."""
     return Edge(MODELS, lambda config: chain.artifacts_of(*chain.chain(config)))
+
+
+def chat_form() -> Edge:
+    """The checkpoint whose chat template and control tokens write conversations."""
+    return Edge(("base_model", "instruct_model"), lambda config: (chain.chat_form(config),))
 
 
 def has_seeds(config: DomainConfig) -> bool:
@@ -62,9 +70,14 @@ def has_seeds(config: DomainConfig) -> bool:
 
 def has_pretraining(config: DomainConfig) -> bool:
     """Whether SFT starts from a model of continued pretraining."""
-    return len(chain.chain(config)) > 2
+    return chain.pretrained(config) is not None
 
 
 def is_merged(config: DomainConfig) -> bool:
     """Whether a model of the chain is the merged one."""
     return "merged_model" in chain.artifacts_of(*chain.chain(config))
+
+
+def has_instruct(config: DomainConfig) -> bool:
+    """Whether an instruct checkpoint is part of what SFT starts from."""
+    return "instruct_residual" in chain.artifacts_of(*chain.chain(config))

@@ -16,12 +16,14 @@ from pydantic.fields import FieldInfo
 
 from domainlm.config.domain import SLICES, DomainConfig
 from domainlm.config.section import Slice
-from domainlm.pipeline.chain import chain, start_of_sft
+from domainlm.pipeline.chain import chain, chat_form, start_of_sft
 
 SECTION = "section"
 # functions that compute values which are no knobs themselves
 DERIVED: Mapping[str, Callable[[DomainConfig], Any]] = {
     "models": lambda config: [asdict(model) for model in chain(config)],
+    "chat": chat_form,
+    "is_chat_form": lambda config: chat_form(config) == "base_model",
     "start": lambda config: asdict(start_of_sft(config)),
     # which words it has does not matter to a base model
     "has_system_turn": lambda config: config.sft_tokens.system_prompt is not None,

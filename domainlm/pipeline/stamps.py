@@ -17,13 +17,13 @@ from typing import Any
 from domainlm.config.domain import DomainConfig
 from domainlm.config.errors import ConfigurationError
 from domainlm.pipeline.code import check_package, code_index
-from domainlm.pipeline.graph import compared_domains, input_edges, stage_inputs
+from domainlm.pipeline.graph import compared_domains, input_edges, is_part, stage_inputs
 from domainlm.pipeline.places import COMPARED, artifact_folder, stamp_path
 from domainlm.pipeline.slices import config_slice
 from domainlm.pipeline.stamp import Stamp
 from domainlm.pipeline.table import STAGES, Stage, package_data_files
 from domainlm.sources.index import LocalIndex
-from domainlm.sources.rows import base_model_slice, check_left_behind, text_slices
+from domainlm.sources.rows import check_left_behind, model_slice, text_slices
 from domainlm.store.canonical import canonical_json, pretty_json
 from domainlm.store.notes import read_note
 from domainlm.store.staging import replace_file
@@ -71,7 +71,12 @@ def make_stamps(project: Path, config: DomainConfig, is_remembered: bool = True)
     index = LocalIndex(project)
     code = code_index(project)
     versions = locked_versions(project)
-    listed = {"texts": text_slices(project, config, index), "model": [base_model_slice(project, config, index)]}
+    # the files of a model that no artifact is made of are not listed
+    listed = {"texts": text_slices(project, config, index)} | {
+        stage.name: [model_slice(project, config, index, stage.name)]
+        for stage in STAGES
+        if stage.declares == "model" and is_part(stage, config)
+    }
     stamps: list[Stamp] = []
     for stage in STAGES:
         digest = code.digest(stage.modules, package_data_files(stage))
@@ -99,10 +104,10 @@ def _stage_stamps(
 ) -> list[Stamp]:
     """The stamps of one stage.
 
-    listed: the rows of the sources that a stage declares, by the kind declared, one entry a shard.
+    listed: the rows of the sources that a stage declares, one entry a shard: those of texts, or of the model of its name.
     """
     domain, name, shards = config.domain, stage.name, shard_names(config)
-    rows = listed.get(stage.declares or "", [])
+    rows = listed.get("texts" if stage.declares == "texts" else stage.name, [])
     roots = _roots(config) if stage.declares or stage.reads_raw_files else {}
     if not stage.is_sharded:
         inputs = {each: artifact_folder(domain, each) for each in stage_inputs(stage, config)}

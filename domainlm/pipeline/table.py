@@ -15,6 +15,8 @@ from domainlm.pipeline.edges import (
     Condition,
     Edge,
     all_models,
+    chat_form,
+    has_instruct,
     has_pretraining,
     has_seeds,
     is_merged,
@@ -54,7 +56,7 @@ class Stage:
 
     group: the file of its rule below rules/. inputs: the edges to its inputs. when: the configurations that it is part
     of. shards: how it is divided. compares: knob that lists other domains whose same artifact it reads. declares: the
-    kind of the configuration's sources that it brings in, texts as raw files or the base model. reads_raw_files:
+    sources that it brings in: the texts as raw files, or the model whose role has its name. reads_raw_files:
     whether it opens the files that an inventory lists. distributions: the packages that its bytes depend on.
     package_data: files below domainlm/ that it reads. launched: modules that it starts by name in processes of their
     own (torchrun), which count as imported. uses_torch: whether it takes all cores. profile_knobs: settings of its rule
@@ -106,6 +108,17 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "base_model",
         "sources",
+        declares="model",
+        distributions=(*TORCH, "gguf", "jinja2"),
+        uses_torch=True,
+        memory_mb=3000,
+    ),
+    Stage(
+        "instruct_model",
+        "sources",
+        when=has_instruct,
+        # tokenizer and shape are compared with it before anything is trained
+        inputs=(whole("base_model"),),
         declares="model",
         distributions=(*TORCH, "gguf", "jinja2"),
         uses_torch=True,
@@ -198,13 +211,22 @@ STAGES: tuple[Stage, ...] = (
         uses_torch=True,
         memory_mb=5000,
     ),
+    Stage(
+        "instruct_residual",
+        "pretraining",
+        when=has_instruct,
+        inputs=(whole("merged_model"), whole("base_model"), whole("instruct_model")),
+        distributions=TORCH,
+        uses_torch=True,
+        memory_mb=5000,
+    ),
     Stage("sft_dataset", "instruction", inputs=(whole("corpus_split"),), distributions=("pyarrow",)),
     Stage(
         "sft_tokens",
         "instruction",
         inputs=(
             whole("sft_dataset"),
-            whole("base_model"),
+            chat_form(),
         ),
         # the chat template is Jinja, rendered by transformers
         distributions=("pyarrow", "transformers", "tokenizers", "numpy", "jinja2"),
@@ -222,7 +244,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "eval_results",
         "evaluation",
-        inputs=(whole("corpus_split"), whole("sft_dataset"), all_models()),
+        inputs=(whole("corpus_split"), whole("sft_dataset"), all_models(), chat_form()),
         compares="eval_results.compare",
         distributions=(*TORCH, "peft", "lm-eval", "datasets", "pyarrow", "jinja2"),
         uses_torch=True,
@@ -235,6 +257,7 @@ STAGES: tuple[Stage, ...] = (
         inputs=(
             whole("raw_corpus"),
             whole("base_model"),
+            whole("instruct_model", when=has_instruct),
             whole("documents"),
             whole("clean_shards"),
             whole("relevance_model", when=has_seeds),
@@ -243,6 +266,7 @@ STAGES: tuple[Stage, ...] = (
             whole("pt_tokens", when=has_pretraining),
             whole("pt_adapter", when=has_pretraining),
             whole("merged_model", when=is_merged),
+            whole("instruct_residual", when=has_instruct),
             whole("sft_dataset"),
             whole("sft_tokens"),
             whole("sft_adapter"),

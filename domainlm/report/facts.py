@@ -19,6 +19,8 @@ from domainlm.text.repeats.kinds import REPEAT_REASONS
 from domainlm.text.split import SPLITS, TRAINED_ON
 
 SHOWN_ANSWERS = 8
+# artifacts that are a checkpoint of a source
+CHECKPOINTS = ("base_model", "instruct_model")
 
 Json = dict[str, Any]
 
@@ -61,6 +63,9 @@ class Facts:
     questions: Json
     trainings: tuple[Training, ...]
     certificate: Json | None
+    residual: Json | None
+    # name, kind and evidence of the checkpoints from sources, by artifact
+    kinds: Mapping[str, Json]
     results: Json
     answered: tuple[Answered, ...]
     # by name, in the order of training
@@ -82,7 +87,7 @@ def gather(inputs: Inputs, domain: str, title: str, models: Sequence[str]) -> Fa
         title=title or domain,
         sources=source_rows(
             read_json(inputs.folders["raw_corpus"] / "stats.json")["sources"],
-            read_json(inputs.folders["base_model"] / "source.json"),
+            [read_json(inputs.folders[name] / "source.json") for name in CHECKPOINTS if name in inputs.folders],
         ),
         cleaning=read_json(inputs.folders["clean_shards"] / "stats.json"),
         duplicates=read_json(inputs.folders["unique_shards"] / "stats.json"),
@@ -94,9 +99,9 @@ def gather(inputs: Inputs, domain: str, title: str, models: Sequence[str]) -> Fa
         },
         questions=read_json(inputs.folders["sft_dataset"] / "stats.json"),
         trainings=tuple(trainings),
-        certificate=read_json(inputs.folders["merged_model"] / "certificate.json")
-        if "merged_model" in inputs.folders
-        else None,
+        certificate=_certificate(inputs, "merged_model"),
+        residual=_certificate(inputs, "instruct_residual"),
+        kinds={name: read_json(inputs.folders[name] / "source.json") for name in CHECKPOINTS if name in inputs.folders},
         results=read_json(inputs.folders["eval_results"] / "results.json"),
         answered=answered_questions(inputs.folders["eval_results"] / "samples.jsonl"),
         models=tuple(models),
@@ -108,6 +113,10 @@ def read_json(path: Path) -> Json:
     return found
 
 
+def _certificate(inputs: Inputs, artifact: str) -> Json | None:
+    return read_json(inputs.folders[artifact] / "certificate.json") if artifact in inputs.folders else None
+
+
 def read_training(name: str, folder: Path) -> Training:
     with (folder / "loss.csv").open(encoding="utf-8", newline="") as file:
         points = tuple((int(row["step"]), int(row["tokens"]), float(row["loss"])) for row in csv.DictReader(file))
@@ -116,13 +125,13 @@ def read_training(name: str, folder: Path) -> Training:
     return Training(name, points, validation, read_json(folder / "stats.json"))
 
 
-def source_rows(texts: Mapping[str, Any], base_model: Mapping[str, Any]) -> tuple[Json, ...]:
-    """Sources by name, the base model last, each with its origin.
+def source_rows(texts: Mapping[str, Any], checkpoints: Sequence[Mapping[str, Any]]) -> tuple[Json, ...]:
+    """Sources by name, the checkpoints last, each with its origin.
 
     The origin is in words: package and version, address, or a local folder.
     """
     rows = []
-    for name, source in [*sorted(texts.items()), (base_model["source"], base_model)]:
+    for name, source in [*sorted(texts.items()), *((each["source"], each) for each in checkpoints)]:
         package = source.get("package") or source.get("repository")
         version = source.get("version") or source.get("revision")
         origin = f"{package} {version}" if package else source.get("url") or "local files"

@@ -13,7 +13,7 @@ from typing import Any
 from domainlm.report.facts import Facts, Training, removed_by_reason, stages_of_documents, tokens_by_source
 from domainlm.report.tables import measures_of
 
-COLOURS = {"base": "#8b929c", "pt": "#3d7edb", "sft": "#12936f"}
+COLOURS = {"base": "#8b929c", "instruct": "#d98a1f", "pt": "#3d7edb", "residual": "#9b6dd6", "sft": "#12936f"}
 SPLIT_COLOURS = {
     "train": "#3d7edb",
     "train_sft_only": "#8ab4ec",
@@ -24,7 +24,7 @@ SPLIT_COLOURS = {
     "evaluation": "#8b929c",
     "instruction": "#c9577b",
 }
-NAMES = {"base": "Base", "pt": "PT", "sft": "SFT"}
+NAMES = {"base": "Base", "instruct": "Instruct", "pt": "PT", "residual": "PT + residual", "sft": "SFT"}
 # a curve of more points is thinned: no screen shows them, and the page grows by 50 bytes for each
 MAX_POINTS = 800
 SMOOTHED_UPDATES = 9

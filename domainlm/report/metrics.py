@@ -43,6 +43,8 @@ def metrics(facts: Facts) -> dict[str, Any]:
     }
     if facts.certificate is not None:
         found["merge_kl"] = facts.certificate["kl"]
+    if facts.residual is not None:
+        found["residual_weight"] = facts.residual["weight"]
     found["documents"] = {
         "extracted": facts.cleaning["input"],
         "clean": facts.cleaning["documents"],

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from domainlm.report.facts import Facts, removed_by_reason
 from domainlm.report.figures import COLOURS, NAMES, plots
-from domainlm.report.tables import compared_rows, headline, summary_rows
+from domainlm.report.model_kind import kind_sentences
+from domainlm.report.tables import against_rows, compared_rows, headline, summary_rows
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 STYLE = Path(__file__).with_name("style.css")
@@ -29,7 +30,9 @@ def page(facts: Facts) -> str:
         colours=COLOURS,
         headline=headline(facts),
         rows=summary_rows(facts),
+        against=against_rows(facts),
         compared=compared_rows(facts),
+        kinds=kind_sentences(facts.kinds, facts.models),
         removed=removed_by_reason(facts),
         plots=plots(facts),
         plotly=get_plotlyjs(),

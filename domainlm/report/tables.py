@@ -113,6 +113,33 @@ def worded_change(differences: Figure, measure: str, is_less_better: bool, is_sh
     return text, "better" if (high < neutral) == is_less_better else "worse"
 
 
+@dataclass(frozen=True)
+class Against:
+    """One measure of what was trained against the instruct model.
+
+    Each change is a text and its trend.
+    """
+
+    label: str
+    residual: tuple[str, str]
+    tuned: tuple[str, str]
+
+
+def against_rows(facts: Facts) -> list[Against]:
+    """The measures against the instruct model; none where a domain has none."""
+    changes = facts.results["changes"]
+    if "instruct_to_sft" not in changes:
+        return []
+    rows = []
+    for name, measure, label, _, is_less_better, is_share in measures_of(facts):
+        found = [
+            worded_change(changes[pair][name], measure, is_less_better, is_share)
+            for pair in ("instruct_to_residual", "instruct_to_sft")
+        ]
+        rows.append(Against(label, *found))
+    return rows
+
+
 def headline(facts: Facts) -> str:
     """One sentence on the effect of training."""
     last = "pt" if "pt" in facts.models else "sft"

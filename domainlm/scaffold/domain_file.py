@@ -14,6 +14,7 @@ from typing import Any, get_args
 
 from domainlm.config.domain import DomainConfig
 from domainlm.config.resolve import DEFAULT_FILE, merge_sources
+from domainlm.config.sources import MODEL_ROLES
 from domainlm.config.yaml_text import plain_value
 from domainlm.scaffold.findings import Survey
 from domainlm.wording import STEERING, bytes_in_words
@@ -42,11 +43,11 @@ def free_name(wanted: str, inherited: Mapping[str, Any]) -> str:
 def left_out_of(sources: Mapping[str, Mapping[str, str]], inherited: Mapping[str, Any]) -> dict[str, str]:
     """Inherited sources that the domain's file removes: name -> role.
 
-    They are those that the new ones do not replace and that are no base model.
+    They are those that the new ones do not replace and that are no model.
     """
     kept = merge_sources(inherited, sources)
     roles = {name: str(source.get("role")) for name, source in kept.items() if isinstance(source, Mapping)}
-    return {name: role for name, role in roles.items() if name not in sources and role != "base_model"}
+    return {name: role for name, role in roles.items() if name not in sources and role not in MODEL_ROLES}
 
 
 def yaml_scalar(text: str) -> str:

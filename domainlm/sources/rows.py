@@ -22,7 +22,7 @@ from domainlm.config.bounded_file import read_bounded
 from domainlm.config.domain import DomainConfig
 from domainlm.config.errors import ConfigurationError
 from domainlm.config.resolve import MAX_LIST_BYTES
-from domainlm.config.sources import Source
+from domainlm.config.sources import MODEL_ROLES, Source
 from domainlm.raw.charset import majority_charset
 from domainlm.raw.charset_guess import SAMPLE_BYTES
 from domainlm.raw.expansion import is_expanded
@@ -145,7 +145,7 @@ def local_rows(project: Path, name: str, source: Source, index: LocalIndex, segm
     """
     key = f"sources.{name}.local"
     files = local_files(project, name, source)
-    is_text = source.role != "base_model"
+    is_text = source.role not in MODEL_ROLES
     sound = [file for file in files if file.fault is None]
     try:
         read = [(file, content) for file, content in zip(sound, index.contents(sound), strict=True) if content]
@@ -281,7 +281,7 @@ def text_slices(project: Path, config: DomainConfig, index: LocalIndex) -> list[
     files: list[list[Declared]] = [[] for _ in range(section.shards)]
     fetched, hubs = [], []
     for name, source in sorted(config.sources.items()):
-        if source.role == "base_model":
+        if source.role in MODEL_ROLES:
             continue
         if source.fetch is not None:
             fetched.append(fetched_row(project, name, source))
@@ -303,12 +303,12 @@ def text_slices(project: Path, config: DomainConfig, index: LocalIndex) -> list[
     return [{"files": rows, "shard": shard, **common} for shard, rows in enumerate(files)]
 
 
-def base_model_slice(project: Path, config: DomainConfig, index: LocalIndex) -> dict[str, Any]:
-    """Source and files of the base model.
+def model_slice(project: Path, config: DomainConfig, index: LocalIndex, role: str = "base_model") -> dict[str, Any]:
+    """Source and files of the model of a role.
 
     A hub revision's files are listed when they are fetched: its commit pins them.
     """
-    name, source = next((n, s) for n, s in config.sources.items() if s.role == "base_model")
+    name, source = next((n, s) for n, s in config.sources.items() if s.role == role)
     found: dict[str, Any] = {"source": labels(name, source), "files": [], "hub": None}
     if source.fetch is not None:
         row = fetched_row(project, name, source)

@@ -1,4 +1,4 @@
-"""Artifact `eval_results`: base, PT and SFT on the same held-out sets.
+"""Artifact `eval_results`: every model of a domain on the same held-out sets.
 
 In: the models, `corpus_split` (test, general_held_out, evaluation), `sft_dataset` (test), and compared domains'
 results. Out: samples.jsonl (one row a set, item and model) and results.json (figures with 95 % intervals over
@@ -19,8 +19,8 @@ from typing import Any
 from domainlm.config.evaluation import EvalResults, EvalResultsSlice
 from domainlm.contract import Inputs, Resources, StageError, Stats
 from domainlm.evaluation.comparison import comparison, summary
-from domainlm.evaluation.evaluate import Sample, evaluate_set, language_model, load_evaluated
-from domainlm.evaluation.limits import checked_positions, within_positions
+from domainlm.evaluation.evaluate import Sample, evaluate_set, language_model, load_evaluated, with_rows
+from domainlm.evaluation.limits import fewest_positions, within_positions
 from domainlm.evaluation.own_words import own_words
 from domainlm.evaluation.sets import (
     Encoder,
@@ -57,6 +57,7 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 def held_out_sets(
     inputs: Inputs,
+    chat: str,
     section: EvalResults,
     seed: int,
     turn_of: TurnOf,
@@ -67,7 +68,7 @@ def held_out_sets(
     A domain without general text or evaluation sources has fewer.
     """
     folder = inputs.folders["corpus_split"]
-    special = not_in_messages(inputs.folders["base_model"], encoder.tokenizer, encoder.tokens)
+    special = not_in_messages(inputs.folders[chat], encoder.tokenizer, encoder.tokens)
     rows = [row for row in read_rows(inputs.folders["sft_dataset"] / "test.jsonl") if _is_askable(row, special)]
     asked = questions_in_turn(rows, seed)
     test = list(read_documents(folder / "test.parquet"))
@@ -86,19 +87,20 @@ def held_out_sets(
 
 @contextmanager
 def turn_renderer(
-    base: Path, system_prompt: str | None, template_date: str | None, encoder: Encoder
+    chat: Path, system_prompt: str | None, template_date: str | None, encoder: Encoder, name: str = "base_model"
 ) -> Iterator[TurnOf]:
     """The rendering of a question and its answer, as in training.
 
-    What the template writes before the answer's words is of the prompt.
+    chat: the checkpoint whose template writes them; name: its artifact. What the template writes before the answer's
+    words is of the prompt.
     """
     from transformers import AutoTokenizer
 
     turn_end = encoder.tokens.turn_end
     system = [] if system_prompt is None else [{"role": "system", "content": system_prompt}]
-    named = AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False)
+    named = AutoTokenizer.from_pretrained(chat, local_files_only=True, trust_remote_code=False)
     with (
-        naming_source(source_name(base)),
+        naming_source(source_name(chat), name),
         template_renderer(named, template_date) as render,
         template_renderer(named, template_date, has_reasoning=False) as render_bare,
     ):
@@ -156,18 +158,19 @@ def compared(inputs: Inputs, samples: list[Sample], section: EvalResults, seed: 
 def run(inputs: Inputs, config: EvalResultsSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
     section = config.section
     seed = config.seed
-    base = inputs.folders["base_model"]
-    with naming_source(source_name(base)):
-        positions = checked_positions(base, section.max_new_tokens if section.max_generations else 0)
-    tokens = read_special_tokens(base)
-    encoder = Encoder(read_tokenizer(base), read_text_tokenizer(base), tokens)
-    with turn_renderer(base, config.system_prompt, config.template_date, encoder) as turn_of:
-        sets = held_out_sets(inputs, section, seed, turn_of, encoder)
+    chat = inputs.folders[config.chat]
+    checkpoints = dict.fromkeys(one.checkpoint for one in config.models)
+    with naming_source(source_name(chat), config.chat):
+        positions = fewest_positions(
+            [inputs.folders[name] for name in checkpoints], section.max_new_tokens if section.max_generations else 0
+        )
+    tokens = read_special_tokens(chat)
+    encoder = Encoder(read_tokenizer(chat), read_text_tokenizer(chat), tokens)
+    with turn_renderer(chat, config.system_prompt, config.template_date, encoder, config.chat) as turn_of:
+        sets = held_out_sets(inputs, config.chat, section, seed, turn_of, encoder)
     sets, left_out = within_positions(sets, encoder, positions, section.max_new_tokens)
     for name, count in left_out.items():
-        resources.log(
-            f"{name}: {count} items need more than the {positions} positions of the base model and are left out"
-        )
+        resources.log(f"{name}: {count} items need more than the {positions} positions of the model and are left out")
     items = sum(len(found.items) for found in sets)
     total = items * len(config.models)
     device = granted_device(resources)
@@ -178,6 +181,11 @@ def run(inputs: Inputs, config: EvalResultsSlice, out: Path, scratch: Path, reso
         if adapter is not None:
             check_base(adapter, inputs.folders[one.checkpoint])
         model = load_evaluated(inputs.folders[one.checkpoint], adapter).to(device)
+        added = with_rows(model, tokens.vocab_size)
+        if added:
+            resources.log(
+                f"{one.name}: {added} tokens of {config.chat} have no row in it and are given the mean of its rows"
+            )
         for held_out in sets:
             done = len(samples)
 

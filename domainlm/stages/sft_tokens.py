@@ -1,8 +1,8 @@
 """Artifact `sft_tokens`: conversations as packed token files with loss masks.
 
-In: `sft_dataset` (train, validation) and `base_model` (tokenizer, chat template). Out: packed rows with a loss mask
-on assistant turns and the token that ends them, sidecar, meta.json, stats.json (tokens by source and form, the
-rejected by source and reason) and rejected.jsonl. A turn is never cut, since its end would be lost: a conversation
+In: `sft_dataset` (train, validation) and the checkpoint whose chat form they take (tokenizer, chat template). Out:
+packed rows with a loss mask on assistant turns and the token that ends them, sidecar, meta.json, stats.json (tokens by
+source and form, the rejected by source and reason) and rejected.jsonl. A turn is never cut, since its end would be lost: a conversation
 that is longer than a row is rejected, or cut between turns.
 """
 
@@ -36,13 +36,15 @@ def run(inputs: Inputs, config: SftTokensSlice, out: Path, scratch: Path, resour
     from transformers import AutoTokenizer
 
     section = config.section
-    base = inputs.folders["base_model"]
+    base = inputs.folders[config.chat]
     tokens = read_special_tokens(base)
-    with naming_source(source_name(base)):
+    with naming_source(source_name(base), config.chat):
         check_row_length(base, section.sequence_length, "sft_tokens.sequence_length")
         named = AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False)
         with template_renderer(named, section.template_date) as render:
-            figures, rejected, stats = _write_splits(inputs, section, render, tokens, out, resources)
+            figures, rejected, stats = _write_splits(
+                inputs.folders["sft_dataset"], base, section, render, tokens, out, resources
+            )
     with (out / "rejected.jsonl").open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n" for row in rejected)
     by_source: dict[str, Counter[str]] = {}
@@ -54,7 +56,8 @@ def run(inputs: Inputs, config: SftTokensSlice, out: Path, scratch: Path, resour
 
 
 def _write_splits(
-    inputs: Inputs,
+    dataset: Path,
+    base: Path,
     section: SftTokens,
     render: Render,
     tokens: SpecialTokens,
@@ -64,8 +67,8 @@ def _write_splits(
     """Figures of each split, the rejected conversations, and what was taken."""
     import numpy as np
 
-    tokenizer = read_tokenizer(inputs.folders["base_model"])
-    special = not_in_messages(inputs.folders["base_model"], tokenizer, tokens)
+    tokenizer = read_tokenizer(base)
+    special = not_in_messages(base, tokenizer, tokens)
 
     def encode(text: str) -> Any:
         return tokenizer.encode(text, add_special_tokens=False)
@@ -82,7 +85,7 @@ def _write_splits(
         sequences: list[TokenSequence] = []
         rows: list[dict[str, Any]] = []
         cuts: list[bool] = []
-        for row in _read_rows(inputs.folders["sft_dataset"] / f"{split}.jsonl"):
+        for row in _read_rows(dataset / f"{split}.jsonl"):
             try:
                 messages = with_system_turn(row["messages"], section.system_prompt)
                 ids, mask, is_cut = _fitted(messages, encoded, section)

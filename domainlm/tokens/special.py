@@ -18,6 +18,7 @@ from domainlm.contract import StageError
 FILE = "tokens.json"
 SOURCE_FILE = "source.json"
 UNNAMED_SOURCE = "sources.<base_model>"
+BASE_MODEL = "base_model"
 
 
 @dataclass(frozen=True)
@@ -63,14 +64,20 @@ def source_name(folder: Path) -> str | None:
 
 
 @contextmanager
-def naming_source(name: str | None) -> Iterator[None]:
-    """Add the source's name to errors about the base model.
+def naming_source(name: str | None, artifact: str = BASE_MODEL) -> Iterator[None]:
+    """Add the source's name to errors about a model, and the artifact's.
 
-    The code that raises them does not know it.
+    The code that raises them knows neither, and words them for the base model.
     """
     try:
         yield
     except StageError as error:
-        if name is None or UNNAMED_SOURCE not in str(error):
+        text = str(error)
+        if artifact != BASE_MODEL:
+            text = text.replace(f"{BASE_MODEL}.", f"{artifact}.")
+            text = text.replace(BASE_MODEL.replace("_", " "), artifact.replace("_", " "))
+        if name is not None:
+            text = text.replace(UNNAMED_SOURCE, f"sources.{name}")
+        if text == str(error):
             raise
-        raise StageError(str(error).replace(UNNAMED_SOURCE, f"sources.{name}")) from error
+        raise StageError(text) from error

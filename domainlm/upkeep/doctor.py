@@ -35,6 +35,7 @@ from domainlm.store.sharing import (
     refusal,
 )
 from domainlm.store.signatures import TRUSTED_VARIABLE
+from domainlm.upkeep.checkpoint_kinds import checkpoint_kinds
 from domainlm.upkeep.hooks import Check, git, missing_hooks, recorded_hollow
 from domainlm.upkeep.training_advice import training_checks
 from domainlm.wording import bytes_in_words
@@ -59,7 +60,7 @@ def examine(project: Path, domain: str | None = None) -> list[Check]:
         _remote(project),
         _hooks(project),
     ]
-    return [*checks, *training_checks(project, domain), *recorded_hollow(project)]
+    return [*checks, *checkpoint_kinds(project), *training_checks(project, domain), *recorded_hollow(project)]
 
 
 def _python() -> Check:

@@ -78,7 +78,8 @@ def training_checks(project: Path, domain: str | None = None) -> list[Check]:
         name = domain or default_domain(project)
         config = resolve(project, {"domain": name})
     except ConfigurationError as error:
-        return [Check("training", False, str(error))]
+        # doctor names what is wrong with the default domain's
+        return [] if domain is None else [Check("training", False, str(error))]
     size = model_parameters(project / artifact_folder(name, "base_model"))
     found = [
         Check("training", True, f"domain {name}: {words}; see {PAGE}", is_warning=True)

@@ -6,8 +6,8 @@ closure, its package data and the lock files, so that `dvc status` reports what 
 that has to be computed.
 
 DVC runs a stage only when a dependency that this file lists changed, and it can list no section that a configuration
-file does not hold yet: with the sections alone, a new section of a domain file left everything "up to date". So the two
-stages without inputs depend on the whole of such a file, and when DVC runs any stage, `check_pipeline_file` refuses to
+file does not hold yet: with the sections alone, a new section of a domain file left everything "up to date". So the
+stages that declare sources depend on the whole of such a file, and when DVC runs any stage, `check_pipeline_file` refuses to
 build by an outdated list.
 
 DVC hashes no folder that holds a name which is not UTF-8 (its notes are a database of text: "surrogates not allowed").
@@ -29,6 +29,7 @@ from domainlm.config.default_domain import DEFAULT_DOMAIN
 from domainlm.config.domain import DomainConfig
 from domainlm.config.errors import ConfigurationError
 from domainlm.config.resolve import DEFAULT_FILE, Layer, layers_of, load_yaml, read_layer, validate
+from domainlm.config.sources import MODEL_ROLES
 from domainlm.pipeline.code import code_index
 from domainlm.pipeline.graph import compared_domains, is_part, stage_inputs
 from domainlm.pipeline.places import artifact_folder
@@ -98,10 +99,14 @@ def _stage(
 
 
 def _local_sources(stage: Stage, config: DomainConfig) -> list[str]:
-    """Local files and folders that a stage without inputs reads."""
+    """Local files and folders of the sources that a stage declares."""
     if stage.declares is None:
         return []
-    sources = [s for s in config.sources.values() if (s.role == "base_model") == (stage.declares == "model")]
+    sources = [
+        s
+        for s in config.sources.values()
+        if (s.role == stage.name if stage.declares == "model" else s.role not in MODEL_ROLES)
+    ]
     return [s.local for s in sources if s.local is not None]
 
 

@@ -265,3 +265,30 @@ def test_text_of_an_override_is_no_number_and_no_yaml() -> None:
     assert parse_overrides({"x": values}).values == {"x": values}
     with pytest.raises(ConfigurationError, match=r"--config: .*U\+DCFF"):
         parse_overrides({"language": "\udcff"})
+
+
+def test_the_instruct_residual_asks_for_one_instruct_model(project: Project) -> None:
+    relay = "sft_adapter: {relay: instruct_residual}\n"
+    chat = "chat: {role: instruct_model, local: a}"
+    root = project(
+        lacking=relay,
+        given=f"{relay}sources: {{{chat}}}\n",
+        twice=f"{relay}sources: {{{chat}, other: {{role: instruct_model, local: b}}}}\n",
+        unasked=f"sources: {{{chat}}}\n",
+    )
+    assert resolve(root, {"domain": "given"}).sources["chat"].role == "instruct_model"
+    assert resolve(root, {"domain": "unasked"}).sft_adapter.relay == "merge"
+    for domain, count in (("lacking", 0), ("twice", 2)):
+        said = rf"relay is instruct_residual, and {count} have role instruct_model; expected exactly one.*role: instruct_model"
+        with pytest.raises(ConfigurationError, match=said):
+            resolve(root, {"domain": domain})
+
+
+def test_the_chat_template_of_the_instruct_model_is_read_from_its_file(project: Project) -> None:
+    root = project(law="instruct_model: {chat_template: mine.jinja}\n")
+    (root / "mine.jinja").write_text("{{ messages }}")
+    found = resolve(root, {"domain": "law"})
+    assert (found.instruct_model.chat_template, found.base_model.chat_template) == ("{{ messages }}", None)
+    (root / "mine.jinja").write_text(" ")
+    with pytest.raises(ConfigurationError, match=r"instruct_model\.chat_template: mine\.jinja is empty"):
+        resolve(root, {"domain": "law"})

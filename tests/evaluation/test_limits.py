@@ -10,7 +10,7 @@ import pytest
 
 from domainlm.contract import StageError
 from domainlm.evaluation.evaluate import language_model
-from domainlm.evaluation.limits import checked_positions, within_positions
+from domainlm.evaluation.limits import checked_positions, fewest_positions, within_positions
 from domainlm.evaluation.scoring import Scored, scores
 from domainlm.evaluation.sets import Encoder, HeldOutSet
 from domainlm.tokens.special import SpecialTokens
@@ -29,6 +29,15 @@ def test_the_length_of_an_answer_leaves_room_for_a_question(tmp_path: Path) -> N
     assert "eval_results.max_new_tokens is 2048, and the base model has 2048 positions" in str(caught.value)
     assert "set eval_results.max_new_tokens to 1024 or less" in str(caught.value)
     assert checked_positions(write_config(tmp_path, max_position_embeddings=-1), 9999) is None
+
+
+def test_the_positions_are_those_that_every_checkpoint_has(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("base", "instruct", "silent")]
+    for folder, positions in zip(folders, (131072, 32768, -1), strict=True):
+        folder.mkdir()
+        write_config(folder, max_position_embeddings=positions)
+    assert fewest_positions(folders, 128) == 32768
+    assert fewest_positions(folders[2:], 128) is None
 
 
 def test_positions_are_those_within_which_the_rotation_does_not_change(tmp_path: Path) -> None:

@@ -75,9 +75,10 @@ def test_knobs_are_named_as_in_the_configuration(config: dict[str, Any], expecte
 
 def test_another_section_s_knob_has_that_section_s_name() -> None:
     models = [{"name": "pt", "checkpoint": "base_model", "adapter": "pt_adapter"}]
-    config = {"section": {"max_answers": 4}, "models": models, "system_prompt": None}
+    config = {"section": {"max_answers": 4}, "models": models, "system_prompt": None, "chat": "instruct_model"}
     expected = {
         "eval_results.max_answers": 4,
+        "sft_adapter.relay (chat)": "instruct_model",
         "sft_adapter.relay (pt)": "base_model + pt_adapter",
         "sft_tokens.system_prompt": None,
     }

@@ -17,6 +17,8 @@ from material.tree_changes import (
 INPUTS = {
     "raw_corpus": "",
     "base_model": "",
+    # in the table, but part of no domain without sft_adapter.relay: instruct_residual
+    "instruct_model": "base_model",
     "documents": "raw_corpus",
     "clean_shards": "documents",
     # in the table, but needed by nothing without a source of role seed
@@ -26,6 +28,8 @@ INPUTS = {
     "pt_tokens": "corpus_split base_model",
     "pt_adapter": "pt_tokens base_model",
     "merged_model": "pt_adapter pt_tokens base_model",
+    # likewise
+    "instruct_residual": "merged_model base_model instruct_model",
     "sft_dataset": "corpus_split",
     "sft_tokens": "sft_dataset base_model",
     "sft_adapter": "sft_tokens merged_model",

@@ -134,7 +134,7 @@ PLACES = [
     Row("statement in a package above", ALL, append("domainlm/__init__.py", '__version__ = "9.9.9"\n')),
     Row(
         "statement in a package's own file",
-        "base_model pt_tokens pt_adapter merged_model sft_tokens sft_adapter eval_results",
+        "base_model instruct_model pt_tokens pt_adapter merged_model instruct_residual sft_tokens sft_adapter eval_results",
         append("domainlm/models/__init__.py", EXTRA),
     ),
     Row(
@@ -192,8 +192,8 @@ BORDERS = [
     ),
     Row(
         "another base of the stages' error",
-        "base_model documents clean_shards relevance_model unique_shards corpus_split pt_tokens pt_adapter merged_model "
-        "sft_dataset sft_tokens sft_adapter eval_results raw_corpus",
+        "base_model instruct_model documents clean_shards relevance_model unique_shards corpus_split pt_tokens pt_adapter "
+        "merged_model instruct_residual sft_dataset sft_tokens sft_adapter eval_results raw_corpus",
         edit("domainlm/contract.py", r"StageError\(Exception\)", "StageError(OSError)"),
     ),
     Row(

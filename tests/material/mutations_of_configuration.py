@@ -24,6 +24,7 @@ WORD_LIST = both(
     append(WORDS, "buy now\n"),
     edit(CONFIG, r"word_lists: \{\}", f"word_lists: {{adverts: {{file: {WORDS}}}}}"),
 )
+INSTRUCT = edit(CONFIG, r"^  style:", "  chat: {role: instruct_model, local: data/instruction}\n  style:")
 
 TEXT_KNOBS = [
     Row("raw_corpus.shards", "raw_corpus documents clean_shards", knob("raw_corpus", "shards", "3")),
@@ -50,6 +51,8 @@ TEXT_KNOBS = [
 MODEL_KNOBS = [
     Row("base_model.dtype", "base_model", knob("base_model", "dtype", "float32")),
     Row("base_model.chat_template", "base_model", knob("base_model", "chat_template", "plain")),
+    Row("instruct_model.dtype", "instruct_model", knob("instruct_model", "dtype", "float32")),
+    Row("instruct_residual.weight", "instruct_residual", knob("instruct_residual", "weight", "0.7")),
     Row("pt_tokens.sequence_length", "pt_tokens", knob("pt_tokens", "sequence_length", "256")),
     Row("pt_adapter.learning_rate", "pt_adapter", knob("pt_adapter", "learning_rate", "2e-3")),
     Row("merged_model.certificate_rows", "merged_model", knob("merged_model", "certificate_rows", "3")),
@@ -57,8 +60,8 @@ MODEL_KNOBS = [
     Row("sft_dataset.has_derived_questions", "sft_dataset", knob("sft_dataset", "has_derived_questions", "false")),
     Row("sft_tokens.long_conversations", "sft_tokens", knob("sft_tokens", "long_conversations", "cut")),
     Row(
-        "sft_tokens.system_prompt, which evaluation uses, too; whether there is one matters to base_model",
-        "base_model sft_tokens eval_results",
+        "sft_tokens.system_prompt, which evaluation uses, too; whether there is one matters to the checkpoints",
+        "base_model instruct_model sft_tokens eval_results",
         knob("sft_tokens", "system_prompt", "null"),
     ),
     Row(
@@ -72,6 +75,13 @@ MODEL_KNOBS = [
         "sft_adapter.relay, which chooses inputs",
         "sft_adapter eval_results eval_report",
         knob("sft_adapter", "relay", "none"),
+    ),
+    Row("sources: an instruct model, which no relay asks for", NOTHING, INSTRUCT),
+    Row(
+        "sft_adapter.relay: instruct_residual, by whose chat template conversations are written",
+        "base_model instruct_model sft_tokens sft_adapter eval_results eval_report",
+        knob("sft_adapter", "relay", "instruct_residual"),
+        given=INSTRUCT,
     ),
     Row("eval_results.max_choices", "eval_results", knob("eval_results", "max_choices", "40")),
     Row("eval_results.compare", "eval_results", knob("eval_results", "compare", "[sklearn_docs]")),

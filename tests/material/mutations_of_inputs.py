@@ -20,7 +20,7 @@ from material.tree_changes import (
     written_again,
 )
 
-TORCH = "base_model pt_adapter merged_model sft_adapter eval_results"
+TORCH = "base_model instruct_model pt_adapter merged_model instruct_residual sft_adapter eval_results"
 STYLE = "data/instruction/style.jsonl"
 CORPUS = "data/tiny/corpus"
 MODEL = "data/tiny/model"

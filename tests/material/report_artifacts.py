@@ -40,6 +40,23 @@ def artifacts(root: Path, models: tuple[str, ...] = ("base", "pt", "sft"), has_o
     }
     write(root / "raw_corpus/stats.json", {"sources": sources, "media_types": {}, "disagreeing": 0})
     write(root / "base_model/source.json", {**source, "source": "tiny", "role": "base_model", "package": None})
+    kinds = {"kind": "unclear", "evidence": ["it has a chat template of its own"]}
+    if "residual" in models:
+        write(
+            root / "base_model/source.json",
+            {**source, "source": "tiny", "role": "base_model", "package": None, **kinds},
+        )
+        tuned = {
+            "source": "tiny_chat",
+            "role": "instruct_model",
+            "kind": "instruct",
+            "evidence": ["its name is tiny_chat"],
+        }
+        write(root / "instruct_model/source.json", {**source, **tuned, "package": None})
+        norms = {"model.layers.*.mlp.up_proj.weight": {"residual": 1.5, "base": 30.0, "share": 0.05}}
+        sums = {"weight": 0.7, "dtype": "bfloat16", "tensors": 42, "equal_tensors": ["model.norm.weight"]}
+        rows_of_tokens = {"rows_added": 2, "rows_dropped": 0, "norms": norms, "is_finite": True}
+        write(root / "instruct_residual/certificate.json", sums | rows_of_tokens)
     unread = {"source": "notes", "path": "a.pdf", "section": "", "reason": "encrypted", "detail": "needs a password"}
     coverage = {"notes": {"files": 4, "shown": 900, "kept": 800, "removed": 60, "lost": 40}}
     write(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from domainlm.config.domain import DomainConfig
-from domainlm.pipeline.chain import artifacts_of, chain, start_of_sft
+from domainlm.pipeline.chain import artifacts_of, chain, chat_form, pretrained, start_of_sft
 
 CHAINS = {
     "merge": [("base", "base_model", None), ("pt", "merged_model", None), ("sft", "merged_model", "sft_adapter")],
@@ -13,6 +13,13 @@ CHAINS = {
         ("sft", "base_model", "sft_adapter"),
     ],
     "none": [("base", "base_model", None), ("sft", "base_model", "sft_adapter")],
+    "instruct_residual": [
+        ("base", "base_model", None),
+        ("instruct", "instruct_model", None),
+        ("pt", "merged_model", None),
+        ("residual", "instruct_residual", None),
+        ("sft", "instruct_residual", "sft_adapter"),
+    ],
 }
 
 
@@ -24,8 +31,26 @@ def test_the_models_of_each_relay(relay: str) -> None:
 
 @pytest.mark.parametrize(
     ("relay", "artifacts"),
-    [("merge", ("merged_model",)), ("continue", ("base_model", "pt_adapter")), ("none", ("base_model",))],
+    [
+        ("merge", ("merged_model",)),
+        ("continue", ("base_model", "pt_adapter")),
+        ("none", ("base_model",)),
+        ("instruct_residual", ("instruct_residual",)),
+    ],
 )
 def test_what_sft_starts_from(relay: str, artifacts: tuple[str, ...]) -> None:
     config = DomainConfig.model_validate({"sft_adapter": {"relay": relay}})
     assert artifacts_of(start_of_sft(config)) == artifacts
+
+
+@pytest.mark.parametrize("relay", CHAINS)
+def test_the_checkpoint_whose_chat_form_conversations_take(relay: str) -> None:
+    config = DomainConfig.model_validate({"sft_adapter": {"relay": relay}})
+    assert chat_form(config) == ("instruct_model" if relay == "instruct_residual" else "base_model")
+
+
+@pytest.mark.parametrize("relay", CHAINS)
+def test_the_model_after_pretraining(relay: str) -> None:
+    found = pretrained(DomainConfig.model_validate({"sft_adapter": {"relay": relay}}))
+    expected = {"merge": "merged_model", "instruct_residual": "merged_model", "continue": "base_model"}
+    assert (None if found is None else found.checkpoint) == expected.get(relay)

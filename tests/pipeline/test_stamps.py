@@ -9,6 +9,7 @@ from material.projects import write_project
 
 from domainlm.config.domain import DomainConfig
 from domainlm.config.errors import ConfigurationError
+from domainlm.config.sources import Source
 from domainlm.pipeline.places import stamp_path
 from domainlm.pipeline.stamp import Stamp, action_of
 from domainlm.pipeline.stamps import locked_versions, make_stamps, write_stamps
@@ -58,13 +59,25 @@ def test_a_shard_reads_its_own_shard_and_the_whole_reads_its_shards(project: Pat
         ("merge", {"sft_tokens", "merged_model"}),
         ("continue", {"sft_tokens", "base_model", "pt_adapter"}),
         ("none", {"sft_tokens", "base_model"}),
+        ("instruct_residual", {"sft_tokens", "instruct_residual"}),
     ],
 )
 def test_the_relay_decides_what_sft_starts_from(project: Path, relay: str, inputs: set[str]) -> None:
-    stamps = by_name(make_stamps(project, config(sft_adapter={"relay": relay})))
+    settings = config(sft_adapter={"relay": relay})
+    # a role that is given, whether or not the relay asks for it
+    pair = {**settings.sources, "chat": Source(role="instruct_model", local="model")}
+    stamps = by_name(make_stamps(project, settings.model_copy(update={"sources": pair})))
     assert set(stamps["sft_adapter", None].inputs) == inputs
+    assert (relay == "instruct_residual") == ("files" in stamps["instruct_model", None].config)
     report = set(stamps["eval_report", None].inputs)
-    assert ("pt_adapter" in report, "merged_model" in report) == (relay != "none", relay == "merge")
+    is_merged = relay in ("merge", "instruct_residual")
+    assert ("pt_adapter" in report, "merged_model" in report) == (relay != "none", is_merged)
+    is_residual = relay == "instruct_residual"
+    assert ({"instruct_model", "instruct_residual"} <= report) == is_residual
+    chat = "instruct_model" if is_residual else "base_model"
+    assert set(stamps["sft_tokens", None].inputs) == {"sft_dataset", chat}
+    assert stamps["sft_tokens", None].config["chat"] == chat
+    assert stamps["base_model", None].config["is_chat_form"] != is_residual
 
 
 def test_compared_domains_are_inputs(project: Path) -> None:

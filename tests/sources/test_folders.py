@@ -14,7 +14,7 @@ from domainlm.config.errors import ConfigurationError
 from domainlm.config.sources import Source
 from domainlm.sources.folders import local_files
 from domainlm.sources.index import LocalIndex
-from domainlm.sources.rows import base_model_slice, text_slices
+from domainlm.sources.rows import model_slice, text_slices
 from domainlm.store.canonical import sha256_of
 
 
@@ -185,7 +185,7 @@ def listed(root: Path, role: str = "corpus") -> list[list[str]]:
     try:
         slices = text_slices(root.parent, config, LocalIndex(root.parent))
         if role == "base_model":
-            slices = [base_model_slice(root.parent, config, LocalIndex(root.parent))]
+            slices = [model_slice(root.parent, config, LocalIndex(root.parent))]
         return sorted([row["path"], row.get("fault", row["sha256"])] for slice_ in slices for row in slice_["files"])
     except ConfigurationError as error:
         return [["error", str(error)]]

@@ -16,7 +16,7 @@ from domainlm.config.domain import DomainConfig
 from domainlm.config.errors import ConfigurationError
 from domainlm.sources.folders import local_files
 from domainlm.sources.index import LocalIndex
-from domainlm.sources.rows import base_model_slice, check_left_behind, text_slices
+from domainlm.sources.rows import check_left_behind, model_slice, text_slices
 from domainlm.store.canonical import sha256_of
 
 
@@ -105,7 +105,7 @@ def test_a_source_that_is_one_archive_is_a_folder_by_another_name(project: Path)
 
 def test_a_base_model_s_files_are_never_opened_as_archives(project: Path) -> None:
     write_zip(project / "texts/weights.bin", a="x")
-    found = base_model_slice(project, config(model={"role": "base_model", "local": "texts"}), LocalIndex(project))
+    found = model_slice(project, config(model={"role": "base_model", "local": "texts"}), LocalIndex(project))
     assert not any(row["is_archive"] for row in found["files"])
 
 
@@ -337,25 +337,25 @@ def test_it_is_an_error_in_a_base_model_and_where_there_is_nothing_else(project:
     include = ["link.md"] if role == "corpus" else ["*.md"]
     settings = config(model={"role": role, "local": "texts", "include": include})
     with pytest.raises(ConfigurationError, match=r"texts/link\.md: a link that leads to no file.*exclude"):
-        (text_slices if role == "corpus" else base_model_slice)(project, settings, LocalIndex(project))
+        (text_slices if role == "corpus" else model_slice)(project, settings, LocalIndex(project))
 
 
 class TestBaseModel:
     def test_a_local_folder_is_listed_whole(self, project: Path) -> None:
         settings = config(model={"role": "base_model", "local": "texts"})
-        found = base_model_slice(project, settings, LocalIndex(project))
+        found = model_slice(project, settings, LocalIndex(project))
         assert [row["path"] for row in found["files"]] == ["a.md", "b.txt", "deep/c.html", "deep/er/d.weird"]
         assert found["hub"] is None
 
     def test_a_fetch_names_its_one_file(self, project: Path) -> None:
-        found = base_model_slice(project, config(), LocalIndex(project))
+        found = model_slice(project, config(), LocalIndex(project))
         assert [(row["path"], row["sha256"]) for row in found["files"]] == [("m.gguf", "0" * 64)]
         with pytest.raises(ConfigurationError, match=r"sources\.model\.fetch\.member"):
-            base_model_slice(project, config(model={"role": "base_model", "fetch": FETCH}), LocalIndex(project))
+            model_slice(project, config(model={"role": "base_model", "fetch": FETCH}), LocalIndex(project))
 
     def test_a_hub_revision_is_pinned(self, project: Path) -> None:
         hub = {"repository": "owner/name", "revision": "a" * 40}
-        found = base_model_slice(project, config(model={"role": "base_model", "hub": hub}), LocalIndex(project))
+        found = model_slice(project, config(model={"role": "base_model", "hub": hub}), LocalIndex(project))
         assert found["hub"].items() >= hub.items()
         assert found["files"] == []
 

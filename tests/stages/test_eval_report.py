@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ from domainlm.report.facts import gather, stages_of_documents
 from domainlm.stages.eval_report import run
 
 
-def build(inputs: Inputs, out: Path) -> tuple[str, dict[str, Any]]:
+def build(inputs: Inputs, out: Path, names: Sequence[str] = ()) -> tuple[str, dict[str, Any]]:
     out.mkdir()
-    names = ["base", *(["pt"] if inputs.folders.keys() & {"pt_adapter", "merged_model"} else []), "sft"]
+    names = names or ["base", *(["pt"] if inputs.folders.keys() & {"pt_adapter", "merged_model"} else []), "sft"]
     models = [{"name": name, "checkpoint": "base_model", "adapter": None} for name in names]
     config = {"section": {"title": ""}, "domain": "medical", "models": models}
     run(inputs, parse_slice("eval_report", config), out, out.parent, Resources(log=lambda line: None))
@@ -124,3 +125,32 @@ def test_a_domain_without_pt(tmp_path: Path) -> None:
     assert "with instruction tuning" in text
     assert set(metrics["perplexity"]["definitions"]) == {"base", "sft"}
     assert set(metrics["training"]) == {"sft"}
+
+
+def test_a_domain_with_an_instruct_residual(tmp_path: Path) -> None:
+    models = ("base", "instruct", "pt", "residual", "sft")
+    inputs = artifacts(tmp_path / "artifacts", models)
+    page, metrics = build(inputs, tmp_path / "out", models)
+    text = without_script(page)
+    assert "Against the instruct model" in text
+    assert "that plus 0.7 × (instruct − base), after instruction tuning (SFT)" in text
+    assert "PT + residual" in text
+    assert "42 tensors, 1 of them equal in both; 2 rows of tokens" in text
+    assert "model.layers.*.mlp.up_proj.weight" in text
+    assert "The base model tiny may be a base or an instruct model (it has a chat template of its own)." in text
+    assert "The instruct model tiny_chat looks like an instruct model (its name is tiny_chat)." in text
+    assert len(re.findall(r"<tr><th scope=\"row\">Domain text</th><td class=\"number better\">", text)) == 1
+    assert metrics["residual_weight"] == 0.7
+    assert metrics["ended_share"].keys() == set(models)
+    assert "instruct_to_residual" in metrics["perplexity_change"]["definitions"]
+
+
+def test_pretraining_an_instruct_model_is_said_to_cost_its_instruction(tmp_path: Path) -> None:
+    inputs = artifacts(tmp_path / "artifacts")
+    path = inputs.folders["base_model"] / "source.json"
+    facts = json.loads(path.read_text())
+    path.write_text(json.dumps({**facts, "kind": "instruct", "evidence": ["its name is tiny-it"]}))
+    text = without_script(build(inputs, tmp_path / "out")[0])
+    assert "The base model tiny looks like an instruct model (its name is tiny-it). Continued pretraining of an" in text
+    assert "sft_adapter.relay: instruct_residual" in text
+    assert "Against the instruct model" not in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -302,3 +303,42 @@ def test_answers_longer_than_the_models_positions_are_refused_before_a_model_is_
         StageError, match=r"eval_results\.max_new_tokens is 11, .* none of 5 questions fits into the 12"
     ):
         build({**models, "base_model": base}, tmp_path / "other", max_new_tokens=11)
+
+
+def test_the_instruct_residual_is_compared_in_the_instruct_model_s_chat_form(
+    models: dict[str, Path], tmp_path: Path
+) -> None:
+    """The instruct model has a token of its own, and its template begins every turn with it."""
+    import torch
+    from tokenizers import Tokenizer
+    from transformers import AutoModelForCausalLM
+
+    folders = dict(models)
+    for name in ("instruct_model", "instruct_residual"):
+        folders[name] = shutil.copytree(models["merged_model"], tmp_path / name)
+        tokenizer = Tokenizer.from_file(str(folders[name] / "tokenizer.json"))
+        tokenizer.add_special_tokens(["<|turn|>"])
+        tokenizer.save(str(folders[name] / "tokenizer.json"))
+        model = AutoModelForCausalLM.from_pretrained(models["merged_model"])
+        rows = tokenizer.get_vocab_size()
+        torch.manual_seed(7 if name == "instruct_model" else 8)
+        model.resize_token_embeddings(rows, mean_resizing=False)
+        model.save_pretrained(folders[name])
+        write_special_tokens(folders[name], replace(read_special_tokens(folders[name]), vocab_size=rows))
+        template = folders[name] / "chat_template.jinja"
+        template.write_text(template.read_text().replace("<|im_start|>", "<|turn|>"))
+    folders["sft_adapter"] = tmp_path / "adapter"
+    write_adapter(folders["sft_adapter"], folders["instruct_residual"], 3)
+    # its chat form is not used
+    folders["base_model"] = shutil.copytree(models["base_model"], tmp_path / "base_model")
+    (folders["base_model"] / "chat_template.jinja").unlink()
+    results, rows_ = build(folders, tmp_path / "out", relay="instruct_residual", max_answers=4, max_definitions=3)
+    assert set(results["models"]) == {"base", "instruct", "pt", "residual", "sft"}
+    assert len({frozenset(found) for found in results["models"].values()}) == 1
+    assert set(results["changes"]) == {
+        *("base_to_pt", "pt_to_sft", "base_to_sft", "pt_to_residual", "residual_to_sft"),
+        *("instruct_to_residual", "instruct_to_sft"),
+    }
+    answers = [row for row in rows_ if row["set"] == "answers"]
+    assert len(answers) == 5 * 4
+    assert all(math.isfinite(row["nll"]) for row in answers)

@@ -198,3 +198,24 @@ def test_what_cannot_fit_is_not_rendered_again(monkeypatch: pytest.MonkeyPatch) 
 
     found = sft_tokens._fitted(messages, encoded, SftTokens(sequence_length=83, long_conversations="cut"))
     assert (len(found[0]), found[2], asked) == (80, True, [100, 20])
+
+
+def test_the_chat_form_is_that_of_the_checkpoint_that_is_named(make_base: Callable[..., Path], tmp_path: Path) -> None:
+    chat, out, dataset = make_base("llama"), tmp_path / "out", tmp_path / "sft_dataset"
+    template = (chat / "chat_template.jinja").read_text().replace("message['role'] + '\n'", "message['role'] + ': '")
+    (chat / "chat_template.jinja").write_text(template)
+    for folder in (out, dataset):
+        folder.mkdir()
+    for split in ("train", "validation"):
+        (dataset / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows_of(ANSWERS)))
+    section = SftTokens(sequence_length=128, system_prompt=None).model_dump(mode="json")
+    # the base model is no input at all
+    inputs = Inputs({"sft_dataset": dataset, "instruct_model": chat})
+    config = parse_slice("sft_tokens", {"section": section, "chat": "instruct_model"})
+    sft_tokens.run(inputs, config, out, tmp_path, Resources())
+    rows = read_split(out, "train")
+    text = Tokenizer.from_file(str(chat / "tokenizer.json")).decode(rows.ids[0].tolist(), skip_special_tokens=False)
+    assert "<|im_start|>user: What?<|im_end|>\n<|im_start|>assistant: A cat.<|im_end|>" in text
+    long = parse_slice("sft_tokens", {"section": {**section, "sequence_length": 512}, "chat": "instruct_model"})
+    with pytest.raises(StageError, match=r"512, and the instruct model has 256 positions"):
+        sft_tokens.run(inputs, long, out, tmp_path, Resources())

@@ -113,7 +113,8 @@ def test_checks_are_warnings_and_wait_for_the_model(
 
 def test_a_configuration_that_is_wrong_is_a_problem(project: Path) -> None:
     (project / "config/config.yaml").write_text("pt_adapter: {rank: none}\n")
-    [check] = training_checks(project)
+    assert training_checks(project) == []
+    [check] = training_checks(project, "medical")
     assert not check.is_ok
     assert "pt_adapter.rank" in check.found
 
