@@ -56,6 +56,11 @@ rule sft_adapter:
         checkpoint_seconds=60,
         gpus=0,
         activation_checkpointing=0,
+        trackers="none",
     shell:
         BUILD + "sft_adapter "
-        "--micro-batch-rows {resources.micro_batch_rows} --checkpoint-seconds {resources.checkpoint_seconds} --gpus {resources.gpus} --activation-checkpointing {resources.activation_checkpointing}"
+        "--micro-batch-rows {resources.micro_batch_rows} "
+        "--checkpoint-seconds {resources.checkpoint_seconds} "
+        "--gpus {resources.gpus} "
+        "--activation-checkpointing {resources.activation_checkpointing} "
+        "--trackers {resources.trackers:q}"

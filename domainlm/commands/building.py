@@ -30,6 +30,9 @@ def build(
         int,
         typer.Option(min=0, max=1, help="Compute layers again in the backward pass, to save memory (1) or not (0)."),
     ] = 0,
+    trackers: Annotated[
+        str, typer.Option(help="Where a training's figures also go: tensorboard, wandb, trackio, ... (by commas).")
+    ] = "none",
     log_file: Annotated[Path | None, typer.Option("--log", help="File that the log lines are also written to.")] = None,
     as_needed: Annotated[
         bool,
@@ -48,6 +51,7 @@ def build(
     from domainlm.builder.history import recorded_build
     from domainlm.builder.requested import is_requested
     from domainlm.commands.progress import Reporter
+    from domainlm.commands.tracking import Tracking
     from domainlm.contract import Resources
     from domainlm.pipeline.code import check_package
     from domainlm.pipeline.places import stamp_path
@@ -64,19 +68,20 @@ def build(
         check_package(project)
     name = artifact if shard is None else f"{artifact}/{shard}"
     with Reporter(name, log_file) as reporter:
-        resources = Resources(
-            threads=threads,
-            micro_batch_rows=micro_batch_rows,
-            checkpoint_seconds=checkpoint_seconds,
-            gpus=gpus,
-            has_activation_checkpointing=bool(activation_checkpointing),
-            progress=reporter.progress,
-            log=reporter.log,
-        )
         with failures_logged(reporter.log, log_file):
             wanted = read_stamp(stamp or project / stamp_path(domain, artifact, shard))
             is_wanted = not as_needed or (shard is None and is_requested(project, domain, artifact))
-            outcome = recorded_build(project, wanted, resources, is_wanted)
+            with Tracking(trackers, f"{wanted.domain}_{artifact}", project, reporter.log) as tracking:
+                resources = Resources(
+                    threads=threads,
+                    micro_batch_rows=micro_batch_rows,
+                    checkpoint_seconds=checkpoint_seconds,
+                    gpus=gpus,
+                    has_activation_checkpointing=bool(activation_checkpointing),
+                    progress=tracking.watched(reporter.progress),
+                    log=reporter.log,
+                )
+                outcome = recorded_build(project, wanted, resources, is_wanted)
         figures = ", ".join(
             f"{key} {value}" for key, value in outcome.stats.items() if isinstance(value, int | float | str)
         )

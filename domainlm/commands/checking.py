@@ -95,6 +95,7 @@ def check(
 
 
 def doctor(
+    domain: DomainOption = None,
     hollow: Annotated[
         bool,
         typer.Option(
@@ -111,7 +112,8 @@ def doctor(
 ) -> None:
     """Check whether this machine is fit.
 
-    It lists everything that a build needs and that is missing, and exits with 1 if anything is.
+    It lists everything that a build needs and that is missing, and exits with 1 if anything is. Warnings name the
+    settings of a training that are outside what is usual.
     """
     from domainlm.upkeep.doctor import examine
     from domainlm.upkeep.hooks import install_hooks as install
@@ -128,7 +130,7 @@ def doctor(
         if hook is not None:
             checks = recorded_hollow(project, versions_of_hook(hook, sys.stdin.read()))
         else:
-            checks = recorded_hollow(project) if hollow else examine(project)
+            checks = recorded_hollow(project) if hollow else examine(project, domain)
     if as_json:
         show({"checks": [check.as_json() for check in checks]})
     else:

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from domainlm.store.secrets import without_secrets
 from domainlm.terminal import console, lines_of
-from domainlm.wording import printable
+from domainlm.wording import bytes_in_words, printable
 
 LINE_EVERY_SECONDS = 30.0
 
@@ -35,6 +35,8 @@ def describe(figures: Mapping[str, float]) -> str:
             parts.append(f"{int(value) // 60}:{int(value) % 60:02d} left")
         elif name.endswith("_per_second"):
             parts.append(f"{value:.0f} {name.removesuffix('_per_second')}/s")
+        elif name.endswith("_bytes"):
+            parts.append(f"{name.removesuffix('_bytes').replace('_', ' ')} {bytes_in_words(int(value))}")
         else:
             parts.append(f"{name.replace('_', ' ')} {value:.4g}")
     return " · ".join(parts)

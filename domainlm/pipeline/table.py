@@ -29,7 +29,13 @@ PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 EXCLUDED_MODULES = ("domainlm.config", "domainlm.contract")
 # settings of a training's rule that a profile may change
 GPUS = ("gpus", 0)
-TRAINING = (("micro_batch_rows", 1), ("checkpoint_seconds", 60), GPUS, ("activation_checkpointing", 0))
+TRAINING: tuple[tuple[str, int | str], ...] = (
+    ("micro_batch_rows", 1),
+    ("checkpoint_seconds", 60),
+    GPUS,
+    ("activation_checkpointing", 0),
+    ("trackers", "none"),
+)
 TORCH = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
 
 
@@ -70,7 +76,7 @@ class Stage:
     package_data: tuple[str, ...] = ()
     launched: tuple[str, ...] = ()
     uses_torch: bool = False
-    profile_knobs: tuple[tuple[str, int], ...] = ()
+    profile_knobs: tuple[tuple[str, int | str], ...] = ()
     memory_mb: int = 1000
     metrics: tuple[str, ...] = ()
     plots: tuple[str, ...] = ()

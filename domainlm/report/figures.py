@@ -137,7 +137,7 @@ def loss_curve(training: Training) -> Any:
             x=[point[0] for point in training.validation],
             y=[point[1] for point in training.validation],
             name="validation",
-            mode="markers",
+            mode="lines+markers" if len(training.validation) > 1 else "markers",
             marker={"color": "#d98a1f", "size": 11, "symbol": "diamond"},
         ),
     ]

@@ -35,6 +35,7 @@ from domainlm.evaluation.sets import (
     questions_in_turn,
     running_text,
 )
+from domainlm.models.base_digest import check_base
 from domainlm.models.device import granted_device
 from domainlm.text.document import read_documents
 from domainlm.text.json_files import write_json
@@ -177,6 +178,8 @@ def run(inputs: Inputs, config: EvalResultsSlice, out: Path, scratch: Path, reso
     samples: list[Sample] = []
     for one in config.models:
         adapter = inputs.folders[one.adapter] if one.adapter is not None else None
+        if adapter is not None:
+            check_base(adapter, inputs.folders[one.checkpoint])
         model = load_evaluated(inputs.folders[one.checkpoint], adapter).to(device)
         added = with_rows(model, tokens.vocab_size)
         if added:

@@ -1,7 +1,8 @@
 """Artifact `merged_model`: base + PT adapter as one checkpoint, certified.
 
 In: `base_model`, `pt_adapter`, and `pt_tokens` (validation rows to compare on). Out: a checkpoint like `base_model`,
-and certificate.json; a merge that is not base + adapter within the section's limits is refused.
+and certificate.json; an adapter of another base is refused, and a merge that is not base + adapter within the
+section's limits.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from domainlm.config.pretraining import MergedModelSlice
 from domainlm.contract import Inputs, Resources, Stats
+from domainlm.models.base_digest import check_base
 from domainlm.models.merge import certify, merge, merged_dtype
 from domainlm.models.parallel import use_one_thread
 from domainlm.tokens.rows import read_split
@@ -20,6 +22,7 @@ def run(inputs: Inputs, config: MergedModelSlice, out: Path, scratch: Path, reso
     section = config.section
     use_one_thread()
     base, adapter = inputs.folders["base_model"], inputs.folders["pt_adapter"]
+    check_base(adapter, base)
     section = section.model_copy(update={"dtype": merged_dtype(base, section.dtype)})
     merge(base, adapter, section.dtype, out)
     certificate = certify(base, adapter, out, read_split(inputs.folders["pt_tokens"], "validation"), section)

@@ -16,5 +16,5 @@ from domainlm.training.train import Start, train_adapter
 def run(inputs: Inputs, config: SftAdapterSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
     start = config.start
     adapter = inputs.folders[start.adapter] if start.adapter is not None else None
-    begun = Start(inputs.folders[start.checkpoint], start.checkpoint, adapter)
+    begun = Start(inputs.folders[start.checkpoint], start.checkpoint, adapter, learned_end="turn_end")
     return train_adapter(begun, inputs.folders["sft_tokens"], config.section, config.seed, out, scratch, resources)

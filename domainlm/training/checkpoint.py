@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +25,14 @@ FILE = "checkpoint.safetensors"
 
 @dataclass(frozen=True)
 class Progress:
-    """Updates done, and their (step, tokens, loss, learning rate)."""
+    """Updates done, their figures, and the validations.
+
+    history: step, tokens, loss, learning rate; validations: step, loss.
+    """
 
     steps_done: int
     history: list[tuple[int, int, float, float]]
+    validations: list[tuple[int, float]] = field(default_factory=list)
 
 
 def save_checkpoint(
@@ -71,4 +75,5 @@ def load_checkpoint(folder: Path, parameters: list[tuple[str, torch.nn.Parameter
                     **{key: moment.to(parameter.device) for key, moment in moments.items()},
                 }
     state = json.loads(metadata["progress"])
-    return Progress(state["steps_done"], [(int(s), int(t), float(x), float(r)) for s, t, x, r in state["history"]])
+    history = [(int(s), int(t), float(x), float(r)) for s, t, x, r in state["history"]]
+    return Progress(state["steps_done"], history, [(int(s), float(x)) for s, x in state["validations"]])

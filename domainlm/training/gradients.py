@@ -18,7 +18,9 @@ from domainlm.models.parallel import parallel_map
 from domainlm.models.precision import threads_in_row
 from domainlm.models.rows import batch_tensors, labelled_positions
 from domainlm.tokens.rows import PackedRows
+from domainlm.training.anchor import anchored_cross_entropy, base_states
 from domainlm.training.loss import chunked_cross_entropy, total_of
+from domainlm.training.noise import noise_of
 
 if TYPE_CHECKING:
     import torch
@@ -31,11 +33,14 @@ def accumulate_gradients(
     rows: PackedRows,
     batch: list[int],
     resources: Resources,
+    update: str = "",
+    kl_weight: float = 0.0,
 ) -> float:
     """Add the gradients of a global batch's mean loss; return that loss.
 
     The mean is over labels, summed in float64. Micro-batches run side by side, one to a thread; their gradients are
-    added in the order of rows.
+    added in the order of rows. update: the seed and the step, by which noise is drawn. kl_weight: that of the divergence from
+    the base, which is in the gradients and not in the loss.
     """
     import numpy as np
     import torch
@@ -43,12 +48,17 @@ def accumulate_gradients(
     count = max(1, int(rows.loss_mask[batch].sum(dtype=np.int64)))
     size = resources.micro_batch_rows
 
-    def gradients(part: list[int]) -> tuple[float, tuple[torch.Tensor, ...]]:
+    def gradients(piece: tuple[list[int], torch.Tensor | None]) -> tuple[float, tuple[torch.Tensor, ...]]:
+        part, base = piece
         ids, positions, mask = batch_tensors(rows, part, layer.weight.device)
-        hidden, labels = labelled_positions(hidden_states(model, ids, positions), ids, mask)
+        with noise_of(update, part):
+            hidden, labels = labelled_positions(hidden_states(model, ids, positions), ids, mask)
         if not len(labels):
             return 0.0, ()
-        losses = chunked_cross_entropy(hidden, layer, labels)
+        if base is None:
+            losses = chunked_cross_entropy(hidden, layer, labels)
+        else:
+            losses = anchored_cross_entropy(hidden, layer, labels, base, kl_weight)
         total = total_of(losses)
         found = torch.autograd.grad(losses, weights, torch.full_like(losses, 1.0 / count), allow_unused=True)
         _check_used(model, weights, found)
@@ -58,7 +68,10 @@ def accumulate_gradients(
     parts = [batch[at : at + size] for at in range(0, len(batch), size)]
     side_by_side = 1 if resources.gpus else min(resources.threads, len(parts))
     inner = threads_in_row(resources.threads // side_by_side, layer.weight.shape[1], resources.choose)
-    for part_total, found in parallel_map(gradients, parts, side_by_side, inner):
+    bases: list[torch.Tensor | None] = [None] * len(parts)
+    if kl_weight:
+        bases = [*base_states(model, rows, parts, side_by_side, layer.weight.device)]
+    for part_total, found in parallel_map(gradients, list(zip(parts, bases, strict=True)), side_by_side, inner):
         total += part_total
         for weight, gradient in zip(weights, found, strict=False):
             weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
@@ -81,10 +94,10 @@ def _check_used(model: Any, weights: list[torch.nn.Parameter], found: Sequence[t
     )
 
 
-def clip_gradients(weights: list[torch.nn.Parameter], max_norm: float) -> None:
+def clip_gradients(weights: list[torch.nn.Parameter], max_norm: float) -> float:
     """Scale gradients down to a norm of `max_norm`.
 
-    The norm is summed in float64; on the CPU by numpy, in one order.
+    Returns the norm that they had, summed in float64; on the CPU by numpy, in one order.
     """
     import numpy as np
 
@@ -99,3 +112,4 @@ def clip_gradients(weights: list[torch.nn.Parameter], max_norm: float) -> None:
         for weight in weights:
             if weight.grad is not None:
                 weight.grad.mul_(max_norm / norm)
+    return norm

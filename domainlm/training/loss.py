@@ -105,20 +105,26 @@ def row_losses(model: Any, rows: PackedRows, indices: list[int], threads: int = 
     One row is computed at a time and summed in float64, so that neither the micro-batch nor the number of threads
     affects the figure.
     """
+    layer = output_layer(model)
+
+    def row_loss(index: int) -> tuple[float, int]:
+        losses = label_losses(model, layer, rows, index)
+        return total_of(losses), len(losses)
+
+    return list(parallel_map(row_loss, indices, threads))
+
+
+def label_losses(model: Any, layer: OutputLayer, rows: PackedRows, index: int) -> torch.Tensor:
+    """The loss of each label of one row, in nats."""
     import torch
 
     from domainlm.models.load import hidden_states
 
-    layer = output_layer(model)
-
-    def row_loss(index: int) -> tuple[float, int]:
-        ids, positions, mask = batch_tensors(rows, [index], layer.weight.device)
-        with torch.no_grad():
-            hidden, labels = labelled_positions(hidden_states(model, ids, positions), ids, mask)
-            losses, _ = losses_and_gradient(hidden, layer, labels, False)
-        return total_of(losses), len(labels)
-
-    return list(parallel_map(row_loss, indices, threads))
+    ids, positions, mask = batch_tensors(rows, [index], layer.weight.device)
+    with torch.no_grad():
+        hidden, labels = labelled_positions(hidden_states(model, ids, positions), ids, mask)
+        losses, _ = losses_and_gradient(hidden, layer, labels, False)
+    return losses
 
 
 def total_of(losses: torch.Tensor) -> float:

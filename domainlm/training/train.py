@@ -13,19 +13,22 @@ import gc
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from domainlm.config.training import Training
 from domainlm.contract import Resources
 from domainlm.models import lora
+from domainlm.models.base_digest import check_base, record_base
 from domainlm.models.device import granted_device, use_activation_checkpointing
 from domainlm.models.document_attention import load_for_packing
 from domainlm.models.parallel import use_one_thread
 from domainlm.models.precision import resolved_precision
 from domainlm.tokens.rows import read_split
-from domainlm.training.gates import check_reloads
+from domainlm.tokens.special import read_special_tokens
+from domainlm.training import gates
 from domainlm.training.loss import mean_loss, row_losses
 from domainlm.training.updates import update_adapter
+from domainlm.training.validation import best_update, validated_rows
 
 RELOADED_ROWS = 4
 
@@ -34,12 +37,13 @@ RELOADED_ROWS = 4
 class Start:
     """The start of training: checkpoint folder, name, adapter to continue.
 
-    The name is the one in the adapter's configuration.
+    The name is the one in the adapter's configuration. learned_end: the token by which the rows' documents end.
     """
 
     base: Path
     base_name: str
     adapter: Path | None = None
+    learned_end: Literal["end_of_text", "turn_end"] = "end_of_text"
 
 
 def train_adapter(
@@ -48,27 +52,38 @@ def train_adapter(
     """Train, validate, save, gate. Returns stats.json."""
     use_one_thread()
     train, validation = read_split(tokens, "train"), read_split(tokens, "validation")
+    special = read_special_tokens(start.base)
+    stop = (special.end_of_text_id, special.end_of_text)
+    if start.learned_end == "turn_end":
+        stop = (special.turn_end_id, special.turn_end)
+    gates.check_labels(train, *stop, is_end_of_text=start.learned_end == "end_of_text")
     if start.adapter is not None:
         lora.check_continues(start.adapter, section)
+        check_base(start.adapter, start.base)
     device = granted_device(resources)
     precision = resolved_precision(section.precision, start.base, device, resources.choose)
     resources.log(f"training in {precision} on {device}")
     model = load_for_packing(start.base, precision).to(device)
+    gates.check_vocabulary(model, {"training": train, "validation": validation})
     if resources.has_activation_checkpointing:
         use_activation_checkpointing(model)
     if start.adapter is not None:
         model = lora.saved_adapter(model, start.adapter, is_trainable=True)
     else:
         model = lora.new_adapter(model, section, seed)
-    history = update_adapter(model, train, section, seed, scratch, resources)
+    gates.check_packing(model.get_base_model(), train)
+    progress = update_adapter(model, train, section, seed, scratch, resources, validation)
+    history = progress.history
     lora.save_adapter(model, out, start.base_name)
-    checked = list(range(min(len(validation), section.max_validation_rows)))
+    gates.check_saved(model, out)
+    record_base(out, start.base, start.base_name)
+    checked = validated_rows(validation, section)
     resources.log(f"trained {len(history)} updates; computing the validation loss on {len(checked)} rows")
     losses = row_losses(model.get_base_model(), validation, checked, 1 if resources.gpus else resources.threads)
     parameters = sum(parameter.numel() for _, parameter in lora.trainable_parameters(model))
     del model
     gc.collect()
-    check_reloads(start.base, precision, out, device, validation, losses[:RELOADED_ROWS])
+    gates.check_reloads(start.base, precision, out, device, validation, losses[:RELOADED_ROWS])
     stats = {
         "steps": len(history),
         "tokens": history[-1][1],
@@ -77,8 +92,11 @@ def train_adapter(
         "validation_loss": round(mean_loss(losses), 6),
         "trainable_parameters": parameters,
     }
+    if section.keeps_best:
+        stats["best_step"] = best_update(progress.validations)
+    points = progress.validations or [(len(history), mean_loss(losses))]
     _write(out / "loss.csv", "step,tokens,loss,learning_rate\n" + "".join(map(_curve_line, history)))
-    _write(out / "validation.csv", f"step,loss\n{stats['steps']},{stats['validation_loss']}\n")
+    _write(out / "validation.csv", "step,loss\n" + "".join(f"{step},{round(loss, 6)}\n" for step, loss in points))
     _write(out / "stats.json", json.dumps(stats, sort_keys=True, ensure_ascii=False, indent=1) + "\n")
     return stats
 

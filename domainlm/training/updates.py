@@ -10,64 +10,120 @@ masks labels by the padding id.
 
 from __future__ import annotations
 
-import math
 import time
 from pathlib import Path
 from typing import Any
 
 from domainlm.config.training import Training
-from domainlm.contract import Resources, StageError
+from domainlm.contract import Resources
 from domainlm.models import lora
 from domainlm.models.output_layer import output_layer
 from domainlm.tokens.rows import PackedRows
-from domainlm.training import checkpoint
+from domainlm.training import checkpoint, gates, validation, watch
+from domainlm.training.checkpoint import Progress
 from domainlm.training.gradients import accumulate_gradients, clip_gradients
-from domainlm.training.schedule import learning_rate, row_order
+from domainlm.training.noise import noisy_embeddings
+from domainlm.training.schedule import learning_rate, row_order, rows_per_step
 
 
 def update_adapter(
-    model: Any, rows: PackedRows, section: Training, seed: int, scratch: Path, resources: Resources
-) -> list[tuple[int, int, float, float]]:
-    """Run all updates; return (step, tokens, loss, rate) of each.
+    model: Any,
+    rows: PackedRows,
+    section: Training,
+    seed: int,
+    scratch: Path,
+    resources: Resources,
+    validation_rows: PackedRows | None = None,
+) -> Progress:
+    """Run all updates; return their figures, and the validations.
 
     They continue from the checkpoint in `scratch` if there is one. tokens counts all row positions that were
-    computed, padding included.
+    computed, padding included. With keeps_best, the model has the weights of its best validation at the end.
     """
     import torch
 
     order = row_order(len(rows), section.epochs, seed)
-    batches = [order[at : at + section.rows_per_step] for at in range(0, len(order), section.rows_per_step)]
+    size = rows_per_step(section, rows.row_length)
+    batches = [order[at : at + size] for at in range(0, len(order), size)]
     parameters = lora.trainable_parameters(model)
-    layer = output_layer(model.get_base_model())
+    plain = model.get_base_model()
+    layer = output_layer(plain)
     weights = [parameter for _, parameter in parameters]
     optimizer = torch.optim.AdamW(weights, lr=section.learning_rate, weight_decay=section.weight_decay, foreach=False)
     progress = checkpoint.load_checkpoint(scratch, parameters, optimizer)
-    history = list(progress.history)
+    threads = 1 if resources.gpus else resources.threads
+    history, points = list(progress.history), list(progress.validations)
     if progress.steps_done:
         resources.log(f"continuing after update {progress.steps_done} of {len(batches)}")
-    started = saved = time.monotonic()
+    pace = Pace(tokens_before=history[-1][1] if history else 0, tokens_at_end=len(order) * rows.row_length)
     for step in range(progress.steps_done, len(batches)):
+        if validation.ends_early(points, section):
+            resources.log(
+                f"ending after update {step} of {len(batches)}: the best was {validation.best_update(points)}"
+            )
+            break
         rate = learning_rate(step, len(batches), section)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        loss = accumulate_gradients(model.get_base_model(), layer, weights, rows, batches[step], resources)
-        if not math.isfinite(loss):
-            raise StageError(
-                f"the loss is {loss} in step {step + 1}; expected a finite one: lower learning_rate"
-                f" (now {section.learning_rate}) or set precision to float32"
+        with noisy_embeddings(plain, section.neftune_alpha):
+            loss = accumulate_gradients(
+                plain, layer, weights, rows, batches[step], resources, f"{seed}:{step}", section.kl_weight
             )
-        clip_gradients(weights, section.max_grad_norm)
+        norm = clip_gradients(weights, section.max_grad_norm)
+        reason = watch.reason_to_stop(loss, norm, [each[2] for each in history], section)
+        if reason is not None:
+            raise watch.stop(reason, step + 1, batches[step], plain, rows, scratch)
+        moved = gates.largest_gradients(parameters) if step == 0 else []
         optimizer.step()
+        gates.check_moved(parameters, moved, rate)
         optimizer.zero_grad(set_to_none=True)
         tokens = (history[-1][1] if history else 0) + len(batches[step]) * rows.row_length
         history.append((step + 1, tokens, loss, rate))
+        if validation_rows is not None and validation.is_validated(step + 1, len(batches), section):
+            points.append(validation.validation_point(plain, validation_rows, section, step + 1, threads))
+            if section.keeps_best and validation.best_update(points) == step + 1:
+                validation.keep_weights(scratch, step + 1, parameters)
+        if pace.saves_now(resources) and step + 1 < len(batches):
+            checkpoint.save_checkpoint(scratch, parameters, optimizer, Progress(step + 1, history, points))
+            if points:
+                validation.forget_other_weights(scratch, validation.best_update(points))
+        resources.progress(step + 1, len(batches), figures_of(loss, tokens, points, pace, resources))
+    if section.keeps_best and points and validation.best_update(points) != len(history):
+        validation.restore_weights(scratch, validation.best_update(points), parameters)
+    return Progress(len(history), history, points)
+
+
+class Pace:
+    """Time since the start of a run, and since its last checkpoint."""
+
+    def __init__(self, tokens_before: int, tokens_at_end: int) -> None:
+        self.started = self.saved = time.monotonic()
+        self.tokens_before = tokens_before
+        self.tokens_at_end = tokens_at_end
+
+    def saves_now(self, resources: Resources) -> bool:
+        """Whether a checkpoint is due; if so, the next is waited for."""
         now = time.monotonic()
-        if now - saved >= resources.checkpoint_seconds and step + 1 < len(batches):
-            checkpoint.save_checkpoint(scratch, parameters, optimizer, checkpoint.Progress(step + 1, history))
-            saved = now
-        since_start = tokens - (progress.history[-1][1] if progress.history else 0)
-        speed = since_start / max(now - started, 1e-9)
-        seconds_left = (len(order) * rows.row_length - tokens) / speed
-        figures = {"loss": loss, "tokens_per_second": speed, "seconds_left": seconds_left}
-        resources.progress(step + 1, len(batches), figures)
-    return history
+        is_due = now - self.saved >= resources.checkpoint_seconds
+        if is_due:
+            self.saved = now
+        return is_due
+
+    def figures(self, tokens: int) -> dict[str, float]:
+        speed = (tokens - self.tokens_before) / max(time.monotonic() - self.started, 1e-9)
+        return {"tokens_per_second": speed, "seconds_left": (self.tokens_at_end - tokens) / speed}
+
+
+def figures_of(
+    loss: float, tokens: int, points: list[tuple[int, float]], pace: Pace, resources: Resources
+) -> dict[str, float]:
+    """What a person watches, in the order of a line."""
+    validated = {"validation_loss": points[-1][1]} if points else {}
+    times = pace.figures(tokens)
+    return {
+        "loss": loss,
+        **validated,
+        "tokens_per_second": times["tokens_per_second"],
+        **watch.memory_figures(resources.gpus > 0),
+        "seconds_left": times["seconds_left"],
+    }

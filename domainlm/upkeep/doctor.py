@@ -37,6 +37,7 @@ from domainlm.store.sharing import (
 from domainlm.store.signatures import TRUSTED_VARIABLE
 from domainlm.upkeep.checkpoint_kinds import checkpoint_kinds
 from domainlm.upkeep.hooks import Check, git, missing_hooks, recorded_hollow
+from domainlm.upkeep.training_advice import training_checks
 from domainlm.wording import bytes_in_words
 
 LOWEST_PYTHON = (3, 11)
@@ -45,8 +46,11 @@ FREE_BYTES = 5_000_000_000
 NO_ACTION = "0" * 64
 
 
-def examine(project: Path) -> list[Check]:
-    """Every check, in the order of their repair."""
+def examine(project: Path, domain: str | None = None) -> list[Check]:
+    """Every check, in the order of their repair.
+
+    domain: whose trainings are looked at.
+    """
     checks = [_python(), *_packages(project), _torch(), _cores(), _memory(), _disk(project)]
     store = _store(project)
     checks += [
@@ -56,7 +60,7 @@ def examine(project: Path) -> list[Check]:
         _remote(project),
         _hooks(project),
     ]
-    return checks + checkpoint_kinds(project) + recorded_hollow(project)
+    return [*checks, *checkpoint_kinds(project), *training_checks(project, domain), *recorded_hollow(project)]
 
 
 def _python() -> Check:

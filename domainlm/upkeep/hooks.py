@@ -42,20 +42,23 @@ Version = tuple[str, str | None]
 
 @dataclass(frozen=True)
 class Check:
-    """One finding. fix: the remedy if it is not ok."""
+    """One finding. fix: the remedy if it is not ok.
+
+    is_warning: nothing is wrong, and a person should look at it.
+    """
 
     name: str
     is_ok: bool
     found: str
     fix: str = ""
+    is_warning: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
     def line(self) -> str:
-        return (
-            f"{'ok     ' if self.is_ok else 'PROBLEM'}  {self.name}: {self.found}{f'; {self.fix}' if self.fix else ''}"
-        )
+        state = "PROBLEM" if not self.is_ok else "warning" if self.is_warning else "ok     "
+        return f"{state}  {self.name}: {self.found}{f'; {self.fix}' if self.fix else ''}"
 
 
 def git(project: Path, *arguments: str) -> bytes | None:

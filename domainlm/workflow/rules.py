@@ -8,6 +8,7 @@ and can contradict it.
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -35,10 +36,13 @@ def rules_text(group: str) -> str:
 
 
 def _rule(stage: Stage, is_shard: bool = False) -> str:
-    name, knobs = stage.name, [knob for knob, _ in stage.profile_knobs]
+    name = stage.name
     shown = f'"{name}", "{{shard}}"' if is_shard else f'"{name}"'
-    resources = [f'mem_mb=DOMAIN.memory_mb("{name}")', *(f"{knob}={default}" for knob, default in stage.profile_knobs)]
-    options = " ".join(f"--{knob.replace('_', '-')} {{resources.{knob}}}" for knob in knobs)
+    resources = [
+        f'mem_mb=DOMAIN.memory_mb("{name}")',
+        *(f"{knob}={json.dumps(value)}" for knob, value in stage.profile_knobs),
+    ]
+    options = [_option(setting) for setting in stage.profile_knobs]
     command = f'BUILD + "{name}{" --shard {wildcards.shard}" if is_shard else ""}{" " if options else ""}"'
     lines = [f"rule {name}{'_shard' if is_shard else ''}:"]
     inputs = _inputs(stage, is_shard)
@@ -55,9 +59,18 @@ def _rule(stage: Stage, is_shard: bool = False) -> str:
         *(f"        {resource}," for resource in resources),
         "    shell:",
         f"        {command}",
-        *([f'        "{options}"'] if options else []),
+        *(f'        "{option}{" " if option != options[-1] else ""}"' for option in options),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _option(setting: tuple[str, int | str]) -> str:
+    """A setting of the profile as an option of the command.
+
+    Text is quoted for the shell.
+    """
+    knob, default = setting
+    return f"--{knob.replace('_', '-')} {{resources.{knob}{':q' if isinstance(default, str) else ''}}}"
 
 
 def _inputs(stage: Stage, is_shard: bool) -> list[str]:

@@ -18,6 +18,7 @@ from domainlm.commands.progress import Reporter, describe
         ({}, ""),
         ({"loss": 2.31234}, "loss 2.312"),
         ({"tokens_per_second": 341.4}, "341 tokens/s"),
+        ({"loss": 2.0, "peak_memory_bytes": 2_100_000_000.0}, "loss 2 · peak memory 2.1 GB"),
         ({"seconds_left": 130.9}, "2:10 left"),
         ({"seconds_left": 5}, "0:05 left"),
         ({"learning_rate": 0.001, "loss": 2.0}, "learning rate 0.001 · loss 2"),

@@ -130,6 +130,8 @@ def test_what_the_models_do_beside_holding_fields_is_to_refuse() -> None:
         ("Labels", "_says_something"),
         ("MessagesFrom", "_says_where"),
         ("Source", "_one_origin"),
+        ("Training", "_has_room_for_its_phases"),
+        ("Training", "_validates_what_it_decides_by"),
     ]
     sections = {type(getattr(DomainConfig(), stage.name)) for stage in STAGES}
     assert all(not section.model_computed_fields for section in sections)

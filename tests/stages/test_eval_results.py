@@ -16,6 +16,7 @@ from domainlm.config.domain import DomainConfig
 from domainlm.config.evaluation import EvalResults
 from domainlm.contract import Inputs, Resources, StageError
 from domainlm.evaluation.sets import Encoder
+from domainlm.models.base_digest import record_base
 from domainlm.pipeline.slices import config_slice, parse_slice
 from domainlm.stages.eval_results import run, turn_renderer
 from domainlm.text.document import Document, write_documents
@@ -56,6 +57,7 @@ def write_adapter(folder: Path, base: Path, seed: int) -> None:
     model = AutoModelForCausalLM.from_pretrained(base)
     config = LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM")
     get_peft_model(model, config).save_pretrained(folder)
+    record_base(folder, base, base.name)
 
 
 def document(identifier: str, role: str, source: str, title: str, text: str, **meta: Any) -> Document:
@@ -209,7 +211,11 @@ def test_the_same_bytes_with_one_and_two_threads(built: Path, models: dict[str, 
 def test_without_pt_there_is_no_pt_model_and_domains_are_compared(
     built: Path, models: dict[str, Path], tmp_path: Path
 ) -> None:
-    folders = {**models, "compare:medical": built}
+    on_base = tmp_path / "on_base"
+    write_adapter(on_base, models["base_model"], 3)
+    with pytest.raises(StageError, match="was trained on merged_model"):
+        build(models, tmp_path / "wrong", relay="none", max_generations=0, max_choices=0)
+    folders = {**models, "sft_adapter": on_base, "compare:medical": built}
     results, rows = build(
         folders, tmp_path / "none", relay="none", compare=["medical"], max_generations=0, max_choices=0
     )

@@ -61,3 +61,13 @@ def test_a_broken_merge_leaves_no_certificate(inputs: Inputs, tmp_path: Path, mo
             Resources(),
         )
     assert not (out / "certificate.json").exists()
+
+
+def test_the_adapter_of_another_base_is_refused(inputs: Inputs, make_base: Callable[..., Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    other = Inputs({**inputs.folders, "base_model": make_base("qwen2", initializer_range=0.1)})
+    config = parse_slice("merged_model", {"section": MergedModel().model_dump(mode="json")})
+    with pytest.raises(StageError, match="was trained on base_model with the weights"):
+        merged_model.run(other, config, out, tmp_path, Resources())
+    assert not list(out.iterdir())

@@ -26,11 +26,14 @@ def test_the_artifact_and_its_progress(
     assert {path.name for path in out.iterdir()} == {
         "adapter_model.safetensors",
         "adapter_config.json",
+        "base.json",
         "loss.csv",
         "validation.csv",
         "stats.json",
     }
     assert json.loads((out / "adapter_config.json").read_text())["base_model_name_or_path"] == "base_model"
     assert calls[-1][0] == calls[-1][1] == json.loads((out / "stats.json").read_text())["steps"]
-    assert set(calls[-1][2]) == {"loss", "tokens_per_second", "seconds_left"}
+    assert set(calls[-1][2]) == {"loss", "tokens_per_second", "peak_memory_bytes", "seconds_left"}
+    # the process has torch in it
+    assert calls[-1][2]["peak_memory_bytes"] > 100e6
     assert abs(calls[-1][2]["seconds_left"]) < 1e-6

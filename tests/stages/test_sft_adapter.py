@@ -39,10 +39,10 @@ def train(inputs: dict[str, Path], out: Path, **section: object) -> Path:
 def test_each_relay_starts_where_it_says(
     make_base: Callable[..., Path], make_tokens: Callable[..., Path], tmp_path: Path
 ) -> None:
-    base, merged, tokens = make_base("llama"), make_base("llama"), make_tokens([32, 20, 11, 30])
+    base, merged, tokens = make_base("llama"), make_base("llama"), make_tokens([32, 20, 11, 30], last_id=2)
     pt = folder(tmp_path / "pt")
     section = PtAdapter(rank=2, alpha=4, learning_rate=0.01).model_dump(mode="json")
-    inputs = Inputs({"base_model": base, "pt_tokens": tokens})
+    inputs = Inputs({"base_model": base, "pt_tokens": make_tokens([32, 20, 11, 30])})
     pt_adapter.run(
         inputs,
         parse_slice("pt_adapter", {"section": section, "seed": 17}),
@@ -51,7 +51,7 @@ def test_each_relay_starts_where_it_says(
         QUIET,
     )
 
-    shape = {"rank": 2, "alpha": 4, "learning_rate": 1e-9}
+    shape = {"rank": 2, "alpha": 4, "learning_rate": 1e-7}
     none = train({"base_model": base, "sft_tokens": tokens}, tmp_path / "none", relay="none", **shape)
     merge = train({"merged_model": merged, "sft_tokens": tokens}, tmp_path / "merge", relay="merge", **shape)
     both = {"base_model": base, "pt_adapter": pt, "sft_tokens": tokens}
@@ -67,3 +67,11 @@ def test_each_relay_starts_where_it_says(
 
     with pytest.raises(StageError, match="rank is 2"):
         train(both, tmp_path / "other", relay="continue", rank=4)
+
+    other = make_base("llama", initializer_range=0.1)
+    with pytest.raises(StageError, match="was trained on base_model with the weights"):
+        train({**both, "base_model": other}, tmp_path / "wrong", relay="continue", **shape)
+    with pytest.raises(StageError, match=r"ends with token 0, a label .* expected token 2 \(<\|im_end\|>\)"):
+        train(
+            {"base_model": base, "sft_tokens": inputs.folders["pt_tokens"]}, tmp_path / "texts", relay="none", **shape
+        )
