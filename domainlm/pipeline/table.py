@@ -216,7 +216,7 @@ STAGES: tuple[Stage, ...] = (
         "pretraining",
         when=has_instruct,
         inputs=(whole("merged_model"), whole("base_model"), whole("instruct_model")),
-        distributions=TORCH,
+        distributions=(*TORCH, "jinja2"),
         uses_torch=True,
         memory_mb=5000,
     ),
