@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-SHAPE = {
+SHAPE: dict[str, Any] = {
     "hidden_size": 1536,
     "intermediate_size": 8960,
     "num_attention_heads": 12,
@@ -29,7 +29,8 @@ SHAPE = {
     "dtype": "bfloat16",
 }
 RANK = 16
-BLOCK_ROWS = 4096
+BLOCK_ROWS = 1024
+DRAWN = 1_000_003
 
 
 def main() -> None:
@@ -98,13 +99,16 @@ def write_model(base: Path, adapter: Path, layers: int) -> int:
         name: tuple(each.shape) for name, each in empty_model(base).named_parameters() if name != "lm_head.weight"
     }
     generator = torch.Generator().manual_seed(0)
+    drawn = (torch.randn(DRAWN, generator=generator) * 0.02).bfloat16()
     low: dict[str, torch.Tensor] = {}
     places = create_checkpoint(base, {name: PlannedTensor("bfloat16", shape) for name, shape in shapes.items()})
     for name, place in places.items():
         for start in range(0, place.shape[0], BLOCK_ROWS):
-            rows = torch.empty(min(BLOCK_ROWS, place.shape[0] - start), *place.shape[1:])
-            rows.normal_(1.0 if "norm" in name else 0.0, 0.02, generator=generator)
-            write_rows(place, start, rows.bfloat16())
+            shape = (min(BLOCK_ROWS, place.shape[0] - start), *place.shape[1:])
+            # a billion random numbers would take longer than the merge
+            at = int(torch.randint(len(drawn), (), generator=generator))
+            rows = drawn.roll(at).repeat(prod(shape) // len(drawn) + 1)[: prod(shape)].view(shape)
+            write_rows(place, start, rows + 1 if "norm" in name else rows)
         if name.endswith("_proj.weight"):
             prefix = f"base_model.model.{name.removesuffix('.weight')}"
             low[f"{prefix}.lora_A.weight"] = torch.randn(RANK, place.shape[1], generator=generator) * 0.02
@@ -119,7 +123,7 @@ def random_rows(count: int, length: int) -> Any:
     """Rows of random tokens, each one document."""
     from domainlm.tokens.rows import PackedRows
 
-    ids = np.random.default_rng(0).integers(0, int(str(SHAPE["vocab_size"])), (count, length)).astype(np.int32)
+    ids = np.random.default_rng(0).integers(0, SHAPE["vocab_size"], (count, length)).astype(np.int32)
     positions = np.tile(np.arange(length, dtype=np.int32), (count, 1))
     mask = np.ones((count, length), dtype=np.uint8)
     mask[:, 0] = 0

@@ -7,6 +7,7 @@ largest logit difference says little, and bf16 compute alone is noisier (1e-3) t
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from domainlm.models.load import hidden_states
 from domainlm.models.output_layer import OutputLayer, decoder_of, finished_logits, output_layer
 from domainlm.models.rows import CHUNK_ROWS, batch_tensors, labelled_positions
 from domainlm.models.streaming import Streamed, each_row, empty, fill, open_streamed
+from domainlm.models.tensor_files import StoredTensor, read_tensor, return_large_blocks
 from domainlm.tokens.rows import PackedRows
 
 if TYPE_CHECKING:
@@ -47,8 +49,11 @@ def certify(
     StageError beyond the section's limits. kl: mean over labels of KL(base + adapter || merged), nats. Figures are
     rounded: fp32 products of some shapes depend on threads.
     """
+    return_large_blocks()
     count = min(section.certificate_rows, len(rows))
     expected = predictions(base, adapter, rows, count, threads)
+    # the first model holds itself by what was hooked into it
+    gc.collect()
     found = predictions(merged, None, rows, count, threads)
     kl, nll_base_adapter, nll_merged = compare(expected, found)
     certificate = {
@@ -82,9 +87,7 @@ def predictions(folder: Path, adapter: Path | None, rows: PackedRows, count: int
         ids, positions, mask = batch_tensors(rows, [index])
         return labelled_positions(hidden_states(streamed.model, ids, positions), ids, mask)
 
-    handle = decoder_of(streamed.model).register_forward_hook(
-        lambda module, inputs, output: None if outputs else keep(output)
-    )
+    handle = decoder_of(streamed.model).register_forward_hook(lambda module, inputs, output: keep(output))
     try:
         found = list(each_row(streamed, of_row, range(count), threads))
     finally:
@@ -183,26 +186,24 @@ def _output_layer(streamed: Streamed, output: Any) -> OutputLayer:
     try:
         decoder.forward = lambda *arguments, **named: output
         layer = output_layer(model)
-        weight = layer.weight.detach()
-        if isinstance(head, torch.nn.Linear):
-            # float32 holds the stored numbers, so that they lose nothing on the way back
-            weight = weight.to(_stored_dtype(streamed, names) or weight.dtype)
-        bias = None if layer.bias is None else layer.bias.detach().clone()
-        return replace(layer, weight=weight, bias=bias)
     finally:
         decoder.forward = forward
+    bias = None if layer.bias is None else layer.bias.detach()
+    stored = _stored_weight(streamed, names) if isinstance(head, torch.nn.Linear) else None
+    if stored is None:
         empty(streamed, names)
+        return replace(layer, weight=layer.weight.detach(), bias=bias)
+    # no adapter wraps it: as it is stored it takes half the memory, once that in float32 is gone
+    layer = replace(layer, weight=torch.empty(0), bias=bias)
+    empty(streamed, names)
+    return replace(layer, weight=read_tensor(stored))
 
 
-def _stored_dtype(streamed: Streamed, names: list[str]) -> torch.dtype | None:
-    import torch
-
+def _stored_weight(streamed: Streamed, names: list[str]) -> StoredTensor | None:
+    """The tensor that is the output layer's weight as it stands."""
     weights = streamed.weights
-    for name in names:
-        group = weights.groups[weights.tied.get(name, name)]
-        if name.endswith(".weight") and not group.is_rearranged:
-            return getattr(torch, weights.stored[group.tensors[0]].dtype)  # type: ignore[no-any-return]
-    return None
+    groups = [weights.groups[weights.tied.get(name, name)] for name in names if name.endswith(".weight")]
+    return weights.stored[groups[0].tensors[0]] if len(groups) == 1 and not groups[0].is_rearranged else None
 
 
 def _rounded(value: float, digits: int) -> float:

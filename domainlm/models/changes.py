@@ -8,7 +8,7 @@ add its function here. Merging a file and merging a model in memory apply the sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,9 @@ from domainlm.models.lora import ADAPTER, is_transposed
 
 if TYPE_CHECKING:
     import torch
+
+# peft's starts of LoRA that subtract from the base what they put into the adapter
+CHANGES_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ def changes(adapted: Any) -> dict[str, Change]:
 
     adapted: a peft model, whose base may be empty. Raises StageError for an adapter that cannot be merged.
     """
+    check_mergeable(adapted.peft_config[ADAPTER].to_dict())
     found: dict[str, Change] = {}
     for name, change in _changes(adapted.get_base_model()):
         if name in found:
@@ -47,7 +51,34 @@ def changes(adapted: Any) -> dict[str, Change]:
                 " one of pt_adapter's methods"
             )
         found[name] = change
+    if not found:
+        raise StageError(
+            "the adapter changes no weight of base_model; expected one at least: check pt_adapter.target_modules"
+        )
     return found
+
+
+def check_mergeable(settings: Mapping[str, Any]) -> None:
+    """Raise StageError for an adapter_config.json of what no change of weights by name can express.
+
+    Loaded onto the base, such an adapter would add nothing, or something else, without an error.
+    """
+    kind, start = settings.get("peft_type"), settings.get("init_lora_weights")
+    kind = getattr(kind, "value", kind)
+    reason = None
+    if kind != "LORA":
+        reason = f"is of the type {kind}, which adds no weights to the base's"
+    elif isinstance(start, str) and start.startswith(CHANGES_BASE):
+        reason = f"started from {start}, which also changed the base in memory, and was not saved as LoRA"
+    elif settings.get("bias") not in (None, "none"):
+        reason = f"holds biases of the base (bias: {settings['bias']})"
+    elif settings.get("layer_replication"):
+        reason = "repeats layers of the base (layer_replication)"
+    if reason is not None:
+        raise StageError(
+            f"the adapter {reason}; expected LoRA, rsLoRA or DoRA of linear layers, PiSSA that was saved as LoRA, trained rows of"
+            " tokens, or modules trained whole: set sft_adapter.relay to none or continue"
+        )
 
 
 def is_same(one: Change, two: Change) -> bool:
@@ -161,12 +192,14 @@ def _changes_of_module(name: str, module: Any) -> Iterator[tuple[str, Change]]:
             f"{f' with {type(variant).__name__}' if variant else ''}, which cannot be merged; expected LoRA or DoRA of a linear"
             " layer, trained rows of tokens, or a module that was trained whole: set sft_adapter.relay to none or continue"
         )
-    a, b = (pair[ADAPTER].weight.detach() for pair in (module.lora_A, module.lora_B))
+    pairs: tuple[Any, Any] = (module.lora_A, module.lora_B)
+    a, b = (pair[ADAPTER].weight.detach() for pair in pairs)
     scale, transposed = module.scaling[ADAPTER], is_transposed(module.get_base_layer())
     if variant is None:
         yield f"{name}.weight", low_rank(a, b, scale, transposed)
     else:
-        magnitude = module.lora_magnitude_vector[ADAPTER].weight.detach()
+        lengths: Any = module.lora_magnitude_vector
+        magnitude = lengths[ADAPTER].weight.detach()
         yield f"{name}.weight", low_rank_with_magnitude(a, b, scale, magnitude, transposed)
 
 

@@ -18,11 +18,13 @@ from domainlm.contract import StageError
 from domainlm.models.changes import Change, changes, is_same
 from domainlm.models.streaming import empty_adapted_model
 from domainlm.models.tensor_files import (
+    BLOCK_NUMBERS,
     SHARD_BYTES,
     PlannedTensor,
     StoredTensor,
     create_checkpoint,
     read_rows,
+    return_large_blocks,
     write_rows,
 )
 from domainlm.models.weights import Group, Weights, as_stored, name_in_checkpoint, open_weights, read_group, stored_name
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
     import torch
 
 COPIED = ("generation_config.json", "tokens.json", *TOKENIZER_FILES)
-# numbers of one block of rows: 32 MiB in float64
-BLOCK_NUMBERS = 1 << 22
 
 
 def merged_dtype(base: Path, dtype: str) -> str:
@@ -55,6 +55,7 @@ def merge(base: Path, adapter: Path | None, dtype: str, out: Path, shard_bytes: 
     """
     import torch
 
+    return_large_blocks()
     weights = open_weights(base)
     found = {} if adapter is None else changes(empty_adapted_model(base, adapter))
     with torch.no_grad():

@@ -9,6 +9,7 @@ in one batch would be other products, whose last bits differ with the number of 
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from domainlm.contract import StageError
+from domainlm.models.changes import check_mergeable
 from domainlm.models.lora import with_fused_forward
 from domainlm.models.parallel import use_one_thread
 from domainlm.models.weights import Weights, empty_model, open_weights, read_parameters
@@ -226,7 +228,8 @@ def _with_adapter(model: Any, folder: Path) -> Any:
     from peft.tuners.lora.layer import LoraLayer
     from peft.utils.save_and_load import load_peft_weights, set_peft_model_state_dict
 
-    adapted = PeftModel.from_pretrained(model, folder, low_cpu_mem_usage=True)
+    check_mergeable(json.loads((folder / "adapter_config.json").read_text(encoding="utf-8")))
+    adapted: Any = PeftModel.from_pretrained(model, folder, low_cpu_mem_usage=True)
     # peft moved the adapter to the base's device, which is none: its weights are put into place again, and left there
     adapted.load_state_dict = partial(adapted.load_state_dict, assign=True)
     set_peft_model_state_dict(adapted, load_peft_weights(str(folder), device="cpu"))

@@ -8,6 +8,7 @@ every page that was read counts as the process's own, and it writes a file only 
 
 from __future__ import annotations
 
+import ctypes
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -38,6 +39,10 @@ RANKS = {name: rank for rank, name in enumerate(TYPES.values())}
 HEADER_ALIGNMENT = 8
 # a file that a single-file mirror or a FAT-like share still takes; transformers' own bound was this for years
 SHARD_BYTES = 5_000_000_000
+# numbers of a block of rows that is worked on: 32 MiB in float64
+BLOCK_NUMBERS = 1 << 22
+# glibc's number of the setting, and the bytes from which a block of memory is the system's own
+MMAP_THRESHOLD, LARGE_BYTES = -3, 1 << 20
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,17 @@ class PlannedTensor:
     shape: tuple[int, ...]
 
 
+def return_large_blocks() -> None:
+    """Let the C library give large blocks of memory back when they are freed.
+
+    glibc learns to keep them, up to some 100 MB for each thread: with a thread a row that is more than the model. Where
+    another C library is in use, it stays as it is.
+    """
+    setting = getattr(ctypes.CDLL(None), "mallopt", None)
+    if setting is not None:
+        setting(MMAP_THRESHOLD, LARGE_BYTES)
+
+
 def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
     """The tensors of a checkpoint by name, in the order of files and bytes."""
     index = folder / INDEX
@@ -80,7 +96,7 @@ def read_rows(stored: StoredTensor, start: int, stop: int) -> torch.Tensor:
     import torch
 
     rows: torch.Tensor = torch.empty((stop - start, *stored.shape[1:]), dtype=getattr(torch, stored.dtype))
-    left = memoryview(rows.view(-1).view(torch.uint8).numpy()) if rows.numel() else memoryview(b"")
+    left = _bytes(rows)
     with stored.path.open("rb", buffering=0) as file:
         file.seek(stored.start + start * _row_bytes(stored.dtype, stored.shape))
         while len(left):
@@ -132,13 +148,19 @@ def create_checkpoint(
 
 def write_rows(place: StoredTensor, start: int, rows: torch.Tensor) -> None:
     """Write rows from `start` on; they have the planned type."""
-    import torch
 
     assert str(rows.dtype) == f"torch.{place.dtype}", (rows.dtype, place)
     with place.path.open("r+b") as file:
         file.seek(place.start + start * _row_bytes(place.dtype, place.shape))
-        if rows.numel():
-            file.write(memoryview(rows.contiguous().view(-1).view(torch.uint8).numpy()))
+        file.write(_bytes(rows.contiguous()))
+
+
+def _bytes(tensor: torch.Tensor) -> memoryview:
+    """A contiguous tensor's own memory."""
+    import torch
+
+    found: Any = tensor.view(-1).view(torch.uint8).numpy() if tensor.numel() else b""
+    return memoryview(found)
 
 
 def _header(path: Path) -> dict[str, StoredTensor]:

@@ -11,12 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domainlm.contract import StageError
 from domainlm.models.load import attention, check_loaded
-from domainlm.models.tensor_files import StoredTensor, read_tensor, stored_tensors
+from domainlm.models.tensor_files import BLOCK_NUMBERS, StoredTensor, read_rows, read_tensor, stored_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -60,8 +61,9 @@ def empty_model(folder: Path) -> Any:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    known: Any = AutoModelForCausalLM
     with init_empty_weights(include_buffers=False):
-        model: Any = AutoModelForCausalLM.from_config(
+        model: Any = known.from_config(
             config, dtype=torch.float32, attn_implementation=attention(folder), trust_remote_code=False
         )
     model.requires_grad_(False)
@@ -103,11 +105,10 @@ def read_parameters(weights: Weights, names: Iterable[str]) -> dict[str, torch.T
 
 def read_group(weights: Weights, group: Group) -> dict[str, torch.Tensor]:
     """All parameters that a group makes, in float32."""
-    tensors = {name: read_tensor(weights.stored[name]) for name in group.tensors}
     if group.is_rearranged:
+        tensors = {name: read_tensor(weights.stored[name]) for name in group.tensors}
         return _load(weights.model, tensors, weights.conversions, "cpu")
-    (tensor,), (name,) = tensors.values(), group.parameters
-    return {name: tensor.float() if tensor.is_floating_point() else tensor}
+    return {group.parameters[0]: _read_float(weights.stored[group.tensors[0]])}
 
 
 def as_stored(weights: Weights, group: Group, parameters: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -137,6 +138,24 @@ def name_in_checkpoint(weights: Weights, parameter: str) -> str:
     value = weights.model.get_parameter(parameter)
     (name,) = revert_weight_conversion(weights.model, {parameter: value})
     return str(name)
+
+
+def _read_float(stored: StoredTensor) -> torch.Tensor:
+    """A tensor in float32, or as it is if it holds no floats.
+
+    The stored numbers are in memory for a block of rows only.
+    """
+    import torch
+
+    if not stored.shape or not getattr(torch, stored.dtype).is_floating_point:
+        tensor = read_tensor(stored)
+        return tensor.float() if tensor.is_floating_point() else tensor
+    result = torch.empty(stored.shape, dtype=torch.float32)
+    step = max(1, BLOCK_NUMBERS // max(prod(stored.shape[1:]), 1))
+    for start in range(0, stored.shape[0], step):
+        stop = min(start + step, stored.shape[0])
+        result[start:stop] = read_rows(stored, start, stop)
+    return result
 
 
 def _groups(model: Any, stored: dict[str, StoredTensor], conversions: list[Any]) -> dict[str, Group]:

@@ -12,6 +12,7 @@ from domainlm.contract import StageError
 from domainlm.models.changes import (
     add_adapter,
     changes,
+    check_mergeable,
     is_same,
     low_rank,
     low_rank_with_magnitude,
@@ -117,3 +118,25 @@ def test_adapted_embeddings_are_refused(tmp_path: Path) -> None:
     model = get_peft_model(base, LoraConfig(r=2, target_modules=["embed_tokens"]))
     with pytest.raises(StageError, match=r"embed_tokens is a peft\.tuners\.lora\.layer\.Embedding"):
         changes(model)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"peft_type": "PROMPT_TUNING"}, "is of the type PROMPT_TUNING"),
+        ({"peft_type": "PREFIX_TUNING"}, "is of the type PREFIX_TUNING"),
+        ({"peft_type": "OFT"}, "is of the type OFT"),
+        ({"peft_type": "LORA", "init_lora_weights": "pissa_niter_16"}, "started from pissa_niter_16"),
+        ({"peft_type": "LORA", "init_lora_weights": "olora"}, "started from olora"),
+        ({"peft_type": "LORA", "bias": "all"}, "holds biases of the base"),
+        ({"peft_type": "LORA", "layer_replication": [[0, 2], [1, 2]]}, "repeats layers"),
+    ],
+)
+def test_what_is_no_change_of_weights_is_refused(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(StageError, match=said):
+        check_mergeable(settings)
+
+
+@pytest.mark.parametrize("start", [True, False, "gaussian", "eva", "orthogonal"])
+def test_other_starts_of_lora_merge(start: bool | str) -> None:
+    check_mergeable({"peft_type": "LORA", "init_lora_weights": start, "bias": "none", "use_rslora": True})

@@ -157,7 +157,9 @@ def test_each_method_merges_as_peft_does(
     tensors = expected.state_dict()
     for name, tensor in found.state_dict().items():
         assert (tensor - tensors[name]).abs().max() < 1e-6, name
-    is_tied = values.get("tie_word_embeddings", True) and method not in ("embeddings", "output layer", "both")
+    # peft does not know that GPT-2's are tied
+    apart = ("embeddings", "output layer", "both", *(("tied embeddings",) if kind == "gpt2" else ()))
+    is_tied = values.get("tie_word_embeddings", True) and method not in apart
     assert found.config.tie_word_embeddings == is_tied
     assert ("lm_head.weight" in load_file(merged / "model.safetensors")) != is_tied
     rows = read_split(make_tokens([31, 14, 9, 32]), "validation")
@@ -186,10 +188,10 @@ def test_blocks_of_rows_and_files_make_no_difference(
     monkeypatch.setattr("domainlm.models.merge.BLOCK_NUMBERS", 100)
     several = tmp_path / "several"
     several.mkdir()
-    merge(base, adapter, "bfloat16", several, shard_bytes=40_000)
+    merge(base, adapter, "bfloat16", several, shard_bytes=18_000)
     files = sorted(several.glob("*.safetensors"))
     assert len(files) > 2
-    assert all(path.stat().st_size < 45_000 for path in files)
+    assert all(path.stat().st_size < 21_000 for path in files)
     found = {name: tensor for path in files for name, tensor in load_file(path).items()}
     assert found.keys() == whole.keys()
     assert all(torch.equal(tensor, whole[name]) for name, tensor in found.items())
