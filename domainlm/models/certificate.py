@@ -76,7 +76,7 @@ def certify(
 
 
 def predictions(folder: Path, adapter: Path | None, rows: PackedRows, count: int, threads: int) -> Predictions:
-    """Hidden states of the labels of the first rows, and the output layer."""
+    """Hidden states of the first rows' labels, and the output layer."""
     import torch
 
     streamed = open_streamed(folder, adapter)
@@ -153,7 +153,7 @@ class _Sums:
         return cls(torch.full_like(zeros, -torch.inf), zeros.clone(), zeros.clone())
 
     def add(self, some: slice, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Add tokens of some labels; the factor by which what was summed shrinks."""
+        """Add tokens of some labels; return by what former sums shrink."""
         import torch
 
         largest = torch.maximum(self.largest[some], logits.amax(dim=-1, keepdim=True))

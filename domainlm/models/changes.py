@@ -59,9 +59,9 @@ def changes(adapted: Any) -> dict[str, Change]:
 
 
 def check_mergeable(settings: Mapping[str, Any]) -> None:
-    """Raise StageError for an adapter_config.json of what no change of weights by name can express.
+    """Raise StageError for an adapter that is more than changed weights.
 
-    Loaded onto the base, such an adapter would add nothing, or something else, without an error.
+    settings: its adapter_config.json. Loaded onto the base, such an adapter would add nothing, or something else, without an error.
     """
     kind, start = settings.get("peft_type"), settings.get("init_lora_weights")
     kind = getattr(kind, "value", kind)
@@ -107,7 +107,10 @@ def add_adapter(adapted: Any) -> None:
 
 
 def low_rank(a: torch.Tensor, b: torch.Tensor, scale: float, transposed: bool) -> Change:
-    """LoRA: W + scale B A, or its transpose for a weight [in, out]."""
+    """LoRA: W + scale B A.
+
+    transposed: for a weight [in, out].
+    """
     added = partial(_added, a, b, scale, transposed)
     return Change("LoRA", (a, b), lambda rows, start: added(rows, start).float())
 
@@ -115,7 +118,7 @@ def low_rank(a: torch.Tensor, b: torch.Tensor, scale: float, transposed: bool) -
 def low_rank_with_magnitude(
     a: torch.Tensor, b: torch.Tensor, scale: float, magnitude: torch.Tensor, transposed: bool
 ) -> Change:
-    """DoRA: W + scale B A, each output's weights brought to their trained length.
+    """DoRA: W + scale B A, each output's weights at their trained length.
 
     Lengths are those of rows, so that rows can be given; of a weight [in, out] those of columns.
     """
@@ -138,7 +141,7 @@ def trained_whole(weight: torch.Tensor) -> Change:
 
 
 def trained_rows(indices: torch.Tensor, values: torch.Tensor) -> Change:
-    """Rows of tokens that were trained, in place of those of the base."""
+    """Trained rows of tokens, in place of those of the base."""
 
     def changed(rows: torch.Tensor, start: int) -> torch.Tensor:
         result = rows.float()

@@ -35,7 +35,7 @@ ROWS_TOGETHER = 16
 
 @dataclass(frozen=True)
 class Place:
-    """Where a parameter belongs: a module of the bare model, and its attribute."""
+    """Where a parameter belongs: a module, and its attribute."""
 
     module: Any
     attribute: str
@@ -112,7 +112,7 @@ def empty(streamed: Streamed, names: Sequence[str]) -> None:
 
 
 def each_row(streamed: Streamed, work: Callable[[int], R], rows: Sequence[int], threads: int) -> Iterator[R]:
-    """work(row) for each row, in order, in which the model may run once."""
+    """work(row) for each row, in order; it runs the model once."""
     for start in range(0, len(rows), ROWS_TOGETHER):
         together = rows[start : start + ROWS_TOGETHER]
         walk = _Walk(len(together), threading.Semaphore(threads), streamed)
@@ -206,7 +206,7 @@ def _hooks(streamed: Streamed, walk: _Walk) -> Iterator[None]:
 
 
 def _blocks(module: Any) -> Iterator[Any]:
-    """Modules that are filled as one: the layers of a list, and what lies beside the lists.
+    """Modules that are filled as one: layers, and what lies beside them.
 
     Inside a layer modules may use each other's weights.
     """
@@ -223,7 +223,7 @@ def _blocks(module: Any) -> Iterator[Any]:
 
 
 def _with_adapter(model: Any, folder: Path) -> Any:
-    """The adapter on an empty model, with the forward pass that training has."""
+    """The adapter on an empty model, with training's forward pass."""
     from peft import PeftModel
     from peft.tuners.lora.layer import LoraLayer
     from peft.utils.save_and_load import load_peft_weights, set_peft_model_state_dict

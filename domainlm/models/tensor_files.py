@@ -67,7 +67,7 @@ class PlannedTensor:
 
 
 def return_large_blocks() -> None:
-    """Let the C library give large blocks of memory back when they are freed.
+    """Let the C library give freed large blocks of memory back.
 
     glibc learns to keep them, up to some 100 MB for each thread: with a thread a row that is more than the model. Where
     another C library is in use, it stays as it is.
@@ -78,7 +78,7 @@ def return_large_blocks() -> None:
 
 
 def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
-    """The tensors of a checkpoint by name, in the order of files and bytes."""
+    """A checkpoint's tensors by name, in the order of files and bytes."""
     index = folder / INDEX
     names = (
         sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
@@ -92,7 +92,7 @@ def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
 
 
 def read_rows(stored: StoredTensor, start: int, stop: int) -> torch.Tensor:
-    """Rows start to stop of a tensor's first dimension, in its stored type."""
+    """Rows start to stop of a tensor, in its stored type."""
     import torch
 
     rows: torch.Tensor = torch.empty((stop - start, *stored.shape[1:]), dtype=getattr(torch, stored.dtype))
@@ -182,7 +182,7 @@ def _header(path: Path) -> dict[str, StoredTensor]:
 
 
 def _shards(planned: Mapping[str, PlannedTensor], shard_bytes: int) -> list[list[str]]:
-    """Names in the given order, in groups within the bound or of one."""
+    """Names in their order, in groups within the bound."""
     shards: list[list[str]] = [[]]
     used = 0
     for name, each in planned.items():

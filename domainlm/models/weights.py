@@ -52,7 +52,7 @@ class Weights:
 
 
 def empty_model(folder: Path) -> Any:
-    """The model of a checkpoint, in float32, its parameters on the meta device.
+    """A checkpoint's model, in float32, its parameters on the meta device.
 
     Buffers are real: those that no checkpoint holds, such as rotations, are computed on construction.
     """
@@ -131,7 +131,7 @@ def as_stored(weights: Weights, group: Group, parameters: dict[str, torch.Tensor
 
 
 def name_in_checkpoint(weights: Weights, parameter: str) -> str:
-    """The name under which a parameter that no tensor makes would be stored."""
+    """The name under which a parameter would be stored."""
     from transformers.core_model_loading import revert_weight_conversion
 
     weights.model._weight_conversions = [each for each in weights.conversions if each.was_used()]
@@ -141,7 +141,7 @@ def name_in_checkpoint(weights: Weights, parameter: str) -> str:
 
 
 def _read_float(stored: StoredTensor) -> torch.Tensor:
-    """A tensor in float32, or as it is if it holds no floats.
+    """A tensor in float32, or as it is without floats.
 
     The stored numbers are in memory for a block of rows only.
     """
@@ -159,7 +159,10 @@ def _read_float(stored: StoredTensor) -> torch.Tensor:
 
 
 def _groups(model: Any, stored: dict[str, StoredTensor], conversions: list[Any]) -> dict[str, Group]:
-    """Groups by parameter; tensors that make none, which transformers ignores, are in none."""
+    """Groups by parameter.
+
+    A tensor that makes none, which transformers ignores, is in none.
+    """
     from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
 
     renamings = [each for each in conversions if isinstance(each, WeightRenaming)]
@@ -219,7 +222,10 @@ def _load(model: Any, tensors: dict[str, torch.Tensor], conversions: list[Any], 
 
 
 def _tied(model: Any, groups: dict[str, Group]) -> dict[str, str]:
-    """Parameters that are another one, by name, whichever of the two the checkpoint holds."""
+    """Parameters that are another one, by name.
+
+    The checkpoint may hold either of the two.
+    """
     found: dict[str, str] = {}
     for target, source in model.all_tied_weights_keys.items():
         if target not in groups and source in groups:
