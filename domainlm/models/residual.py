@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,15 @@ from typing import TYPE_CHECKING, Any
 from domainlm.contract import StageError
 from domainlm.models.load import load_model, probe_logits
 from domainlm.models.pair import FIX
-from domainlm.models.tensor_files import FLOATS, Form, TensorFiles, TensorWriter, pieces
+from domainlm.models.tensor_files import (
+    PlannedTensor,
+    StoredTensor,
+    blocks,
+    create_checkpoint,
+    read_rows,
+    stored_tensors,
+    write_rows,
+)
 from domainlm.text.json_files import read_json, write_json
 from domainlm.tokens.tokenizer import TOKENIZER_FILES
 
@@ -34,8 +42,9 @@ if TYPE_CHECKING:
     import torch
 
 COPIED = ("generation_config.json", "tokens.json", *TOKENIZER_FILES)
-KINDS = {name: kind for kind, name in FLOATS.items()}
+FLOATS = ("float64", "float32", "float16", "bfloat16")
 DIGITS = 6
+Tensors = Mapping[str, StoredTensor]
 
 
 @dataclass
@@ -68,16 +77,20 @@ def write_residual(merged: Path, base: Path, instruct: Path, weight: float, out:
     settings = read_json(instruct / "config.json")
     dtype = read_json(merged / "config.json")["dtype"]
     tally = Tally()
-    with TensorFiles(merged) as ours, TensorFiles(base) as before, TensorFiles(instruct) as tuned:
-        check_forms(ours, before, tuned, _rows(base), _rows(instruct))
-        forms = {
-            name: Form(KINDS[dtype], form.shape) if form.kind in FLOATS else form for name, form in tuned.forms.items()
-        }
-        tensors = ((name, _summed(name, ours, before, tuned, weight, dtype, tally)) for name in sorted(forms))
-        TensorWriter(out, forms).write(tensors)
-    if len(tally.equal) == len(forms):
+    ours, before, tuned = (stored_tensors(folder) for folder in (merged, base, instruct))
+    check_forms(ours, before, tuned, _rows(base), _rows(instruct))
+    planned = {
+        name: PlannedTensor(dtype if each.dtype in FLOATS else each.dtype, each.shape)
+        for name, each in sorted(tuned.items())
+    }
+    for name, place in create_checkpoint(out, planned).items():
+        start = 0
+        for rows in _summed(name, ours[name], before[name], tuned[name], weight, dtype, tally):
+            write_rows(place, start, rows)
+            start += len(rows)
+    if len(tally.equal) == len(planned):
         raise StageError(
-            f"instruct_model equals base_model in all {len(forms)} tensors, so that nothing would be added to merged_model;"
+            f"instruct_model equals base_model in all {len(planned)} tensors, so that nothing would be added to merged_model;"
             " expected the instruct checkpoint of the release: correct the source of role instruct_model, or set"
             " sft_adapter.relay to merge"
         )
@@ -89,7 +102,7 @@ def write_residual(merged: Path, base: Path, instruct: Path, weight: float, out:
     return {
         "weight": weight,
         "dtype": dtype,
-        "tensors": len(forms),
+        "tensors": len(planned),
         "equal_tensors": sorted(tally.equal),
         "rows_added": tally.rows_added,
         "rows_dropped": tally.rows_dropped,
@@ -97,21 +110,21 @@ def write_residual(merged: Path, base: Path, instruct: Path, weight: float, out:
     }
 
 
-def check_forms(ours: TensorFiles, before: TensorFiles, tuned: TensorFiles, base_rows: int, tuned_rows: int) -> None:
+def check_forms(ours: Tensors, before: Tensors, tuned: Tensors, base_rows: int, tuned_rows: int) -> None:
     """Raise StageError unless the three have the same tensors.
 
     base_rows, tuned_rows: rows of the embeddings, which may differ.
     """
     for label, other in (("merged_model", ours), ("instruct_model", tuned)):
-        unpaired = sorted(before.forms.keys() ^ other.forms.keys())
+        unpaired = sorted(before.keys() ^ other.keys())
         if unpaired:
-            holder = "base_model" if unpaired[0] in before.forms else label
+            holder = "base_model" if unpaired[0] in before else label
             raise StageError(
                 f"the tensor {unpaired[0]} is in {holder} alone ({len(unpaired)} such tensors, base_model has"
-                f" {len(before.forms)}, {label} {len(other.forms)}); expected the same tensors in both: {FIX}"
+                f" {len(before)}, {label} {len(other)}); expected the same tensors in both: {FIX}"
             )
-    for name, form in sorted(before.forms.items()):
-        mine, theirs = ours.forms[name], tuned.forms[name]
+    for name, form in sorted(before.items()):
+        mine, theirs = ours[name], tuned[name]
         if mine.shape != form.shape:
             raise StageError(
                 f"the tensor {name} has the shape {list(form.shape)} in base_model and {list(mine.shape)} in merged_model;"
@@ -124,9 +137,9 @@ def check_forms(ours: TensorFiles, before: TensorFiles, tuned: TensorFiles, base
                 f"the tensor {name} has the shape {list(form.shape)} in base_model and {list(theirs.shape)} in instruct_model;"
                 f" expected equal shapes but for rows of added tokens: {FIX}"
             )
-        if (form.kind in FLOATS) != (theirs.kind in FLOATS) or (form.kind in FLOATS) != (mine.kind in FLOATS):
+        if (form.dtype in FLOATS) != (theirs.dtype in FLOATS) or (form.dtype in FLOATS) != (mine.dtype in FLOATS):
             raise StageError(
-                f"the tensor {name} is stored as {form.kind} in base_model, {mine.kind} in merged_model and {theirs.kind} in"
+                f"the tensor {name} is stored as {form.dtype} in base_model, {mine.dtype} in merged_model and {theirs.dtype} in"
                 f" instruct_model; expected one kind of numbers: {FIX}"
             )
 
@@ -136,32 +149,38 @@ def _rows(folder: Path) -> int:
 
 
 def _summed(
-    name: str, ours: TensorFiles, before: TensorFiles, tuned: TensorFiles, weight: float, dtype: str, tally: Tally
+    name: str,
+    ours: StoredTensor,
+    before: StoredTensor,
+    tuned: StoredTensor,
+    weight: float,
+    dtype: str,
+    tally: Tally,
 ) -> Iterator[torch.Tensor]:
-    """The pieces of one tensor of the result."""
+    """The rows of one tensor of the result, a block at a time; a single number is one row."""
     import torch
 
-    shape = tuned.forms[name].shape
-    shared = min(before.forms[name].shape[0], shape[0]) if shape else 1
-    is_equal = before.forms[name].shape == shape
-    for start, end in pieces(shape):
-        target = tuned.rows(name, start, end)
-        if tuned.forms[name].kind not in FLOATS:
-            _check_equal(name, target, before.rows(name, start, end), ours.rows(name, start, end))
+    shape = tuned.shape
+    shared = min(before.shape[0], shape[0]) if shape else 1
+    is_equal = before.shape == shape
+    for start, end in blocks(shape):
+        target = read_rows(tuned, start, end)
+        if tuned.dtype not in FLOATS:
+            _check_equal(name, target, read_rows(before, start, end), read_rows(ours, start, end))
             yield target
             continue
         target = target.double()
         own = target
         if start < shared:
             stop = min(end, shared)
-            base, merged = before.rows(name, start, stop).double(), ours.rows(name, start, stop).double()
-            common = target[: stop - start] if shape else target
+            base, merged = read_rows(before, start, stop).double(), read_rows(ours, start, stop).double()
+            common = target[: stop - start]
             residual = common - base
             is_equal = is_equal and not residual.any()
             tally.add(name, residual, base)
             # lerp ends at the instruct model's own number, which base + (instruct - base) may miss by a rounding
             summed = torch.where(merged == base, torch.lerp(base, common, weight), merged + weight * residual)
-            own = torch.cat([summed, target[stop - start :]]) if shape else summed
+            own = torch.cat([summed, target[stop - start :]])
         stored = own.float().to(getattr(torch, dtype))
         if not torch.isfinite(stored).all():
             raise StageError(
@@ -174,7 +193,7 @@ def _summed(
     if shape:
         # a table whose rows both models have counts nothing
         tally.rows_added = max(tally.rows_added, shape[0] - shared)
-        tally.rows_dropped = max(tally.rows_dropped, before.forms[name].shape[0] - shared)
+        tally.rows_dropped = max(tally.rows_dropped, before.shape[0] - shared)
 
 
 def _check_equal(name: str, *found: torch.Tensor) -> None:

@@ -1,158 +1,241 @@
-"""The tensors of a checkpoint, read and written piece by piece.
+"""Tensors of a checkpoint, read and written one at a time.
 
-In: a folder with `model.safetensors`, or with an index and the files that it names. Out: names, types and shapes; rows of
-one tensor at a time; a folder that is written in the same form. Property kept: neither side holds a whole tensor, so that
-a checkpoint of any size passes through a few megabytes; and equal tensors give equal bytes, in the order of their names.
-The library's own writer wants all tensors of a file in memory.
+In: a folder of safetensors files; names, types and shapes of a checkpoint to be written. Out: tensors, or some rows of
+them; files with the bytes that the library safetensors writes, with transformers' index where there are several.
+Property kept: memory holds what the caller asks for and nothing else. The library maps whole files into memory, where
+every page that was read counts as the process's own, and it writes a file only from all its tensors at once.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
-import math
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
-from domainlm.text.json_files import read_json, write_json
+from domainlm.contract import StageError
+from domainlm.models.checkpoint_files import INDEX, WEIGHTS
 
 if TYPE_CHECKING:
     import torch
 
-WEIGHTS = "model.safetensors"
-INDEX = "model.safetensors.index.json"
-# as in what transformers writes
-MAX_FILE_BYTES = 5_000_000_000
-MAX_PIECE_NUMBERS = 1 << 22
-FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
-_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+# the names of types in a header, in the order in which the library ranks them
+TYPES = {
+    "BOOL": "bool",
+    "U8": "uint8",
+    "I8": "int8",
+    "I16": "int16",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "I32": "int32",
+    "F32": "float32",
+    "F64": "float64",
+    "I64": "int64",
+}
+RANKS = {name: rank for rank, name in enumerate(TYPES.values())}
+HEADER_ALIGNMENT = 8
+# a file that a single-file mirror or a FAT-like share still takes; transformers' own bound was this for years
+SHARD_BYTES = 5_000_000_000
+# numbers of a block of rows that is worked on: 32 MiB in float64
+BLOCK_NUMBERS = 1 << 22
+# glibc's number of the setting, and the bytes from which a block of memory is the system's own
+MMAP_THRESHOLD, LARGE_BYTES = -3, 1 << 20
 
 
 @dataclass(frozen=True)
-class Form:
-    """Type of a tensor, as safetensors names it, and its shape."""
+class StoredTensor:
+    """Where a tensor lies.
 
-    kind: str
-    shape: tuple[int, ...]
-
-    @property
-    def size_bytes(self) -> int:
-        return _BYTES[self.kind] * math.prod(self.shape)
-
-
-class TensorFiles:
-    """The tensors of one checkpoint's folder; a context, which closes them."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._stack = ExitStack()
-        self._files: dict[str, Any] = {}
-        self.forms: dict[str, Form] = {}
-
-    def __enter__(self) -> TensorFiles:
-        from safetensors import safe_open
-
-        index = self._folder / INDEX
-        names = sorted(set(read_json(index)["weight_map"].values())) if index.exists() else [WEIGHTS]
-        for name in names:
-            file: Any = self._stack.enter_context(safe_open(self._folder / name, framework="pt"))
-            for tensor in file.keys():  # noqa: SIM118 (no mapping)
-                found = file.get_slice(tensor)
-                self._files[tensor] = file
-                self.forms[tensor] = Form(str(found.get_dtype()), tuple(found.get_shape()))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def rows(self, name: str, start: int, end: int) -> torch.Tensor:
-        """Rows of a tensor, by its first dimension.
-
-        A single number is one row.
-        """
-        found: torch.Tensor = (
-            self._files[name].get_slice(name)[start:end]
-            if self.forms[name].shape
-            else self._files[name].get_tensor(name)
-        )
-        return found
-
-
-def pieces(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-    """Ranges of rows of a tensor, of a few million numbers each."""
-    if not shape:
-        yield 0, 1
-        return
-    step = max(MAX_PIECE_NUMBERS // max(math.prod(shape[1:]), 1), 1)
-    for start in range(0, shape[0], step):
-        yield start, min(start + step, shape[0])
-
-
-def file_names(forms: Mapping[str, Form], max_bytes: int = MAX_FILE_BYTES) -> dict[str, list[str]]:
-    """File -> its tensors, in the order of names."""
-    groups: list[list[str]] = [[]]
-    size = 0
-    for name in sorted(forms):
-        if groups[-1] and size + forms[name].size_bytes > max_bytes:
-            groups.append([])
-            size = 0
-        groups[-1].append(name)
-        size += forms[name].size_bytes
-    if len(groups) == 1:
-        return {WEIGHTS: groups[0]}
-    return {f"model-{at:05}-of-{len(groups):05}.safetensors": names for at, names in enumerate(groups, 1)}
-
-
-class TensorWriter:
-    """Writes a checkpoint's tensors, each in pieces, in the order of `forms`.
-
-    forms: every tensor to come. The order is that of their names.
+    dtype: torch's name of its type. start: the place of its first byte in the file.
     """
 
-    def __init__(self, folder: Path, forms: Mapping[str, Form], max_bytes: int = MAX_FILE_BYTES) -> None:
-        self._folder, self._forms = folder, forms
-        self._names = file_names(forms, max_bytes)
-
-    def write(self, tensors: Iterator[tuple[str, Iterator[torch.Tensor]]]) -> None:
-        """Write all of them.
-
-        ValueError if one has another size than its form.
-        """
-        for file_name, names in self._names.items():
-            with (self._folder / file_name).open("wb") as file:
-                file.write(_header({name: self._forms[name] for name in names}))
-                for expected in names:
-                    name, found = next(tensors)
-                    if name != expected or _write_pieces(file, found) != self._forms[name].size_bytes:
-                        raise ValueError(f"the tensor {name} is not {expected} with the form {self._forms[expected]}")
-        if len(self._names) > 1:
-            where = {name: file for file, names in self._names.items() for name in names}
-            total = sum(form.size_bytes for form in self._forms.values())
-            write_json(self._folder / INDEX, {"metadata": {"total_size": total}, "weight_map": where})
+    path: Path
+    dtype: str
+    shape: tuple[int, ...]
+    start: int
 
 
-def _write_pieces(file: BinaryIO, found: Iterator[torch.Tensor]) -> int:
+@dataclass(frozen=True)
+class PlannedTensor:
+    """A tensor that will be written."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+
+def return_large_blocks() -> None:
+    """Let the C library give freed large blocks of memory back.
+
+    glibc learns to keep them, up to some 100 MB for each thread: with a thread a row that is more than the model. Where
+    another C library is in use, it stays as it is.
+    """
+    setting = getattr(ctypes.CDLL(None), "mallopt", None)
+    if setting is not None:
+        setting(MMAP_THRESHOLD, LARGE_BYTES)
+
+
+def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
+    """A checkpoint's tensors by name, in the order of files and bytes."""
+    index = folder / INDEX
+    names = (
+        sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        if index.exists()
+        else [WEIGHTS]
+    )
+    found: dict[str, StoredTensor] = {}
+    for name in names:
+        found |= _header(folder / name)
+    return found
+
+
+def read_rows(stored: StoredTensor, start: int, stop: int) -> torch.Tensor:
+    """Rows start to stop of a tensor, in its stored type."""
     import torch
 
-    written = 0
-    for piece in found:
-        written += file.write(piece.contiguous().view(-1).view(torch.uint8).numpy().data)
-    return written
+    rows: torch.Tensor = torch.empty((stop - start, *stored.shape[1:]), dtype=getattr(torch, stored.dtype))
+    left = _bytes(rows)
+    with stored.path.open("rb", buffering=0) as file:
+        file.seek(stored.start + start * _row_bytes(stored.dtype, stored.shape))
+        while len(left):
+            # one call of the system reads 2 GiB at the most
+            count = file.readinto(left)
+            if not count:
+                raise StageError(
+                    f"{stored.path.name} ends {len(left)} bytes before a tensor that its header names does; expected a"
+                    " whole file: build base_model again"
+                )
+            left = left[count:]
+    return rows
 
 
-def _header(forms: Mapping[str, Form]) -> bytes:
-    values: dict[str, Any] = {"__metadata__": {"format": "pt"}}
-    at = 0
-    for name, form in forms.items():
-        values[name] = {
-            "dtype": form.kind,
-            "shape": list(form.shape),
-            "data_offsets": [at, at + form.size_bytes],
+def read_tensor(stored: StoredTensor) -> torch.Tensor:
+    """A whole tensor, in its stored type."""
+    if not stored.shape:
+        return read_rows(StoredTensor(stored.path, stored.dtype, (1,), stored.start), 0, 1)[0]
+    return read_rows(stored, 0, stored.shape[0])
+
+
+def create_checkpoint(
+    folder: Path, planned: Mapping[str, PlannedTensor], shard_bytes: int = SHARD_BYTES
+) -> dict[str, StoredTensor]:
+    """Files of zeros with the headers of these tensors.
+
+    Returns where each tensor belongs, for `write_rows`.
+    """
+    shards = _shards(planned, shard_bytes)
+    names = [
+        WEIGHTS if len(shards) == 1 else f"model-{number:05d}-of-{len(shards):05d}.safetensors"
+        for number in range(1, len(shards) + 1)
+    ]
+    places: dict[str, StoredTensor] = {}
+    for name, shard in zip(names, shards, strict=True):
+        places |= _create_file(folder / name, {each: planned[each] for each in shard})
+    if len(shards) > 1:
+        index = {
+            "metadata": {
+                "total_parameters": sum(prod(each.shape) for each in planned.values()),
+                "total_size": sum(map(_size, planned.values())),
+            },
+            "weight_map": {name: place.path.name for name, place in places.items()},
         }
-        at += form.size_bytes
-    text = json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode()
-    # the numbers begin at a multiple of eight
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text
+        text = json.dumps(index, indent=2, sort_keys=True) + "\n"
+        (folder / INDEX).write_text(text, encoding="utf-8", newline="\n")
+    return places
+
+
+def blocks(shape: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Ranges of rows of a tensor, of a few million numbers each.
+
+    A single number is a row.
+    """
+    count = shape[0] if shape else 1
+    step = max(BLOCK_NUMBERS // max(prod(shape[1:]), 1), 1)
+    for start in range(0, count, step):
+        yield start, min(start + step, count)
+
+
+def write_rows(place: StoredTensor, start: int, rows: torch.Tensor) -> None:
+    """Write rows from `start` on; they have the planned type."""
+
+    assert str(rows.dtype) == f"torch.{place.dtype}", (rows.dtype, place)
+    with place.path.open("r+b") as file:
+        file.seek(place.start + start * _row_bytes(place.dtype, place.shape))
+        file.write(_bytes(rows.contiguous()))
+
+
+def _bytes(tensor: torch.Tensor) -> memoryview:
+    """A contiguous tensor's own memory."""
+    import torch
+
+    found: Any = tensor.view(-1).view(torch.uint8).numpy() if tensor.numel() else b""
+    return memoryview(found)
+
+
+def _header(path: Path) -> dict[str, StoredTensor]:
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header: dict[str, Any] = json.loads(file.read(length))
+    header.pop("__metadata__", None)
+    unknown = sorted({each["dtype"] for each in header.values()} - TYPES.keys())
+    if unknown:
+        raise StageError(
+            f"{path.name} holds tensors stored as {', '.join(unknown)}; expected one of {', '.join(sorted(TYPES))}: give"
+            " sources.<base_model> a checkpoint that is not quantised"
+        )
+    found = [
+        (name, StoredTensor(path, TYPES[each["dtype"]], tuple(each["shape"]), 8 + length + each["data_offsets"][0]))
+        for name, each in header.items()
+    ]
+    return dict(sorted(found, key=lambda pair: (pair[1].start, pair[0])))
+
+
+def _shards(planned: Mapping[str, PlannedTensor], shard_bytes: int) -> list[list[str]]:
+    """Names in their order, in groups within the bound."""
+    shards: list[list[str]] = [[]]
+    used = 0
+    for name, each in planned.items():
+        size = _size(each)
+        if shards[-1] and used + size > shard_bytes:
+            shards.append([])
+            used = 0
+        shards[-1].append(name)
+        used += size
+    return shards
+
+
+def _create_file(path: Path, planned: Mapping[str, PlannedTensor]) -> dict[str, StoredTensor]:
+    codes = {name: code for code, name in TYPES.items()}
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    starts: dict[str, int] = {}
+    at = 0
+    # the library's order
+    for name, each in sorted(planned.items(), key=lambda pair: (-RANKS[pair[1].dtype], pair[0].encode())):
+        starts[name] = at
+        end = at + _size(each)
+        header[name] = {"dtype": codes[each.dtype], "shape": list(each.shape), "data_offsets": [at, end]}
+        at = end
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % HEADER_ALIGNMENT)
+    with path.open("xb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + at)
+    return {
+        name: StoredTensor(path, each.dtype, each.shape, 8 + len(text) + starts[name]) for name, each in planned.items()
+    }
+
+
+def _size(planned: PlannedTensor) -> int:
+    return prod(planned.shape) * _item_bytes(planned.dtype)
+
+
+def _row_bytes(dtype: str, shape: Iterable[int]) -> int:
+    return prod(list(shape)[1:]) * _item_bytes(dtype)
+
+
+def _item_bytes(dtype: str) -> int:
+    import torch
+
+    return int(getattr(torch, dtype).itemsize)

@@ -2,7 +2,7 @@
 
 In: `base_model`, `pt_adapter`, and `pt_tokens` (validation rows to compare on). Out: a checkpoint like `base_model`,
 and certificate.json; an adapter of another base is refused, and a merge that is not base + adapter within the
-section's limits.
+section's limits. Neither needs the model in memory.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from pathlib import Path
 from domainlm.config.pretraining import MergedModelSlice
 from domainlm.contract import Inputs, Resources, Stats
 from domainlm.models.base_digest import check_base
-from domainlm.models.merge import certify, merge, merged_dtype
+from domainlm.models.certificate import certify
+from domainlm.models.merge import merge, merged_dtype
 from domainlm.models.parallel import use_one_thread
 from domainlm.tokens.rows import read_split
 
@@ -25,7 +26,8 @@ def run(inputs: Inputs, config: MergedModelSlice, out: Path, scratch: Path, reso
     check_base(adapter, base)
     section = section.model_copy(update={"dtype": merged_dtype(base, section.dtype)})
     merge(base, adapter, section.dtype, out)
-    certificate = certify(base, adapter, out, read_split(inputs.folders["pt_tokens"], "validation"), section)
+    rows = read_split(inputs.folders["pt_tokens"], "validation")
+    certificate = certify(base, adapter, out, rows, section, resources.threads)
     text = json.dumps(certificate, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
     (out / "certificate.json").write_text(text, encoding="utf-8", newline="\n")
     return certificate

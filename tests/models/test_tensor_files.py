@@ -1,81 +1,80 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from material.tiny_models import write_base
+import torch
+from safetensors.torch import load_file, save_file
 
-from domainlm.models.tensor_files import MAX_PIECE_NUMBERS, Form, TensorFiles, TensorWriter, pieces
+from domainlm.contract import StageError
+from domainlm.models.tensor_files import (
+    PlannedTensor,
+    create_checkpoint,
+    read_rows,
+    read_tensor,
+    stored_tensors,
+    write_rows,
+)
 
-
-def copied(source: Path, target: Path, **options: Any) -> None:
-    """The checkpoint's tensors, read and written in pieces of three rows."""
-    target.mkdir()
-    with TensorFiles(source) as files:
-
-        def tensor(name: str) -> Iterator[Any]:
-            shape = files.forms[name].shape
-            yield from (files.rows(name, at, at + 3) for at in range(0, shape[0] if shape else 1, 3))
-
-        TensorWriter(target, files.forms, **options).write((name, tensor(name)) for name in sorted(files.forms))
-
-
-@pytest.mark.parametrize("dtype", ["bfloat16", "float32", "float16"])
-def test_tensors_pass_through_in_pieces_and_load_as_they_were(dtype: str, tmp_path: Path) -> None:
-    from safetensors.torch import load_file
-
-    base = write_base(tmp_path / "base", "qwen2", dtype, "<|im_end|>")
-    copied(base, tmp_path / "out")
-    before, after = (load_file(folder / "model.safetensors") for folder in (base, tmp_path / "out"))
-    assert before.keys() == after.keys()
-    assert all(before[name].equal(after[name]) and before[name].dtype == after[name].dtype for name in before)
+TENSORS = {
+    "b.weight": torch.arange(12, dtype=torch.float32).view(4, 3),
+    "a.weight": torch.arange(6, dtype=torch.bfloat16).view(3, 2),
+    "h": torch.arange(3, dtype=torch.float16),
+    'ü."counts"': torch.tensor([7, -1]),
+    "is_on": torch.tensor([True, False]),
+    "one": torch.tensor(2.5),
+    "none": torch.zeros(0, 4),
+}
 
 
-def test_a_large_checkpoint_is_written_in_several_files_that_transformers_loads(tmp_path: Path) -> None:
-    from transformers import AutoModelForCausalLM
-
-    base = write_base(tmp_path / "base", "llama", "float32", "<|im_end|>")
-    copied(base, tmp_path / "out", max_bytes=40_000)
-    files = sorted(path.name for path in (tmp_path / "out").glob("*.safetensors"))
-    assert len(files) > 1
-    assert files[0] == f"model-00001-of-{len(files):05}.safetensors"
-    (tmp_path / "out/config.json").write_bytes((base / "config.json").read_bytes())
-    one, other = (AutoModelForCausalLM.from_pretrained(folder).state_dict() for folder in (base, tmp_path / "out"))
-    assert all(one[name].equal(other[name]) for name in one)
-    # what was written is read again the same
-    copied(tmp_path / "out", tmp_path / "again")
-    with TensorFiles(base) as before, TensorFiles(tmp_path / "again") as after:
-        assert before.forms == after.forms
+def write(folder: Path, tensors: dict[str, torch.Tensor], shard_bytes: int) -> None:
+    planned = {name: PlannedTensor(str(each.dtype)[6:], tuple(each.shape)) for name, each in tensors.items()}
+    places = create_checkpoint(folder, planned, shard_bytes)
+    for name, tensor in tensors.items():
+        write_rows(places[name], 0, tensor)
 
 
-def test_single_numbers_whole_numbers_and_empty_tensors(tmp_path: Path) -> None:
-    import torch
-    from safetensors.torch import load_file, save_file
-
-    (tmp_path / "in").mkdir()
-    tensors = {"a": torch.tensor(3.5), "b": torch.tensor([[1, 2], [3, 4], [5, 6], [7, 8]]), "c": torch.zeros(0, 4)}
-    save_file(tensors | {"d": torch.tensor([True, False])}, tmp_path / "in/model.safetensors")
-    copied(tmp_path / "in", tmp_path / "out")
-    found = load_file(tmp_path / "out/model.safetensors")
-    assert found["a"].item() == 3.5
-    assert found["b"].tolist() == [[1, 2], [3, 4], [5, 6], [7, 8]]
-    assert found["c"].shape == (0, 4)
-    assert found["d"].tolist() == [True, False]
+def test_a_file_has_the_library_s_bytes(tmp_path: Path) -> None:
+    write(tmp_path, TENSORS, 1 << 20)
+    save_file(TENSORS, tmp_path / "expected.safetensors", metadata={"format": "pt"})
+    assert (tmp_path / "model.safetensors").read_bytes() == (tmp_path / "expected.safetensors").read_bytes()
+    assert not (tmp_path / "model.safetensors.index.json").exists()
 
 
-def test_pieces_cover_a_tensor_once() -> None:
-    width = MAX_PIECE_NUMBERS // 2
-    assert list(pieces((5, width))) == [(0, 2), (2, 4), (4, 5)]
-    assert list(pieces((2, 3 * MAX_PIECE_NUMBERS))) == [(0, 1), (1, 2)]
-    assert list(pieces(())) == [(0, 1)]
-    assert list(pieces((0, 4))) == []
+def test_tensors_and_rows_are_read_as_stored(tmp_path: Path) -> None:
+    save_file(TENSORS, tmp_path / "model.safetensors")
+    stored = stored_tensors(tmp_path)
+    assert stored.keys() == TENSORS.keys()
+    for name, tensor in TENSORS.items():
+        found = read_tensor(stored[name])
+        assert found.dtype == tensor.dtype
+        assert torch.equal(found, tensor)
+    assert read_rows(stored["b.weight"], 1, 3).tolist() == [[3, 4, 5], [6, 7, 8]]
 
 
-def test_a_tensor_of_another_size_is_not_written(tmp_path: Path) -> None:
-    import torch
+def test_files_hold_no_more_than_the_bound_or_one_tensor(tmp_path: Path) -> None:
+    tensors = {f"layer{i}": torch.full((i, 10), float(i)) for i in (1, 2, 9, 3)}
+    write(tmp_path, tensors, 120)
+    names = [f"model-0000{i}-of-00003.safetensors" for i in (1, 2, 3)]
+    assert [sorted(load_file(tmp_path / name)) for name in names] == [["layer1", "layer2"], ["layer9"], ["layer3"]]
+    index = json.loads((tmp_path / "model.safetensors.index.json").read_text())
+    assert index["metadata"] == {"total_parameters": 150, "total_size": 600}
+    assert index["weight_map"] == {"layer1": names[0], "layer2": names[0], "layer3": names[2], "layer9": names[1]}
+    found = stored_tensors(tmp_path)
+    assert all(torch.equal(read_tensor(found[name]), tensor) for name, tensor in tensors.items())
 
-    writer = TensorWriter(tmp_path, {"a": Form("F32", (3,))})
-    with pytest.raises(ValueError, match="the tensor a is not a with the form"):
-        writer.write(iter([("a", iter([torch.zeros(2)]))]))
+
+def test_rows_are_written_in_their_place(tmp_path: Path) -> None:
+    place = create_checkpoint(tmp_path, {"w": PlannedTensor("bfloat16", (3, 2))})["w"]
+    write_rows(place, 2, torch.tensor([[5.0, 6.0]], dtype=torch.bfloat16))
+    write_rows(place, 0, torch.tensor([[1.0, 2.0]], dtype=torch.bfloat16))
+    assert load_file(tmp_path / "model.safetensors")["w"].tolist() == [[1, 2], [0, 0], [5, 6]]
+
+
+def test_a_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_file({"w": torch.ones(4)}, path)
+    path.write_bytes(path.read_bytes()[:-6])
+    with pytest.raises(StageError, match="ends 6 bytes before"):
+        read_tensor(stored_tensors(tmp_path)["w"])
