@@ -118,7 +118,7 @@ def low_rank(a: torch.Tensor, b: torch.Tensor, scale: float, transposed: bool) -
 def low_rank_with_magnitude(
     a: torch.Tensor, b: torch.Tensor, scale: float, magnitude: torch.Tensor, transposed: bool
 ) -> Change:
-    """DoRA: W + scale B A, each output's weights at their trained length.
+    """DoRA: W + scale B A, each output at its trained length.
 
     Lengths are those of rows, so that rows can be given; of a weight [in, out] those of columns.
     """

@@ -107,7 +107,7 @@ def write_changed(
 def _of_tied_weights(
     weights: Weights, found: Mapping[str, Change]
 ) -> tuple[dict[str, Change], dict[str, Change | None]]:
-    """Changes of what is stored, and of weights that cease to be tied.
+    """Changes of what is stored, and of weights no longer tied.
 
     Tied weights stay tied if all of them change in the same way.
     """
