@@ -1,4 +1,4 @@
-"""Whether a training fits a card, what would make it fit, and how fast it runs there.
+"""Cards that a training fits, what would make it fit, its speed.
 
 In: a model's shape, a job, a machine. Out: for each card a verdict, the fewest changes that make it fit, tokens per
 second by published speeds. A card's gigabytes are counted as 10^9 bytes, 6 to 7 % less than nvidia-smi shows, so that
@@ -65,9 +65,10 @@ def remedy(shape: Shape, job: Job, machine: Machine, card: Card) -> tuple[str, .
 
 
 def _combinations(job: Job) -> Iterator[tuple[str, ...]]:
-    """Names of changes, in the order in which they are tried; those that change nothing count for nothing.
+    """Names of changes, in the order in which they are tried.
 
-    First those that cost nothing but time, alone and together; then another method or more cards, then shorter rows.
+    Those that change nothing count for nothing. First come those that cost nothing but time, alone and together; then
+    another method or more cards, then shorter rows.
     """
     free = ("precision: bfloat16", "micro_batch_rows: 1", "activation checkpointing")
     yield from ((name,) for name in free)
@@ -103,7 +104,10 @@ def _quantised(job: Job, machine: Machine) -> tuple[Job, Machine] | None:
 
 
 def cpu_remedy(shape: Shape, job: Job, machine: Machine, memory: int) -> tuple[str, ...] | None:
-    """The fewest changes with which a training fits this machine's memory; as `remedy`."""
+    """The fewest changes with which a training fits this machine's memory.
+
+    As of `remedy`.
+    """
     changes: dict[tuple[str, ...], tuple[Job, Machine]] = {(): (job, machine)}
     changes[("micro_batch_rows: 1",)] = (replace(job, micro_batch_rows=1), machine)
     for threads in range(machine.threads - 1, 0, -1):

@@ -17,8 +17,8 @@ from typing import Literal
 
 from domainlm.explain.model_shape import Linear, Shape
 
-METHODS = ("lora", "qlora", "full", "p_tuning")
 Method = Literal["lora", "qlora", "full", "p_tuning"]
+METHODS: tuple[Method, ...] = ("lora", "qlora", "full", "p_tuning")
 PARTS = ("weights", "adapter", "gradients", "optimiser", "activations", "loss", "overhead")
 # AdamW's two moments; weights, gradients and moments of what is trained are fp32
 MOMENT_BYTES = 8
@@ -163,19 +163,25 @@ def _gradient_bytes(job: Job) -> int:
 
 
 def _optimiser_bytes(job: Job) -> int:
-    """Bytes of a trained parameter: moments, and an fp32 copy of weights in bf16 (ZeRO, arXiv 1910.02054)."""
+    """Bytes of a trained parameter in the optimiser.
+
+    Moments, and an fp32 copy of weights in bf16 (ZeRO, arXiv 1910.02054).
+    """
     return MOMENT_BYTES + (FLOAT_BYTES if job.method == "full" and job.width < FLOAT_BYTES else 0)
 
 
 def _adapter_copies(shape: Shape, job: Job) -> int:
-    """Bytes of the factors as products read them: the scaled B, and both in bf16."""
+    """Bytes of the factors as products read them.
+
+    These are the scaled B and, in bf16, A.
+    """
     found = adapted(shape, job)
     read = sum(each.outputs + (each.inputs if job.width < FLOAT_BYTES else 0) for each in found)
     return shape.layers * job.rank * read * job.width
 
 
 def _activation_bytes(shape: Shape, job: Job, machine: Machine) -> float:
-    """Bytes of a token that are kept for the backward pass, of all blocks."""
+    """Bytes of a token that all blocks keep for the backward pass."""
     block = block_bytes(shape, job, machine)
     # rotations; the last norm's input
     outside = 2 * shape.head_width * job.width + shape.hidden * FLOAT_BYTES
@@ -258,7 +264,7 @@ def _inner_bytes(shape: Shape, job: Job, reads: tuple[str, ...]) -> int:
 
 
 def _loss_bytes(shape: Shape, job: Job) -> int:
-    """A chunk of logits: as products give them, in fp32, and the exponentials."""
+    """A chunk of logits: as products, in fp32, and their exponentials."""
     rows = min(CHUNK_ROWS, job.micro_batch_rows * job.window)
     head = shape.vocabulary * shape.hidden * FLOAT_BYTES if job.method == "full" else 0
     return rows * shape.vocabulary * (job.width + 2 * FLOAT_BYTES) + head

@@ -125,7 +125,10 @@ def plan_training(
 
 
 def _base_folder(project: Path, stamps: Iterable[Stamp]) -> Path:
-    """The folder with the base model's config.json: the artifact, or a local source."""
+    """The folder with the base model's config.json.
+
+    That is the artifact, or a local source.
+    """
     stamp = next(stamp for stamp in stamps if BY_NAME[stamp.artifact].declares == "model")
     built = project / stamp.folder
     source = str(stamp.config.get("source", {}).get("source"))
@@ -177,7 +180,7 @@ def _available() -> set[str]:
 
 
 def _lines(shape: Shape, job: Job, configured: str, grant: Grant) -> Iterable[Line]:
-    """The configured method on this CPU and on a card, then the others on a card."""
+    """The configured method on CPU and card, the others on a card."""
     cpu = Machine("cpu", threads=grant.threads)
     # what `auto` becomes is measured by the training; the wider one is the safe one
     on_cpu = replace(job, precision="float32" if job.precision == "auto" else job.precision)
@@ -204,9 +207,9 @@ def _lines(shape: Shape, job: Job, configured: str, grant: Grant) -> Iterable[Li
 
 
 def _measured_speed(history: Iterable[Mapping[str, Any]], artifact: str, trained: int) -> tuple[float | None, int]:
-    """Median tokens per second of builds of this artifact with as many trained weights, and how many.
+    """Median tokens per second of builds of this artifact, and their number.
 
-    Those on the newest one's device and threads count. Loading and validation are in their seconds.
+    Those count that trained as many weights, on the newest one's device and threads. Loading and validation are in their seconds.
     """
     speeds: list[float] = []
     where: tuple[Any, Any] | None = None
@@ -224,7 +227,7 @@ def _measured_speed(history: Iterable[Mapping[str, Any]], artifact: str, trained
 
 
 def _rows_of_training(folder: Path) -> int | None:
-    """Rows of the training split of a token file; None if it is not there."""
+    """Rows of a token file's training split; None if there is none."""
     try:
         found = parsed_json(read_bounded(folder / "meta.json", MAX_META_BYTES).decode("utf-8"))
         return int(found["rows"]["train"])

@@ -29,7 +29,10 @@ def render_all(plans: Sequence[TrainingPlan], target: str, price: float | None =
 
 
 def render(plan: TrainingPlan, price: float | None = None) -> RenderableType:
-    """The table of a training, and what follows from it; price: of one card for an hour."""
+    """The table of a training, and what follows from it.
+
+    price: of one card for an hour.
+    """
     if plan.unknown is not None:
         return line(f"memory of {plan.artifact}: unknown. {plan.unknown}")
     table = Table(box=None, header_style="bold", pad_edge=False, collapse_padding=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from material.model_shapes import QWEN_14B, configuration
+from material.model_shapes import QWEN_14B, configuration, random_model
 
 from domainlm.explain.model_shape import shape_of
 from domainlm.explain.training_memory import (
@@ -37,7 +37,6 @@ SHARES = {
 def kept_bytes(kind: str, layers: int, job: Job) -> int:
     """Bytes that autograd keeps for the backward pass of one row of two documents, weights left out."""
     import torch
-    from transformers import AutoModelForCausalLM
 
     from domainlm.config.training import Training
     from domainlm.models.load import hidden_states
@@ -46,7 +45,7 @@ def kept_bytes(kind: str, layers: int, job: Job) -> int:
     more = {"n_layer" if kind == "gpt2" else "num_hidden_layers": layers, "attention_bias": False, "mlp_bias": False}
     config = configuration(kind, **more)
     attention = "eager" if kind == "gemma2" else "sdpa"
-    model: Any = AutoModelForCausalLM.from_config(config, attn_implementation=attention)
+    model = random_model(config, attn_implementation=attention)
     model = model.to(getattr(torch, job.precision)).eval().requires_grad_(job.method == "full")
     if job.method == "lora":
         model = new_adapter(model, Training(rank=job.rank), 0).get_base_model()
@@ -92,8 +91,6 @@ def test_a_block_keeps_what_autograd_keeps(kind: str, method: Any, precision: st
 @pytest.mark.parametrize("kind", [*SHARES, "qwen3_moe"])
 @pytest.mark.parametrize("targets", ["all-linear", ["q_proj", "v_proj"]])
 def test_trained_parameters_are_those_of_the_adapter(kind: str, targets: Any) -> None:
-    from transformers import AutoModelForCausalLM
-
     from domainlm.config.training import Training
     from domainlm.models.lora import new_adapter
 
@@ -101,7 +98,7 @@ def test_trained_parameters_are_those_of_the_adapter(kind: str, targets: Any) ->
         targets = ["c_attn"] if kind == "gpt2" else ["qkv_proj"]
     config = configuration(kind)
     section = Training(rank=3, target_modules=targets)
-    model = new_adapter(AutoModelForCausalLM.from_config(config), section, 0)
+    model = new_adapter(random_model(config), section, 0)
     expected = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     job = Job(rank=3, targets=targets)
     assert trainable_parameters(shape_of(config.to_dict()), job) == expected

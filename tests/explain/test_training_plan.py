@@ -38,16 +38,20 @@ def plans(project: Any, target: str = "pt_adapter", grant: Grant | None = None, 
 
 
 def printed(renderable: Any) -> str:
-    console = Console(width=200, file=io.StringIO())
-    console.print(renderable)
-    text = console.file.getvalue()
-    assert isinstance(text, str)
-    return text
+    file = io.StringIO()
+    Console(width=200, file=file).print(renderable)
+    return file.getvalue()
 
 
 def history(project: Any, seconds: float, tokens: int, trained: int = TRAINED, **more: Any) -> None:
     stats = {"tokens": tokens, "trainable_parameters": trained}
-    row = {"artifact": "pt_adapter", "shard": None, "domain": "tiny", "seconds": seconds, "peak_memory_mb": 1}
+    row: dict[str, Any] = {
+        "artifact": "pt_adapter",
+        "shard": None,
+        "domain": "tiny",
+        "seconds": seconds,
+        "peak_memory_mb": 1,
+    }
     row |= {"device": "cpu", "threads": 2, "outcome": "built", "stats": stats, **more}
     Store(project.path / ".dvc/domainlm-store").append_history(row)
 

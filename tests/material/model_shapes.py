@@ -44,6 +44,14 @@ OWN: dict[str, dict[str, Any]] = {
 }
 
 
+def random_model(config: Any, **options: Any) -> Any:
+    """A model of random weights."""
+    from transformers import AutoModelForCausalLM
+
+    model_type: Any = AutoModelForCausalLM
+    return model_type.from_config(config, **options)
+
+
 def configuration(kind: str, **more: Any) -> Any:
     from transformers import AutoConfig
 
