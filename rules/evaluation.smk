@@ -20,8 +20,10 @@ rule eval_results:
     threads: ALL_CORES
     resources:
         mem_mb=DOMAIN.memory_mb("eval_results"),
+        gpus=0,
     shell:
-        BUILD + "eval_results"
+        BUILD + "eval_results "
+        "--gpus {resources.gpus}"
 
 
 rule eval_report:

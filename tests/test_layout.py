@@ -51,6 +51,7 @@ ENGINE = (
     "__main__",
 )
 MAX_FUNCTION_LINES = 80
+MAX_TEST_LINES = 420
 ROOMS = {name for wing in (BETWEEN, STAGE_CODE, ENGINE) for line in wing for name in line.split()}
 
 
@@ -266,6 +267,16 @@ def test_modules_have_a_docstring_and_stay_short() -> None:
     for module in MODULES:
         assert ast.get_docstring(tree_of(module)), module
         assert len(module.read_text(encoding="utf-8").splitlines()) < 330, module
+
+
+def test_modules_of_tests_stay_short() -> None:
+    """What is longer asks of several things: each gets a module, beside what it asks."""
+    tests = PACKAGE_ROOT / "tests"
+    lines = {
+        path.relative_to(tests).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
+        for path in sorted(tests.rglob("*.py"))
+    }
+    assert {name: count for name, count in lines.items() if count >= MAX_TEST_LINES} == {}
 
 
 def test_the_default_configuration_names_every_knob_with_its_default_and_its_meaning() -> None:

@@ -71,6 +71,6 @@ def _generate(model: Any, prompts: list[Sequence[int]], pad_id: int) -> list[lis
     ids = torch.tensor([[pad_id] * (width - len(prompt)) + list(prompt) for prompt in prompts])
     mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
     with torch.inference_mode():
-        output = model.generate(input_ids=ids, attention_mask=mask)
+        output = model.generate(input_ids=ids.to(model.device), attention_mask=mask.to(model.device))
     answers: list[list[int]] = output[:, width:].tolist()
     return answers

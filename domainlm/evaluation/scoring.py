@@ -118,15 +118,18 @@ def _score_row(
     padding = row_tokens - len(ids)
     count = len(labels)
     unused = rounded_up(count) - count
+    device = model.device
     with torch.inference_mode():
         # restarting positions and no mask: that is how transformers tells packed segments apart
         logits = model(
-            input_ids=torch.tensor([ids + [pad_id] * padding]),
-            position_ids=torch.tensor([[*positions, *(at % (limit or row_tokens) for at in range(padding))]]),
+            input_ids=torch.tensor([ids + [pad_id] * padding], device=device),
+            position_ids=torch.tensor(
+                [[*positions, *(at % (limit or row_tokens) for at in range(padding))]], device=device
+            ),
             use_cache=False,
-            logits_to_keep=torch.tensor(predicting + [0] * unused),
+            logits_to_keep=torch.tensor(predicting + [0] * unused, device=device),
         ).logits[0]
-        label = torch.tensor(labels + [0] * unused)
+        label = torch.tensor(labels + [0] * unused, device=device)
         log_probabilities = torch.log_softmax(logits.float(), dim=-1).gather(1, label[:, None])[:count, 0].tolist()
         is_best = (logits.argmax(dim=-1) == label)[:count].tolist()
     found: dict[int, Score] = {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from heapq import heapify, heappop
 from itertools import islice
 from typing import Any
 
@@ -164,26 +165,60 @@ def choices(documents: Iterable[Document], limit: int, seed: int) -> HeldOutSet:
     The wrong ones are of the nearest terms: one parent, one group.
     """
     pool = [(document, short) for document in by_stable_hash(documents, seed) if (short := _short_statement(document))]
+    nearest = _nearest_statements(pool, seed)
     items: list[Item] = []
-    for document, right in pool:
+    for at, (document, right) in enumerate(pool):
         if len(items) == limit:
             break
-        links = set(json.loads(document.links))
-        near = sorted(
-            (other for other in pool if other[1] != right and other[0].title != document.title),
-            key=lambda other: (
-                links.isdisjoint(json.loads(other[0].links)),
-                other[0].group != document.group,
-                stable_hash(seed, f"{document.id}\0{other[0].id}"),
-            ),
-        )
-        wrong = list(dict.fromkeys(text for _, text in near))[: CHOICES - 1]
+        wrong = list(islice(nearest(at), CHOICES - 1))
         if len(wrong) == CHOICES - 1:
             gold = int.from_bytes(stable_hash(seed, f"{document.id}\0gold")[:8], "big") % CHOICES
             statements = [*wrong[:gold], right, *wrong[gold:]]
             kept = {"id": document.id, "document": document.id, "context": f"{document.title}\n\n"}
             items.append({**kept, "choices": statements, "gold": gold})
     return HeldOutSet("choices", "multiple_choice", tuple(items))
+
+
+def _nearest_statements(pool: list[tuple[Document, str]], seed: int) -> Callable[[int], Iterator[str]]:
+    """The other statements of a pool, the nearest first, each once.
+
+    Those that share a link come first, of them those of its group; like ones are in the order of a stable hash. The pool
+    is looked through only where the near ones do not suffice.
+    """
+    links = [frozenset(json.loads(document.links)) for document, _ in pool]
+    by_link: dict[str, set[int]] = {}
+    by_group: dict[str, set[int]] = {}
+    for at, (document, _) in enumerate(pool):
+        by_group.setdefault(document.group, set()).add(at)
+        for link in links[at]:
+            by_link.setdefault(link, set()).add(at)
+
+    def nearest(at: int) -> Iterator[str]:
+        document, right = pool[at]
+        linked = set[int]().union(*(by_link[link] for link in links[at]))
+        group = by_group[document.group]
+        said = {right}
+        rings: tuple[Callable[[], set[int]], ...] = (
+            lambda: linked & group,
+            lambda: linked - group,
+            lambda: group - linked,
+            lambda: set(range(len(pool))) - linked - group,
+        )
+        for near in rings:
+            others = ((other, pool[other]) for other in near())
+            queue = [
+                (stable_hash(seed, f"{document.id}\0{other.id}"), number)
+                for number, (other, text) in others
+                if text != right and other.title != document.title
+            ]
+            heapify(queue)
+            while queue:
+                text = pool[heappop(queue)[1]][1]
+                if text not in said:
+                    said.add(text)
+                    yield text
+
+    return nearest
 
 
 def running_text(name: str, documents: Iterable[Document], encoder: Encoder, max_tokens: int, seed: int) -> HeldOutSet:

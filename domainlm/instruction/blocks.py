@@ -8,6 +8,7 @@ and references, so these only have to be told from prose: what is doubtful is `o
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,7 +36,8 @@ _SETEXT = re.compile(r"[=~^\"'#*+.-]{3,}\s*\Z")
 _REFERENCE_ENTRY = re.compile(r"(?:\[[^\]]{1,30}\]|\^|\.\. \[)\s*:?\s*\S")
 _LINK = re.compile(r"!?\[([^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)?)\](?:\([^()\s]*(?:\s+\"[^\"]*\")?\)|\[[^\[\]]*\])")
 _IMAGE = re.compile(r"!\[[^\]]*\](?:\([^)]*\)|\[[^\]]*\])")
-_EMPHASIS = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
+_BOLD = re.compile(r"(\*\*|__)(?=\S)")
+_ENDS_OF_BOLD = {"**": re.compile(r"(?<=\S)(?=\*\*)"), "__": re.compile(r"(?<=\S)(?=__)")}
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _TABLE_CAPTION = re.compile(
     r"(?:table|tabelle|tableau|tabla|表|listing|代码清单|清单)\s*[A-Za-z]?[0-9IVX]+[.:：\-–0-9 ]", re.IGNORECASE
@@ -65,7 +67,27 @@ def plain(text: str) -> str:
     """Text without the marks of Markdown's links, images and bold type."""
     if "[" in text:
         text = _LINK.sub(r"\1", _IMAGE.sub("", text))
-    return _EMPHASIS.sub(r"\2", text) if "**" in text or "__" in text else text
+    return "\n".join(map(_without_bold, text.split("\n"))) if "**" in text or "__" in text else text
+
+
+def _without_bold(line: str) -> str:
+    """A line without marks of bold type that end in it.
+
+    The ends are found once: a pattern looks for one from each of a thousand marks that have none.
+    """
+    ends = {mark: [found.start() for found in pattern.finditer(line)] for mark, pattern in _ENDS_OF_BOLD.items()}
+    parts: list[str] = []
+    done = at = 0
+    while (opening := _BOLD.search(line, at)) is not None:
+        own = ends[opening[1]]
+        # a character stands between the two
+        place = bisect_left(own, opening.end() + 1)
+        if place == len(own):
+            at = opening.start() + 1
+            continue
+        parts += [line[done : opening.start()], line[opening.end() : own[place]]]
+        done = at = own[place] + len(opening[1])
+    return "".join([*parts, line[done:]])
 
 
 def _chunks(body: str) -> list[tuple[bool, list[str]]]:

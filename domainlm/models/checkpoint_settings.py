@@ -58,12 +58,13 @@ def check_configuration(config: Mapping[str, Any], folder: Path) -> None:
     """Raise StageError for code, another task, or a quantised model."""
     path = folder / "tokenizer_config.json"
     settings = read_object(path) if path.exists() else {}
-    remote = sorted({*_code(config, _is_built_in), *_code(settings, _has_built_in_tokenizer)})
-    if remote:
+    if remote := sorted({*_code(config, _is_built_in)}):
         raise StageError(
             f"the base model's configuration names custom code ({', '.join(remote)}); expected an architecture that"
             " transformers has built in: choose another base model in sources.<base_model>"
         )
+    if remote := sorted({*_code(settings, _has_built_in_tokenizer)}):
+        raise _tokenizer_code(settings, remote)
     if not config.get("return_dict", True):
         raise StageError(
             "config.json asks for tuples in place of named results (return_dict); expected true, as training and evaluation read the"
@@ -88,6 +89,21 @@ def check_configuration(config: Mapping[str, Any], folder: Path) -> None:
             " bfloat16, which training, merging and comparing start from: choose the checkpoint that it was made from in"
             " sources.<base_model>"
         )
+
+
+def _tokenizer_code(settings: Mapping[str, Any], remote: list[str]) -> StageError:
+    """The error of a tokenizer with a class of its own.
+
+    It names the keys to remove."""
+    name = settings.get("tokenizer_class")
+    named = "" if name is None else f", for its class {str(name)[:60]}"
+    keys = [key for key, value in settings.items() if any(_code({key: value}, lambda values: False))]
+    keys += [] if name is None or _has_built_in_tokenizer(settings) else ["tokenizer_class"]
+    return StageError(
+        f"tokenizer_config.json names custom code ({', '.join(remote)}{named}); expected a tokenizer that tokenizer.json"
+        f" describes whole: where it does, remove {' and '.join(keys)} from tokenizer_config.json in the copy in"
+        " sources.<base_model>, and otherwise choose another base model"
+    )
 
 
 def depths(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, int]]:

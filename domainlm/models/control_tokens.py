@@ -15,7 +15,14 @@ from typing import Any
 
 from domainlm.config.sources import BaseModelConfig
 from domainlm.contract import StageError
-from domainlm.models.chat_probe import check_turns, find_turn_end, given_template, write_template
+from domainlm.models.chat_probe import (
+    PROCESSOR_TEMPLATE,
+    check_turns,
+    find_turn_end,
+    given_template,
+    with_processor_template,
+    write_template,
+)
 from domainlm.models.checkpoint_files import reading_source
 from domainlm.models.checkpoint_settings import read_object
 from domainlm.text.json_files import write_json
@@ -77,6 +84,7 @@ def special_tokens(
     The tokenizer is checked on the way, and the template by a conversation. has_system_turn: whether conversations will
     have one.
     """
+    with_processor_template(folder)
     plain = open_tokenizer(folder / TOKENIZER)
     tokenizer = _tokenizer_of_transformers(folder, plain, log)
     added = [token.content for _, token in sorted(plain.get_added_tokens_decoder().items())]
@@ -234,8 +242,9 @@ def _names_in_use(folder: Path, tokenizer: Mapping[str, Any]) -> Iterable[str]:
 
 def _templates(folder: Path) -> list[Any]:
     settings = read_object(folder / SETTINGS) if (folder / SETTINGS).exists() else {}
-    path = folder / "chat_template.jinja"
+    path, other = folder / "chat_template.jinja", folder / PROCESSOR_TEMPLATE
     return [
         settings.get("chat_template"),
+        read_object(other).get("chat_template") if other.exists() else None,
         path.read_text(encoding="utf-8", errors="replace") if path.exists() else None,
     ]

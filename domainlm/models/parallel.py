@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -23,8 +24,13 @@ def use_one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def parallel_map(work: Callable[[T], R], pieces: Sequence[T], threads: int) -> Iterator[R]:
-    """Yield work(piece) for every piece, in order, `threads` at a time."""
+def parallel_map(work: Callable[[T], R], pieces: Sequence[T], threads: int, threads_in_piece: int = 1) -> Iterator[R]:
+    """Yield work(piece) for every piece, in order, `threads` at a time.
+
+    threads_in_piece: threads that torch uses for each of them; with more than one, the last bits depend on their number.
+    """
+    import torch
+
     use_one_thread()
-    with ThreadPoolExecutor(threads, initializer=use_one_thread) as pool:
+    with ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, threads_in_piece)) as pool:
         yield from pool.map(work, pieces)

@@ -113,6 +113,11 @@ def rejected(inputs: Inputs, stats: Mapping[str, Json]) -> list[Json]:
             rows_of(folder / "rejected.jsonl"),
         ),
         ("unique_shards", repeats, _repeats(folder / "duplicates.jsonl")),
+        (
+            "sft_dataset",
+            Counter((row["source"], row["reason"]) for row in _left_out_conversations(inputs)),
+            _left_out_conversations(inputs),
+        ),
         ("sft_tokens", _pairs(_of_tokens(inputs)["rejected_by_source"]), _rejected_conversations(inputs)),
     )
     found: list[Json] = []
@@ -141,6 +146,12 @@ def _of_tokens(inputs: Inputs) -> Json:
 def _rejected_conversations(inputs: Inputs) -> Iterator[Json]:
     if "sft_tokens" in inputs.folders:
         yield from rows_of(inputs.folders["sft_tokens"] / "rejected.jsonl")
+
+
+def _left_out_conversations(inputs: Inputs) -> Iterator[Json]:
+    """Own conversations that ask what a held-out one asks."""
+    if "sft_dataset" in inputs.folders:
+        yield from rows_of(inputs.folders["sft_dataset"] / "left_out.jsonl")
 
 
 def conversations(inputs: Inputs) -> list[Json]:

@@ -20,6 +20,7 @@ STAGE_NAMES = {
     "documents": "reading",
     "clean_shards": "policy and cleaning",
     "unique_shards": "boilerplate, relevance, duplicates",
+    "sft_dataset": "own conversations",
     "sft_tokens": "conversations for instruction tuning",
 }
 # beginnings of the names of what cleaning counts

@@ -4,7 +4,8 @@ In: a shard of `documents`. Out: `documents.parquet` in the same order, with lan
 rule, value and threshold; `stats.json`; of all shards together also `examples.jsonl`, a few rejected ones of every
 kind. The policy is applied first, so that text without a permitted use costs nothing. If it has no verdict on a
 document, the build stops after every shard is counted, so that the message lists all missing verdicts; likewise if
-too little was taken of a source of instruction data, as the shards of `documents` have counted. Memory: one row group.
+too little was taken of a source of instruction data, or no record has the group field, as the shards of `documents`
+have counted. Memory: one row group.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from domainlm.text.cleaning.excerpt import masked_excerpt, masked_place
 from domainlm.text.cleaning.plain import Failure
 from domainlm.text.document import Document, read_documents, write_documents
 from domainlm.text.examples import examples_of
+from domainlm.text.group_field import check_groups
 from domainlm.text.instruction_share import check_instruction
 from domainlm.text.json_files import read_json, write_json
 from domainlm.text.json_rows import open_rows, rows_of, write_row
@@ -110,6 +112,7 @@ def run_shard(inputs: Inputs, config: CleanShardsShardSlice, out: Path, scratch:
 
         count = write_documents(out / "documents.parquet", in_canonical_order(kept()))
     to_check = {"without_verdict": without_verdict, "instruction": read_stats.get("instruction", {})}
+    to_check |= {"groups": read_stats["groups"]} if "groups" in read_stats else {}
     stats = {**tally.as_stats(), "decided_by_rule": by_rule, **to_check}
     write_json(out / "stats.json", stats)
     return {"input": stats["input"], "documents": count}
@@ -143,6 +146,7 @@ def run(inputs: Inputs, config: CleanShardsSlice, out: Path, scratch: Path, reso
     stats = summed(read_json(folder / "stats.json") for folder in folders)
     check_verdicts(stats.pop("without_verdict"))
     check_instruction(stats.pop("instruction"), config.min_instruction_share)
+    check_groups(stats.pop("groups", {}))
     needed = "corpus" if config.has_corpus else "instruction"
     if not stats["documents_by_role"].get(needed):
         raise StageError(

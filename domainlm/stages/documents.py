@@ -24,6 +24,7 @@ from domainlm.raw.raw_file import RawFile
 from domainlm.text.cleaning.excerpt import masked_place
 from domainlm.text.document import Document, write_documents
 from domainlm.text.examples import examples_of
+from domainlm.text.group_field import GroupTally, check_groups
 from domainlm.text.instruction_share import check_instruction
 from domainlm.text.json_files import read_json, write_json
 from domainlm.text.json_rows import open_rows, rows_of, write_row
@@ -67,6 +68,7 @@ def run_shard(inputs: Inputs, config: DocumentsSlice, out: Path, scratch: Path, 
     chars_by_source: Counter[str] = Counter()
     files_by_format: Counter[str] = Counter()
     tally = InstructionTally()
+    groups = GroupTally(section.group_field)
     inventory = inputs.folders["raw_corpus"] / "inventory.jsonl"
     coverage_by_source: dict[str, Counter[str]] = {}
     with (
@@ -104,7 +106,8 @@ def run_shard(inputs: Inputs, config: DocumentsSlice, out: Path, scratch: Path, 
                     files_by_format[row["format"] or "unknown"] += 1
                 is_silent = row["start"] == 0
                 with open_raw(row) as file:
-                    for found in read_documents_of(row, file, section, process, partial(tell, row)):
+                    tell_group = partial(groups.add, row["source"])
+                    for found in read_documents_of(row, file, section, process, partial(tell, row), tell_group):
                         is_silent = False
                         if isinstance(found, Rejection):
                             reject(row, found)
@@ -130,6 +133,7 @@ def run_shard(inputs: Inputs, config: DocumentsSlice, out: Path, scratch: Path, 
         "chars_by_source": chars_by_source,
         "coverage_by_source": coverage_by_source,
         "instruction": tally.as_stats(),
+        **groups.as_stats(),
     }
     write_json(out / "stats.json", stats)
     return {"documents": count, "rejected": sum(rejected.values())}
@@ -144,6 +148,7 @@ def run(inputs: Inputs, config: DocumentsSlice, out: Path, scratch: Path, resour
             "least one; see documents/*/rejected.jsonl, and check sources.*.include and sources.*.format"
         )
     check_instruction(stats["instruction"], config.section.min_instruction_share)
+    check_groups(stats.pop("groups", {}))
     write_json(out / "stats.json", stats)
     with open_rows(out / "examples.jsonl") as file:
         for row in examples_of(row for folder in folders for row in rows_of(folder / "rejected.jsonl")):

@@ -35,6 +35,7 @@ from domainlm.evaluation.sets import (
     questions_in_turn,
     running_text,
 )
+from domainlm.models.device import granted_device
 from domainlm.text.document import read_documents
 from domainlm.text.json_files import write_json
 from domainlm.text.json_rows import open_rows, write_row
@@ -168,17 +169,19 @@ def run(inputs: Inputs, config: EvalResultsSlice, out: Path, scratch: Path, reso
         )
     items = sum(len(found.items) for found in sets)
     total = items * len(config.models)
+    device = granted_device(resources)
+    threads = 1 if resources.gpus else resources.threads
     samples: list[Sample] = []
     for one in config.models:
         adapter = inputs.folders[one.adapter] if one.adapter is not None else None
-        model = load_evaluated(inputs.folders[one.checkpoint], adapter)
+        model = load_evaluated(inputs.folders[one.checkpoint], adapter).to(device)
         for held_out in sets:
             done = len(samples)
 
             def tick(count: int, done: int = done) -> None:
                 resources.progress(min(done + count, total), total, {})
 
-            lm = language_model(model, encoder, section.max_new_tokens, tick, resources.threads, positions)
+            lm = language_model(model, encoder, section.max_new_tokens, tick, threads, positions)
             samples += evaluate_set(lm, held_out, one.name)
         resources.log(f"{one.name}: {items} items in {len(sets)} sets")
         del model, lm

@@ -175,11 +175,14 @@ def no_row(split: str, documents: int, section: SftDataset, own: int) -> StageEr
     )
 
 
-def write_left_out(out: Path, left_out: Iterable[str]) -> None:
+def write_left_out(out: Path, path: Path, left_out: Iterable[str]) -> None:
     """List own conversations that ask what a held-out one asks."""
+    names = set(left_out)
+    found = {each.id: each for each in read_documents(path) if each.id in names} if names else {}
     with open_rows(out / "left_out.jsonl") as file:
-        for identifier in sorted(left_out):
-            write_row(file, {"document": identifier, "reason": "asks_as_held_out"})
+        for identifier, each in sorted(found.items()):
+            place = {"source": each.source, "path": each.path, "section": each.section}
+            write_row(file, {"document": identifier, **place, "reason": "asks_as_held_out"})
 
 
 def run(inputs: Inputs, config: SftDatasetSlice, out: Path, scratch: Path, resources: Resources) -> Stats:
@@ -203,7 +206,7 @@ def run(inputs: Inputs, config: SftDatasetSlice, out: Path, scratch: Path, resou
     imported = folder / "instruction.parquet"
     side, left_out = split_own(imported, section, {split: len(rows) for split, rows in derived.items()}, seed)
     own = own_rows(imported, side)
-    write_left_out(out, left_out)
+    write_left_out(out, imported, left_out)
     for split in FILES:
         rows = [*derived[split], *own[split]]
         if not rows:

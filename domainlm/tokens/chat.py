@@ -22,6 +22,10 @@ Messages = Sequence[Mapping[str, str]]
 Piece = tuple[str, bool]
 # stands for an answer, to find its place
 STAND_IN = "\ue000answer\ue001"
+# why a conversation is rejected whose system turn a template leaves out
+OMITS_SYSTEM = "template_omits_system"
+# what templates take out of a system turn and act on (SmolLM3)
+_SWITCHES = re.compile(r"/(?:no_)?think\b")
 # a shorter end of a prompt is found by chance
 MIN_PROMPT_END_CHARS = 5
 _OPEN_TAG = re.compile(r"[<\[][^<>\[\]\s]*\Z")
@@ -75,8 +79,8 @@ def split_turns(render: Render, messages: Messages, turn_end: str) -> list[Piece
     """Text pieces of a conversation, each with a flag: learned or not.
 
     Their concatenation is the text of the conversation. Raises ConversationError if the template refuses the
-    conversation, or writes something else in an answer's place, or not all of a question. A template need not only grow:
-    some drop the reasoning of earlier turns, or move the system turn into the last question.
+    conversation, or writes something else in an answer's place, or not all of a question or a system turn. A template
+    need not only grow: some drop the reasoning of earlier turns, or move the system turn into the last question.
     """
     whole = _as_asked(render, messages, _rendered(render, messages, False))
     pieces: list[Piece] = []
@@ -95,7 +99,7 @@ def split_turns(render: Render, messages: Messages, turn_end: str) -> list[Piece
             )
         pieces += [(whole[done:start], False), (whole[start : end + len(turn_end)], True)]
         done = end + len(turn_end)
-    _check_questions(messages, whole)
+    _check_read(messages, whole)
     pieces.append((whole[done:], False))
     if "".join(text for text, _ in pieces) != whole:
         raise StageError("the pieces of a conversation do not add up to its text; this is a bug in split_turns")
@@ -115,13 +119,17 @@ def _is_said(render: Render, messages: Messages, index: int, whole: str, start: 
     return begin >= _common_chars(closed, whole) > 0 and whole.startswith(content, begin)
 
 
-def _check_questions(messages: Messages, whole: str) -> None:
-    """Raise ConversationError if a question's words are not in a rendering.
+def _check_read(messages: Messages, whole: str) -> None:
+    """Raise ConversationError if a rendering lacks words that are read.
 
-    An answer would be learned to another question. Whitespace may differ, as templates strip it.
+    An answer would be learned to another question, or without the system turn that asks for it. Whitespace may differ,
+    as templates strip it; a system turn may stand anywhere, as some move it into the last question.
     """
     squeezed, at = "".join(whole.split()), 0
     for index, message in enumerate(messages):
+        parts = _SWITCHES.split(message["content"]) if message["role"] == "system" else []
+        if any("".join(part.split()) not in squeezed for part in parts):
+            raise ConversationError(OMITS_SYSTEM, f"{message['content'][:80]!r} is not in the rendering")
         if message["role"] == "user":
             question = "".join(message["content"].split())
             place = squeezed.find(question, at)

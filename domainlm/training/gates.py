@@ -6,22 +6,31 @@ In: what was trained, and what was written. Out: nothing, or StageError, which l
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from domainlm.contract import StageError
 from domainlm.models import lora
-from domainlm.models.load import load_model
+from domainlm.models.document_attention import load_for_packing
 from domainlm.tokens.rows import PackedRows
 from domainlm.training.loss import row_losses
 
+if TYPE_CHECKING:
+    import torch
+
 
 def check_reloads(
-    base: Path, precision: str, adapter: Path, validation: PackedRows, expected: list[tuple[float, int]]
+    base: Path,
+    precision: str,
+    adapter: Path,
+    device: torch.device,
+    validation: PackedRows,
+    expected: list[tuple[float, int]],
 ) -> None:
     """Load base and adapter from disk and compare the first rows' losses.
 
     They must be equal, not close.
     """
-    model = lora.saved_adapter(load_model(base, precision), adapter)
+    model = lora.saved_adapter(load_for_packing(base, precision).to(device), adapter)
     found = row_losses(model.get_base_model(), validation, list(range(len(expected))))
     if found != expected:
         raise StageError(

@@ -18,8 +18,10 @@ from typing import Any
 from domainlm.config.training import Training
 from domainlm.contract import Resources
 from domainlm.models import lora
-from domainlm.models.load import check_trainable, load_model
+from domainlm.models.device import granted_device, use_activation_checkpointing
+from domainlm.models.document_attention import load_for_packing
 from domainlm.models.parallel import use_one_thread
+from domainlm.models.precision import resolved_precision
 from domainlm.tokens.rows import read_split
 from domainlm.training.gates import check_reloads
 from domainlm.training.loss import mean_loss, row_losses
@@ -48,8 +50,12 @@ def train_adapter(
     train, validation = read_split(tokens, "train"), read_split(tokens, "validation")
     if start.adapter is not None:
         lora.check_continues(start.adapter, section)
-    model = load_model(start.base, section.precision)
-    check_trainable(model)
+    device = granted_device(resources)
+    precision = resolved_precision(section.precision, start.base, device, resources.choose)
+    resources.log(f"training in {precision} on {device}")
+    model = load_for_packing(start.base, precision).to(device)
+    if resources.has_activation_checkpointing:
+        use_activation_checkpointing(model)
     if start.adapter is not None:
         model = lora.saved_adapter(model, start.adapter, is_trainable=True)
     else:
@@ -58,11 +64,11 @@ def train_adapter(
     lora.save_adapter(model, out, start.base_name)
     checked = list(range(min(len(validation), section.max_validation_rows)))
     resources.log(f"trained {len(history)} updates; computing the validation loss on {len(checked)} rows")
-    losses = row_losses(model.get_base_model(), validation, checked, resources.threads)
+    losses = row_losses(model.get_base_model(), validation, checked, 1 if resources.gpus else resources.threads)
     parameters = sum(parameter.numel() for _, parameter in lora.trainable_parameters(model))
     del model
     gc.collect()
-    check_reloads(start.base, section.precision, out, validation, losses[:RELOADED_ROWS])
+    check_reloads(start.base, precision, out, device, validation, losses[:RELOADED_ROWS])
     stats = {
         "steps": len(history),
         "tokens": history[-1][1],

@@ -1,4 +1,4 @@
-"""Projects that share one remote folder, for attacks by who can write to it."""
+"""A store, and projects that share one remote folder, for attacks by who can write to them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from material.projects import ONE_SHARD, write_project
 from material.remote_project import Project
 
 from domainlm.store import remote_files
+from domainlm.store.local import Store
 from domainlm.store.signatures import SIGNING_VARIABLE, TRUSTED_VARIABLE
 
 
@@ -36,3 +37,9 @@ def full(make: Callable[[str], Project]) -> Project:
     project.build()
     project.push()
     return project
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    (tmp_path / "store").mkdir()
+    return Store(tmp_path / "store")

@@ -25,6 +25,7 @@ from domainlm.text.cleaning.clean import Cleaned, cleaned, rules_of
 from domainlm.text.document import Document
 from domainlm.text.reading.jsonlines import read_jsonl
 from domainlm.text.reading.pieces import Piece, Rejection
+from domainlm.text.reading.records import RecordSettings
 
 PLAIN = "kola bimo tera vona siku pafe lodi gura neha foco " * 4
 DOCUMENT = Document("1", "s", "corpus", "f", "here", 0, 1, "f#here", "[]", "Title", PLAIN, "{}", "l", "a", "s")
@@ -79,7 +80,7 @@ def test_marks_in_metadata_and_messages(role: str) -> None:
     row = {"text": PLAIN, "note": {MARKS[:1000]: [MARKS]}, **({"messages": turns} if role == "instruction" else {})}
     data = json.dumps(row).encode()
     with soon(5):
-        [piece] = read_jsonl(BytesIO(data), 0, len(data), role, "f", Documents(meta_fields=["note"]))
+        [piece] = read_jsonl(BytesIO(data), 0, len(data), RecordSettings(role, "f", Documents(meta_fields=["note"])))
         assert isinstance(piece, Piece)
         found = cleaned(replace(DOCUMENT, role=role, text=piece.text, meta=piece.meta), RULES)
     assert isinstance(found, Cleaned) or role == "corpus"
@@ -106,7 +107,7 @@ def test_characters_made_of_marks(character: str) -> None:
 def test_megabytes_beside_a_text() -> None:
     rows = [{"title": "t" * 3_000_000, "text": PLAIN}, {"title": "t", "text": PLAIN}]
     data = "\n".join(json.dumps(row) for row in rows).encode()
-    [bad, good] = read_jsonl(BytesIO(data), 0, len(data), "corpus", "f", Documents())
+    [bad, good] = read_jsonl(BytesIO(data), 0, len(data), RecordSettings("corpus", "f", Documents()))
     assert isinstance(bad, Rejection)
     assert bad.reason == "too_long"
     assert isinstance(good, Piece)
@@ -124,7 +125,7 @@ def test_megabytes_beside_a_text() -> None:
 def test_json_that_cannot_be_read(bad: str) -> None:
     data = (bad + "\n" + json.dumps({"text": PLAIN})).encode("utf-8", "surrogatepass")
     with soon():
-        found = list(read_jsonl(BytesIO(data), 0, len(data), "corpus", "f", Documents()))
+        found = list(read_jsonl(BytesIO(data), 0, len(data), RecordSettings("corpus", "f", Documents())))
     assert [type(each) for each in found] == [Rejection, Piece]
 
 

@@ -35,11 +35,6 @@ def url_row(url: str, data: bytes = TEXT) -> dict[str, Any]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
-@pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder that pip takes distributions from."""
     folder = tmp_path / "index"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from material.attack import attack
+from material.keys import make_key
 from material.projects import DOCUMENTS, RAW
 from material.remote_project import Project, make_again
 
@@ -19,21 +19,9 @@ from domainlm.store.signatures import SIGNING_VARIABLE, TRUSTED_VARIABLE
 
 
 @pytest.fixture
-def keys(tmp_path: Path) -> Callable[[str], Path]:
-    """keys(name): path of a new private key."""
-
-    def make(name: str) -> Path:
-        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(tmp_path / name)]
-        subprocess.run(command, check=True)
-        return tmp_path / name
-
-    return make
-
-
-@pytest.fixture
-def trust(tmp_path: Path, keys: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Callable[[], Path]:
+def trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Path]:
     """trust(): from now on only what the returned key signed counts."""
-    own = keys("own")
+    own = make_key(tmp_path / "own")
 
     def begin() -> Path:
         (tmp_path / "allowed_signers").write_text(f"team@example.org {own.with_suffix('.pub').read_text()}")
@@ -110,10 +98,10 @@ def test_only_a_trusted_signature_of_exactly_this_counts(
     full: Project,
     make: Callable[[str], Project],
     trust: Callable[[], Path],
-    keys: Callable[[str], Path],
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    own, stranger = trust(), keys("stranger")
+    own, stranger = trust(), make_key(tmp_path / "stranger")
     full.build("documents")
     monkeypatch.setenv(SIGNING_VARIABLE, str(stranger))
     monkeypatch.delenv(TRUSTED_VARIABLE)

@@ -43,11 +43,6 @@ def trace_of(error: BaseException) -> str:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
-@pytest.fixture
 def login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A login for 127.0.0.1 and one for every other host, in ~/.netrc."""
     (tmp_path / ".netrc").write_text(

@@ -12,6 +12,8 @@ STOP, PAD = 1, 0
 class CountingModel:
     """Answers with the prompt's last id, as many times as that id says, then stops; records the shapes it was given."""
 
+    device = "cpu"
+
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
         self.generation_config: Any = None

@@ -90,6 +90,8 @@ def test_questions_without_room_for_an_answer_name_the_knob(encoder: Encoder) ->
 class Recording:
     """A model that notes the highest position and gives one probability to every token."""
 
+    device = "cpu"
+
     def __init__(self) -> None:
         self.highest = 0
         self.rows: list[Any] = []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from domainlm.evaluation.sets import (
     Encoder,
     Turn,
     answers,
+    by_stable_hash,
     choices,
     definitions,
     generations,
@@ -19,6 +21,7 @@ from domainlm.evaluation.sets import (
     running_text,
 )
 from domainlm.text.document import Document
+from domainlm.text.stable_hash import stable_hash
 from domainlm.tokens.chat import ConversationError
 from domainlm.tokens.special import SpecialTokens
 
@@ -186,3 +189,51 @@ def test_a_definition_that_is_no_text_is_none(encoder: Encoder) -> None:
     text = "Pump\n\nIt moves water."
     found = definitions([document("a", text, "Pump", definition=["x", "y"])], encoder, 5, 17)
     assert [item["continuation"] for item in found.items] == ["It moves water."]
+
+
+def sorted_for_each_item(documents: list[Document], limit: int, seed: int) -> list[dict[str, Any]]:
+    """The definition of the set: for each item, all others by links, group and hash."""
+    pool = [(each, json.loads(each.meta)["definition"]) for each in by_stable_hash(documents, seed)]
+    items: list[dict[str, Any]] = []
+    for one, right in pool:
+        near = sorted(
+            (other for other in pool if other[1] != right and other[0].title != one.title),
+            key=lambda other: (
+                set(json.loads(one.links)).isdisjoint(json.loads(other[0].links)),
+                other[0].group != one.group,
+                stable_hash(seed, f"{one.id}\0{other[0].id}"),
+            ),
+        )
+        wrong = list(dict.fromkeys(text for _, text in near))[:3]
+        if len(items) < limit and len(wrong) == 3:
+            gold = int.from_bytes(stable_hash(seed, f"{one.id}\0gold")[:8], "big") % 4
+            kept = {"id": one.id, "document": one.id, "context": f"{one.title}\n\n", "gold": gold}
+            items.append({**kept, "choices": [*wrong[:gold], right, *wrong[gold:]]})
+    return items
+
+
+def test_wrong_choices_are_those_of_sorting_all_terms_for_each() -> None:
+    draw = random.Random(5)
+    terms = [
+        document(
+            f"d{number}",
+            f"t{number}",
+            f"t{draw.randrange(30)}",
+            group=f"g{draw.randrange(12)}",
+            links=json.dumps([f"l{draw.randrange(15)}" for _ in range(draw.randrange(3))]),
+            definition=f"It is {draw.randrange(25)}.",
+        )
+        for number in range(60)
+    ]
+    expected = sorted_for_each_item(terms, 50, 17)
+    assert len(expected) == 50
+    assert list(choices(terms, 50, 17).items) == expected
+
+
+def test_terms_are_parsed_once_for_all_choices(monkeypatch: pytest.MonkeyPatch) -> None:
+    terms = [document(f"d{n}", f"t{n}", f"t{n}", group=f"g{n // 5}", definition=f"Of {n}.") for n in range(200)]
+    parsed: list[str] = []
+    loads = json.loads
+    monkeypatch.setattr("domainlm.evaluation.sets.json.loads", lambda text: (parsed.append(text), loads(text))[1])
+    assert len(choices(terms, 100, 17).items) == 100
+    assert len(parsed) <= 2 * len(terms)

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import random
+import re
+import time
+
 import pytest
 
 from domainlm.instruction.blocks import blocks_of, plain
@@ -68,3 +72,19 @@ def test_an_option_is_a_label() -> None:
 def test_marks_of_links_are_taken_off() -> None:
     text = "See [the `read` call][read], [this](https://example.org) and ![a picture](x.png) **now**."
     assert plain(text) == "See the `read` call, this and  now."
+
+
+def test_bold_type_is_read_as_by_the_pattern_that_defines_it() -> None:
+    pattern = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
+    draw = random.Random(3)
+    for _ in range(3000):
+        text = "".join(draw.choices(["*", "**", "_", "__", "a", " ", "b c", "\n"], k=draw.randrange(1, 14)))
+        assert plain(text) == pattern.sub(r"\2", text), text
+
+
+def test_marks_of_bold_type_without_an_end_take_no_quadratic_time() -> None:
+    text = "**a " * 100_000
+    begun = time.process_time()
+    assert plain(text) == text
+    # by a pattern, minutes
+    assert time.process_time() - begun < 5

@@ -101,6 +101,7 @@ def artifacts(root: Path, models: tuple[str, ...] = ("base", "pt", "sft"), has_o
         {**split, "left_out": {"over_budget": 4}, "left_out_by_source": left_out, "groups": {}},
     )
     write(root / "sft_dataset/stats.json", {"rows": {"train": 50, "validation": 5, "test": 6}})
+    write(root / "sft_dataset/left_out.jsonl", "")
     meta = {"rows": {"train": 9, "validation": 1}, "sequence_length": 512, "fill": 0.98}
     certificate = {"kl": 4e-5, "nll_base_adapter": 2.5, "nll_merged": 2.5001, "max_kl": 5e-4}
     write(

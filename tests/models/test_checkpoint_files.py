@@ -1,21 +1,19 @@
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from material.checkpoints import opener
 
 from domainlm.config.sources import BaseModelConfig
 from domainlm.contract import StageError
-from domainlm.models.checkpoint_files import (
-    INDEX,
-    WEIGHTS,
-    check_checkpoint,
-    reading_source,
-)
-from domainlm.models.checkpoint_settings import tokenizer_settings
+from domainlm.models.checkpoint_files import INDEX, WEIGHTS, check_checkpoint, collect_files, reading_source
+from domainlm.models.checkpoint_settings import check_configuration, tokenizer_settings
 from domainlm.models.convert import convert
 
 
@@ -68,6 +66,20 @@ def test_architectures_that_predict_the_next_token_are_not_refused_by_name(
     check_checkpoint(base)
 
 
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "modeling_own.py", "training_args.pt"])
+def test_files_that_run_code_are_refused(name: str, make_base: Callable[..., Path], tmp_path: Path) -> None:
+    base = make_base("llama")
+    files = [{"path": path.name} for path in base.iterdir()] + [{"path": name}]
+    with pytest.raises(StageError, match=name):
+        collect_files(files, opener(base), tmp_path)
+
+
+@pytest.mark.parametrize("files", [[], ["a.gguf", "b.gguf"], ["config.json", "x/config.json"], ["config.json"]])
+def test_a_source_that_is_not_one_checkpoint_is_refused(files: list[str], tmp_path: Path) -> None:
+    with pytest.raises(StageError, match="expected"):
+        collect_files([{"path": path} for path in files], lambda row: io.BytesIO(), tmp_path)
+
+
 def test_settings_that_name_no_file_are_kept_as_they_are(make_base: Callable[..., Path]) -> None:
     base = make_base("llama")
     assert tokenizer_settings(base) is None
@@ -96,3 +108,24 @@ def test_a_tied_output_layer_is_not_missing(make_base: Callable[..., Path], tmp_
     assert "lm_head.weight" not in load_file(base / WEIGHTS)
     convert(base, tmp_path, BaseModelConfig(dtype="float32"))
     assert torch.isfinite(load_file(tmp_path / WEIGHTS)["model.embed_tokens.weight"]).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "keys"),
+    [
+        ({"auto_map": {"AutoTokenizer": ["own.Own", None]}, "tokenizer_class": "Own"}, "auto_map and tokenizer_class"),
+        ({"auto_map": ["own.Own", None]}, "auto_map"),
+        ({"extra": {"auto_map": {"AutoTokenizer": "own.Own"}}, "tokenizer_class": "Qwen2Tokenizer"}, "extra"),
+    ],
+)
+def test_a_tokenizer_s_own_code_is_refused_with_the_keys_to_remove(
+    settings: dict[str, Any], keys: str, tmp_path: Path
+) -> None:
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"model_max_length": 5, **settings}), encoding="utf-8")
+    with pytest.raises(StageError) as caught:
+        check_configuration({"model_type": "llama", "architectures": ["LlamaForCausalLM"]}, tmp_path)
+    assert str(caught.value).startswith("tokenizer_config.json names custom code (auto_map: ")
+    assert f"remove {keys} from tokenizer_config.json in the copy in sources.<base_model>" in str(caught.value)
+    kept = {key: value for key, value in settings.items() if key not in keys.split(" and ")}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(kept), encoding="utf-8")
+    check_configuration({"model_type": "llama", "architectures": ["LlamaForCausalLM"]}, tmp_path)

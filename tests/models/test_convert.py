@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-import io
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import pytest
 import torch
+from material.checkpoints import opener
 from material.gguf_files import write_gguf
 
 from domainlm.config.sources import BaseModelConfig
@@ -17,10 +17,6 @@ from domainlm.models.chat_probe import find_turn_end
 from domainlm.models.checkpoint_files import collect_files
 from domainlm.models.convert import check_written, convert, with_digit_splitting
 from domainlm.models.load import load_model, probe_logits
-
-
-def opener(folder: Path) -> Callable[[Mapping[str, Any]], BinaryIO]:
-    return lambda row: (folder / row["path"]).open("rb")
 
 
 @pytest.mark.parametrize(("pre", "tokens"), [("smollm", ["ab", "1", "2"]), ("gpt-2", ["ab", "12"])])
@@ -112,59 +108,6 @@ def test_ids_without_an_embedding_are_refused(make_base: Callable[..., Path], tm
         convert(base, tmp_path, BaseModelConfig())
 
 
-@pytest.mark.parametrize("name", ["pytorch_model.bin", "modeling_own.py", "training_args.pt"])
-def test_files_that_run_code_are_refused(name: str, make_base: Callable[..., Path], tmp_path: Path) -> None:
-    base = make_base("llama")
-    files = [{"path": path.name} for path in base.iterdir()] + [{"path": name}]
-    with pytest.raises(StageError, match=name):
-        collect_files(files, opener(base), tmp_path)
-
-
-@pytest.mark.parametrize("own", [{"model_type": "own"}, {"architectures": ["OwnForCausalLM"]}])
-def test_remote_code_is_refused(own: dict[str, Any], make_base: Callable[..., Path], tmp_path: Path) -> None:
-    base = make_base("llama")
-    config = json.loads((base / "config.json").read_text())
-    (base / "config.json").write_text(json.dumps(config | own | {"auto_map": {"AutoModelForCausalLM": "own.Model"}}))
-    with pytest.raises(StageError, match="auto_map: AutoModelForCausalLM"):
-        convert(base, tmp_path, BaseModelConfig())
-
-
-def test_code_of_an_architecture_that_transformers_has_is_ignored(
-    make_base: Callable[..., Path], tmp_path: Path
-) -> None:
-    base = make_base("llama")
-    for name, value in (
-        ("config.json", {"AutoModelForCausalLM": "own.Model"}),
-        ("tokenizer_config.json", ["own.T", 1]),
-    ):
-        values = json.loads((base / name).read_text())
-        (base / name).write_text(json.dumps(values | {"auto_map": value}))
-    assert convert(base, tmp_path, BaseModelConfig()).turn_end == "<|im_end|>"
-    for name in ("config.json", "tokenizer_config.json"):
-        assert "auto_map" not in json.loads((tmp_path / name).read_text())
-
-
-def test_code_of_a_type_that_transformers_has_is_ignored_where_no_architecture_is_named(
-    make_base: Callable[..., Path], tmp_path: Path
-) -> None:
-    base = make_base("llama")
-    config = json.loads((base / "config.json").read_text())
-    del config["architectures"]
-    for module, is_known in (("modeling_llama.LlamaForCausalLM", True), ("modeling_own.OwnForCausalLM", False)):
-        (base / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoModelForCausalLM": module}}))
-        if is_known:
-            assert convert(base, tmp_path, BaseModelConfig()).turn_end == "<|im_end|>"
-        else:
-            with pytest.raises(StageError, match="auto_map: AutoModelForCausalLM"):
-                convert(base, tmp_path, BaseModelConfig())
-
-
-@pytest.mark.parametrize("files", [[], ["a.gguf", "b.gguf"], ["config.json", "x/config.json"], ["config.json"]])
-def test_a_source_that_is_not_one_checkpoint_is_refused(files: list[str], tmp_path: Path) -> None:
-    with pytest.raises(StageError, match="expected"):
-        collect_files([{"path": path} for path in files], lambda row: io.BytesIO(), tmp_path)
-
-
 def test_the_end_of_text_can_be_named_and_must_exist(make_base: Callable[..., Path], tmp_path: Path) -> None:
     base = make_base("llama")
     assert convert(base, tmp_path, BaseModelConfig(end_of_text="<|im_start|>")).end_of_text_id == 1
@@ -211,7 +154,7 @@ def test_a_model_without_a_chat_template_is_told_how_to_get_one(make_base: Calla
         convert(without_template(make_base("llama")), tmp_path, BaseModelConfig())
 
 
-GIVEN = "{% for m in messages %}[{{ m['content'] }}<|im_end|>{% endfor %}"
+GIVEN = "{% for m in messages %}[{{ m['role'][0] }} {{ m['content'] }}<|im_end|>{% endfor %}"
 
 
 @pytest.mark.parametrize(
@@ -219,7 +162,7 @@ GIVEN = "{% for m in messages %}[{{ m['content'] }}<|im_end|>{% endfor %}"
     [
         ("plain", "<|endoftext|>", "### User\nWhy?\n\n### Assistant\nBecause.<|endoftext|>\n\n"),
         ("chatml", "<|im_end|>", "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\nBecause.<|im_end|>\n"),
-        (GIVEN, "<|im_end|>", "[Why?<|im_end|>[Because.<|im_end|>"),
+        (GIVEN, "<|im_end|>", "[u Why?<|im_end|>[a Because.<|im_end|>"),
     ],
 )
 def test_a_chat_template_can_be_given(
@@ -310,7 +253,7 @@ def test_a_control_token_without_an_embedding_is_removed_where_nothing_uses_it(
     assert max(tokenizer.encode("an <image_soft_token>").ids) < 259
 
 
-@pytest.mark.parametrize("use", ["text", "padding", "template"])
+@pytest.mark.parametrize("use", ["text", "padding", "template", "processor"])
 def test_a_token_without_an_embedding_that_may_be_met_is_refused(
     use: str, make_base: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -323,6 +266,9 @@ def test_a_token_without_an_embedding_that_may_be_met_is_refused(
     if use == "template":
         path = base / "chat_template.jinja"
         path.write_text("{% if tools %}<image_soft_token>{% endif %}" + path.read_text())
+    if use == "processor":
+        template = without_template(base) / "chat_template.json"
+        template.write_text(json.dumps({"chat_template": "{% if tools %}<image_soft_token>{% endif %}" + GIVEN}))
     with pytest.raises(StageError, match=r"ids up to 259, its embeddings 259 rows.*<image_soft_token>"):
         convert(base, out, BaseModelConfig())
 
@@ -372,44 +318,6 @@ def test_a_type_in_which_the_logits_overflow_is_refused(make_base: Callable[...,
     with pytest.raises(StageError, match=r"logits are not finite.*set base_model\.dtype to bfloat16"):
         convert(base, out, BaseModelConfig())
     convert(base, out, BaseModelConfig(dtype="bfloat16"))
-
-
-@pytest.mark.parametrize(
-    ("settings", "method"),
-    [
-        ({"quantization_config": {"quant_method": "fp8", "weight_block_size": [128, 128]}}, "fp8"),
-        ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "gptq"),
-        ({"quantization_config": {"quant_method": "awq", "bits": 4}}, "awq"),
-        ({"quantization_config": {"load_in_4bit": True}}, "bitsandbytes"),
-        ({"quantization_config": {"quant_method": "compressed-tensors"}}, "compressed-tensors"),
-        ({"quantization_config": {"quant_algo": "NVFP4", "producer": {"name": "modelopt"}}}, "NVFP4"),
-        ({"quantization_config": {"bits": 4}}, "a method that it does not name"),
-        ({"compression_config": {"quant_method": "compressed-tensors"}}, "compressed-tensors"),
-        ({"text_config": {"quantization_config": {"quant_method": "mxfp4"}}}, "mxfp4"),
-    ],
-)
-def test_a_quantised_checkpoint_is_refused_by_its_method(
-    settings: dict[str, Any], method: str, make_base: Callable[..., Path], tmp_path: Path
-) -> None:
-    base = make_base("llama")
-    config = json.loads((base / "config.json").read_text())
-    (base / "config.json").write_text(json.dumps(config | settings))
-    with pytest.raises(StageError, match=rf"is quantised by {method}, as config\.json says"):
-        convert(base, tmp_path, BaseModelConfig())
-
-
-@pytest.mark.parametrize("name", ["weight", "weight_packed", "qweight"])
-def test_quantised_weights_are_refused_where_no_method_is_named(
-    name: str, make_base: Callable[..., Path], tmp_path: Path
-) -> None:
-    from safetensors.torch import load_file, save_file
-
-    base = make_base("llama")
-    tensors = load_file(base / "model.safetensors")
-    tensors[f"model.layers.0.mlp.up_proj.{name}"] = torch.zeros((64, 32), dtype=torch.uint8)
-    save_file(tensors, base / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(StageError, match="stored as U8"):
-        convert(base, tmp_path, BaseModelConfig())
 
 
 def test_what_is_written_is_what_was_loaded(make_base: Callable[..., Path]) -> None:

@@ -21,7 +21,8 @@ from typing import Any
 import pytest
 from make_soundness import PAGE, page
 from material.interpreters import interpreter
-from material.mutations import ALL, ARTIFACTS, INPUTS, KINDS, NOTHING, ROWS, Row, following
+from material.mutation import ALL, ARTIFACTS, INPUTS, NOTHING, Row, following
+from material.mutations import KINDS, ROWS
 from material.tree_changes import Change, append, edit, nothing
 
 from domainlm.pipeline.table import EXCLUDED_MODULES

@@ -10,7 +10,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from material.mutations import ROWS, Row, built_again
+from material.mutation import Row, built_again
+from material.mutations import ROWS
 from material.tree_changes import overwritten
 
 pytestmark = pytest.mark.long

@@ -4,6 +4,7 @@ import io
 import tarfile
 
 import pytest
+from material.counted import Counted
 
 from domainlm.raw.tar_headers import EXTENSIONS, MAX_HEADER_BYTES, MAX_HEADERS, PAX, BoundedTar
 
@@ -71,15 +72,6 @@ def test_a_negative_size_among_the_attributes(kind: bytes) -> None:
     for size in ("-512", "-1536"):
         with pytest.raises(tarfile.ReadError, match="negative"):
             names(attributes(kind, size=size) + MEMBER)
-
-
-class Counted(io.BytesIO):
-    count = 0
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        data = super().read(size)
-        self.count += len(data)
-        return data
 
 
 def test_a_sparse_file_s_map_is_not_read() -> None:

@@ -239,3 +239,23 @@ def test_conversations_that_are_not_learned_are_counted(artifacts: Inputs, tmp_p
     page = card_page(card)
     assert "25.0 %" in page
     assert "900 tokens" in page
+
+
+def test_own_conversations_that_ask_what_a_held_out_one_asks_are_counted(artifacts: Inputs, tmp_path: Path) -> None:
+    folder = tmp_path / "sft_dataset"
+    rows = [
+        {"document": f"d{n}", "source": source, "path": "a.jsonl", "section": f"byte {n}", "reason": "asks_as_held_out"}
+        for n, source in enumerate(["chat", "chat", "mine", "chat", "chat"])
+    ]
+    write(folder / "left_out.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    card = data_card(Inputs({**artifacts.folders, "sft_dataset": folder}), "tiny", "")
+    found = [each for each in card["rejected"] if each["stage"] == "sft_dataset"]
+    assert [(row["source"], row["reason"], row["count"]) for row in found] == [
+        ("chat", "asks_as_held_out", 4),
+        ("mine", "asks_as_held_out", 1),
+    ]
+    assert [len(row["examples"]) for row in found] == [3, 1]
+    assert {row["section"] for row in found[1]["examples"]} == {"byte 2"}
+    page = card_page(card)
+    assert "asks as held out" in page
+    assert "byte 2" in page

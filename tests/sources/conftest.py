@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -25,3 +26,15 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder `texts` of five files, one of them hidden, none of them young."""
+    files = {"a.md": "A", "b.txt": "B", "deep/c.html": "C", "deep/er/d.weird": "D", ".hidden": "H", ".git/x.md": "X"}
+    for name, text in files.items():
+        path = tmp_path / "texts" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        os.utime(path, (1, 1))
+    return tmp_path

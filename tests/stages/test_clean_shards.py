@@ -299,3 +299,22 @@ def test_a_shard_passes_on_what_was_taken_of_instruction_data(tmp_path: Path) ->
     values = parse_slice("clean_shards", {**CONFIG, "policy": []}, is_shard=True)
     clean_shards.run_shard(Inputs({"documents": upstream}), values, tmp_path / "0000", tmp_path, QUIET)
     assert json.loads((tmp_path / "0000/stats.json").read_text(encoding="utf-8"))["instruction"] == counts
+
+
+def test_a_group_field_that_no_record_has_stops_the_build(tmp_path: Path) -> None:
+    def shard(name: str, grouped: int) -> Path:
+        upstream, out = tmp_path / f"{name}_documents", tmp_path / name
+        upstream.mkdir()
+        out.mkdir()
+        write_documents(upstream / "documents.parquet", [document(1, PROSE)])
+        groups = {"pateint": {"mine": {"grouped": grouped, "fields": {"text, patient": 2}}}}
+        (upstream / "stats.json").write_text(json.dumps({"documents": 1, "groups": groups}), encoding="utf-8")
+        values = parse_slice("clean_shards", {**CONFIG, "policy": []}, is_shard=True)
+        clean_shards.run_shard(Inputs({"documents": upstream}), values, out, tmp_path, QUIET)
+        return out
+
+    one, two, other = shard("one", 0), shard("two", 0), shard("other", 1)
+    with pytest.raises(StageError, match=r"group_field is 'pateint'.*sources\.mine: text, patient \(4\)"):
+        gather(one, one, two)
+    gathered = json.loads((gather(other, one, other) / "stats.json").read_text(encoding="utf-8"))
+    assert "groups" not in gathered

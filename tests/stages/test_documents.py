@@ -51,8 +51,8 @@ def opened(row: Mapping[str, Any]) -> BinaryIO:
     )
 
 
-def build(folder: Path, shards: int) -> Path:
-    config = {"section": Documents(group_depth=1).model_dump(mode="json")}
+def build(folder: Path, shards: int, **options: Any) -> Path:
+    config = {"section": Documents(group_depth=1, **options).model_dump(mode="json")}
     folders = {}
     for shard in range(shards):
         inventory, out = folder / f"raw{shard}", folder / f"{shard:04d}"
@@ -240,3 +240,25 @@ def test_what_was_taken_is_counted_by_form(tmp_path: Path, monkeypatch: pytest.M
 def test_a_source_of_preference_rows_alone_stops_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = refused_source(tmp_path, monkeypatch, [{"prompt": "Why?", "chosen": "So.", "rejected": "No."}])
     assert "preference_row 1" in said
+
+
+def test_a_group_field_that_no_record_has_stops_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [{"text": f"Row {number} of the lung.", "patient": number} for number in range(3)]
+    data = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    monkeypatch.setitem(FILES, ("web", "rows.jsonl", "jsonl", "corpus"), data)
+    monkeypatch.setitem(FILES, ("web", "rows.csv", "csv", "corpus"), b"text,visit\nIt breathes.,7\n")
+    with pytest.raises(StageError) as caught:
+        build(tmp_path / "misspelt", 2, group_field="pateint")
+    said = str(caught.value)
+    assert "documents.group_field is 'pateint', and no record of any source has a value of it" in said
+    assert "sources.chat: messages (1); sources.web: text, patient (3) | text, visit (1)." in said
+    # one source that has it is enough, and what is counted for this check alone is in no artifact
+    gathered = build(tmp_path / "right", 2, group_field="patient")
+    assert "groups" not in json.loads((gathered / "stats.json").read_text())
+    found = [d for n in range(2) for d in read_documents(tmp_path / "right" / f"{n:04d}" / "documents.parquet")]
+    assert {d.group for d in found if d.path == "rows.jsonl"} == {f"patient={number}" for number in range(3)}
+
+
+def test_a_group_field_stops_no_build_without_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(FILES, ("chat", "x.jsonl", "jsonl", "instruction"))
+    assert (build(tmp_path, 1, group_field="patient") / "stats.json").exists()

@@ -149,6 +149,8 @@ def test_what_a_held_out_conversation_asks_is_not_trained_on(split: Path, tmp_pa
     assert not numbers["validation"] & numbers["test"]
     lines = [json.loads(line) for line in (tmp_path / "out/left_out.jsonl").read_text().splitlines()]
     assert {line["reason"] for line in lines} == {"asks_as_held_out"}
+    places = {each.id: (each.source, each.path, each.section) for each in asked}
+    assert all((line["source"], line["path"], line["section"]) == places[line["document"]] for line in lines)
     stats = json.loads((tmp_path / "out" / "stats.json").read_text())
     assert stats["own_conversations"]["left_out"] == len(lines) > 0
     assert sum(stats["own_conversations"].values()) == 40

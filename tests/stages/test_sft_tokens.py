@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,22 +46,30 @@ def build(base: Path, folder: Path, rows: Rows, length: int = 128, **section: An
     return out
 
 
-def test_the_mask_covers_exactly_the_answers_and_their_turn_ends(
-    make_base: Callable[..., Path], tmp_path: Path
-) -> None:
-    base = make_base("llama")
-    out = build(base, tmp_path / "w", rows_of(ANSWERS), system_prompt="Be brief.")
+def training_texts(base: Path, out: Path) -> Iterator[tuple[int, str, str]]:
+    """(number of the answer, whole text, learned text) of each conversation of the training split."""
     tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
     rows = read_split(out, "train")
     for part in pq.read_table(out / "train_sidecar.parquet").to_pylist():
         span = slice(part["start"], part["end"])
         ids, mask = rows.ids[part["row"], span], rows.loss_mask[part["row"], span]
-        answer = ANSWERS[int(part["document"][1:])]
-        assert tokenizer.decode(ids[mask == 1].tolist(), skip_special_tokens=False) == f"{answer}<|im_end|>"
-        assert tokenizer.decode(ids.tolist(), skip_special_tokens=False) == (
+        whole, learned = (tokenizer.decode(each.tolist(), skip_special_tokens=False) for each in (ids, ids[mask == 1]))
+        yield int(part["document"][1:]), whole, learned
+
+
+def test_the_mask_covers_exactly_the_answers_and_their_turn_ends(
+    make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    base = make_base("llama")
+    out = build(base, tmp_path / "w", rows_of(ANSWERS), system_prompt="Be brief.")
+    for number, whole, learned in training_texts(base, out):
+        answer = ANSWERS[number]
+        assert learned == f"{answer}<|im_end|>"
+        assert whole == (
             "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhat?<|im_end|>\n"
             f"<|im_start|>assistant\n{answer}<|im_end|>\n"
         )
+    rows = read_split(out, "train")
     assert (rows.loss_mask[rows.ids == 2]).sum() == len(ANSWERS)
 
 
@@ -125,13 +133,8 @@ def test_an_answer_s_layout_is_learned(make_base: Callable[..., Path], tmp_path:
     base = make_base("llama")
     answers = ["    for x in y:\n        print(x)", "def a():\n    pass\n\n\ndef b():\n    pass", "One  \ntwo."]
     out = build(base, tmp_path / "w", rows_of(answers), length=256, system_prompt=None)
-    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
-    rows = read_split(out, "train")
-    for part in pq.read_table(out / "train_sidecar.parquet").to_pylist():
-        span = slice(part["start"], part["end"])
-        ids, mask = rows.ids[part["row"], span], rows.loss_mask[part["row"], span]
-        answer = answers[int(part["document"][1:])]
-        assert tokenizer.decode(ids[mask == 1].tolist(), skip_special_tokens=False) == f"{answer}<|im_end|>"
+    for number, _, learned in training_texts(base, out):
+        assert learned == f"{answers[number]}<|im_end|>"
 
 
 def test_what_is_learned_and_rejected_is_counted_by_source(make_base: Callable[..., Path], tmp_path: Path) -> None:
@@ -151,12 +154,9 @@ def test_long_conversations_are_cut_after_an_answer_if_asked(make_base: Callable
     more = {"role": "assistant", "content": "y" * 200}
     rows[0]["messages"] += [{"role": "user", "content": "And?"}, more, {"role": "user", "content": "Thanks."}]
     out = build(base, tmp_path / "w", rows, system_prompt=None, long_conversations="cut")
-    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
-    found = read_split(out, "train")
-    [part] = pq.read_table(out / "train_sidecar.parquet").to_pylist()
-    ids = found.ids[part["row"], part["start"] : part["end"]]
-    assert "And?" not in tokenizer.decode(ids.tolist(), skip_special_tokens=False)
-    assert tokenizer.decode(ids.tolist(), skip_special_tokens=False).endswith("short<|im_end|>\n")
+    [(_, whole, _)] = training_texts(base, out)
+    assert "And?" not in whole
+    assert whole.endswith("short<|im_end|>\n")
     assert json.loads((out / "stats.json").read_text())["cut"] == {"train": 1, "validation": 1}
 
 

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from domainlm.store.canonical_code import module_definitions, module_digest
 from domainlm.store.code import CodeIndex
-from domainlm.store.imports import imported_names, names_in_texts, reached_by_name
 
 STAGE = '''\
 """Docstring."""
@@ -235,25 +233,6 @@ def test_a_torn_memory_is_forgotten(root: Path, data: bytes) -> None:
     assert digest(root, root / "index.json") == digest(root)
 
 
-def test_imports_of_every_shape() -> None:
-    source = (
-        b"import a.b\nfrom . import c\nfrom .d import e\nfrom .. import f\ndef g():\n    from ..h.i import j as k\n"
-    )
-    found = imported_names(ast.parse(source), "domainlm.text.module")
-    assert {"a.b", "domainlm.text.c", "domainlm.text.d", "domainlm.f", "domainlm.h.i"} <= found
-
-
-def test_relative_imports_of_a_package_start_from_itself() -> None:
-    tree = ast.parse("from . import c\nfrom .d import e\nfrom .. import f\n")
-    found = imported_names(tree, "domainlm.text", is_package=True)
-    assert {"domainlm.text.c", "domainlm.text.d.e", "domainlm.f"} <= found
-
-
-def test_a_text_that_is_a_module_s_name_counts_as_its_import() -> None:
-    tree = ast.parse("START = ['-m', 'domainlm.models.worker']\nSAID = 'see domainlm.text.clean'\n")
-    assert names_in_texts(tree, "domainlm") == {"domainlm.models.worker"}
-
-
 # what is added to a stage -> a file of the package that must be in its digest from then on
 TAKEN = {
     "a star takes every module of a package": ("from domainlm.text import *", "text/unused.py"),
@@ -354,43 +333,6 @@ def test_a_section_s_base_counts_with_it(root: Path) -> None:
     assert digest(root) != before
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "import importlib.metadata",
-        "from importlib import import_module",
-        "import runpy as r",
-        "from domainlm.loading import RAN",
-        "from domainlm import loading",
-        "__import__('a')",
-        "exec('a')",
-        "X = __doc__",
-        "X = object.__doc__",
-        "import sys; sys.modules['a']",
-        "import inspect",
-        "X = __file__",
-        "X = module.__file__",
-        "from sys import modules",
-        "import sys as s; s.modules",
-        "import builtins; builtins.exec('a')",
-        "X = __builtins__",
-        "X = run.__globals__",
-        "X = run.__code__.co_filename",
-    ],
-)
-def test_what_reaches_code_otherwise_than_by_an_import_is_named(line: str) -> None:
-    found = reached_by_name(ast.parse(f"Y = 1\n{line}\n"))
-    assert found
-    assert all(place.startswith("2: ") for place in found)
-
-
-@pytest.mark.parametrize(
-    "line", ["model.eval()", "re.compile('a')", "import importlib_resources", "from . import imp2"]
-)
-def test_what_only_looks_alike_is_not(line: str) -> None:
-    assert reached_by_name(ast.parse(line)) == []
-
-
 def test_what_ran_counts_and_not_what_a_file_holds_by_now(root: Path) -> None:
     path = root / "domainlm/text/marks.py"
     before, old = digest(root), path.read_bytes()
@@ -413,72 +355,6 @@ def test_sources_are_of_excluded_modules_too(root: Path) -> None:
     found = CodeIndex(root, None, ["domainlm.config"]).sources(["domainlm.stages.stage"])
     assert {"domainlm", "domainlm.loading", "domainlm.config.more", "domainlm.text.marks"} <= set(found)
     assert "domainlm.text.unused" not in found
-
-
-def test_lone_surrogates_in_constants_have_a_digest() -> None:
-    assert module_digest(b'X = "[\\ud800-\\udfff]"') != module_digest(b'X = "[\\ud800-\\udffe]"')
-
-
-def test_constants_of_different_kinds_differ() -> None:
-    values = ["1", "1.0", "True", "'1'", "b'1'", "None", "...", "1j", "''", "()"]
-    assert len({module_digest(f"X = {value}".encode()) for value in values}) == len(values)
-
-
-MODULE = '''\
-"""Docstring."""
-
-import re
-
-LIMIT = 3
-NAMES: list[str] = []
-if LIMIT:
-    import os
-
-
-class Tidy:
-    """Docstring."""
-
-    width = 2
-
-    def run(self):
-        return self.width
-
-
-def tidy(text):
-    return text
-'''
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "changed"),
-    [
-        ("return text", "return text.strip()", {"tidy"}),
-        ("LIMIT = 3", "LIMIT = 4", {"LIMIT"}),
-        ("NAMES: list[str] = []", 'NAMES: list[str] = ["a"]', {"NAMES"}),
-        ("return self.width", "return self.width + 1", {"Tidy.run"}),
-        ("width = 2", "width = 3", {"Tidy"}),
-        ("class Tidy:", "class Tidy(dict):", {"Tidy"}),
-        ("import re", "import re, sys", {"<module>"}),
-        ("    import os", "    import os.path", {"<module>"}),
-        ("def tidy(text):", "def clean(text):", {"tidy", "clean", "<order>"}),
-        ('"""Docstring."""', "# no docstring", set()),
-        ("LIMIT = 3\n", "LIMIT = 3\n\n\n", set()),
-    ],
-)
-def test_the_definition_that_changed_is_named(old: str, new: str, changed: set[str]) -> None:
-    assert old in MODULE
-    before, after = module_definitions(MODULE.encode()), module_definitions(MODULE.replace(old, new).encode())
-    assert {name for name in before | after if before.get(name) != after.get(name)} == changed
-
-
-def test_another_order_of_definitions_is_a_change_of_its_own() -> None:
-    before, after = module_definitions(b"A = 1\nB = 2\n"), module_definitions(b"B = 2\nA = 1\n")
-    assert {name for name in before if before[name] != after[name]} == {"<order>"}
-
-
-def test_definitions_of_one_name_count_together() -> None:
-    both = b"def f():\n    return 1\ndef f():\n    return %d\n"
-    assert module_definitions(both % 2)["f"] != module_definitions(both % 3)["f"]
 
 
 def test_a_digest_s_definitions_are_those_of_its_closure_and_data(root: Path) -> None:

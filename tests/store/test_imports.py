@@ -4,7 +4,15 @@ import ast
 
 import pytest
 
-from domainlm.store.imports import errors_of_words_only, has_fields_only, only_declared, used_as_errors
+from domainlm.store.imports import (
+    errors_of_words_only,
+    has_fields_only,
+    imported_names,
+    names_in_texts,
+    only_declared,
+    reached_by_name,
+    used_as_errors,
+)
 
 TAKEN = "from domainlm.contract import FileError, Inputs, Limit, caught\n"
 
@@ -60,3 +68,59 @@ def test_an_error_has_nothing_but_its_words(code: str, errors: set[str]) -> None
 )
 def test_a_module_outside_the_digest_holds_fields_and_does_nothing(code: str, expected: bool) -> None:
     assert has_fields_only(ast.parse(code), "domainlm.config.more") is expected
+
+
+def test_imports_of_every_shape() -> None:
+    source = (
+        b"import a.b\nfrom . import c\nfrom .d import e\nfrom .. import f\ndef g():\n    from ..h.i import j as k\n"
+    )
+    found = imported_names(ast.parse(source), "domainlm.text.module")
+    assert {"a.b", "domainlm.text.c", "domainlm.text.d", "domainlm.f", "domainlm.h.i"} <= found
+
+
+def test_relative_imports_of_a_package_start_from_itself() -> None:
+    tree = ast.parse("from . import c\nfrom .d import e\nfrom .. import f\n")
+    found = imported_names(tree, "domainlm.text", is_package=True)
+    assert {"domainlm.text.c", "domainlm.text.d.e", "domainlm.f"} <= found
+
+
+def test_a_text_that_is_a_module_s_name_counts_as_its_import() -> None:
+    tree = ast.parse("START = ['-m', 'domainlm.models.worker']\nSAID = 'see domainlm.text.clean'\n")
+    assert names_in_texts(tree, "domainlm") == {"domainlm.models.worker"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import importlib.metadata",
+        "from importlib import import_module",
+        "import runpy as r",
+        "from domainlm.loading import RAN",
+        "from domainlm import loading",
+        "__import__('a')",
+        "exec('a')",
+        "X = __doc__",
+        "X = object.__doc__",
+        "import sys; sys.modules['a']",
+        "import inspect",
+        "X = __file__",
+        "X = module.__file__",
+        "from sys import modules",
+        "import sys as s; s.modules",
+        "import builtins; builtins.exec('a')",
+        "X = __builtins__",
+        "X = run.__globals__",
+        "X = run.__code__.co_filename",
+    ],
+)
+def test_what_reaches_code_otherwise_than_by_an_import_is_named(line: str) -> None:
+    found = reached_by_name(ast.parse(f"Y = 1\n{line}\n"))
+    assert found
+    assert all(place.startswith("2: ") for place in found)
+
+
+@pytest.mark.parametrize(
+    "line", ["model.eval()", "re.compile('a')", "import importlib_resources", "from . import imp2"]
+)
+def test_what_only_looks_alike_is_not(line: str) -> None:
+    assert reached_by_name(ast.parse(line)) == []

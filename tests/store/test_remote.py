@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from material.checkout import NO_DVC_SETTINGS
+from material.keys import make_key
 from material.servers import http_server
 
 from domainlm.store import remote_files
@@ -245,22 +246,8 @@ def test_opening_a_remote_loads_no_file_system_and_no_network() -> None:
     assert done.stdout == "[]\n"
 
 
-@pytest.fixture
-def keys(tmp_path: Path) -> Callable[[str], Path]:
-    """keys(name): path of a new private key; its public one is beside it."""
-
-    def make(name: str) -> Path:
-        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(tmp_path / name)]
-        subprocess.run(command, check=True)
-        return tmp_path / name
-
-    return make
-
-
-def test_only_signed_records_count_where_keys_are_trusted(
-    store: Store, parcel: Make, tmp_path: Path, keys: Callable[[str], Path]
-) -> None:
-    ours, theirs = keys("ours"), keys("theirs")
+def test_only_signed_records_count_where_keys_are_trusted(store: Store, parcel: Make, tmp_path: Path) -> None:
+    ours, theirs = make_key(tmp_path / "ours"), make_key(tmp_path / "theirs")
     trusted = tmp_path / "allowed_signers"
     trusted.write_text(f"team@example.org {ours.with_suffix('.pub').read_text()}")
     (tmp_path / "remote").mkdir()

@@ -6,16 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from material.keys import make_key
 
 from domainlm.store.remote_location import RemoteError
 from domainlm.store.signatures import NAMESPACE, sign, signed_bytes, signer
 
 KEY, TREE = "1" * 64, "2" * 64
-
-
-def make_key(path: Path, passphrase: str = "") -> Path:
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-C", "me", "-f", str(path)], check=True)
-    return path
 
 
 @pytest.fixture

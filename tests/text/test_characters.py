@@ -56,7 +56,16 @@ def test_syllables_do_not_depend_on_what_stands_far_before() -> None:
 
 @pytest.mark.parametrize(
     ("text", "share"),
-    [("abc", 1.0), ("a1", 0.5), ("肺炎，。", 0.5), ("", 0.0), (" \n\u3000", 0.0), ("1234", 0.0), ("a\U0001f600", 0.5)],
+    [
+        ("abc", 1.0),
+        ("a1", 0.5),
+        ("肺炎，。", 0.5),
+        ("", 0.0),
+        (" \n\u3000", 0.0),
+        ("1234", 0.0),
+        ("a\U0001f600", 0.5),
+        ("naïve 汉字 12%", 0.7),
+    ],
 )
 def test_letter_share_counts_visible_characters(text: str, share: float) -> None:
     assert letter_share(text) == share

@@ -251,3 +251,24 @@ def test_a_template_that_shortens_a_question_is_refused() -> None:
     with pytest.raises(ConversationError) as caught:
         split_turns(shortened, long, END)
     assert caught.value.reason == "template_changes_question"
+
+
+def test_a_conversation_whose_system_turn_is_left_out_is_rejected() -> None:
+    def without_system(messages: Messages, has_prompt: bool) -> str:
+        return render([m for m in messages if m["role"] != "system"] or messages, has_prompt)
+
+    assert split_turns(without_system, CONVERSATION[1:], END)
+    with pytest.raises(ConversationError, match="'be brief' is not in the rendering") as caught:
+        split_turns(without_system, CONVERSATION, END)
+    assert caught.value.reason == "template_omits_system"
+
+
+@pytest.mark.parametrize("system", ["Be brief. /no_think", "/think", "Be brief. /no_think Be kind."])
+def test_switches_that_a_template_takes_out_of_a_system_turn_are_none_of_its_words(system: str) -> None:
+    def acts(messages: Messages, has_prompt: bool) -> str:
+        shown = [{**m, "content": re.sub("/(no_)?think", "", m["content"])} for m in messages]
+        return render(shown, has_prompt)
+
+    messages = [{"role": "system", "content": system}, *CONVERSATION[1:]]
+    for template in (acts, render):
+        assert [text for text, learned in split_turns(template, messages, END) if learned] == ["because<E>", "yes<E>"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from domainlm.text.reading.columns import alike_names
 from domainlm.text.reading.conversation_forms import (
     ANSWERS,
     CONTEXTS,
@@ -37,12 +38,15 @@ _TABLE = ("columns", "data")
 def rows_within(value: Any, mapping: Mapping[str, Any] | None = None) -> list[Any]:
     """The rows of a whole JSON value.
 
-    They are an array's elements, those of the arrays or objects within an object that is no row itself (`{"data":
-    [...]}`, `{"train": [...], "test": [...]}`), the rows of columns, or the value.
+    They are an array's elements, those of arrays within it (`jq -s` makes one of several files), those of the arrays or
+    objects within an object that is no row itself (`{"data": [...]}`, `{"train": [...], "test": [...]}`), the rows of
+    columns, or the value.
     """
     if isinstance(value, list):
-        is_one = bool(value) and all(is_turn(each) and has_speaker(each) for each in value)
-        return [value] if is_one else _rows_below_heading(value, mapping) or value
+        if are_spoken(value):
+            return [value]
+        rows = _rows_below_heading(value, mapping)
+        return [row for each in value for row in _rows_of_element(each, mapping)] if rows is None else rows
     if not isinstance(value, dict):
         return [value]
     if (rows := _rows_of_columns(value, mapping)) is not None:
@@ -79,6 +83,27 @@ def rows_of_line(value: Any, mapping: Mapping[str, Any] | None = None) -> list[A
     return rows_within(value, mapping) if is_wrapper else [value]
 
 
+def _rows_of_element(value: Any, mapping: Mapping[str, Any] | None) -> list[Any]:
+    """The rows that an array's element stands for, itself mostly.
+
+    A list is a conversation if its objects say who speaks, or its elements are texts. A list of other objects is a file's
+    rows: as turns of one conversation, rows that have nothing to do with each other would be learned. Lists of texts
+    within a list may be either, so that it is given whole, and refused.
+    """
+    if isinstance(value, dict):
+        rows = rows_of_line(value, mapping)
+        return rows if any(_is_row(row, mapping) for row in rows) else [value]
+    if not isinstance(value, list) or not value:
+        return [value]
+    if (below := _rows_below_heading(value, mapping)) is not None:
+        return below
+    are_rows = all(isinstance(each, dict) and not are_spoken([each]) for each in value)
+    are_lists = all(
+        isinstance(each, list) and (not each or not all(isinstance(x, str) for x in each)) for each in value
+    )
+    return rows_within(value, mapping) if are_rows or are_lists else [value]
+
+
 def _is_row(value: Any, mapping: Mapping[str, Any] | None) -> bool:
     """Whether a value is a row, by the names of its fields."""
     if not isinstance(value, dict):
@@ -110,7 +135,7 @@ def _mapped_names(mapping: Mapping[str, Any]) -> list[str]:
 def _is_named(names: Sequence[Any], mapping: Mapping[str, Any] | None) -> bool:
     """Whether columns have the names of a question and its answer."""
     if mapping is not None:
-        return set(names).issuperset(_mapped_names(mapping))
+        return all(name in names or len(alike_names(names, name)) == 1 for name in _mapped_names(mapping))
     plain = {plain_name(str(name)) for name in names}
     return _is_pair(plain) or not plain.isdisjoint(TURN_LISTS)
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from domainlm.raw.surrogates import without_surrogates
 from domainlm.text.characters import is_blank
+from domainlm.text.reading.columns import alike_names
 from domainlm.text.reading.conversation_forms import (
     ANSWERS,
     CHOICES,
@@ -43,6 +44,7 @@ from domainlm.text.reading.conversation_forms import (
 from domainlm.text.reading.pieces import Rejection
 from domainlm.text.reading.preference_forms import is_choice, preference_in
 from domainlm.text.reading.turn_lists import (
+    after_history,
     are_spoken,
     list_of,
     messages_of_history,
@@ -70,11 +72,21 @@ class Conversation:
 
 
 def field_of(record: Mapping[str, Any], name: str) -> Any:
-    """Value of a field by its name or dotted path, or None."""
-    if name in record or "." not in name:
-        return record.get(name)
+    """Value of a field by its name or dotted path, or None.
+
+    Where there is none, one name that differs in capitals and blanks around it is taken, as people write headings.
+    """
+    if name in record:
+        return record[name]
+    if "." in name and (found := _at_path(record, name.split("."))) is not None:
+        return found
+    alike = alike_names(record, name)
+    return record[alike[0]] if len(alike) == 1 else None
+
+
+def _at_path(record: Mapping[str, Any], parts: list[str]) -> Any:
     found: Any = record
-    for part in name.split("."):
+    for part in parts:
         if not isinstance(found, dict) or part not in found:
             return None
         found = found[part]
@@ -117,17 +129,21 @@ def _messages(row: Any, mapping: Mapping[str, Any] | None) -> tuple[str, list[Me
         turns = turns_in(named.get(name))
         if isinstance(turns, list) and turns:
             _refuse_questions_alone(turns, name, named)
-            return _with_answer(name, [*_beside(named), *messages_of_turns(turns, name)], named)
+            return _with_answer(
+                name, [*_beside(named), *after_history(named.get(HISTORY), messages_of_turns(turns, name))], named
+            )
     try:
         question, answer = _pair(row, named)
     except Refused:
         for name in OTHER_TURN_LISTS:
             turns = turns_in(named.get(name))
             if are_spoken(turns) or (name == TEXT_LIST and _are_texts(turns)):
-                return _with_answer(name, [*_beside(named), *messages_of_turns(turns, name)], named)
+                return _with_answer(
+                    name, [*_beside(named), *after_history(named.get(HISTORY), messages_of_turns(turns, name))], named
+                )
         raise
-    messages = [*_beside(named), *messages_of_history(named.get(HISTORY), HISTORY)]
-    return form_of_pair(question, answer), [*messages, *_asked_in(named, question, answer), *_said_in(named, answer)]
+    turns = [*_asked_in(named, question, answer), *_said_in(named, answer)]
+    return form_of_pair(question, answer), [*_beside(named), *after_history(named.get(HISTORY), turns)]
 
 
 def _refuse_questions_alone(turns: list[Any], name: str, named: Mapping[str, Any]) -> None:

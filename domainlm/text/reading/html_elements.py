@@ -22,7 +22,7 @@ DROPPED = frozenset((
     "style", "template", "svg", "nav", "select", "iframe", "object", "canvas", "audio", "video", "head",
     "dialog", "option", "input", "rt", "rp", "rtc", "noframes", "pagenum", "-comment",
 ))
-PLAIN = frozenset(("b", "i", "em", "strong", "code", "tt", "font", "kbd", "u", "small", "wbr", "abbr", "cite"))
+PLAIN = frozenset(("b", "i", "em", "strong", "tt", "font", "kbd", "u", "small", "wbr", "abbr", "cite"))
 CODE = frozenset(("pre", "textarea", "xmp", "listing", "plaintext"))
 PARAGRAPHS = CODE | frozenset((
     "address", "article", "aside", "blockquote", "body", "center", "details", "div", "dl", "fieldset", "figure", "figcaption",
@@ -58,6 +58,17 @@ WAYS = {
     "nav": IS_COUNTED,
 }
 _SHIFT = re.compile(r"vertical-align\s*:\s*(super|sub)(?![a-z-])", re.IGNORECASE)
+# how whitespace is shown: runs of it as one blank; as it stands; lines as they stand
+COLLAPSED, KEPT, LINES_KEPT = range(3)
+_WHITE_SPACE = re.compile(r"white-space(?:-collapse)?\s*:\s*([a-z-]+)")
+_SPACINGS = {
+    **dict.fromkeys(("normal", "nowrap", "collapse"), COLLAPSED),
+    **dict.fromkeys(("pre", "pre-wrap", "break-spaces", "preserve"), KEPT),
+    **dict.fromkeys(("pre-line", "preserve-breaks"), LINES_KEPT),
+}
+# classes of elements that a style sheet raises or lowers
+_RAISED = frozenset(("sup", "super", "superscript", "exponent", "exposant", "hochgestellt"))
+_LOWERED = frozenset(("sub", "subscript", "indice", "tiefgestellt"))
 _SENTENCE = re.compile(r"[.!?;:,。！？；：，、]")
 # attributes by which an element may be hidden
 HIDING = frozenset(("hidden", "style", "epub:type", "role"))
@@ -91,8 +102,24 @@ def is_in_sentence(button: Any) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def is_telling(classes: str) -> bool:
-    """Whether a class may hide its element, or number lines of code."""
-    return classes.startswith(("M", "k")) or bool(names_gutter(classes))
+    """Whether a class may hide, shift or number its element."""
+    return classes.startswith(("M", "k")) or bool(names_gutter(classes)) or shift_by_class(classes) is not None
+
+
+@functools.lru_cache(maxsize=4096)
+def shift_by_class(classes: str) -> str | None:
+    """`sup` or `sub` for a class of raised or lowered text."""
+    words = classes.lower().split()
+    if not _RAISED.isdisjoint(words):
+        return "sup"
+    return None if _LOWERED.isdisjoint(words) else "sub"
+
+
+@functools.lru_cache(maxsize=4096)
+def spacing_of(style: str) -> int | None:
+    """How an element's style shows whitespace, None if it does not say."""
+    values = _WHITE_SPACE.findall(style.lower())
+    return next((_SPACINGS[value] for value in reversed(values) if value in _SPACINGS), None)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -16,6 +16,7 @@ from domainlm.text.characters import has_letter, is_word, single_line
 from domainlm.text.reading.html_formula import formula_of
 
 _MAX_NODES, _MAX_CHARS = 12, 40
+_MAX_SHIFT_CHARS = 4
 _SLASH = "/"
 _FRACTION_SLASHES = ("⁄", "∕")
 _NUMBER = re.compile(r"[-+−–‒]?[0-9]+(?:[.,/⁄][0-9]+)?")
@@ -72,6 +73,15 @@ def _short_text(node: Any) -> str | None:
             return None
         stack += [child.next, child.first_child]
     return single_line("".join(found))
+
+
+def is_short_shift(node: Any) -> bool:
+    """Whether a text is short enough to be shifted by a class.
+
+    A class called `sub` is as often a subtitle's.
+    """
+    text = _short_text(node)
+    return bool(text) and len(text or "") <= _MAX_SHIFT_CHARS and " " not in (text or "")
 
 
 def _is_link_to_a_note(node: Any) -> bool:

@@ -12,11 +12,14 @@ from typing import Any
 from domainlm.text.reading.html_blocks import Blocks
 from domainlm.text.reading.html_elements import (
     CELLS,
+    COLLAPSED,
     IS_BREAK,
     IS_COUNTED,
     IS_HIDDEN,
     IS_OTHER,
     IS_READ_INSTEAD,
+    KEPT,
+    LINES_KEPT,
     is_in_sentence,
     prose_chars,
 )
@@ -32,16 +35,30 @@ _MAX_CHARS_BEFORE = 20
 _ITEMS = frozenset(("li", "dt", "dd"))
 
 
+# blanks of a row's cell: lines would take the row apart
+_KEPT_IN_ROW = -1
+
+
+def with_spacing(text: str, spacing: int) -> str:
+    """A text whose blanks stay, or whose lines."""
+    if spacing == LINES_KEPT:
+        return LINE.join(map(with_plain_blanks, text.split("\n")))
+    return with_plain_blanks(text) if spacing == _KEPT_IN_ROW and "\n" in text else text.replace(" ", CODE_BLANK)
+
+
 class Run:
     """The run of text that is open, and where.
 
     block: open block of the found ones; flow: theirs. preformatted, links: how many such elements are open; serial: of the last link,
     target: where it leads, leads_out: whether out of the book. run: texts since the last break, which began at run_start
-    of the flow; run_links: characters of links among them; run_steps: links through a book, and what says so.
+    of the flow; run_links: characters of links among them; run_steps: links through a book, and what says so. spacing: how
+    whitespace is shown. gutters: how many elements named as line numbers are open. places: in the stack of open elements,
+    of those and of elements that show whitespace in another way; spacings: of each the way before it, None for a gutter.
     """
 
     __slots__ = (
-        "block", "flow", "found", "leads_out", "links", "preformatted", "run", "run_links", "run_start", "run_steps", "serial", "target",
+        "block", "flow", "found", "gutters", "leads_out", "links", "places", "preformatted", "run", "run_links", "run_start", "run_steps",
+        "serial", "spacing", "spacings", "target",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -49,11 +66,38 @@ class Run:
         self.flow = self.found.flow
         self.block = self.found.open(0, "body")
         self.preformatted = self.links = self.serial = 0
+        self.spacing = COLLAPSED
+        self.gutters = 0
+        self.places: list[int] = []
+        self.spacings: list[int | None] = []
         self.run: list[str] = []
         self.run_links = self.run_start = 0
         self.run_steps: dict[int, int] = {}
         self.target = ""
         self.leads_out = False
+
+    def open_gutter(self, place: int) -> None:
+        self.gutters += 1
+        self.places.append(place)
+        self.spacings.append(None)
+
+    def open_spacing(self, spacing: int, place: int, is_in_table: bool) -> None:
+        """Show whitespace in another way up to the end of an element."""
+        self.places.append(place)
+        self.spacings.append(self.spacing)
+        if is_in_table and not self.preformatted:
+            spacing = _KEPT_IN_ROW if spacing == KEPT else COLLAPSED
+        self.spacing = spacing
+
+    def close_places(self, place: int) -> None:
+        """End what the element of this place began."""
+        while self.places and self.places[-1] == place:
+            self.places.pop()
+            before = self.spacings.pop()
+            if before is None:
+                self.gutters -= 1
+            else:
+                self.spacing = before
 
     def end_run(self) -> None:
         """Count the texts since the last break for the open block.
@@ -98,9 +142,10 @@ class Run:
         run, flow = self.run, self.flow
         if not run:
             self.run_start = len(flow)
-        if self.preformatted:
+        if self.spacing and (self.preformatted or not text.isspace()):
+            # a blank of its own kind is elsewhere a word processor's tab
             text = text.replace("\xa0", " ")
-            flow.append((self.block, text.replace(" ", CODE_BLANK), 0))
+            flow.append((self.block, with_spacing(text, self.spacing), 0))
         elif text.isspace():
             # whitespace at the start of a block shows nothing
             if run:

@@ -25,6 +25,7 @@ from domainlm.text.reading.html_elements import (
     IS_PLAIN,
     IS_QUOTATION,
     IS_SPECIAL,
+    KEPT,
     NAMED_TAGS,
     NO_KIND,
     REACHES,
@@ -37,9 +38,11 @@ from domainlm.text.reading.html_elements import (
     is_shown_without_scripts,
     is_telling,
     kind_of,
+    shift_by_class,
     shift_of,
+    spacing_of,
 )
-from domainlm.text.reading.html_inline import is_line_number, mark_of_note
+from domainlm.text.reading.html_inline import is_line_number, is_short_shift, mark_of_note
 from domainlm.text.reading.html_lists import Numbering, numbering_of
 from domainlm.text.reading.html_marks import CODE_BLANK, ITEM, LINE, PARAGRAPH
 from domainlm.text.reading.html_names import DECLARING, declared_step, leaves_book, names_gutter
@@ -58,11 +61,10 @@ class _Walk(Run):
 
     Open elements are the open block, and how many of each kind of element are open around it. stack: the open elements,
     and what ends with each. banner: block of the site's header, or 0. articles, noscripts: how many such elements are open.
-    gutters: places in the stack of those named as line numbers.
     """
 
     __slots__ = (
-        "articles", "banner", "gutters", "headings", "is_book", "last_heading", "noscripts", "numbers", "quotes", "stack", "tables",
+        "articles", "banner", "headings", "is_book", "last_heading", "noscripts", "numbers", "quotes", "stack", "tables",
     )  # fmt: skip
 
     def __init__(self, is_book: bool) -> None:
@@ -70,7 +72,6 @@ class _Walk(Run):
         self.is_book = is_book
         self.headings = self.banner = self.quotes = self.last_heading = 0
         self.articles = self.noscripts = 0
-        self.gutters: list[int] = []
         self.stack: list[tuple[Any, int]] = []
         self.tables: list[Table] = []
         self.numbers: dict[int, Numbering] = {}
@@ -82,14 +83,17 @@ class _Walk(Run):
         """
         attributes = node.attributes
         is_gutter = False
+        spacing = KEPT if tag in CODE else None
         if attributes:
             classes = attributes.get("class") or ""
             has_telling_class = is_telling(classes)
             if has_telling_class or not HIDING.isdisjoint(attributes):
                 if is_hidden(node, attributes, classes):
                     return IS_HIDDEN
-                if way == IS_OTHER and (shift := shift_of(attributes)) and self.read_instead(node, shift):
+                if way == IS_OTHER and (shift := self.shift(node, attributes)) and self.read_instead(node, shift):
                     return IS_HIDDEN
+                if (style := attributes.get("style")) and (own := spacing_of(style)) is not None:
+                    spacing = own
             if has_telling_class and self.may_be_gutter(classes):
                 if is_line_number(node):
                     return IS_HIDDEN
@@ -104,8 +108,15 @@ class _Walk(Run):
             self.read(_QUOTES[self.quotes % 2][0])
             self.quotes += 1
         if is_gutter:
-            self.gutters.append(len(self.stack))
+            self.open_gutter(len(self.stack))
+        if spacing is not None and spacing != self.spacing:
+            self.open_spacing(spacing, len(self.stack), bool(self.tables))
         return way
+
+    def shift(self, node: Any, attributes: Attributes) -> str | None:
+        """`sup` or `sub` for an element that is raised or lowered."""
+        by_class = shift_by_class(attributes.get("class") or "")
+        return shift_of(attributes) or (by_class if by_class and is_short_shift(node) else None)
 
     def open_link(self, node: Any, attributes: Attributes) -> int:
         """Begin a link; a note's mark alone is hidden."""
@@ -145,7 +156,7 @@ class _Walk(Run):
     def may_be_gutter(self, classes: str) -> bool:
         """Whether line numbers may stand here, by what marks them."""
         gutter = names_gutter(classes)
-        if not gutter or len(self.gutters) >= _MAX_GUTTERS:
+        if not gutter or self.gutters >= _MAX_GUTTERS:
             return False
         if gutter == "in table":
             return self.preformatted > 0 or bool(self.tables)
@@ -277,7 +288,7 @@ def blocks_of(root: Any, is_book: bool = False) -> Blocks:
     The walk is iterative, because a page may nest deeper than Python's stack.
     """
     walk = _Walk(is_book)
-    stack, run, gutters = walk.stack, walk.run, walk.gutters
+    stack, run, places = walk.stack, walk.run, walk.places
     node = root.first_child
     while True:
         if node is None:
@@ -288,8 +299,8 @@ def blocks_of(root: Any, is_book: bool = False) -> Blocks:
                 walk.links -= 1
             elif ends:
                 walk.leave(ends)
-            if gutters and gutters[-1] == len(stack):
-                gutters.pop()
+            if places and places[-1] == len(stack):
+                walk.close_places(len(stack))
             node = node.next
             continue
         tag = node.tag

@@ -13,7 +13,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, BinaryIO
 
@@ -25,7 +25,7 @@ from domainlm.raw.unreadable import Unreadable
 from domainlm.text.reading.conversation_rows import rows_of_line, rows_within
 from domainlm.text.reading.conversations import field_of
 from domainlm.text.reading.pieces import Piece, Rejection
-from domainlm.text.reading.records import Place, parsed_record, pieces_of_record
+from domainlm.text.reading.records import Place, RecordSettings, parsed_record, pieces_of_record
 
 BEGINNING_BYTES = 65_536
 CHUNK_BYTES = 1_000_000
@@ -146,15 +146,15 @@ def records_within(value: Any, config: Documents) -> list[Any] | None:
     return value[found[0]] if len(found) == 1 and all(isinstance(each, dict) for each in value[found[0]]) else None
 
 
-def _records_of(value: Any, role: str, config: Documents, mapping: Mapping[str, Any] | None) -> list[Any]:
+def _records_of(value: Any, settings: RecordSettings) -> list[Any]:
     """The records of a whole JSON value, whatever wraps them.
 
     Of instruction data, any list of objects holds rows: each that is none is refused with its fields. Of texts, only one
     under a known name does, or the texts of references or comments within a record would be documents.
     """
-    if role == "instruction":
-        return rows_within(value, mapping)
-    return value if isinstance(value, list) else records_within(value, config) or [value]
+    if settings.role == "instruction":
+        return rows_within(value, settings.mapping)
+    return value if isinstance(value, list) else records_within(value, settings.config) or [value]
 
 
 def _is_over_lines(file: BinaryIO) -> bool:
@@ -188,21 +188,13 @@ def _are_lines(data: bytes) -> bool:
     return False
 
 
-def read_jsonl(
-    file: BinaryIO,
-    start: int,
-    end: int,
-    role: str,
-    path: str,
-    config: Documents,
-    expected: Expected = None,
-    mapping: Mapping[str, Any] | None = None,
-) -> Iterator[Piece | Rejection]:
+def read_jsonl(file: BinaryIO, start: int, end: int, settings: RecordSettings) -> Iterator[Piece | Rejection]:
     """Pieces of the records that begin in bytes [start, end).
 
-    expected: character set by the source. mapping: its `messages_from`. Raises Unreadable: of the whole file.
+    Raises Unreadable: of the whole file.
     """
-    wide, expected = beginning_of(file, config, expected)
+    config = settings.config
+    wide, expected = beginning_of(file, config, settings.expected)
     if wide is not None:
         if start != 0:
             return
@@ -219,7 +211,7 @@ def read_jsonl(
         if not data:
             return
         if not _are_lines(data):
-            yield from read_json(data, role, path, config, expected, mapping)
+            yield from read_json(data, replace(settings, expected=expected))
             return
         file, end = io.BytesIO(data), len(data)
     for offset, line in lines_of(file, start, end, config.max_file_bytes):
@@ -241,10 +233,10 @@ def read_jsonl(
             # offsets of the copy are none of the file; padded, because names in order must be records in order
             place = Place(f"byte {offset:012d}", str(offset), -1, -1)
         # an array that was written as one line is as many rows, and no conversation
-        records = rows_of_line(record, mapping) if role == "instruction" else [record]
+        records = rows_of_line(record, settings.mapping) if settings.role == "instruction" else [record]
         for number, each in enumerate(records, 1):
             at = place if len(records) == 1 else _within(place, number)
-            yield from pieces_of_record(each, at, role, path, config, charset, mapping)
+            yield from pieces_of_record(each, at, settings, charset)
 
 
 def _within(place: Place, number: int) -> Place:
@@ -252,20 +244,13 @@ def _within(place: Place, number: int) -> Place:
     return replace(place, name=f"{place.name}, item {number:09d}", key=f"{place.key}.{number}")
 
 
-def read_json(
-    data: bytes,
-    role: str,
-    path: str,
-    config: Documents,
-    expected: Expected = None,
-    mapping: Mapping[str, Any] | None = None,
-) -> Iterator[Piece | Rejection]:
+def read_json(data: bytes, settings: RecordSettings) -> Iterator[Piece | Rejection]:
     """Pieces of the records of a JSON file.
 
     They are each element of an array, also of one that an object wraps, or the one object, or values one after the
     other. Raises Unreadable.
     """
-    decoded = decode(data, config.min_charset_score, expected=expected)
+    decoded = decode(data, settings.config.min_charset_score, expected=settings.expected)
     values: Iterable[Any]
     try:
         values = [parsed_record(decoded.text)]
@@ -276,15 +261,15 @@ def read_json(
             parsed_record(first)
         copy = data if wide_charset(data) is None else decoded.text.encode("utf-8", "surrogatepass")
         if first.strip() not in ("{", "[") or _are_lines(copy):
-            yield from read_jsonl(io.BytesIO(data), 0, len(data), role, path, config, expected, mapping)
+            yield from read_jsonl(io.BytesIO(data), 0, len(data), settings)
             return
         values = values_of(decoded.text)
     guessed = decoded.charset != "utf-8" or decoded.score < 1.0
     charset = {"charset": decoded.charset, "charset_score": decoded.score} if guessed else {}
-    records = (each for value in values for each in _records_of(value, role, config, mapping))
+    records = (each for value in values for each in _records_of(value, settings))
     for number, record in enumerate(records, 1):
         if isinstance(record, Rejection):
             yield record
             continue
         place = Place(f"item {number:09d}", str(number), -1, -1)
-        yield from pieces_of_record(record, place, role, path, config, charset, mapping)
+        yield from pieces_of_record(record, place, settings, charset)

@@ -96,21 +96,24 @@ def _column_edges(page: Sequence[Line], places: Sequence[Place]) -> Iterator[tup
         keys = [(left, size, 0) for left, size in places]
     else:
         keys = [(*place, 0 if line.left <= gap < line.right else 1) for line, place in zip(page, places, strict=True)]
-    groups: dict[tuple[int, int, int], tuple[int, float]] = {}
+    counts = Counter(keys)
+    rights: dict[tuple[int, int, int], float] = {}
     for key, line in zip(keys, page, strict=True):
-        count, right = groups.get(key, (0, line.right))
-        groups[key] = count + 1, right if right > line.right else line.right
+        right = line.right
+        if key not in rights or right > rights[key]:
+            rights[key] = right
     edges: dict[tuple[int, int, int], tuple[float, float]] = {}
     # in order of left edge, so that those near one are found at once
-    ordered = sorted(groups)
+    ordered = sorted(counts)
     for left, size, column in ordered:
         lefts: dict[int, int] = {}
         furthest = 0.0
         first, last = bisect_left(ordered, (left - 4 * size,)), bisect_left(ordered, (left + 4 * size + 1,))
         for its_left, its_size, its_column in ordered[first:last]:
             if its_column == column:
-                count, right = groups[its_left, its_size, its_column]
-                lefts[its_left] = lefts.get(its_left, 0) + count
+                its_key = its_left, its_size, its_column
+                lefts[its_left] = lefts.get(its_left, 0) + counts[its_key]
+                right = rights[its_key]
                 # titles may be wider than the column
                 if right > furthest and its_size < MAX_TITLE_SIZE * size:
                     furthest = right
@@ -219,19 +222,24 @@ def _blank(line: str, following: str, is_spaced: Callable[[], bool]) -> str:
     return " " if not count or (count == 1 and not is_mark and is_spaced()) else ""
 
 
-def _with_plain_characters(line: Line) -> Line:
-    """A line with plain letters, and one kind of hyphen."""
-    if line.text.isascii():
-        return line
-    text = with_plain_letters(line.text)
-    if text[-1] in "\u2010\xad" and text[:-1].strip():
-        text = f"{text[:-1]}-"
-    return line if text == line.text else line._replace(text=text or line.text)
+def _with_plain_characters(page: Sequence[Line]) -> Sequence[Line]:
+    """A page with plain letters, and one kind of hyphen."""
+    whole = "\n".join([line.text for line in page])
+    # most pages have them
+    if whole.isascii() or (with_plain_letters(whole) == whole and "\u2010" not in whole and "\xad" not in whole):
+        return page
+    found = []
+    for line in page:
+        text = with_plain_letters(line.text)
+        if text[-1:] in ("\u2010", "\xad") and text[:-1].strip():
+            text = f"{text[:-1]}-"
+        found.append(line if text == line.text else line._replace(text=text or line.text))
+    return found
 
 
 def flow_of(pages: Sequence[Sequence[Line]]) -> Flow:
     """The text of all pages, given their lines in reading order."""
-    pages = [[_with_plain_characters(line) for line in page] for page in pages]
+    pages = [_with_plain_characters(page) for page in pages]
     steps_by_page = [_steps(page) for page in pages]
     all_steps: Counter[tuple[int, int]] = Counter()
     for page_steps in steps_by_page:

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import itertools
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 from domainlm.raw.unreadable import Unreadable
@@ -24,6 +25,7 @@ from domainlm.text.reading.page_layout import Line, in_reading_order
 from domainlm.text.reading.paragraphs import Flow, flow_of
 from domainlm.text.reading.pdf_characters import without_watermarks
 from domainlm.text.reading.pdf_lines import lines_of_page
+from domainlm.text.reading.pdf_page import PdfPage
 from domainlm.text.reading.pieces import Rejection, Section
 from domainlm.text.reading.running_lines import without_running_lines
 
@@ -49,7 +51,7 @@ def _page_ranges(numbers: list[int]) -> str:
 
 
 def _is_scanned(page: Any) -> bool:
-    """Whether images cover much of a page."""
+    """Whether images cover much of a page, which is closed then."""
     import pypdfium2
     import pypdfium2.raw as pdfium
 
@@ -61,6 +63,7 @@ def _is_scanned(page: Any) -> bool:
         except pypdfium2.PdfiumError:
             continue
         covered += abs(right - left) * abs(top - bottom)
+    page.close()
     return bool(covered > MIN_IMAGE_SHARE * width * height)
 
 
@@ -90,9 +93,8 @@ def _headings(document: Any, flow: Flow) -> list[Heading]:
         if page is None or len(wanted) < 2:
             continue
         lines = flow.lines.get(page + 1, [])
-        for index, (start, end, text) in enumerate(lines):
-            if start < at:
-                continue
+        for index in range(bisect_left(lines, at, key=itemgetter(0)), len(lines)):
+            start, end, text = lines[index]
             if text[-1] != wanted[-1] or not _is_title(text, wanted):
                 _, next_end, next_text = lines[index + 1] if index + 1 < len(lines) else (0, 0, " ")
                 # the title begins in this line, or it is all in the next one
@@ -114,7 +116,8 @@ def _sections(document: Any, pages: list[list[Line]]) -> Iterator[Section]:
     for section in sections_of(flow.text, _headings(document, flow), lambda text: text):
         begin = section.end - len(section.body)
         first = max(bisect_right(starts, begin) - 1, 0)
-        places = tuple((max(start - begin, 0), number) for start, number in flow.pages[first:] if start < section.end)
+        pages_of_it = flow.pages[first : bisect_left(starts, section.end)]
+        places = tuple([(max(start - begin, 0), number) for start, number in pages_of_it])
         yield replace(section, start=0, end=-1, pages=places)
 
 
@@ -146,20 +149,17 @@ def read_pdf(data: bytes) -> list[Section | Rejection]:
     for number in range(1, len(document) + 1):
         lines: list[Line] = []
         try:
-            page = document[number - 1]
-            text_page = page.get_textpage()
-            lines = lines_of_page(text_page)
+            with PdfPage(document, number - 1) as page:
+                lines = lines_of_page(page)
             text = "".join([line.text for line in lines])
             # the first answer is quick and nearly always enough
             is_mapped = text.isprintable() and "\ufffd" not in text
             chars, unknown = len(text), 0 if is_mapped else len(_UNMAPPED.findall(text))
-            if chars < MIN_PAGE_CHARS and _is_scanned(page):
+            if chars < MIN_PAGE_CHARS and _is_scanned(document[number - 1]):
                 scanned.append(number)
             elif unknown > MAX_UNMAPPED_SHARE * chars:
                 unmapped.append(number)
                 lines = []
-            text_page.close()
-            page.close()
         except pypdfium2.PdfiumError:
             damaged.append(number)
         pages.append(lines)

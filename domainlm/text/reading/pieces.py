@@ -54,7 +54,8 @@ class Piece:
     """One document before it gets its labels.
 
     part: distinguishes pieces of one section. start, end: bytes in the raw file (-1: unknown). group: unit of the
-    split, empty for the whole file. links: keys not to be shared with held-out documents. meta: JSON object.
+    split, empty for the whole file. links: keys not to be shared with held-out documents. meta: JSON object. ungrouped:
+    the names of a record's fields, for people, where it has no value of `documents.group_field`.
     """
 
     section: str
@@ -66,6 +67,7 @@ class Piece:
     group: str = ""
     links: tuple[str, ...] = ()
     meta: str = "{}"
+    ungrouped: str = ""
 
 
 @dataclass(frozen=True)

@@ -234,11 +234,13 @@ def read_documents_of(
     config: Documents,
     process: ReaderProcess | None = None,
     tell: Callable[[Coverage], None] = lambda coverage: None,
+    tell_group: Callable[[Piece], None] = lambda piece: None,
 ) -> Iterator[Document | Rejection]:
     """Documents of a row in canonical order, among them rejections.
 
     Each rejection precedes the documents after it. process: of `reader_process`; None reads every format in this
     process, which a bad file may hang or crash. tell: is given how much of the file was read, where its reader knows.
+    tell_group: is given every piece of a record.
     """
 
     def place(found: Piece | Rejection) -> int | str:
@@ -253,5 +255,9 @@ def read_documents_of(
             # passed on one by one: a file may be nothing but bad records
             yield from (each for each in found if isinstance(each, Rejection))
             continue
-        documents = [document_of(row, each) for each in found if isinstance(each, Piece)]
+        pieces = [each for each in found if isinstance(each, Piece)]
+        if row["format"] in RECORD_READERS:
+            for piece in pieces:
+                tell_group(piece)
+        documents = [document_of(row, each) for each in pieces]
         yield from sorted(documents, key=canonical_key)

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
 from domainlm.config.text import Documents
-from domainlm.raw.charset import decode
+from domainlm.raw.charset import Expected, decode
 from domainlm.raw.json_text import InvalidJson, parsed_json
 from domainlm.raw.surrogates import without_surrogates
 from domainlm.raw.unreadable import Unreadable
@@ -26,6 +26,7 @@ from domainlm.text.document import MESSAGE_ROLES, MESSAGES_FORM
 from domainlm.text.reading.conversation_forms import is_missing
 from domainlm.text.reading.conversations import conversation_of, field_of
 from domainlm.text.reading.pieces import Piece, Rejection, titled_parts
+from domainlm.text.reading.turn_words import shown_names
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,20 @@ class Place:
     key: str
     start: int
     end: int
+
+
+@dataclass(frozen=True)
+class RecordSettings:
+    """What all records of one file share.
+
+    role: of its source. path: for groups. expected: character set by the source. mapping: the source's `messages_from`.
+    """
+
+    role: str
+    path: str
+    config: Documents
+    expected: Expected = None
+    mapping: Mapping[str, Any] | None = None
 
 
 def parsed_record(text: str) -> Any:
@@ -99,9 +114,13 @@ def _group(record: dict[str, Any], path: str, title: str, key: str, config: Docu
 
     A configured field's value is one group wherever it occurs. Otherwise, records with one title are parts of one work.
     """
-    if config.group_field is not None and (named := _group_name(field_of(record, config.group_field))):
+    if named := _named_group(record, config):
         return f"{config.group_field}={named}"
     return f"{path}#{title or key}"
+
+
+def _named_group(record: dict[str, Any], config: Documents) -> str:
+    return "" if config.group_field is None else _group_name(field_of(record, config.group_field))
 
 
 def _group_name(value: Any) -> str:
@@ -132,17 +151,16 @@ def _conversation(
 def pieces_of_record(
     record: Any,
     place: Place,
-    role: str,
-    path: str,
-    config: Documents,
+    settings: RecordSettings,
     extra: Mapping[str, Any] = MappingProxyType({}),
-    mapping: Mapping[str, Any] | None = None,
+    names: Iterable[str] | None = None,
 ) -> Iterator[Piece | Rejection]:
     """Pieces of one record, or its rejection.
 
-    extra: the reader's entries for `meta` (a detected character set). mapping: `messages_from` of the source.
+    extra: the reader's entries for `meta` (a detected character set). names: of all fields, where the record holds only
+    some of them.
     """
-    is_instruction = role == "instruction"
+    config, is_instruction = settings.config, settings.role == "instruction"
     if not isinstance(record, dict) and not (is_instruction and isinstance(record, list)):
         yield Rejection("invalid_record", f"{place.name}: a JSON {type(record).__name__}; expected an object")
         return
@@ -150,12 +168,14 @@ def pieces_of_record(
     named = field_of(fields, config.title_field)
     named = named.decode("utf-8", "replace") if isinstance(named, bytes) else named
     title = single_line(without_surrogates(named)) if isinstance(named, str) else ""
-    group = _group(fields, path, title, place.key, config)
+    group = _group(fields, settings.path, title, place.key, config)
+    is_ungrouped = config.group_field is not None and not _named_group(fields, config)
+    ungrouped = shown_names(fields if names is None else names) if is_ungrouped else ""
     meta = {**_meta(fields, config), **extra}
     messages = None
     is_conversation = is_instruction or fields.get("messages") is not None
     if is_instruction:
-        found = _conversation(record, place, mapping)
+        found = _conversation(record, place, settings.mapping)
         if isinstance(found, Rejection):
             yield found
             return
@@ -175,7 +195,7 @@ def pieces_of_record(
             yield Rejection("no_messages", f"{place.name}: {expected}")
             return
         text = "\n\n".join(message["content"] for message in messages)
-        yield Piece(place.name, "0", place.start, place.end, title, text, group, (), packed)
+        yield Piece(place.name, "0", place.start, place.end, title, text, group, (), packed, ungrouped)
         return
     words = field_of(fields, config.text_field)
     if isinstance(words, bytes):
@@ -194,4 +214,4 @@ def pieces_of_record(
     first, _, rest = text.lstrip().partition("\n")
     body = rest if title and single_line(first) == title else text
     for part, piece in enumerate(titled_parts(title, body or text, config.max_section_chars)):
-        yield Piece(place.name, str(part), place.start, place.end, title, piece, group, (), packed)
+        yield Piece(place.name, str(part), place.start, place.end, title, piece, group, (), packed, ungrouped)

@@ -111,6 +111,6 @@ def without_running_lines(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
     tops = _running([_edge_rows(page, order) for page, order in zip(pages, orders, strict=True)])
     feet = _running([_edge_rows(page, reversed(order)) for page, order in zip(pages, orders, strict=True)])
     return [
-        [line for index, line in enumerate(page) if index not in top and index not in foot]
-        for page, top, foot in zip(pages, tops, feet, strict=True)
+        [line for index, line in enumerate(page) if index not in running] if running else list(page)
+        for page, running in zip(pages, map(set.union, tops, feet), strict=True)
     ]

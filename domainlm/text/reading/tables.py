@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from domainlm.config.text import Documents
-from domainlm.raw.charset import Expected, expected_charset
+from domainlm.raw.charset import expected_charset
 from domainlm.raw.raw_file import RawFile
 from domainlm.raw.unreadable import Unreadable
 from domainlm.text.characters import single_line
@@ -32,7 +32,7 @@ from domainlm.text.reading.delimited import (
 )
 from domainlm.text.reading.jsonlines import beginning_of, read_json, read_jsonl
 from domainlm.text.reading.pieces import Piece, Rejection
-from domainlm.text.reading.records import Place, pieces_of_record
+from domainlm.text.reading.records import Place, RecordSettings, pieces_of_record
 
 # few, because rows are small in the file where they are equal, and large in memory
 ROWS_PER_BATCH = 32
@@ -41,20 +41,13 @@ RECORD_READERS = frozenset(("jsonl", "json", "csv", "tsv", "parquet", "arrow"))
 _FAULTS = (OSError, ValueError, MemoryError, OverflowError)
 
 
-def read_delimited(
-    file: BinaryIO,
-    is_tabbed: bool,
-    role: str,
-    path: str,
-    config: Documents,
-    expected: Expected = None,
-    mapping: Mapping[str, Any] | None = None,
-) -> Iterator[Piece | Rejection]:
+def read_delimited(file: BinaryIO, is_tabbed: bool, settings: RecordSettings) -> Iterator[Piece | Rejection]:
     """Pieces of the rows below a heading line.
 
     The heading of a CSV file shows which of , ; tab | is the delimiter. Raises Unreadable.
     """
-    wide, expected = beginning_of(file, config, expected)
+    config, role = settings.config, settings.role
+    wide, expected = beginning_of(file, config, settings.expected)
     file = wide or file
     wide = with_line_ends(file, config) or wide
     file = wide or file
@@ -108,24 +101,18 @@ def read_delimited(
             at = (lines.start, lines.end) if wide is None else (-1, -1)
             record = record_of(columns, row)
             place = Place(f"row {number:09d}", str(number), *at)
-            yield from pieces_of_record(record, place, role, path, config, lines.charset, mapping)
+            yield from pieces_of_record(record, place, settings, lines.charset)
 
 
 def _pieces_of_batch(
-    batch: Any,
-    columns: list[str],
-    first: int,
-    role: str,
-    path: str,
-    config: Documents,
-    mapping: Mapping[str, Any] | None,
+    batch: Any, columns: list[str], names: list[str], first: int, settings: RecordSettings
 ) -> Iterator[Piece | Rejection]:
     for number, record in enumerate(batch.select(columns).to_pylist(), first):
         # a null conversation beside a text is no conversation
-        if record.get("messages") is None and role != "instruction":
+        if record.get("messages") is None and settings.role != "instruction":
             record.pop("messages", None)
         place = Place(f"row {number:09d}", str(number), -1, -1)
-        yield from pieces_of_record(record, place, role, path, config, mapping=mapping)
+        yield from pieces_of_record(record, place, settings, names=names)
 
 
 def _opened_parquet(file: BinaryIO) -> Any:
@@ -153,15 +140,7 @@ def _row_groups(table: Any, start: int, end: int, size: int) -> Iterator[tuple[i
         row += group.num_rows
 
 
-def read_parquet(
-    file: BinaryIO,
-    start: int,
-    end: int,
-    role: str,
-    path: str,
-    config: Documents,
-    mapping: Mapping[str, Any] | None = None,
-) -> Iterator[Piece | Rejection]:
+def read_parquet(file: BinaryIO, start: int, end: int, settings: RecordSettings) -> Iterator[Piece | Rejection]:
     """Pieces of the row groups whose first byte is in [start, end).
 
     Raises Unreadable: of the whole file.
@@ -175,14 +154,14 @@ def read_parquet(
         groups = list(_row_groups(table, start, end, size)) if names else []
     except (pa.ArrowException, *_FAULTS) as error:
         raise Unreadable("malformed", f"no Parquet file that can be read ({type(error).__name__})") from error
-    if (missing := missing_text(config, names, role)) is not None:
+    if (missing := missing_text(settings.config, names, settings.role)) is not None:
         raise missing
-    columns = wanted_columns(names, role, config)
+    columns = wanted_columns(names, settings.role, settings.config)
     for index, rows in groups:
         row = rows.start
         try:
             for batch in table.iter_batches(ROWS_PER_BATCH, row_groups=[index], columns=columns, use_threads=False):
-                yield from _pieces_of_batch(batch, columns, row, role, path, config, mapping)
+                yield from _pieces_of_batch(batch, columns, names, row, settings)
                 row += batch.num_rows
         except (pa.ArrowException, *_FAULTS) as error:
             yield Rejection("malformed", f"row group {index} from row {row} on ({type(error).__name__})")
@@ -192,9 +171,7 @@ def read_parquet(
                 yield Rejection("malformed", f"row group {index}: {row - rows.start} of {len(rows)} rows")
 
 
-def read_arrow(
-    file: BinaryIO, role: str, path: str, config: Documents, mapping: Mapping[str, Any] | None = None
-) -> Iterator[Piece | Rejection]:
+def read_arrow(file: BinaryIO, settings: RecordSettings) -> Iterator[Piece | Rejection]:
     """Pieces of the rows of an Arrow file or stream.
 
     `datasets` saves such files to disk. Raises Unreadable.
@@ -206,15 +183,16 @@ def read_arrow(
     row = 1
     try:
         opened = pa.ipc.open_file(file) if is_file else pa.ipc.open_stream(file)
-        columns = wanted_columns(opened.schema.names, role, config)
-        if (missing := missing_text(config, opened.schema.names, role)) is not None:
+        names = opened.schema.names
+        columns = wanted_columns(names, settings.role, settings.config)
+        if (missing := missing_text(settings.config, names, settings.role)) is not None:
             raise missing
         batches = (opened.get_batch(index) for index in range(opened.num_record_batches)) if is_file else opened
         for whole in batches:
             whole.validate(full=True)
             for first in range(0, whole.num_rows, ROWS_PER_BATCH):
                 batch = whole.slice(first, ROWS_PER_BATCH)
-                yield from _pieces_of_batch(batch, columns, row, role, path, config, mapping)
+                yield from _pieces_of_batch(batch, columns, names, row, settings)
                 row += batch.num_rows
     except Unreadable:
         raise
@@ -231,21 +209,21 @@ def read_records(row: RawFile, file: BinaryIO, config: Documents) -> Iterator[Pi
     those of their own bytes.
     """
     document_format, start, end = row["format"], row["start"], row["end"]
-    role, path, expected, mapping = row["role"], row["path"], expected_charset(row), row.get("messages_from")
+    settings = RecordSettings(row["role"], row["path"], config, expected_charset(row), row.get("messages_from"))
     try:
         if document_format == "jsonl":
-            yield from read_jsonl(file, start, end, role, path, config, expected, mapping)
+            yield from read_jsonl(file, start, end, settings)
         elif document_format == "json" and row["size"] > config.max_file_bytes:
             limit = f"{config.max_file_bytes} bytes (documents.max_file_bytes); JSON lines have no limit"
             yield Rejection("too_large", f"{row['size']} bytes; expected at most {limit}")
         elif document_format == "json":
-            yield from read_json(file.read(), role, path, config, expected, mapping)
+            yield from read_json(file.read(), settings)
         elif document_format == "parquet":
-            yield from read_parquet(file, start, end, role, path, config, mapping)
+            yield from read_parquet(file, start, end, settings)
         elif document_format == "arrow":
-            yield from read_arrow(file, role, path, config, mapping)
+            yield from read_arrow(file, settings)
         else:
-            yield from read_delimited(file, document_format == "tsv", role, path, config, expected, mapping)
+            yield from read_delimited(file, document_format == "tsv", settings)
     except Unreadable as error:
         if start == 0:
             yield Rejection(error.reason, error.detail)

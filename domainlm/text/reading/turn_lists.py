@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from domainlm.raw.json_text import InvalidJson, parsed_json
@@ -19,6 +20,7 @@ from domainlm.text.characters import is_blank
 from domainlm.text.reading.conversation_forms import (
     CHOICES,
     CONTEXTS,
+    HISTORY,
     INSTRUCTED,
     LEARNED,
     SPEAKER_ROLES,
@@ -270,9 +272,22 @@ def messages_of_history(value: Any, where: str) -> list[Message]:
         return []
     if not isinstance(turns, list):
         raise Refused(
-            "unknown_form", f"{where} is of type {type(turns).__name__}; expected a list of [question, answer]"
+            "unknown_form",
+            f"{where} is of type {type(turns).__name__}; expected a list of [question, answer], or messages_from, which names"
+            " the fields that are read",
         )
     if all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in turns):
         roles = ("user", "assistant")
         return [_message(role, text_of(text, where)) for pair in turns for role, text in zip(roles, pair, strict=True)]
     return messages_of_turns(turns, where)
+
+
+def after_history(value: Any, messages: list[Message]) -> list[Message]:
+    """Turns with the earlier ones of a row's history in front.
+
+    They stand once, below the system turn."""
+    history = messages_of_history(value, HISTORY)
+    first = sum(1 for _ in takewhile(lambda each: each["role"] == "system", messages))
+    if messages[first : first + len(history)] == history:
+        return messages
+    return [*messages[:first], *history, *messages[first:]]

@@ -6,15 +6,13 @@ import time
 from typing import Any
 
 import pytest
+from material.conversations import ASKED, SAID, TURNS, said
 
 from domainlm.config.sources import MessagesFrom
 from domainlm.pipeline.table import PACKAGE_ROOT
-from domainlm.text.reading.conversation_rows import rows_of_line, rows_within
 from domainlm.text.reading.conversations import Conversation, conversation_of
 from domainlm.text.reading.pieces import Rejection
 
-ASKED, SAID = "How long should tea steep?", "About four minutes."
-TURNS = [("user", ASKED), ("assistant", SAID)]
 CALL = '<tool_call>\n{"name": "clock", "arguments": {}}\n</tool_call>'
 CLOCK = [
     ("user", "What time is it?"),
@@ -38,10 +36,6 @@ def reason(row: Any, mapping: dict[str, Any] | None = None) -> str:
     )
     assert isinstance(found, Rejection), found
     return found.reason
-
-
-def said(*pairs: tuple[str, Any], who: str = "role", what: str = "content") -> list[dict[str, Any]]:
-    return [{who: role, what: text} for role, text in pairs]
 
 
 # form, row, the turns that it has
@@ -315,72 +309,6 @@ def test_what_a_mapping_does_not_find_is_refused() -> None:
     assert reason({"frage": ASKED, "antwort": [SAID, "No."]}, pair) == "preference_row"
 
 
-ROW = {"question": ASKED, "answer": SAID}
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (ROW, [ROW]),
-        ([ROW, ROW], [ROW, ROW]),
-        ({"data": [ROW, ROW]}, [ROW, ROW]),
-        ({"version": "1", "train": [ROW], "test": [ROW, ROW]}, [ROW, ROW, ROW]),
-        ({"data": [{"frage": "x"}]}, [{"frage": "x"}]),
-        ({"conversations": [{"messages": said(*TURNS)}]}, [{"messages": said(*TURNS)}]),
-        ({"messages": said(*TURNS)}, [{"messages": said(*TURNS)}]),
-        (said(*TURNS), [said(*TURNS)]),
-        ([said(*TURNS), said(*TURNS)], [said(*TURNS), said(*TURNS)]),
-        ({"7": ROW, "9": ROW}, [ROW, ROW]),
-        ({"question": [ASKED, "b"], "answer": [SAID, "c"]}, [ROW, {"question": "b", "answer": "c"}]),
-        ({"question": [ASKED], "answer": [SAID], "history": [[]]}, [{**ROW, "history": []}]),
-        ({"messages": [json.dumps(said(*TURNS))]}, [{"messages": json.dumps(said(*TURNS))}]),
-        # as pandas writes tables
-        ({"question": {"0": ASKED, "1": "b"}, "answer": {"0": SAID, "1": "c"}}, [ROW, {"question": "b", "answer": "c"}]),
-        ({"columns": ["id", "question", "answer"], "index": [0], "data": [["7", ASKED, SAID]]}, [{"id": "7", **ROW}]),
-        ([["answer", "question"], [SAID, ASKED]], [ROW]),
-        ([["a", "b"], ["c", "d"]], [["a", "b"], ["c", "d"]]),
-        ({"frage": "x"}, [{"frage": "x"}]),
-        # a row's own lists are no rows
-        ({"frage": "x", "notes": [{"by": "y"}]}, [{"frage": "x", "notes": [{"by": "y"}]}]),
-        ({"instruction": "x", "instances": [{"input": "y", "output": "z"}]},
-         [{"instruction": "x", "instances": [{"input": "y", "output": "z"}]}]),
-        ({"prompt": said(TURNS[0]), "completion": said(TURNS[1])}, [{"prompt": said(TURNS[0]), "completion": said(TURNS[1])}]),
-        ({"contents": said(*TURNS)}, [{"contents": said(*TURNS)}]),
-        ([], []),
-    ],
-)  # fmt: skip
-def test_rows_are_found_within_a_file(value: Any, expected: list[Any]) -> None:
-    assert rows_within(value) == expected
-
-
-def test_columns_of_one_s_own_are_found_within_a_file() -> None:
-    pair = {"user": "frage", "assistant": "antwort"}
-    assert rows_within({"frage": ["a", "b"], "antwort": ["c", "d"]}, pair) == [
-        {"frage": "a", "antwort": "c"},
-        {"frage": "b", "antwort": "d"},
-    ]
-    assert rows_within({"frage": "a", "antwort": "b"}, pair) == [{"frage": "a", "antwort": "b"}]
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (ROW, [ROW]),
-        ([ROW, ROW], [ROW, ROW]),
-        (said(*TURNS), [said(*TURNS)]),
-        ({"data": [ROW, ROW]}, [ROW, ROW]),
-        ({"pairs": [ROW, ROW]}, [{"pairs": [ROW, ROW]}]),
-        ({"id": "0", "data": [ASKED, SAID]}, [{"id": "0", "data": [ASKED, SAID]}]),
-        # texts that take turns are no column of rows
-        ({"conversations": [ASKED, SAID]}, [{"conversations": [ASKED, SAID]}]),
-        ([ASKED, SAID], [[ASKED, SAID]]),
-        ("text", ["text"]),
-    ],
-)
-def test_rows_are_found_within_a_line(value: Any, expected: list[Any]) -> None:
-    assert rows_of_line(value) == expected
-
-
 @pytest.mark.parametrize(
     ("row", "expected"),
     [
@@ -434,18 +362,6 @@ def test_half_a_character_in_tools_is_replaced(tools: Any) -> None:
     assert found.messages[0]["content"] == '<tools>\n[{"name": "x\ufffd"}]\n</tools>'
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        {"passage": "Ann came.", "questions": [{"question": "Who came?", "answer": "Ann."}]},
-        {"system_prompt": "Be brief.", "data": [{"question": "Who came?", "answer": "Ann."}]},
-    ],
-)
-def test_rows_are_not_taken_from_words_that_they_are_about(value: Any) -> None:
-    assert rows_within(value) == [value]
-    assert rows_of_line(value) == [value]
-
-
 def test_half_a_character_in_a_name_is_not_shown() -> None:
     rows = [
         {"messages": [{"role": "us\ud800er", "content": "q"}]},
@@ -457,15 +373,6 @@ def test_half_a_character_in_a_name_is_not_shown() -> None:
         found = conversation_of(row)
         assert isinstance(found, Rejection)
         assert f"{found.detail} {found.keys}".encode()
-
-
-def test_the_cells_of_a_table_are_no_turns() -> None:
-    uneven = {"columns": ["id", "instruction", "output"], "data": [["1", "tea", "Tee"], ["2", "salt"]]}
-    assert rows_within(uneven) == [uneven]
-    found = conversation_of(["1", "Translate tea.", "Tee"])
-    assert isinstance(found, Rejection)
-    assert found.reason == "unknown_form"
-    assert isinstance(conversation_of(["Translate tea.", "Tee"]), Conversation)
 
 
 def test_many_calls_of_one_turn_are_joined_once() -> None:

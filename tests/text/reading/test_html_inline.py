@@ -113,3 +113,61 @@ def test_numbers_of_code_and_data_stay() -> None:
 )
 def test_a_gutter_outside_of_code_is_space(part: str, text: str) -> None:
     assert read_html(f"<body>{part}</body>")[0].body == text
+
+
+@pytest.mark.parametrize(
+    ("inline", "expected"),
+    [
+        ('held 10<span class="sup">5</span> cells', "held 10^5 cells"),
+        ('10<span class="Superscript small">−3</span> mol', "10^−3 mol"),
+        ('25 cm<span class="super">2</span>', "25 cm^2"),
+        ('H<span class="sub">2</span>O, x<span class="subscript">i</span>', "H2O, x_i"),
+        ('the 5<span class="sup">th</span>', "the 5th"),
+        ('a claim<span class="sup"><a href="#n1">1</a></span>', "a claim[1]"),
+        # a class of its own elements
+        ('Doses<span class="sub">for the ward at night</span>', "Dosesfor the ward at night"),
+        ('3<span class="supper">5</span>, 3<span class="sub-menu">5</span>', "35, 35"),
+        ('10<span class="sup" style="display:none">5</span> cells', "10 cells"),
+    ],
+)
+def test_classes_raise_and_lower_too(inline: str, expected: str) -> None:
+    assert body_of(inline) == expected
+
+
+@pytest.mark.parametrize(
+    "style", ["white-space:pre", "color: red; White-Space : pre-wrap;", "white-space:break-spaces"]
+)
+@pytest.mark.parametrize("tag", ["div", "p", "span", "code", "section", "pre"])
+def test_a_style_keeps_blanks_and_lines(tag: str, style: str) -> None:
+    page = f"<body><p>Before.</p><{tag} style='{style}'>if x:\n    y  =  1\n</{tag}><p>After  that.</p></body>"
+    text = "\n".join(section.body for section in read_html(page))
+    assert text == "Before.\n\nif x:\n    y  =  1\n\nAfter that."
+
+
+def test_a_style_keeps_lines_alone_or_nothing() -> None:
+    assert body_of('<span style="white-space:pre-line">one  line\n  another</span> a  b') == "one line\nanother a b"
+    assert body_of('<span style="white-space:nowrap">one  line\n  another</span> a  b') == "one line another a b"
+    [section] = read_html('<pre style="white-space:normal">one  line\n  another</pre>')
+    assert section.body == "one line another"
+    [section] = read_html('<pre>a\n  <span style="white-space:nowrap">b  c</span>  d</pre>')
+    assert section.body == "a\n  b c  d"
+    # the last of several values that is known
+    assert body_of('<span style="white-space:pre;white-space:-o-pre-wrap">a  b</span>') == "a  b"
+
+
+def test_whitespace_alone_in_such_an_element_is_one_blank() -> None:
+    """Mail programs write a tab so."""
+    assert body_of('1.<span style="white-space:pre">\t</span>Rest') == "1. Rest"
+    page = '<div style="white-space:pre-wrap">\n   <p>One.</p>\n\n   <p>Two.</p>\n</div>'
+    assert "\n".join(section.body for section in read_html(page)) == "One.\n\nTwo."
+
+
+def test_a_row_of_a_table_stays_one_line() -> None:
+    cells = "<td style='white-space:pre-wrap'>Dose\n  of it</td><td style='white-space:pre'>a  b</td>"
+    [section] = read_html(f"<table><tr><td>x</td>{cells}</tr><tr><td>1</td><td>2</td><td>3</td></tr></table>")
+    assert section.body == "x | Dose of it | a  b\n1 | 2 | 3"
+
+
+def test_what_a_style_begins_ends_with_its_element() -> None:
+    inner = '<span style="white-space:pre">a  b<b>c  d<span style="white-space:normal">e  f</span>g  h</b></span>i  j'
+    assert body_of(inner) == "a  bc  de fg  hi j"

@@ -12,6 +12,7 @@ from domainlm.config.text import Documents
 from domainlm.raw.unreadable import Unreadable
 from domainlm.text.reading.jsonlines import decoded_line, read_json, read_jsonl
 from domainlm.text.reading.pieces import Piece, Rejection
+from domainlm.text.reading.records import RecordSettings
 
 CONVERSATION = [{"role": "user", "content": "肺炎？"}, {"role": "assistant", "content": "A lung disease."}]
 LINES = (
@@ -36,7 +37,9 @@ def read(
     data: bytes = LINES, start: int = 0, end: int | None = None, role: str = "corpus", **options: int
 ) -> list[Piece | Rejection]:
     config = Documents.model_validate(options)
-    return list(read_jsonl(io.BytesIO(data), start, len(data) if end is None else end, role, "a.jsonl", config))
+    return list(
+        read_jsonl(io.BytesIO(data), start, len(data) if end is None else end, RecordSettings(role, "a.jsonl", config))
+    )
 
 
 def test_records_and_bad_lines() -> None:
@@ -66,7 +69,7 @@ def test_rows_of_an_array_in_one_line_are_no_conversation(wrap: Callable[[list[A
     rows = [{"question": f"Question {number}?", "answer": f"Answer {number}."} for number in range(3)]
     line = json.dumps(wrap(rows)).encode() + b"\n"
     data = line + json.dumps(rows[0]).encode() + b"\n"
-    found = list(read_jsonl(io.BytesIO(data), 0, len(data), "instruction", "a.jsonl", Documents()))
+    found = list(read_jsonl(io.BytesIO(data), 0, len(data), RecordSettings("instruction", "a.jsonl", Documents())))
     pieces = [each for each in found if isinstance(each, Piece)]
     assert [each.text for each in pieces[:3]] == [f"Question {number}?\n\nAnswer {number}." for number in range(3)]
     # each has a name of its own, and the place of its line
@@ -109,11 +112,15 @@ def test_what_is_in_the_file_says_more_than_what_its_source_is_in() -> None:
     records = [{"text": "肺炎是由病原微生物等因素引起的肺部炎症。" * 3}, {"text": short}]
     data = "\n".join(json.dumps(record, ensure_ascii=False) for record in records).encode("gb18030")
     for expected in (None, "big5", "gb18030"):
-        found = list(read_jsonl(io.BytesIO(data), 0, len(data), "corpus", "a.jsonl", Documents(), expected))
+        found = list(
+            read_jsonl(io.BytesIO(data), 0, len(data), RecordSettings("corpus", "a.jsonl", Documents(), expected))
+        )
         assert [each.text for each in found if isinstance(each, Piece)][1] == short
     # alone it could be Korean
     data = json.dumps(records[1], ensure_ascii=False).encode("gb18030")
-    found = list(read_jsonl(io.BytesIO(data), 0, len(data), "corpus", "a.jsonl", Documents(), "gb18030"))
+    found = list(
+        read_jsonl(io.BytesIO(data), 0, len(data), RecordSettings("corpus", "a.jsonl", Documents(), "gb18030"))
+    )
     assert [each.text for each in found if isinstance(each, Piece)] == [short]
 
 
@@ -132,7 +139,7 @@ def shown_by_ranges(data: bytes, ranges: int) -> list[str]:
     found: list[Piece | Rejection] = []
     for start, end in pairwise(len(data) * at // ranges for at in range(ranges + 1)):
         try:
-            found += read_jsonl(io.BytesIO(data), start, end, "corpus", "a", Documents())
+            found += read_jsonl(io.BytesIO(data), start, end, RecordSettings("corpus", "a", Documents()))
         except Unreadable as error:
             found += [Rejection(error.reason, error.detail)] if start == 0 else []
     return [each.text if isinstance(each, Piece) else each.reason for each in found]
@@ -156,7 +163,7 @@ def test_values_over_several_lines_are_read_once_whatever_the_ranges(data: bytes
 
 def test_an_object_that_wraps_records_is_no_record() -> None:
     def texts(value: object) -> list[str]:
-        found = read_json(json.dumps(value).encode(), "corpus", "a", Documents())
+        found = read_json(json.dumps(value).encode(), RecordSettings("corpus", "a", Documents()))
         return [each.text if isinstance(each, Piece) else each.reason for each in found]
 
     for name in ("data", "records", "rows", "items"):
@@ -167,7 +174,7 @@ def test_an_object_that_wraps_records_is_no_record() -> None:
 
 def test_a_number_with_too_many_digits_costs_no_record() -> None:
     line = b'{"text": "one", "n": ' + b"7" * 5000 + b"}\n"
-    (found,) = read_jsonl(io.BytesIO(line), 0, len(line), "corpus", "a", Documents(meta_fields=["n"]))
+    (found,) = read_jsonl(io.BytesIO(line), 0, len(line), RecordSettings("corpus", "a", Documents(meta_fields=["n"])))
     assert isinstance(found, Piece)
     assert (found.text, json.loads(found.meta)) == ("one", {"n": "7" * 5000})
 
@@ -175,7 +182,7 @@ def test_a_number_with_too_many_digits_costs_no_record() -> None:
 def test_a_damaged_line_of_utf_8_is_utf_8() -> None:
     lines = ['{"text": "Brüssel und Köln"}', '{"text": "Brüssel und Düren? für Lüttich"}']
     data = "\n".join(lines).encode().replace(b"?", b"\xff")
-    first, second = read_jsonl(io.BytesIO(data), 0, len(data), "corpus", "a", Documents())
+    first, second = read_jsonl(io.BytesIO(data), 0, len(data), RecordSettings("corpus", "a", Documents()))
     assert isinstance(first, Piece)
     assert isinstance(second, Piece)
     assert (first.text, second.text) == ("Brüssel und Köln", "Brüssel und Düren\ufffd für Lüttich")
@@ -196,7 +203,9 @@ def test_rows_of_instruction_data_over_several_lines_have_their_source_s_fields(
 ) -> None:
     words = {1: "one?\n\nOne.", 2: "two?\n\nTwo."}
     mapping = {"user": "frage", "assistant": "antwort"}
-    found = list(read_jsonl(io.BytesIO(data), 0, len(data), "instruction", "a", Documents(), None, mapping))
+    found = list(
+        read_jsonl(io.BytesIO(data), 0, len(data), RecordSettings("instruction", "a", Documents(), None, mapping))
+    )
     shown = [each.text if isinstance(each, Piece) else each.reason for each in found]
     assert shown == [words.get(each, each) for each in expected]  # type: ignore[call-overload]
 
@@ -223,11 +232,13 @@ def test_a_first_line_that_is_only_a_bracket_costs_itself(data: bytes, expected:
 
 def test_a_bracket_in_the_first_line_costs_no_json_file() -> None:
     for data in (b"{\n" + GOOD, ("{\n" + GOOD.decode()).encode("utf-16")):
-        found = list(read_json(data, "corpus", "a", Documents()))
+        found = list(read_json(data, RecordSettings("corpus", "a", Documents())))
         assert [each.text if isinstance(each, Piece) else each.reason for each in found] == ["invalid_json", "a", "b"]
 
 
 def test_a_large_file_is_lines_whatever_its_first() -> None:
     data = b"{\n" + GOOD * 100
-    found = list(read_jsonl(io.BytesIO(data), 0, len(data), "corpus", "a", Documents(max_file_bytes=1000)))
+    found = list(
+        read_jsonl(io.BytesIO(data), 0, len(data), RecordSettings("corpus", "a", Documents(max_file_bytes=1000)))
+    )
     assert (len(found), found[0].reason) == (201, "invalid_json")

@@ -293,3 +293,17 @@ def test_raised_digits_are_raised() -> None:
     assert bodies(drawn(draw)) == [
         "The culture held 10⁵ cells, 10⁻¹² m and 25 cm² of it, H2O and 1250 ml, as 24 of them said"
     ]
+
+
+def test_a_number_behind_a_gap_in_scaled_text_is_not_raised() -> None:
+    def draw(canvas: Any) -> None:
+        canvas.setFont("Helvetica", 50)
+        canvas.scale(0.2, 0.2)
+        font = canvas._doc.getInternalFontName("Helvetica")[1:]
+        # PDFium puts blanks into the gaps, which have neither the scale nor the place of the text
+        words = "[(They were made) -600 (12 grams in) -700 (1999 and 10)] TJ"
+        canvas._code.append(
+            f"BT /{font} 50 Tf 300 2000 Td {words} /{font} 30 Tf 15 Ts (5) Tj /{font} 50 Tf 0 Ts ( of them) Tj ET"
+        )
+
+    assert bodies(drawn(draw)) == ["They were made 12 grams in 1999 and 10⁵ of them"]
