@@ -32,6 +32,9 @@ def plan(
         int | None, typer.Option(min=1, help="With --memory: CPU threads, rows side by side (default: all cores).")
     ] = None,
     cards: Annotated[int, typer.Option(min=1, help="With --memory: GPUs of the run.")] = 1,
+    activation_checkpointing: Annotated[
+        bool, typer.Option("--activation-checkpointing", help="With --memory: compute layers again to save memory.")
+    ] = False,
     base_model: Annotated[
         Path | None, typer.Option(help="With --memory: folder with the config.json of another base model.")
     ] = None,
@@ -51,7 +54,7 @@ def plan(
     with named_errors():
         stamps = present_stamps(domain, settings or [])
         if memory:
-            grant = Grant(micro_batch_rows, threads or cores(), cards)
+            grant = Grant(micro_batch_rows, threads or cores(), cards, activation_checkpointing)
             plans = memory_plans(project_folder(), stamps[0].domain, stamps, artifact, grant, base_model)
             show({"trainings": [each.as_json() for each in plans]} if as_json else render_all(plans, artifact, price))
             return

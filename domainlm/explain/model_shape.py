@@ -47,7 +47,8 @@ class Kind:
     norms: of a block. query_norm: of queries and keys, over a head's width or over the whole one. head_width, is_tied:
     defaults of transformers. biases: names of linear layers that always have one. is_fused: one layer for queries, keys
     and values, and one for gate and up. activation_copies: tensors of the feed-forward width that a block without a gate
-    keeps.
+    keeps. has_own_mask: whether packed documents are kept apart by a mask, not computed one by one, as
+    `domainlm.models.document_attention` does where layers see whole documents and are given their positions.
     """
 
     norms: int = 2
@@ -58,18 +59,20 @@ class Kind:
     is_fused: bool = False
     activation_copies: int = 0
     has_eager_attention: bool = False
+    has_own_mask: bool = False
 
 
 KINDS: dict[str, Kind] = {
     "llama": Kind(),
-    "mistral": Kind(),
+    # without the key, a window of 4,096
+    "mistral": Kind(has_own_mask=True),
     "granite": Kind(),
     "smollm3": Kind(is_tied=True),
     "qwen2": Kind(biases=("q_proj", "k_proj", "v_proj")),
     "qwen3": Kind(query_norm="head", head_width=128),
     "gemma": Kind(head_width=256, is_tied=True),
-    "gemma2": Kind(norms=4, head_width=256, is_tied=True, has_eager_attention=True),
-    "gemma3_text": Kind(norms=4, query_norm="head", head_width=256, is_tied=True),
+    "gemma2": Kind(norms=4, head_width=256, is_tied=True, has_eager_attention=True, has_own_mask=True),
+    "gemma3_text": Kind(norms=4, query_norm="head", head_width=256, is_tied=True, has_own_mask=True),
     "olmo2": Kind(query_norm="whole"),
     "phi3": Kind(is_fused=True),
     "mixtral": Kind(),
@@ -86,7 +89,8 @@ class Shape:
     """What the memory and the speed of training depend on.
 
     parameters: all, tied ones once; is_exact: whether their number is counted and not estimated.
-    is_tied: whether the output layer is the embeddings' table. linears: of one block,
+    is_tied: whether the output layer is the embeddings' table. has_mask: whether attention is given a mask of packed
+    documents. linears: of one block,
     those in experts left out. experts: of a block (0: none); expert_width: feed-forward width of one.
     """
 
@@ -102,6 +106,7 @@ class Shape:
     parameters: int
     is_exact: bool
     is_tied: bool
+    has_mask: bool
     kind: Kind
     experts: int = 0
     experts_per_token: int = 0
@@ -175,6 +180,7 @@ def shape_of(config: Mapping[str, Any]) -> Shape:
         linears=(),
         parameters=0,
         is_tied=_is_tied(config, kind),
+        has_mask=_has_mask(config, kind),
         is_exact=model_type in KINDS and not _has_unequal_blocks(config),
         kind=kind,
         experts=experts,
@@ -189,6 +195,17 @@ def _is_tied(config: Mapping[str, Any], kind: Kind) -> bool:
     """Whether the output layer is the embeddings' table."""
     found = config.get("tie_word_embeddings")
     return found if isinstance(found, bool) else kind.is_tied
+
+
+def _has_mask(config: Mapping[str, Any], kind: Kind) -> bool:
+    """Whether a layer's view is limited, or its documents are kept apart otherwise."""
+    layers = config.get("layer_types")
+    if isinstance(layers, list) and any(each != "full_attention" for each in layers):
+        return True
+    has_window = config.get("use_sliding_window", True) is not False
+    if has_window and config.get("sliding_window") is not None:
+        return True
+    return kind.has_own_mask and not ("sliding_window" in config and kind == KINDS["mistral"])
 
 
 def _has_unequal_blocks(config: Mapping[str, Any]) -> bool:

@@ -70,7 +70,7 @@ def _combinations(job: Job) -> Iterator[tuple[str, ...]]:
     Those that change nothing count for nothing. First come those that cost nothing but time, alone and together; then
     another method or more cards, then shorter rows.
     """
-    free = ("precision: bfloat16", "micro_batch_rows: 1", "activation checkpointing")
+    free = CHANGES_OF_LITTLE
     yield from ((name,) for name in free)
     yield free[:2]
     yield from ((first, free[2]) for first in free[:2])
@@ -108,14 +108,16 @@ def cpu_remedy(shape: Shape, job: Job, machine: Machine, memory: int) -> tuple[s
 
     As of `remedy`.
     """
-    changes: dict[tuple[str, ...], tuple[Job, Machine]] = {(): (job, machine)}
-    changes[("micro_batch_rows: 1",)] = (replace(job, micro_batch_rows=1), machine)
+    less, one = replace(job, is_checkpointed=True), replace(machine, threads=1)
+    changes: dict[tuple[str, ...], tuple[Job, Machine]] = {
+        (): (job, machine),
+        ("micro_batch_rows: 1",): (replace(job, micro_batch_rows=1), machine),
+        ("activation_checkpointing: 1",): (less, machine),
+    }
     for threads in range(machine.threads - 1, 0, -1):
         changes[(f"--cores {threads}",)] = (job, replace(machine, threads=threads))
-    one = replace(machine, threads=1)
-    changes[("micro_batch_rows: 1", "--cores 1")] = (replace(job, micro_batch_rows=1), one)
-    small = replace(job, micro_batch_rows=1, precision="bfloat16")
-    changes[("micro_batch_rows: 1", "--cores 1", "precision: bfloat16")] = (small, one)
+    changes[("activation_checkpointing: 1", "--cores 1")] = (less, one)
+    changes[(*CHANGES_OF_LITTLE, "--cores 1")] = (replace(less, micro_batch_rows=1, precision="bfloat16"), one)
     found = (names for names, (each, on) in changes.items() if training_memory(shape, each, on).total <= memory)
     return next(found, None)
 
@@ -140,11 +142,12 @@ def _shorter(window: int) -> Change:
     return change
 
 
+CHANGES_OF_LITTLE = ("precision: bfloat16", "micro_batch_rows: 1", "activation_checkpointing: 1")
 SHORTER = tuple(f"sequence_length: {2**power}" for power in range(15, 7, -1))
 CHANGES: dict[str, Change] = {
     "precision: bfloat16": _bfloat16,
     "micro_batch_rows: 1": _one_row,
-    "activation checkpointing": _checkpointing,
+    "activation_checkpointing: 1": _checkpointing,
     "method: qlora": _quantised,
     "method: lora": _adapter,
     **{f"ZeRO-3 over {count} cards": _sharded(count) for count in MORE_CARDS},

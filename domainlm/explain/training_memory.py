@@ -32,7 +32,7 @@ CPU_LIBRARY_BYTES = 540_000_000
 # compiled kernels and their workspaces; of what every update allocates and frees, the share that malloc keeps (the same
 # benchmark: with these two, its 16 ratios are nearest to 1)
 CPU_WORKSPACE_BYTES = 60_000_000
-CPU_ALLOCATOR_SHARE = 0.10
+CPU_ALLOCATOR_SHARE = 0.28
 # context of CUDA, workspaces of cuBLAS, kernels: an assumption
 GPU_LIBRARY_BYTES = 1_000_000_000
 GPU_ALLOCATOR_SHARE = 0.05
@@ -45,7 +45,8 @@ class Job:
     targets: names of the adapted layers, or all-linear, mlp, attention. window: tokens of a row. virtual_tokens: those
     that P-tuning puts before a text. is_checkpointed: whether activations are computed again in the backward pass.
     has_trained_embeddings: whether embeddings and output layer are trained besides an adapter. adapted_layers: blocks with
-    an adapter (None: all).
+    an adapter (None: all). has_short_documents: whether packed documents have at most 256 tokens, which a CPU computes
+    in fp32; the default is what takes more.
     """
 
     method: Method = "lora"
@@ -59,6 +60,7 @@ class Job:
     is_checkpointed: bool = False
     has_trained_embeddings: bool = False
     adapted_layers: int | None = None
+    has_short_documents: bool = True
 
     @property
     def width(self) -> int:
@@ -227,10 +229,18 @@ def _attention_bytes(shape: Shape, job: Job, machine: Machine) -> int:
         found += shape.heads * job.window * scores + 3 * inner * width
         return found + (inner * width if "attended" in kept else 0)
     found += shape.heads * FLOAT_BYTES
-    if machine.kind == "cpu":
+    if shape.has_mask:
         # sdpa is given the packed documents' mask as numbers, and keys and values for every head
         return found + 4 * inner * width + job.window * width
-    return found + 2 * (inner + shape.key_width) * width
+    if machine.kind == "gpu":
+        return found + 2 * (inner + shape.key_width) * width
+    # each document by itself; the output layer of the attention reads a copy of them all
+    of_document = FLOAT_BYTES if job.has_short_documents else width
+    found += inner * width if "attended" in kept else 0
+    if shape.kind.is_fused and of_document == width:
+        # the values are a part of what the fused layer gave, and keep all of it
+        found += (inner + shape.key_width) * width
+    return found + 2 * (inner + shape.key_width) * of_document
 
 
 def _feed_forward_bytes(shape: Shape, job: Job) -> int:
@@ -264,10 +274,10 @@ def _inner_bytes(shape: Shape, job: Job, reads: tuple[str, ...]) -> int:
 
 
 def _loss_bytes(shape: Shape, job: Job) -> int:
-    """A chunk of logits: as products, in fp32, and their exponentials."""
+    """A chunk of logits: as products, and in fp32."""
     rows = min(CHUNK_ROWS, job.micro_batch_rows * job.window)
     head = shape.vocabulary * shape.hidden * FLOAT_BYTES if job.method == "full" else 0
-    return rows * shape.vocabulary * (job.width + 2 * FLOAT_BYTES) + head
+    return rows * shape.vocabulary * (job.width + FLOAT_BYTES) + head
 
 
 def _backward_bytes(shape: Shape, job: Job, tokens: int) -> int:

@@ -31,11 +31,12 @@ _AS_PROMPT = ("p_tuning", "prefix_tuning")
 
 @dataclass(frozen=True)
 class Grant:
-    """What a profile would grant: rows in one pass, cores, cards."""
+    """What a profile would grant: rows in one pass, cores, cards, checkpointing."""
 
     micro_batch_rows: int = 1
     threads: int = 1
     cards: int = 1
+    is_checkpointed: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,7 @@ def job_of(section: Mapping[str, Any], window: int, grant: Grant) -> Job:
         targets=section["target_modules"],
         window=window,
         micro_batch_rows=grant.micro_batch_rows,
+        is_checkpointed=grant.is_checkpointed,
         rows_per_step=-(-int(tokens) // window) if tokens else per_step,
         has_trained_embeddings=section.get("trained_embeddings", "none") != "none",
         adapted_layers=len(section["layers"]) if section.get("layers") else None,

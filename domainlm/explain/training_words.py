@@ -18,7 +18,7 @@ from domainlm.terminal import line
 from domainlm.wording import bytes_in_words, seconds_in_words
 
 # what `remedy` may name and this version does not do
-NOT_YET = ("activation checkpointing", "ZeRO-3")
+NOT_YET = ("ZeRO-3",)
 
 
 def render_all(plans: Sequence[TrainingPlan], target: str, price: float | None = None) -> RenderableType:
@@ -67,9 +67,10 @@ def _title(plan: TrainingPlan) -> str:
     job = plan.job
     counted = "counted" if plan.is_exact else f"estimated, as {plan.model_type} is counted as a Llama"
     rows = "row" if job.micro_batch_rows == 1 else "rows"
+    again = ", layers computed again" if job.is_checkpointed else ""
     return (
         f"{plan.artifact}: {plan.model_type}, {plan.parameters:,} parameters ({counted}); sequence_length {job.window},"
-        f" micro-batch of {job.micro_batch_rows} {rows}, {job.rows_per_step} rows in an update, precision {job.precision}"
+        f" micro-batch of {job.micro_batch_rows} {rows}, {job.rows_per_step} rows in an update, precision {job.precision}{again}"
     )
 
 

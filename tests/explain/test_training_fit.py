@@ -21,7 +21,7 @@ SHAPE = shape_of(QWEN_14B)
 CARD = Machine("gpu")
 LORA = Job(window=4096)
 SMALL, MIDDLE, LARGE = CARDS
-CHECKPOINTING = "activation checkpointing"
+CHECKPOINTING = "activation_checkpointing: 1"
 
 
 @pytest.mark.parametrize(
@@ -108,15 +108,17 @@ def test_a_mixture_computes_what_its_token_passes() -> None:
 
 
 def test_fewer_rows_side_by_side_on_the_cpu() -> None:
-    shape = shape_of({**QWEN_7B, "num_hidden_layers": 2, "vocab_size": 1000})
+    shape = shape_of({**QWEN_7B, "num_hidden_layers": 4, "vocab_size": 1000})
     job, machine = Job(window=512, precision="float32"), Machine("cpu", threads=4)
 
     def needed(job: Job, threads: int) -> int:
         return training_memory(shape, job, Machine("cpu", threads=threads)).total
 
+    less = replace(job, is_checkpointed=True)
     assert cpu_remedy(shape, job, machine, needed(job, 4)) == ()
-    assert cpu_remedy(shape, job, machine, needed(job, 4) - 1) == ("--cores 3",)
+    assert cpu_remedy(shape, job, machine, needed(less, 4)) == (CHECKPOINTING,)
     assert cpu_remedy(shape, job, machine, needed(job, 1)) == ("--cores 1",)
-    last = ("micro_batch_rows: 1", "--cores 1", "precision: bfloat16")
-    assert cpu_remedy(shape, job, machine, needed(job, 1) - 1) == last
+    assert cpu_remedy(shape, job, machine, needed(less, 1)) == (CHECKPOINTING, "--cores 1")
+    last = ("precision: bfloat16", "micro_batch_rows: 1", CHECKPOINTING, "--cores 1")
+    assert cpu_remedy(shape, job, machine, needed(less, 1) - 1) == last
     assert cpu_remedy(shape, job, machine, 10**6) is None

@@ -169,10 +169,10 @@ def test_without_rows_there_is_speed_and_no_time(project: Any, text: str) -> Non
 
 def test_what_makes_it_fit_is_said(project: Any) -> None:
     text = printed(render(plans(project)[0]))
-    assert "lora on a 24 GB card: fits with activation checkpointing (not in this version) + method: qlora" in text
+    assert "lora on a 24 GB card: fits with activation_checkpointing: 1 + method: qlora" in text
     assert "lora on this CPU, 1 thread: no change that is known makes it fit" in text
     assert "fits 80, 141 GB" in text
-    later = "activation checkpointing (not in this version) + ZeRO-3 over 2 cards (not in this version)"
+    later = "activation_checkpointing: 1 + ZeRO-3 over 2 cards (not in this version)"
     assert f"full on a 141 GB card: fits with {later}" in text
     assert "no card was measured with this version" in text
 
@@ -221,7 +221,7 @@ def test_json_has_parts_and_totals(project: Any) -> None:
         *("weights", "adapter", "gradients", "optimiser", "activations", "loss", "overhead")
     ]
     assert found["lines"][1]["cards"]["80"] == []
-    assert found["lines"][3]["cards"]["141"] == ["activation checkpointing", "ZeRO-3 over 2 cards"]
+    assert found["lines"][3]["cards"]["141"] == ["activation_checkpointing: 1", "ZeRO-3 over 2 cards"]
 
 
 def test_plan_says_it_of_trainings_that_are_built(project: Any) -> None:

@@ -11,18 +11,18 @@ from material.unavailable import unavailable
 
 # profile -> its plugin, the lines that a person uncomments, what the trainings' rules then get
 PROFILES: dict[str, tuple[str | None, tuple[str, ...], tuple[str, ...]]] = {
-    "local": (None, (), ("micro_batch_rows=1", "checkpoint_seconds=60")),
-    "gpu": (None, (), ("gpu=1", "micro_batch_rows=1", "checkpoint_seconds=300")),
-    "multi_gpu": (None, (), ("gpu=8", "micro_batch_rows=1", "checkpoint_seconds=300")),
+    "local": (None, (), ("gpus=0", "micro_batch_rows=1", "checkpoint_seconds=60")),
+    "gpu": (None, (), ("gpus=1", "micro_batch_rows=1", "checkpoint_seconds=300")),
+    "multi_gpu": (None, (), ("gpus=8", "micro_batch_rows=1", "checkpoint_seconds=300")),
     "slurm": (
         "snakemake_executor_plugin_slurm",
-        ("slurm_account: my_project", "slurm_partition: gpu", "gres: gpu:1", "micro_batch_rows: 1"),
-        ("gres=gpu:1", "slurm_partition=gpu", "slurm_account=my_project", "mem_mb=16000", "runtime=1440"),
+        ("slurm_account: my_project", "slurm_partition: gpu", "gres: gpu:1", "gpus: 1", "activation_checkpointing: 1"),
+        ("gres=gpu:1", "slurm_partition=gpu", "slurm_account=my_project", "gpus=1", "mem_mb=16000", "runtime=1440"),
     ),
     "kubernetes": (
         "snakemake_executor_plugin_kubernetes",
-        ("gpu: 1", "gpu_manufacturer: nvidia", "scale: 0", "micro_batch_rows: 1"),
-        ("gpu=1", "gpu_manufacturer=nvidia", "scale=0", "mem_mb=16000"),
+        ("gpu: 1", "gpu_manufacturer: nvidia", "scale: 0", "gpus: 1", "activation_checkpointing: 1"),
+        ("gpu=1", "gpus=1", "gpu_manufacturer=nvidia", "scale=0", "mem_mb=16000"),
     ),
 }
 
@@ -43,5 +43,7 @@ def test_a_training_is_granted_what_its_profile_says(fresh_tree: Any, name: str)
         assert resources is not None, job[1]
         granted = set(resources[1].split(", "))
         assert granted >= set(expected), resources[1]
-        seconds = next(each.partition("=")[2] for each in granted if each.startswith("checkpoint_seconds="))
-        assert f"--micro-batch-rows 1 --checkpoint-seconds {seconds}" in job[1]
+        values = dict(each.split("=", 1) for each in granted)
+        options = ("micro_batch_rows", "checkpoint_seconds", "gpus", "activation_checkpointing")
+        asked = " ".join(f"--{name.replace('_', '-')} {values[name]}" for name in options)
+        assert asked in job[1]
