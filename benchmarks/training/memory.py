@@ -27,6 +27,7 @@ from domainlm.config.training import Training
 from domainlm.contract import Resources
 from domainlm.explain.model_shape import read_shape
 from domainlm.explain.training_memory import CPU_LIBRARY_BYTES, Job, Machine, training_memory
+from domainlm.models.document_attention import MAX_FLOAT_TOKENS
 from domainlm.tokens.files import write_meta, write_split
 from domainlm.tokens.packing import TokenSequence
 from domainlm.training.train import Start, train_adapter
@@ -250,6 +251,8 @@ def planned_bytes(case: Case, base: Path) -> int:
         window=case.window,
         micro_batch_rows=case.micro_batch_rows,
         rows_per_step=case.micro_batch_rows * case.threads,
+        # a row is one document
+        has_short_documents=case.window <= MAX_FLOAT_TOKENS,
     )
     return training_memory(read_shape(base), job, Machine("cpu", case.threads)).total - CPU_LIBRARY_BYTES
 

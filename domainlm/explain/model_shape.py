@@ -198,7 +198,7 @@ def _is_tied(config: Mapping[str, Any], kind: Kind) -> bool:
 
 
 def _has_mask(config: Mapping[str, Any], kind: Kind) -> bool:
-    """Whether a layer's view is limited, or its documents are kept apart otherwise."""
+    """Whether packed documents are kept apart by a mask."""
     layers = config.get("layer_types")
     if isinstance(layers, list) and any(each != "full_attention" for each in layers):
         return True

@@ -31,8 +31,8 @@ QLORA_BYTES = (4 + 8 / 64 + 32 / (64 * 256)) / 8
 CPU_LIBRARY_BYTES = 540_000_000
 # compiled kernels and their workspaces; of what every update allocates and frees, the share that malloc keeps (the same
 # benchmark: with these two, its 16 ratios are nearest to 1)
-CPU_WORKSPACE_BYTES = 60_000_000
-CPU_ALLOCATOR_SHARE = 0.28
+CPU_WORKSPACE_BYTES = 55_000_000
+CPU_ALLOCATOR_SHARE = 0.31
 # context of CUDA, workspaces of cuBLAS, kernels: an assumption
 GPU_LIBRARY_BYTES = 1_000_000_000
 GPU_ALLOCATOR_SHARE = 0.05

@@ -175,7 +175,7 @@ def _kind_of(method: str) -> Method:
     return "qlora" if method == "qlora" else "lora"
 
 
-def _available() -> set[str]:
+def available_methods() -> set[str]:
     """Names of the methods that this version has."""
     field = Training.model_fields.get("method")
     return set(get_args(field.annotation)) if field is not None else {"lora"}
@@ -187,7 +187,7 @@ def _lines(shape: Shape, job: Job, configured: str, grant: Grant) -> Iterable[Li
     # what `auto` becomes is measured by the training; the wider one is the safe one
     on_cpu = replace(job, precision="float32" if job.precision == "auto" else job.precision)
     on_card = replace(job, precision="bfloat16" if job.precision == "auto" else job.precision)
-    available = _available()
+    available = available_methods()
     memory = _memory_of_machine()
     changes = cpu_remedy(shape, on_cpu, cpu, memory) if memory is not None else ()
     yield Line(configured, True, configured in available, cpu, training_memory(shape, on_cpu, cpu), changes)

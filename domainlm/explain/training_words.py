@@ -13,7 +13,7 @@ from rich.text import Text
 
 from domainlm.explain.training_fit import CARDS, PUBLISHED_SOURCE
 from domainlm.explain.training_memory import PARTS
-from domainlm.explain.training_plan import Line, TrainingPlan
+from domainlm.explain.training_plan import Line, TrainingPlan, available_methods
 from domainlm.terminal import line
 from domainlm.wording import bytes_in_words, seconds_in_words
 
@@ -112,7 +112,9 @@ def _changes(changes: tuple[str, ...] | None) -> str:
 
 
 def _named(change: str) -> str:
-    return f"{change} (not in this version)" if change.startswith(NOT_YET) else change
+    kind, _, method = change.partition(": ")
+    is_missing = change.startswith(NOT_YET) or (kind == "method" and method not in available_methods())
+    return f"{change} (not in this version)" if is_missing else change
 
 
 def _times(plan: TrainingPlan, price: float | None) -> Iterator[Text]:

@@ -10,7 +10,7 @@ import pytest
 from material.model_shapes import QWEN_14B
 from rich.console import Console
 
-from domainlm.explain import training_plan
+from domainlm.explain import training_plan, training_words
 from domainlm.explain.plan import make_plan, memory_plans
 from domainlm.explain.plan import render as render_plan
 from domainlm.explain.training_plan import Grant, TrainingPlan, is_training
@@ -167,14 +167,17 @@ def test_without_rows_there_is_speed_and_no_time(project: Any, text: str) -> Non
     assert "the rows are not packed yet" in shown
 
 
-def test_what_makes_it_fit_is_said(project: Any) -> None:
+def test_what_makes_it_fit_is_said(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_words, "available_methods", lambda: {"lora"})
     text = printed(render(plans(project)[0]))
-    assert "lora on a 24 GB card: fits with activation_checkpointing: 1 + method: qlora" in text
+    assert "lora on a 24 GB card: fits with activation_checkpointing: 1 + method: qlora (not in this version)" in text
     assert "lora on this CPU, 1 thread: no change that is known makes it fit" in text
     assert "fits 80, 141 GB" in text
     later = "activation_checkpointing: 1 + ZeRO-3 over 2 cards (not in this version)"
     assert f"full on a 141 GB card: fits with {later}" in text
     assert "no card was measured with this version" in text
+    monkeypatch.setattr(training_words, "available_methods", lambda: {"lora", "qlora"})
+    assert "method: qlora (not" not in printed(render(plans(project)[0]))
 
 
 @pytest.mark.parametrize(
