@@ -138,7 +138,7 @@ def _base_folder(project: Path, stamps: Iterable[Stamp]) -> Path:
         if folder is not None and (folder / "config.json").is_file():
             return folder
     raise UnknownShape(
-        f"the base model {source} is not here yet, so its size is unknown; build it (snakemake --cores all"
+        f"the base model {source} is not here yet; build it (snakemake --cores all"
         f" {stamp.artifact}), or give a folder with its config.json: --base-model FOLDER"
     )
 

@@ -34,7 +34,7 @@ def render(plan: TrainingPlan, price: float | None = None) -> RenderableType:
     price: of one card for an hour.
     """
     if plan.unknown is not None:
-        return line(f"memory of {plan.artifact}: unknown. {plan.unknown}")
+        return line(f"memory of {plan.artifact}: unknown, as {plan.unknown}")
     table = Table(box=None, header_style="bold", pad_edge=False, collapse_padding=True)
     table.add_column("method", overflow="fold")
     table.add_column("on", overflow="fold")

@@ -124,7 +124,7 @@ def test_a_base_model_that_is_not_here_is_unknown(project: Any) -> None:
     (project.path / "model/config.json").write_text("{}", encoding="utf-8")
     (found,) = plans(project)
     assert found.lines == ()
-    assert "memory of pt_adapter: unknown. config.json has no hidden_size" in printed(render(found))
+    assert "memory of pt_adapter: unknown, as config.json has no hidden_size" in printed(render(found))
     stamps = project.stamps()
     (project.path / "model/config.json").unlink()
     (found,) = memory_plans(project.path, "tiny", stamps, "pt_adapter", Grant())
