@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,18 +24,40 @@ def plan(
     artifact: Annotated[str, typer.Argument(help="Target of the run.")] = LAST_ARTIFACT,
     domain: DomainOption = None,
     settings: SetOption = None,
+    memory: Annotated[
+        bool, typer.Option("--memory", help="Show the memory of the target's trainings, and the cards that they fit.")
+    ] = False,
+    micro_batch_rows: Annotated[int, typer.Option(min=1, help="With --memory: rows in one forward pass.")] = 1,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="With --memory: CPU threads, rows side by side (default: all cores).")
+    ] = None,
+    cards: Annotated[int, typer.Option(min=1, help="With --memory: GPUs of the run.")] = 1,
+    activation_checkpointing: Annotated[
+        bool, typer.Option("--activation-checkpointing", help="With --memory: compute layers again to save memory.")
+    ] = False,
+    base_model: Annotated[
+        Path | None, typer.Option(help="With --memory: folder with the config.json of another base model.")
+    ] = None,
+    price: Annotated[float | None, typer.Option(min=0, help="With --memory: price of one card for an hour.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Predict the work and the cost of a run.
 
-    It lists the artifacts that the run would restore, fetch or build, with reasons and measured costs. It changes
-    nothing.
+    It lists the artifacts that the run would restore, fetch or build, with reasons and measured costs. With --memory it
+    says what the target's trainings need, by part and method, before a GPU is asked for. It changes nothing.
     """
-    from domainlm.explain.plan import make_plan, render
+    from domainlm.explain.plan import make_plan, memory_plans, render
+    from domainlm.explain.training_plan import Grant, cores
+    from domainlm.explain.training_words import render_all
 
     check_artifact(artifact)
     with named_errors():
         stamps = present_stamps(domain, settings or [])
+        if memory:
+            grant = Grant(micro_batch_rows, threads or cores(), cards, activation_checkpointing)
+            plans = memory_plans(project_folder(), stamps[0].domain, stamps, artifact, grant, base_model)
+            show({"trainings": [each.as_json() for each in plans]} if as_json else render_all(plans, artifact, price))
+            return
         found = make_plan(project_folder(), stamps[0].domain, stamps, artifact)
     show(found.as_json() if as_json else render(found))
 

@@ -20,8 +20,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from domainlm.builder.looks import IDLE, State, missing_entries
-from domainlm.builder.outlook import Outlook, predict
+from domainlm.builder.outlook import Outlook, needed_stamps, predict
 from domainlm.explain.difference import Definitions, Difference, Lookups, artifact_differences, former_pairs, in_words
+from domainlm.explain.training_plan import Grant, TrainingPlan, cores, is_training, plan_training
+from domainlm.explain.training_words import summary
 from domainlm.pipeline.code import code_definitions
 from domainlm.pipeline.stamp import Stamp
 from domainlm.store.local import Store
@@ -71,9 +73,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Plan:
+    """trainings: memory and speed of the trainings among the builds."""
+
     domain: str
     target: str
     rows: tuple[Row, ...]
+    trainings: tuple[TrainingPlan, ...] = ()
 
     @property
     def builds(self) -> list[Row]:
@@ -103,7 +108,14 @@ class Plan:
             why = [difference.as_json() for difference in row.why]
             cost = asdict(row.cost) if row.cost is not None else None
             rows.append({**asdict(row), "unless": list(row.unless), "why": why, "cost": cost})
-        return {"domain": self.domain, "target": self.target, "artifacts": rows, "totals": self.totals()}
+        trainings = [training.as_json() for training in self.trainings]
+        return {
+            "domain": self.domain,
+            "target": self.target,
+            "artifacts": rows,
+            "totals": self.totals(),
+            "trainings": trainings,
+        }
 
 
 def make_lookups(project: Path, store: Store, outlooks: Iterable[Outlook]) -> Lookups:
@@ -170,13 +182,30 @@ def make_plan(project: Path, domain: str, stamps: list[Stamp], target: str) -> P
     store = Store(store_folder(project))
     outlooks = predict(project, stamps, target, store, open_remote(project))
     lookups = make_lookups(project, store, outlooks)
-    costs = measured_costs(read_history(store, domain)) if any(o.state == "build" for o in outlooks) else {}
+    # read once, and only for a plan that builds
+    history = list(read_history(store, domain)) if any(o.state == "build" for o in outlooks) else []
+    costs = measured_costs(history)
     filled = bytes_to_fill(outlooks, store)
     by_artifact: dict[str, list[Outlook]] = {}
     for outlook in outlooks:
         by_artifact.setdefault(outlook.stamp.artifact, []).append(outlook)
     rows = [_row(project, name, found, costs, filled, lookups) for name, found in by_artifact.items()]
-    return Plan(domain, target, tuple(rows))
+    grant = Grant(threads=cores())
+    trainings = [
+        plan_training(project, stamps, row.artifact, grant, history)
+        for row in rows
+        if row.state == "build" and is_training(row.artifact)
+    ]
+    return Plan(domain, target, tuple(rows), tuple(trainings))
+
+
+def memory_plans(
+    project: Path, domain: str, stamps: list[Stamp], target: str, grant: Grant, base_model: Path | None = None
+) -> list[TrainingPlan]:
+    """The trainings of a target, built or not."""
+    history = list(read_history(Store(store_folder(project)), domain))
+    names = [stamp.artifact for stamp in needed_stamps(stamps, target) if is_training(stamp.artifact)]
+    return [plan_training(project, stamps, name, grant, history, base_model) for name in names]
 
 
 def bytes_to_fill(outlooks: Iterable[Outlook], store: Store) -> dict[str, int]:
@@ -286,4 +315,5 @@ def render(plan: Plan) -> RenderableType:
     table.add_column("cost", justify="right", no_wrap=True)
     for row in plan.rows:
         table.add_row(row.artifact, line((_what(row), STYLES[row.state])), line(_why(row)), _cost(row))
-    return Group(table, "", line(f"{plan.target} of {plan.domain}: {totals_in_words(plan)}"))
+    lines = [line(f"{plan.target} of {plan.domain}: {totals_in_words(plan)}"), *map(summary, plan.trainings)]
+    return Group(table, "", *lines)

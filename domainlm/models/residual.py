@@ -157,7 +157,10 @@ def _summed(
     dtype: str,
     tally: Tally,
 ) -> Iterator[torch.Tensor]:
-    """The rows of one tensor of the result, a block at a time; a single number is one row."""
+    """The rows of one tensor of the result, a block at a time.
+
+    A single number is one row.
+    """
     import torch
 
     shape = tuned.shape

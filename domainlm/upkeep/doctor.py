@@ -35,6 +35,7 @@ from domainlm.store.sharing import (
     refusal,
 )
 from domainlm.store.signatures import TRUSTED_VARIABLE
+from domainlm.upkeep.cards import examine_cards
 from domainlm.upkeep.checkpoint_kinds import checkpoint_kinds
 from domainlm.upkeep.hooks import Check, git, missing_hooks, recorded_hollow
 from domainlm.upkeep.training_advice import training_checks
@@ -51,7 +52,9 @@ def examine(project: Path, domain: str | None = None) -> list[Check]:
 
     domain: whose trainings are looked at.
     """
-    checks = [_python(), *_packages(project), _torch(), _cores(), _memory(), _disk(project)]
+    torch = _torch()
+    checks = [_python(), *_packages(project), torch, *(examine_cards(project) if torch.is_ok else ())]
+    checks += [_cores(), _memory(), _disk(project)]
     store = _store(project)
     checks += [
         store,
@@ -100,12 +103,7 @@ def _torch() -> Check:
         import torch
     except (ImportError, OSError) as error:
         return Check("torch", False, str(error), "see docs/how-to/cpu-build.md")
-    name = torch.__version__
-    if torch.cuda.is_available():
-        return Check("torch", True, f"{name}, {torch.cuda.device_count()} × {torch.cuda.get_device_name(0)}")
-    if shutil.which("nvidia-smi"):
-        return Check("torch", False, f"{name} sees no GPU, nvidia-smi is here", "see docs/how-to/gpu-build.md")
-    return Check("torch", True, f"{name}, CPU {torch.backends.cpu.get_cpu_capability()}")
+    return Check("torch", True, f"{torch.__version__}, CPU {torch.backends.cpu.get_cpu_capability()}")
 
 
 def _cores() -> Check:

@@ -158,7 +158,7 @@ def test_it_imports_no_torch(
 ) -> None:
     code = (
         "import sys; from typer.testing import CliRunner; from domainlm.cli import application\n"
-        "for command in (['plan'], ['why', 'pt_adapter'], ['lineage', 'documents']):\n"
+        "for command in (['plan'], ['plan', '--memory'], ['why', 'pt_adapter'], ['lineage', 'documents']):\n"
         "    assert CliRunner().invoke(application, command).exit_code in (0, 3)\n"
         "print(sorted({'torch', 'transformers', 'peft', 'datasets', 'pyarrow'} & set(sys.modules)))"
     )

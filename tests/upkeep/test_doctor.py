@@ -26,6 +26,7 @@ def project(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(remote_files, "RETRY_SECONDS", ())
     monkeypatch.setattr(doctor, "FREE_BYTES", 1)
     monkeypatch.setattr(doctor, "_memory", lambda: Check("memory", True, "enough"))
+    monkeypatch.setattr(doctor, "examine_cards", lambda project: [Check("GPU", True, "none")])
     return root
 
 
@@ -38,7 +39,7 @@ def test_a_fit_machine_has_no_problem_and_nothing_is_left_behind(project: Path) 
     assert problems(project) == {}
     names = [check.name for check in examine(project)]
     assert names == [
-        *("Python", "libraries", "torch", "cores", "memory", "disk", "store", "links", "links"),
+        *("Python", "libraries", "torch", "GPU", "cores", "memory", "disk", "store", "links", "links"),
         *("DVC", "remote", "git hooks", "hollow artifacts"),
     ]
     assert sorted(project.rglob("*")) == before
