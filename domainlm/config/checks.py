@@ -11,6 +11,8 @@ from fnmatch import fnmatchcase
 
 from domainlm.config.domain import DomainConfig
 from domainlm.config.errors import ConfigurationError
+from domainlm.config.methods import LOW_RANK, PROMPTS
+from domainlm.config.training import Training
 
 
 def check_whole(config: DomainConfig) -> None:
@@ -19,6 +21,7 @@ def check_whole(config: DomainConfig) -> None:
     check_policy(config)
     check_presets(config)
     check_compared(config)
+    check_methods(config)
 
 
 def nearest(name: str, known: list[str]) -> str:
@@ -88,3 +91,36 @@ def check_compared(config: DomainConfig) -> None:
             f"domain {config.domain}: eval_results.compare names {config.domain} itself; expected other domains, whose results are "
             "built: remove it"
         )
+
+
+# knobs of an adapter of linear layers, with the values that are of no effect elsewhere
+OF_ADAPTERS = {"dropout": 0.0, "layers": None, "trained_embeddings": "none"}
+# what an adapter that is trained further must have in common with the one that it was
+SHAPE = ("method", "rank", "alpha", "target_modules", "layers", "trained_embeddings")
+
+
+def check_methods(config: DomainConfig) -> None:
+    """Raise ConfigurationError where a method cannot do what is asked of it."""
+    where, relay, first = f"domain {config.domain}", config.sft_adapter.relay, config.pt_adapter
+    sections: dict[str, Training] = {"pt_adapter": first, "sft_adapter": config.sft_adapter}
+    for name, section in sections.items():
+        for key, neutral in OF_ADAPTERS.items():
+            found = getattr(section, key)
+            if section.method not in LOW_RANK and found != neutral:
+                raise ConfigurationError(
+                    f"{where}: {name}.{key} is {found}, and method {section.method} trains no adapter of linear layers; expected"
+                    f" {neutral}: remove the key, or set {name}.method to one of {', '.join(LOW_RANK)}"
+                )
+    if relay == "merge" and first.method in PROMPTS:
+        raise ConfigurationError(
+            f"{where}: pt_adapter.method is {first.method}, whose virtual tokens no weight can hold, and sft_adapter.relay is"
+            " merge; expected a method that merges (lora), or sft_adapter.relay: continue (SFT trains the same virtual tokens)"
+            " or none (SFT starts from the base)"
+        )
+    for key in SHAPE if relay == "continue" else ():
+        one, two = (getattr(section, key) for section in sections.values())
+        if one != two:
+            raise ConfigurationError(
+                f"{where}: sft_adapter.relay is continue, pt_adapter.{key} is {one} and sft_adapter.{key} is {two}; expected one"
+                " value, as SFT trains the PT adapter further: set both to it, or sft_adapter.relay to merge"
+            )

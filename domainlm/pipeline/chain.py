@@ -1,14 +1,16 @@
 """The chain of models that a domain trains.
 
 In: a resolved configuration. Out: base, PT and SFT model, each given by the artifacts that hold its checkpoint and its
-adapter. `sft_adapter.relay` is interpreted here alone. Stages are given models, not the relay, so one more training
-stage is one more entry here.
+adapter. `sft_adapter.relay` is interpreted here alone, and that a method trains a whole checkpoint. Stages are given
+models, not the relay, so one more training stage is one more entry here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from domainlm.config.methods import WHOLE
 
 if TYPE_CHECKING:
     from domainlm.config.domain import DomainConfig
@@ -28,12 +30,7 @@ class Model:
 
 
 BASE = Model("base", "base_model", None)
-# the model that SFT starts from after continued pretraining, by relay
-_PRETRAINED = {
-    "merge": Model("pt", "merged_model", None),
-    "continue": Model("pt", "base_model", "pt_adapter"),
-    "none": None,
-}
+MERGED = Model("pt", "merged_model", None)
 
 
 def chain(config: DomainConfig) -> tuple[Model, ...]:
@@ -41,10 +38,19 @@ def chain(config: DomainConfig) -> tuple[Model, ...]:
 
     Without continued pretraining there is no PT model.
     """
-    pretrained = _PRETRAINED[config.sft_adapter.relay]
-    start = pretrained or BASE
-    tuned = Model("sft", start.checkpoint, "sft_adapter")
-    return (BASE, pretrained, tuned) if pretrained is not None else (BASE, tuned)
+    relay = config.sft_adapter.relay
+    models = [BASE]
+    if relay == "merge":
+        models.append(MERGED)
+    if relay == "continue":
+        models.append(_trained("pt", BASE, "pt_adapter", config.pt_adapter.method))
+    models.append(_trained("sft", models[-1], "sft_adapter", config.sft_adapter.method))
+    return tuple(models)
+
+
+def _trained(name: str, start: Model, artifact: str, method: str) -> Model:
+    """A model that an artifact makes of the one it starts from."""
+    return Model(name, artifact, None) if method in WHOLE else Model(name, start.checkpoint, artifact)
 
 
 def start_of_sft(config: DomainConfig) -> Model:

@@ -15,6 +15,7 @@ from domainlm.pipeline.edges import (
     Condition,
     Edge,
     all_models,
+    can_merge,
     has_pretraining,
     has_seeds,
     is_merged,
@@ -181,7 +182,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "merged_model",
         "pretraining",
-        when=has_pretraining,
+        when=can_merge,
         inputs=(
             whole("base_model"),
             whole("pt_adapter"),

@@ -8,8 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from domainlm.contract import StageError
-from domainlm.models import lora
-from domainlm.models.load import load_model
+from domainlm.models.methods import saved_model
 from domainlm.tokens.rows import PackedRows
 from domainlm.training.loss import row_losses
 
@@ -21,8 +20,7 @@ def check_reloads(
 
     They must be equal, not close.
     """
-    model = lora.saved_adapter(load_model(base, precision), adapter)
-    found = row_losses(model.get_base_model(), validation, list(range(len(expected))))
+    found = row_losses(saved_model(base, precision, adapter), validation, list(range(len(expected))))
     if found != expected:
         raise StageError(
             f"the saved adapter has validation losses {found[:2]} after loading, {expected[:2]} in memory; expected"

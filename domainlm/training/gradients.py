@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from domainlm.contract import Resources, StageError
+from domainlm.models.dropout import dropping
 from domainlm.models.load import hidden_states
+from domainlm.models.masters import master_of
 from domainlm.models.output_layer import OutputLayer
 from domainlm.models.parallel import parallel_map
 from domainlm.models.rows import batch_tensors, labelled_positions
@@ -30,11 +32,12 @@ def accumulate_gradients(
     rows: PackedRows,
     batch: list[int],
     resources: Resources,
+    update: str = "",
 ) -> float:
     """Add the gradients of a global batch's mean loss; return that loss.
 
     The mean is over labels, summed in float64. Micro-batches run side by side, one to a thread; their gradients are
-    added in the order of rows.
+    added in the order of rows, in fp32. update: the seed and the step, by which dropout draws.
     """
     import numpy as np
     import torch
@@ -44,7 +47,8 @@ def accumulate_gradients(
 
     def gradients(part: list[int]) -> tuple[float, tuple[torch.Tensor, ...]]:
         ids, positions, mask = batch_tensors(rows, part)
-        hidden, labels = labelled_positions(hidden_states(model, ids, positions), ids, mask)
+        with dropping(update, part):
+            hidden, labels = labelled_positions(hidden_states(model, ids, positions), ids, mask)
         if not len(labels):
             return 0.0, ()
         losses = chunked_cross_entropy(hidden, layer, labels)
@@ -54,16 +58,17 @@ def accumulate_gradients(
         return total, found
 
     total = 0.0
+    masters = [master_of(weight) for weight in weights]
     parts = [batch[at : at + size] for at in range(0, len(batch), size)]
     for part_total, found in parallel_map(gradients, parts, resources.threads):
         total += part_total
-        for weight, gradient in zip(weights, found, strict=False):
-            weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
+        for weight, gradient in zip(masters, found, strict=False):
+            weight.grad = gradient.float() if weight.grad is None else weight.grad.add_(gradient)
     return total / count
 
 
 def _check_used(model: Any, weights: list[torch.nn.Parameter], found: Sequence[torch.Tensor | None]) -> None:
-    """Raise StageError for adapters on which the loss does not depend.
+    """Raise StageError for weights on which the loss does not depend.
 
     They are of parts that see (Fuyu), or that choose what others attend to (indexers).
     """
@@ -71,6 +76,12 @@ def _check_used(model: Any, weights: list[torch.nn.Parameter], found: Sequence[t
     if not unused:
         return
     names = [name for name, weight in model.named_parameters() if id(weight) in unused]
+    whole = [name for name in names if ".lora_" not in name]
+    if whole:
+        raise StageError(
+            f"method: the loss does not depend on {whole[0]} ({len(whole)} such weights of {type(model).__name__}); expected a"
+            " model whose every weight takes part in its text: choose method lora and name target_modules"
+        )
     layers = sorted({name.partition(".lora_")[0] for name in names})
     raise StageError(
         f"target_modules: the loss does not depend on the adapter of {layers[0]} ({len(layers)} such layers); expected layers"

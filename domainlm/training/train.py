@@ -1,9 +1,9 @@
-"""Training of a LoRA adapter on packed rows, for PT and SFT.
+"""Training of an adapter, or of a whole model, for PT and SFT.
 
 In: a base checkpoint, packed rows with a loss mask, the section's knobs and a seed; PT and SFT differ in the rows
-only. Out: an adapter folder with its loss curve and figures. Properties: neither threads nor interruptions nor
+only. Out: a folder of what the section's method trains, with its loss curve and figures. Properties: neither threads nor interruptions nor
 checkpoints change a byte; the loss of an update is the mean over the labels of its global batch, however that is cut
-into micro-batches (whose size changes the last bits only: sums of bf16 products are grouped by it); and the adapter
+into micro-batches (whose size changes the last bits only: sums of bf16 products are grouped by it); and what is
 on disk, when it is loaded again, gives the loss that it had in memory.
 """
 
@@ -17,8 +17,7 @@ from typing import Any
 
 from domainlm.config.training import Training
 from domainlm.contract import Resources
-from domainlm.models import lora
-from domainlm.models.load import check_trainable, load_model
+from domainlm.models import lora, methods
 from domainlm.models.parallel import use_one_thread
 from domainlm.tokens.rows import read_split
 from domainlm.training.gates import check_reloads
@@ -46,19 +45,12 @@ def train_adapter(
     """Train, validate, save, gate. Returns stats.json."""
     use_one_thread()
     train, validation = read_split(tokens, "train"), read_split(tokens, "validation")
-    if start.adapter is not None:
-        lora.check_continues(start.adapter, section)
-    model = load_model(start.base, section.precision)
-    check_trainable(model)
-    if start.adapter is not None:
-        model = lora.saved_adapter(model, start.adapter, is_trainable=True)
-    else:
-        model = lora.new_adapter(model, section, seed)
+    model = methods.model_to_train(start.base, section.precision, section, seed, start.adapter)
     history = update_adapter(model, train, section, seed, scratch, resources)
-    lora.save_adapter(model, out, start.base_name)
+    methods.save_trained(model, section, start.base, start.base_name, out)
     checked = list(range(min(len(validation), section.max_validation_rows)))
     resources.log(f"trained {len(history)} updates; computing the validation loss on {len(checked)} rows")
-    losses = row_losses(model.get_base_model(), validation, checked, resources.threads)
+    losses = row_losses(methods.plain_model(model), validation, checked, resources.threads)
     parameters = sum(parameter.numel() for _, parameter in lora.trainable_parameters(model))
     del model
     gc.collect()

@@ -17,11 +17,14 @@ from typing import Any
 
 from domainlm.config.training import Training
 from domainlm.contract import Resources, StageError
-from domainlm.models import lora
+from domainlm.models.lora import trainable_parameters
+from domainlm.models.masters import master_of, round_weights
+from domainlm.models.methods import plain_model
 from domainlm.models.output_layer import output_layer
 from domainlm.tokens.rows import PackedRows
 from domainlm.training import checkpoint
 from domainlm.training.gradients import accumulate_gradients, clip_gradients
+from domainlm.training.parameter_groups import parameter_groups, set_rate
 from domainlm.training.schedule import learning_rate, row_order
 
 
@@ -37,27 +40,31 @@ def update_adapter(
 
     order = row_order(len(rows), section.epochs, seed)
     batches = [order[at : at + section.rows_per_step] for at in range(0, len(order), section.rows_per_step)]
-    parameters = lora.trainable_parameters(model)
-    layer = output_layer(model.get_base_model())
-    weights = [parameter for _, parameter in parameters]
-    optimizer = torch.optim.AdamW(weights, lr=section.learning_rate, weight_decay=section.weight_decay, foreach=False)
+    plain = plain_model(model)
+    layer = output_layer(plain)
+    weights = [parameter for _, parameter in trainable_parameters(model)]
+    parameters = [(name, master_of(parameter)) for name, parameter in trainable_parameters(model)]
+    masters = [parameter for _, parameter in parameters]
+    groups = parameter_groups(parameters, section)
+    optimizer = torch.optim.AdamW(groups, lr=section.learning_rate, weight_decay=section.weight_decay, foreach=False)
     progress = checkpoint.load_checkpoint(scratch, parameters, optimizer)
+    round_weights(weights)
     history = list(progress.history)
     if progress.steps_done:
         resources.log(f"continuing after update {progress.steps_done} of {len(batches)}")
     started = saved = time.monotonic()
     for step in range(progress.steps_done, len(batches)):
         rate = learning_rate(step, len(batches), section)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        loss = accumulate_gradients(model.get_base_model(), layer, weights, rows, batches[step], resources)
+        set_rate(optimizer, rate)
+        loss = accumulate_gradients(plain, layer, weights, rows, batches[step], resources, f"{seed}:{step}")
         if not math.isfinite(loss):
             raise StageError(
                 f"the loss is {loss} in step {step + 1}; expected a finite one: lower learning_rate"
                 f" (now {section.learning_rate}) or set precision to float32"
             )
-        clip_gradients(weights, section.max_grad_norm)
+        clip_gradients(masters, section.max_grad_norm)
         optimizer.step()
+        round_weights(weights)
         optimizer.zero_grad(set_to_none=True)
         tokens = (history[-1][1] if history else 0) + len(batches[step]) * rows.row_length
         history.append((step + 1, tokens, loss, rate))

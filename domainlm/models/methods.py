@@ -1,0 +1,56 @@
+"""What each method of training trains, and what it leaves behind.
+
+In: a checkpoint, the section's knobs. Out: a model whose trained weights require a gradient, an artifact's folder, and
+the model that is loaded from it again. A folder says by its files which kind it is: an adapter, or a whole checkpoint.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from domainlm.config.methods import WHOLE
+from domainlm.config.training import Training
+from domainlm.contract import StageError
+from domainlm.models import lora, whole
+from domainlm.models.load import check_trainable, load_model
+from domainlm.models.masters import give_masters
+
+
+def model_to_train(base: Path, precision: str, section: Training, seed: int, adapter: Path | None) -> Any:
+    """The model, with what is trained; adapter: one to train further."""
+    if adapter is not None:
+        # before the checkpoint is read
+        lora.check_continues(adapter, section)
+    if section.method in ("qlora", "osf", "p_tuning", "prefix_tuning"):
+        raise StageError(f"method {section.method} is not there yet; expected another one: set method to lora")
+    model = load_model(base, precision)
+    check_trainable(model)
+    if section.method in WHOLE:
+        return whole.begin(model, base)
+    if adapter is not None:
+        model = lora.continued_adapter(model, adapter, section)
+    else:
+        model = lora.new_adapter(model, section, seed)
+    give_masters(model)
+    return model
+
+
+def save_trained(model: Any, section: Training, base: Path, base_name: str, folder: Path) -> None:
+    """Write what was trained: an adapter of the base, or a checkpoint."""
+    if section.method in WHOLE:
+        whole.save(model, base, folder)
+    else:
+        lora.save_adapter(model, folder, base_name)
+
+
+def saved_model(base: Path, precision: str, folder: Path) -> Any:
+    """The plain model of a base and of what was trained on it."""
+    if whole.is_checkpoint(folder):
+        return load_model(folder, precision)
+    return plain_model(lora.saved_adapter(load_model(base, precision), folder))
+
+
+def plain_model(model: Any) -> Any:
+    """transformers' model, its layers adapted or not."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
