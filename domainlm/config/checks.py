@@ -96,7 +96,7 @@ def check_compared(config: DomainConfig) -> None:
 # knobs of an adapter of linear layers, with the values that are of no effect elsewhere
 OF_ADAPTERS = {"dropout": 0.0, "layers": None, "trained_embeddings": "none"}
 # what an adapter that is trained further must have in common with the one that it was
-SHAPE = ("method", "rank", "alpha", "target_modules", "layers", "trained_embeddings")
+SHAPE = ("method", "rank", "alpha", "target_modules", "layers", "virtual_tokens", "trained_embeddings")
 
 
 def check_methods(config: DomainConfig) -> None:

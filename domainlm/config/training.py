@@ -24,6 +24,7 @@ class Training(Strict):
     layers: list[int] | None = Field(
         None, min_length=1, description="decoder layers that get adapters, from 0; negative from the end (null: all)"
     )
+    virtual_tokens: int = Field(20, ge=1, description="virtual tokens before every text (p_tuning, prefix_tuning)")
     trained_embeddings: Literal["none", "all"] = Field(
         "none", description="whether token embeddings and output layer are trained besides an adapter"
     )

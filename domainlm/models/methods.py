@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from domainlm.config.methods import WHOLE
+from domainlm.config.methods import PROMPTS, WHOLE
 from domainlm.config.training import Training
 from domainlm.contract import StageError
-from domainlm.models import lora, whole
+from domainlm.models import lora, prompts, whole
 from domainlm.models.load import check_trainable, load_model
 from domainlm.models.masters import give_masters
 
@@ -21,13 +21,15 @@ def model_to_train(base: Path, precision: str, section: Training, seed: int, ada
     """The model, with what is trained; adapter: one to train further."""
     if adapter is not None:
         # before the checkpoint is read
-        lora.check_continues(adapter, section)
-    if section.method in ("qlora", "osf", "p_tuning", "prefix_tuning"):
+        (prompts if section.method in PROMPTS else lora).check_continues(adapter, section)
+    if section.method in ("qlora", "osf"):
         raise StageError(f"method {section.method} is not there yet; expected another one: set method to lora")
     model = load_model(base, precision)
     check_trainable(model)
     if section.method in WHOLE:
         return whole.begin(model, base)
+    if section.method in PROMPTS:
+        return prompts.begin(model, section, seed, adapter)
     if adapter is not None:
         model = lora.continued_adapter(model, adapter, section)
     else:
@@ -40,6 +42,8 @@ def save_trained(model: Any, section: Training, base: Path, base_name: str, fold
     """Write what was trained: an adapter of the base, or a checkpoint."""
     if section.method in WHOLE:
         whole.save(model, base, folder)
+    elif section.method in PROMPTS:
+        prompts.save(model, base_name, folder)
     else:
         lora.save_adapter(model, folder, base_name)
 
@@ -48,7 +52,8 @@ def saved_model(base: Path, precision: str, folder: Path) -> Any:
     """The plain model of a base and of what was trained on it."""
     if whole.is_checkpoint(folder):
         return load_model(folder, precision)
-    return plain_model(lora.saved_adapter(load_model(base, precision), folder))
+    model = load_model(base, precision)
+    return prompts.saved(model, folder) if prompts.is_prompt(folder) else plain_model(lora.saved_adapter(model, folder))
 
 
 def plain_model(model: Any) -> Any:
