@@ -27,15 +27,27 @@ def _silent(done: int, total: int, figures: Mapping[str, float]) -> None:
     return None
 
 
+def _measured_anew(name: str, measure: Callable[[], str]) -> str:
+    return measure()
+
+
 @dataclass(frozen=True)
 class Resources:
-    """The resources that a profile grants; none may change a result's meaning."""
+    """The resources that a profile grants; none may change a result's meaning.
+
+    has_activation_checkpointing: compute each layer again in the backward pass, which takes time and saves memory.
+    choose(name, measure): a choice that the machine makes by measuring itself; the value of `measure`, or the one that is
+    remembered of it. It stands in action.json.
+    """
 
     threads: int = 1
     micro_batch_rows: int = 1
     checkpoint_seconds: float = 60.0
+    gpus: int = 0
+    has_activation_checkpointing: bool = False
     progress: Callable[[int, int, Mapping[str, float]], None] = field(default=_silent, repr=False)
     log: Callable[[str], None] = field(default=print, repr=False)
+    choose: Callable[[str, Callable[[], str]], str] = field(default=_measured_anew, repr=False)
 
 
 @dataclass(frozen=True)

@@ -34,9 +34,11 @@ rule pt_adapter:
         mem_mb=DOMAIN.memory_mb("pt_adapter"),
         micro_batch_rows=1,
         checkpoint_seconds=60,
+        gpus=0,
+        activation_checkpointing=0,
     shell:
         BUILD + "pt_adapter "
-        "--micro-batch-rows {resources.micro_batch_rows} --checkpoint-seconds {resources.checkpoint_seconds}"
+        "--micro-batch-rows {resources.micro_batch_rows} --checkpoint-seconds {resources.checkpoint_seconds} --gpus {resources.gpus} --activation-checkpointing {resources.activation_checkpointing}"
 
 
 rule merged_model:

@@ -1,9 +1,10 @@
-"""PT training side by side: this project's loop, peft + Trainer with bf16=True, and TRL's SFTTrainer as documented.
+"""PT training side by side: this project's loop, peft + transformers' Trainer, and TRL's SFTTrainer as documented.
 
 In: a `base_model` folder and a `pt_tokens` folder. Out: a table of tokens per second and of ratios. The contenders
-train on the same packed rows with the same global batch, adapter and number of updates; rounds are interleaved, each
-run is a process of its own, and the median of the rounds counts. A run's first update is left out: it warms caches up.
-peft + Trainer is given the micro-batch that it is fastest with. Only ratios carry over to another machine.
+train on the same packed rows, in the order of training, with the same global batch, adapter and number of updates; rounds are
+interleaved, each run is a process of its own, and the median of the rounds counts. A run's first update is left out: it
+warms caches up. peft + Trainer is given the precision and the micro-batch that it is fastest with, and this project
+chooses its own, as a build does. Only ratios carry over to another machine.
 
 Needs the extra `benchmarks` (trl). Example:
     python benchmarks/training/pt_training.py artifacts/medical/base_model artifacts/medical/pt_tokens
@@ -19,11 +20,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+from domainlm.builder.processor import bfloat16_instructions, processor_name
+from domainlm.models.precision import faster_precision, widths
+
 CONTENDERS = ("domainlm", "peft + Trainer", "TRL SFTTrainer")
 MICRO_BATCHES = (1, 2, 4)
+PRECISIONS = ("float32", "bfloat16")
 ROWS_PER_STEP = 4
 RANK, ALPHA, LEARNING_RATE = 16, 32, 1e-3
 
@@ -36,19 +42,24 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--micro-batch-rows", type=int, default=1, help="this project's micro-batch")
+    parser.add_argument("--precision", choices=PRECISIONS, help="of peft + Trainer (used internally)")
     parser.add_argument("--contender", choices=CONTENDERS, help="time this one once and print it (used internally)")
     options = parser.parse_args()
     if options.contender:
         print(json.dumps({"tokens_per_second": run_contender(options)}))
         return
-    searched = {rows: time_run(options, "peft + Trainer", rows) for rows in MICRO_BATCHES}
-    best = max(searched, key=lambda rows: searched[rows])
-    print("peft + Trainer by micro-batch, tokens/s:", {rows: round(speed) for rows, speed in searched.items()})
+    print(f"processor: {processor_name()}, bfloat16: {bfloat16_instructions()}, {options.threads} threads")
+    ways = list(product(PRECISIONS, MICRO_BATCHES))
+    searched = {way: time_run(options, "peft + Trainer", way[1], way[0]) for way in ways}
+    precision, best = max(searched, key=lambda way: searched[way])
+    print("peft + Trainer by precision and micro-batch, tokens/s:")
+    print({f"{name} x {rows}": round(speed) for (name, rows), speed in searched.items()}, flush=True)
     micro_batches = {"domainlm": options.micro_batch_rows, "peft + Trainer": best, "TRL SFTTrainer": ROWS_PER_STEP}
+    print(f"domainlm trains in {faster_precision(*widths(options.base))}, peft + Trainer in {precision}")
     speeds: dict[str, list[float]] = {name: [] for name in CONTENDERS}
     for turn in range(options.rounds):
         for name in CONTENDERS:
-            speeds[name].append(time_run(options, name, micro_batches[name]))
+            speeds[name].append(time_run(options, name, micro_batches[name], precision))
         print(f"round {turn + 1}:", {name: round(values[-1]) for name, values in speeds.items()}, flush=True)
     print(table(speeds, micro_batches))
 
@@ -64,11 +75,11 @@ def table(speeds: Mapping[str, list[float]], micro_batches: Mapping[str, int]) -
     return "\n".join(lines)
 
 
-def time_run(options: argparse.Namespace, contender: str, micro_batch_rows: int) -> float:
+def time_run(options: argparse.Namespace, contender: str, micro_batch_rows: int, precision: str) -> float:
     """Tokens per second of one run in a fresh process."""
     command = [sys.executable, __file__, str(options.base), str(options.tokens), "--contender", contender]
     command += ["--updates", str(options.updates), "--threads", str(options.threads)]
-    command += ["--micro-batch-rows", str(micro_batch_rows)]
+    command += ["--micro-batch-rows", str(micro_batch_rows), "--precision", precision]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{contender} failed:\n{done.stderr[-3000:]}")
@@ -94,7 +105,7 @@ def run_domainlm(options: argparse.Namespace, folder: Path, ends: list[float]) -
     """The stage's own update loop; validation and saving are outside the timing, as they are for the others."""
     from domainlm.config.pretraining import PtAdapter
     from domainlm.contract import Resources
-    from domainlm.models.load import load_model
+    from domainlm.models.document_attention import load_for_packing
     from domainlm.models.lora import new_adapter
     from domainlm.training.updates import update_adapter
 
@@ -106,22 +117,24 @@ def run_domainlm(options: argparse.Namespace, folder: Path, ends: list[float]) -
         checkpoint_seconds=1e9,
         progress=lambda done, total, figures: ends.append(time.perf_counter()),
     )
-    model = new_adapter(load_model(options.base, section.precision), section, 17)
+    model = new_adapter(load_for_packing(options.base, faster_precision(*widths(options.base))), section, 17)
     update_adapter(model, rows, section, 17, folder, resources)
     return int(rows.row_length)
 
 
 def run_peft_trainer(options: argparse.Namespace, folder: Path, ends: list[float]) -> int:
-    """bf16 base, bf16 autocast, the model's own loss over the same labels, packed by the same positions."""
+    """The model's own loss over the same labels, packed by the same positions; bf16 is base and autocast."""
     import torch
     from peft import get_peft_model
     from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
 
     rows = chosen_rows(options)
-    model = AutoModelForCausalLM.from_pretrained(options.base, dtype=torch.bfloat16)
+    model = AutoModelForCausalLM.from_pretrained(options.base, dtype=getattr(torch, options.precision))
     model.config.use_cache = False
     arguments = TrainingArguments(
-        bf16=True, remove_unused_columns=False, **shared_arguments(options, folder, options.micro_batch_rows)
+        bf16=options.precision == "bfloat16",
+        remove_unused_columns=False,
+        **shared_arguments(options, folder, options.micro_batch_rows),
     )
 
     def collate(examples: list[dict[str, Any]]) -> dict[str, Any]:
@@ -157,14 +170,16 @@ def run_sft_trainer(options: argparse.Namespace, folder: Path, ends: list[float]
 
 
 def chosen_rows(options: argparse.Namespace) -> Any:
-    """The first rows of the training split: one update to warm up, then the timed ones."""
+    """The rows that are trained on first: one update to warm up, then the timed ones."""
     from domainlm.tokens.rows import PackedRows, read_split
+    from domainlm.training.schedule import row_order
 
     rows = read_split(options.tokens, "train")
     count = (options.updates + 1) * ROWS_PER_STEP
     if len(rows) < count:
         raise SystemExit(f"{options.tokens} has {len(rows)} training rows; expected {count}: lower --updates")
-    return PackedRows(rows.ids[:count], rows.positions[:count], rows.loss_mask[:count])
+    chosen = row_order(len(rows), 1, 17)[:count]
+    return PackedRows(rows.ids[chosen], rows.positions[chosen], rows.loss_mask[chosen])
 
 
 def examples_of(rows: Any) -> list[dict[str, list[int]]]:

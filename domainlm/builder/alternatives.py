@@ -16,14 +16,25 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from domainlm.builder.file_difference import first_difference
+from domainlm.builder.processor import bfloat16_instructions, device_name
 from domainlm.contract import Resources
 from domainlm.pipeline.stamp import Stamp
-from domainlm.store.actions import plain_fact
 from domainlm.store.local import Store
 from domainlm.store.manifest import Entry, Manifest
 
 # these decide the last bits of floating point; Python's version and the number of threads do not
-DECISIVE = ("machine", "system", "torch", "cpu_capability", "cuda", "device", "world_size", "micro_batch_rows")
+DECISIVE = (
+    "machine",
+    "system",
+    "torch",
+    "cpu_capability",
+    "bfloat16_instructions",
+    "cuda",
+    "device",
+    "world_size",
+    "micro_batch_rows",
+    "precision",
+)
 
 
 @dataclass(frozen=True)
@@ -70,8 +81,9 @@ def where_built(stamp: Stamp, resources: Resources) -> dict[str, Any]:
         facts |= {
             "torch": torch.__version__,
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+            "bfloat16_instructions": bfloat16_instructions(),
             "cuda": torch.version.cuda,
-            "device": plain_fact(torch.cuda.get_device_name(0)) if torch.cuda.is_available() else "cpu",
+            "device": device_name(resources.gpus),
             "world_size": 1,
             "micro_batch_rows": resources.micro_batch_rows,
         }

@@ -7,6 +7,7 @@ writes into a temporary folder of the store, the record is written after the byt
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from domainlm.builder.alternatives import Alternative, compare_outputs, where_bu
 from domainlm.builder.full_disk import naming_full_disk
 from domainlm.builder.hollow import mark_filled
 from domainlm.builder.inputs import check_inputs, fetch_declared, hub_config
+from domainlm.builder.machine_choices import MachineChoices
 from domainlm.builder.one_build import Build
 from domainlm.builder.origins import note_origin
 from domainlm.builder.stage_code import load_code, running, typed_slice
@@ -57,9 +59,10 @@ def run_stage(build: Build) -> tuple[Manifest, Mapping[str, Any], Alternative | 
         out = folder / "out"
         out.mkdir()
         share(out)
-        stats = run_into(build, out, store.scratch(key))
+        choices = MachineChoices(store.root, store.scratch(key), build.resources.gpus)
+        stats = run_into(build, out, store.scratch(key), choices)
         with store.guard():
-            first, second = record_output(build, out)
+            first, second = record_output(build, out, choices)
             # an earlier output whose bytes are gone cannot be installed, but it stays the one on record
             counts = first if store.has_all(first[0]) else second
             with installing(project):
@@ -74,7 +77,7 @@ def run_stage(build: Build) -> tuple[Manifest, Mapping[str, Any], Alternative | 
     return counts[0], stats, alternative
 
 
-def run_into(build: Build, out: Path, scratch: Path) -> Mapping[str, Any]:
+def run_into(build: Build, out: Path, scratch: Path, choices: MachineChoices) -> Mapping[str, Any]:
     """Run the stage into an empty folder; return its figures.
 
     Its inputs are made whole before.
@@ -90,16 +93,17 @@ def run_into(build: Build, out: Path, scratch: Path) -> Mapping[str, Any]:
     function = code.module.run_shard if stamp.shard is not None else code.module.run
     folders = {name: project / folder for name, folder in stamp.inputs.items()}
     inputs = Inputs(folders, raw_opener(project, stamp.roots, store, build.stage.lists_raw_files))
+    resources = replace(build.resources, choose=choices.choose)
     with naming_full_disk(project, store.root), sharing_umask(store.root), running(stamp, code):
         try:
-            stats: Mapping[str, Any] = function(inputs, config, out, scratch, build.resources)
+            stats: Mapping[str, Any] = function(inputs, config, out, scratch, resources)
         finally:
             # a changed input is the cause, whatever error the stage raised because of it
             check_unchanged(build, before)
     return stats
 
 
-def record_output(build: Build, out: Path) -> tuple[Output, Output]:
+def record_output(build: Build, out: Path, choices: MachineChoices) -> tuple[Output, Output]:
     """Put an output into the store under its key.
 
     Returns the first output of the key and this one. Call it under the guard.
@@ -108,7 +112,8 @@ def record_output(build: Build, out: Path) -> tuple[Output, Output]:
     manifest = store.commit(out)
     if build.stamp.is_gather:
         manifest = gathered(build, manifest)
-    record = {"key": key, "action": dict(build.action), "built": where_built(build.stamp, build.resources)}
+    built = {**where_built(build.stamp, build.resources), **choices.made}
+    record = {"key": key, "action": dict(build.action), "built": built}
     store.actions.put_wrong_aside(key)
     first = store.actions.get(key) or (manifest, record)
     store.actions.put(key, manifest, record)

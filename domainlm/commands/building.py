@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import traceback
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +25,11 @@ def build(
     threads: Annotated[int, typer.Option(min=1, help="CPU threads to use.")] = 1,
     micro_batch_rows: Annotated[int, typer.Option(min=1, help="Rows in one forward pass.")] = 1,
     checkpoint_seconds: Annotated[float, typer.Option(help="Seconds between checkpoints in training.")] = 60.0,
+    gpus: Annotated[int, typer.Option(min=0, help="GPUs to train on (0: the CPU).")] = 0,
+    activation_checkpointing: Annotated[
+        int,
+        typer.Option(min=0, max=1, help="Compute layers again in the backward pass, to save memory (1) or not (0)."),
+    ] = 0,
     log_file: Annotated[Path | None, typer.Option("--log", help="File that the log lines are also written to.")] = None,
     as_needed: Annotated[
         bool,
@@ -41,13 +48,10 @@ def build(
     from domainlm.builder.history import recorded_build
     from domainlm.builder.requested import is_requested
     from domainlm.commands.progress import Reporter
-    from domainlm.contract import Resources, StageError
+    from domainlm.contract import Resources
     from domainlm.pipeline.code import check_package
     from domainlm.pipeline.places import stamp_path
     from domainlm.pipeline.stamp import read_stamp
-    from domainlm.store.lease import LeaseRefused, LeaseTimeout
-    from domainlm.store.remote import RemoteError
-    from domainlm.tokens.bounded import is_panic
 
     check_artifact(artifact)
     end_tidily_on_sigterm()
@@ -64,23 +68,15 @@ def build(
             threads=threads,
             micro_batch_rows=micro_batch_rows,
             checkpoint_seconds=checkpoint_seconds,
+            gpus=gpus,
+            has_activation_checkpointing=bool(activation_checkpointing),
             progress=reporter.progress,
             log=reporter.log,
         )
-        try:
+        with failures_logged(reporter.log, log_file):
             wanted = read_stamp(stamp or project / stamp_path(domain, artifact, shard))
             is_wanted = not as_needed or (shard is None and is_requested(project, domain, artifact))
             outcome = recorded_build(project, wanted, resources, is_wanted)
-        except (StageError, LeaseTimeout, LeaseRefused, RemoteError, OSError) as error:
-            reporter.log(f"failed: {error}")
-            raise typer.Exit(3) from error
-        except BaseException as error:
-            # a library in Rust that gives up raises what is no Exception
-            if not (isinstance(error, Exception) or is_panic(error)):
-                raise
-            # a defect, not bad input: the whole trace belongs in the log file too
-            reporter.log(f"failed by a defect in domainlm:\n{traceback.format_exc()}{how_to_report(log_file)}")
-            raise typer.Exit(3) from None
         figures = ", ".join(
             f"{key} {value}" for key, value in outcome.stats.items() if isinstance(value, int | float | str)
         )
@@ -89,6 +85,28 @@ def build(
         row = {"outcome": outcome.outcome, "why": outcome.why, "key": outcome.key, "tree_digest": outcome.tree_digest}
         sizes = {"bytes": outcome.size_bytes, "bytes_moved": outcome.moved_bytes}
         typer.echo(json.dumps({**row, **sizes}, sort_keys=True))
+
+
+@contextmanager
+def failures_logged(log: Callable[[str], None], log_file: Path | None) -> Iterator[None]:
+    """Log what a build raises, and end with exit code 3."""
+    from domainlm.contract import StageError
+    from domainlm.store.lease import LeaseRefused, LeaseTimeout
+    from domainlm.store.remote import RemoteError
+    from domainlm.tokens.bounded import is_panic
+
+    try:
+        yield
+    except (StageError, LeaseTimeout, LeaseRefused, RemoteError, OSError) as error:
+        log(f"failed: {error}")
+        raise typer.Exit(3) from error
+    except BaseException as error:
+        # a library in Rust that gives up raises what is no Exception
+        if not (isinstance(error, Exception) or is_panic(error)):
+            raise
+        # a defect, not bad input: the whole trace belongs in the log file too
+        log(f"failed by a defect in domainlm:\n{traceback.format_exc()}{how_to_report(log_file)}")
+        raise typer.Exit(3) from None
 
 
 def how_to_report(log_file: Path | None) -> str:

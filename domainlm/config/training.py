@@ -37,7 +37,10 @@ class Training(Strict):
     )
     weight_decay: float = Field(0.0, ge=0, description="AdamW weight decay of the adapter")
     max_grad_norm: float = Field(1.0, gt=0, description="gradient norm above which gradients are scaled down")
-    precision: Literal["bfloat16", "float32"] = Field("float32", description="compute precision (adapters stay fp32)")
+    precision: Literal["auto", "bfloat16", "float32"] = Field(
+        "auto",
+        description="compute precision; adapters stay fp32 (auto: bfloat16 where this machine multiplies it faster, else float32)",
+    )
     max_validation_rows: int = Field(
         16, ge=1, description="maximum number of rows that the validation loss is computed on"
     )

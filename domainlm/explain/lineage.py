@@ -267,7 +267,9 @@ def _made_in_words(made: Made) -> str:
 def _platform_in_words(built: Mapping[str, Any]) -> str:
     if not built:
         return "an unknown platform"
-    facts = [str(built[name]) for name in ("system", "machine", "cpu_capability", "device") if built.get(name)]
+    facts = [
+        str(built[name]) for name in ("system", "machine", "cpu_capability", "device", "precision") if built.get(name)
+    ]
     return f"Python {built['python']}, {' '.join(facts)}"
 
 

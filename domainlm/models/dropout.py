@@ -16,28 +16,41 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-_thread = threading.local()
+# by thread
+_now: dict[int, tuple[str, tuple[int, ...]]] = {}
 
 
 @contextmanager
 def dropping(update: str, rows: Sequence[int]) -> Iterator[None]:
     """Drop within the block, on this thread: `update` is the seed and the step."""
-    _thread.now = (update, tuple(rows))
+    thread = threading.get_ident()
+    _now[thread] = (update, tuple(rows))
     try:
         yield
     finally:
-        _thread.now = None
+        del _now[thread]
 
 
 def is_dropping() -> bool:
-    return getattr(_thread, "now", None) is not None
+    return _current() is not None
+
+
+def _current() -> tuple[str, tuple[int, ...]] | None:
+    """What this thread computes.
+
+    On a GPU, where one thread computes at a time, the backward pass has a thread of torch's own.
+    """
+    found = _now.get(threading.get_ident())
+    return found if found is not None or len(_now) != 1 else next(iter(_now.values()))
 
 
 def dropped(inputs: torch.Tensor, share: float, layer: str) -> torch.Tensor:
     """Inputs [rows, length, width] or [rows * length, width], some of them zero."""
     import torch
 
-    update, rows = _thread.now
+    current = _current()
+    assert current is not None
+    update, rows = current
     mask = torch.empty(len(rows), inputs.numel() // len(rows), dtype=inputs.dtype, device=inputs.device)
     for index, row in enumerate(rows):
         digest = hashlib.blake2b(f"{update}:{row}:{layer}".encode(), digest_size=8).digest()

@@ -98,6 +98,13 @@ def probe_ids(model: Any) -> torch.Tensor:
     return (torch.arange(count) * max(size // count, 1) % size).unsqueeze(0)
 
 
+def probe_positions() -> torch.Tensor:
+    """Positions of the probe's tokens: two documents of one length."""
+    import torch
+
+    return torch.arange(PROBE_TOKENS).repeat(2).unsqueeze(0)
+
+
 def _vocabulary(model: Any) -> int:
     layers = (model.get_output_embeddings(), model.get_input_embeddings())
     return min(int(layer.weight.shape[0]) for layer in layers)
@@ -122,7 +129,7 @@ def check_trainable(model: Any) -> None:
     output_layer(model)
     ids = probe_ids(model)
     size = _vocabulary(model)
-    positions = torch.arange(PROBE_TOKENS).repeat(2).unsqueeze(0)
+    positions = probe_positions()
     name = type(model).__name__
     with torch.no_grad():
         hidden = hidden_states(model, ids, positions)

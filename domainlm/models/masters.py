@@ -24,7 +24,7 @@ def give_masters(model: Any, exact: Mapping[str, torch.Tensor] | None = None) ->
     for name, parameter in model.named_parameters():
         if parameter.requires_grad and parameter.dtype != torch.float32:
             value = parameter.detach() if exact is None or name not in exact else exact[name]
-            parameter.master = torch.nn.Parameter(value.float().clone())
+            parameter.master = torch.nn.Parameter(value.to(parameter.device, torch.float32, copy=True))
 
 
 def master_of(parameter: torch.nn.Parameter) -> torch.nn.Parameter:

@@ -6,26 +6,31 @@ the model that is loaded from it again. A folder says by its files which kind it
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from domainlm.config.methods import PROMPTS, WHOLE
 from domainlm.config.training import Training
 from domainlm.contract import StageError
 from domainlm.models import lora, prompts, whole
-from domainlm.models.load import check_trainable, load_model
+from domainlm.models.document_attention import load_for_packing
 from domainlm.models.masters import give_masters
 
+if TYPE_CHECKING:
+    import torch
 
-def model_to_train(base: Path, precision: str, section: Training, seed: int, adapter: Path | None) -> Any:
+
+def model_to_train(
+    base: Path, precision: str, device: torch.device, section: Training, seed: int, adapter: Path | None
+) -> Any:
     """The model, with what is trained; adapter: one to train further."""
     if adapter is not None:
         # before the checkpoint is read
         (prompts if section.method in PROMPTS else lora).check_continues(adapter, section)
     if section.method in ("qlora", "osf"):
         raise StageError(f"method {section.method} is not there yet; expected another one: set method to lora")
-    model = load_model(base, precision)
-    check_trainable(model)
+    model = load_for_packing(base, precision).to(device)
     if section.method in WHOLE:
         return whole.begin(model, base)
     if section.method in PROMPTS:
@@ -48,11 +53,11 @@ def save_trained(model: Any, section: Training, base: Path, base_name: str, fold
         lora.save_adapter(model, folder, base_name)
 
 
-def saved_model(base: Path, precision: str, folder: Path) -> Any:
+def saved_model(load: Callable[[Path], Any], base: Path, folder: Path) -> Any:
     """The plain model of a base and of what was trained on it."""
     if whole.is_checkpoint(folder):
-        return load_model(folder, precision)
-    model = load_model(base, precision)
+        return load(folder)
+    model = load(base)
     return prompts.saved(model, folder) if prompts.is_prompt(folder) else plain_model(lora.saved_adapter(model, folder))
 
 

@@ -33,7 +33,8 @@ def begin(model: Any, seed: int) -> None:
         torch.manual_seed(seed)
         for name, module in _adapted(model):
             base = module.get_base_layer()
-            weight = (base.weight.t() if is_transposed(base) else base.weight).float()
+            # drawn on the CPU, whose random state is put back
+            weight = (base.weight.t() if is_transposed(base) else base.weight).float().cpu()
             rank = module.r[ADAPTER]
             if rank > min(weight.shape):
                 raise StageError(
@@ -83,13 +84,14 @@ def resume(model: Any, folder: Path) -> None:
             a, fixed_a = state[f"{name}.lora_A.weight"].chunk(STORED_RANKS)
             b, fixed_b = state[f"{name}.lora_B.weight"].chunk(STORED_RANKS, dim=1)
             _set(module, a, b)
-            module.pissa = (fixed_a.clone(), -fixed_b)
+            device = module.lora_A[ADAPTER].weight.device
+            module.pissa = (fixed_a.clone().to(device), -fixed_b.to(device))
 
 
 def _set(module: Any, a: torch.Tensor, b: torch.Tensor) -> None:
     module.lora_A[ADAPTER].weight.copy_(a)
     module.lora_B[ADAPTER].weight.copy_(b)
-    module.pissa = (module.lora_A[ADAPTER].weight.detach().clone(), module.lora_B[ADAPTER].weight.detach().clone())
+    module.pissa = tuple(each[ADAPTER].weight.detach().clone() for each in (module.lora_A, module.lora_B))
 
 
 def _adapted(model: Any) -> list[tuple[str, Any]]:

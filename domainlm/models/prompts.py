@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from domainlm.config.training import Training
 from domainlm.contract import StageError
+from domainlm.models.document_attention import NAME as DOCUMENTS
 from domainlm.models.load import OTHER, probe_ids
 from domainlm.models.positions import max_row_tokens
 
@@ -39,12 +40,12 @@ def begin(model: Any, section: Training, seed: int, folder: Path | None = None) 
     config = _configuration(model, section)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        encoder = _encoder(config)
+        encoder = _encoder(config).to(model.device)
     if folder is not None:
         encoder.load_state_dict(load_file(folder / ENCODER))
     model.prompt_encoder = encoder
-    count = section.virtual_tokens
-    return _with_prompt(model, config, lambda: encoder(torch.arange(count)))
+    indices = torch.arange(section.virtual_tokens, device=model.device)
+    return _with_prompt(model, config, lambda: encoder(indices))
 
 
 def save(model: Any, base_name: str, folder: Path) -> None:
@@ -54,7 +55,7 @@ def save(model: Any, base_name: str, folder: Path) -> None:
 
     config = model.prompt_configuration
     with torch.no_grad():
-        made = model.prompt_encoder(torch.arange(config.num_virtual_tokens))
+        made = model.prompt_encoder(torch.arange(config.num_virtual_tokens, device=model.device))
     save_file({EMBEDDINGS: made.contiguous()}, folder / "adapter_model.safetensors", metadata={"format": "pt"})
     state = {name: tensor.detach().contiguous() for name, tensor in sorted(model.prompt_encoder.state_dict().items())}
     save_file(state, folder / ENCODER, metadata={"format": "pt"})
@@ -68,7 +69,7 @@ def saved(model: Any, folder: Path) -> Any:
     from peft import PeftConfig
     from safetensors.torch import load_file
 
-    made = load_file(folder / "adapter_model.safetensors")[EMBEDDINGS]
+    made = load_file(folder / "adapter_model.safetensors")[EMBEDDINGS].to(model.device)
     return _with_prompt(model, PeftConfig.from_pretrained(folder), lambda: made)
 
 
@@ -122,7 +123,7 @@ def _cache_shape(model: Any) -> tuple[int, int, int]:
     try:
         with torch.no_grad():
             getattr(model, model.base_model_prefix)(
-                input_ids=probe_ids(model)[:, :2], past_key_values=cache, use_cache=True
+                input_ids=probe_ids(model).to(model.device)[:, :2], past_key_values=cache, use_cache=True
             )
         shapes = {(layer.keys.shape[1], layer.keys.shape[3], layer.values.shape[3]) for layer in cache.layers}
     except (AttributeError, TypeError, ValueError, IndexError) as error:
@@ -155,6 +156,9 @@ def _with_prompt(model: Any, config: Any, made: Callable[[], torch.Tensor]) -> A
     inner = getattr(model, model.base_model_prefix)
     if config.peft_type == "P_TUNING":
         _check_embeddings(model, inner)
+    elif model.config._attn_implementation == DOCUMENTS:
+        # it takes no keys from a cache
+        model.set_attn_implementation("sdpa")
     limit = max_row_tokens(model.config.to_dict())
     model.prompt_configuration = config
     inner.forward = partial(_forward, model, inner.forward, made, None if limit is None else limit[0])
@@ -165,7 +169,7 @@ def _check_embeddings(model: Any, inner: Any) -> None:
     """Raise StageError where a model makes more of ids than their embeddings."""
     import torch
 
-    ids = probe_ids(model)
+    ids = probe_ids(model).to(model.device)
     with torch.no_grad():
         expected = inner(input_ids=ids, use_cache=False).last_hidden_state
         try:
@@ -239,13 +243,14 @@ def _embedded(
     import torch
 
     embeddings = model.get_input_embeddings()(ids)[0]
+    before = torch.arange(len(prompt), device=ids.device)
     parts, places, kept = [], [], []
     for number, (start, end) in enumerate(segments(positions[0]), 1):
         parts += [prompt.to(embeddings.dtype), embeddings[start:end]]
-        places += [torch.arange(len(prompt)), positions[0, start:end] + len(prompt)]
-        kept.append(torch.arange(start, end) + number * len(prompt))
+        places += [before, positions[0, start:end] + len(prompt)]
+        kept += range(start + number * len(prompt), end + number * len(prompt))
     result = original(inputs_embeds=torch.cat(parts)[None], position_ids=torch.cat(places)[None], **others)
-    result.last_hidden_state = result.last_hidden_state[:, torch.cat(kept)]
+    result.last_hidden_state = result.last_hidden_state[:, kept]
     return result
 
 
@@ -300,7 +305,8 @@ def _with_cache(
     elif is_first:
         embeddings = model.get_input_embeddings()(ids)
         before = prompt.to(embeddings.dtype).expand(rows, -1, -1)
-        places = torch.cat([torch.arange(count).expand(rows, -1), positions.expand(rows, -1) + count], dim=1)
+        own = torch.arange(count, device=ids.device).expand(rows, -1)
+        places = torch.cat([own, positions.expand(rows, -1) + count], dim=1)
         result = original(inputs_embeds=torch.cat([before, embeddings], dim=1), position_ids=places, **given)
         result.last_hidden_state = result.last_hidden_state[:, count:]
         return result

@@ -27,13 +27,16 @@ def labelled_positions(
     return hidden[:, :-1][keep], ids[:, 1:][keep]
 
 
-def batch_tensors(rows: PackedRows, indices: list[int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def batch_tensors(
+    rows: PackedRows, indices: list[int], device: torch.device | None = None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """ids, positions (int64) and loss mask (uint8) of some rows.
 
-    Each is [len(indices), row length].
+    Each is [len(indices), row length]. device: None for the CPU.
     """
     import numpy as np
     import torch
 
     ids, positions = (torch.from_numpy(array[indices].astype(np.int64)) for array in (rows.ids, rows.positions))
-    return ids, positions, torch.from_numpy(np.array(rows.loss_mask[indices]))
+    mask = torch.from_numpy(np.array(rows.loss_mask[indices]))
+    return ids.to(device), positions.to(device), mask.to(device)

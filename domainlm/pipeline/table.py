@@ -27,7 +27,8 @@ from domainlm.pipeline.edges import (
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 EXCLUDED_MODULES = ("domainlm.config", "domainlm.contract")
 # settings of a training's rule that a profile may change
-TRAINING = (("micro_batch_rows", 1), ("checkpoint_seconds", 60))
+GPUS = ("gpus", 0)
+TRAINING = (("micro_batch_rows", 1), ("checkpoint_seconds", 60), GPUS, ("activation_checkpointing", 0))
 TORCH = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
 
 

@@ -20,8 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 FOLDERS = (
-    *("actions", "code", "history", "hub", "leases", "objects", "pins", "quarantine", "scratch", "tmp", "trees"),
-    *("verify", "workspaces"),
+    *("actions", "code", "history", "hub", "leases", "machines", "objects", "pins", "quarantine", "scratch", "tmp"),
+    *("trees", "verify", "workspaces"),
 )
 # those with a folder for each first two digits
 SPLIT_FOLDERS = ("actions", "code", "objects", "trees")

@@ -65,8 +65,10 @@ def load_checkpoint(folder: Path, parameters: list[tuple[str, torch.nn.Parameter
         with torch.no_grad():
             for name, parameter in parameters:
                 parameter.copy_(file.get_tensor(f"weight:{name}"))
+                moments = {key: file.get_tensor(f"{key}:{name}") for key in ("exp_avg", "exp_avg_sq")}
                 optimizer.state[parameter] = {
-                    key: file.get_tensor(f"{key}:{name}") for key in ("step", "exp_avg", "exp_avg_sq")
+                    "step": file.get_tensor(f"step:{name}"),
+                    **{key: moment.to(parameter.device) for key, moment in moments.items()},
                 }
     state = json.loads(metadata["progress"])
     return Progress(state["steps_done"], [(int(s), int(t), float(x), float(r)) for s, t, x, r in state["history"]])

@@ -6,21 +6,32 @@ In: what was trained, and what was written. Out: nothing, or StageError, which l
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from domainlm.contract import StageError
 from domainlm.models.methods import saved_model
+from domainlm.models.document_attention import load_for_packing
 from domainlm.tokens.rows import PackedRows
 from domainlm.training.loss import row_losses
 
+if TYPE_CHECKING:
+    import torch
+
 
 def check_reloads(
-    base: Path, precision: str, adapter: Path, validation: PackedRows, expected: list[tuple[float, int]]
+    base: Path,
+    precision: str,
+    adapter: Path,
+    device: torch.device,
+    validation: PackedRows,
+    expected: list[tuple[float, int]],
 ) -> None:
     """Load base and adapter from disk and compare the first rows' losses.
 
     They must be equal, not close.
     """
-    found = row_losses(saved_model(base, precision, adapter), validation, list(range(len(expected))))
+    model = saved_model(lambda folder: load_for_packing(folder, precision).to(device), base, adapter)
+    found = row_losses(model, validation, list(range(len(expected))))
     if found != expected:
         raise StageError(
             f"the saved adapter has validation losses {found[:2]} after loading, {expected[:2]} in memory; expected"

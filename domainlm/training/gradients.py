@@ -19,7 +19,7 @@ from domainlm.models.output_layer import OutputLayer
 from domainlm.models.parallel import parallel_map
 from domainlm.models.rows import batch_tensors, labelled_positions
 from domainlm.tokens.rows import PackedRows
-from domainlm.training.loss import chunked_cross_entropy
+from domainlm.training.loss import chunked_cross_entropy, total_of
 
 if TYPE_CHECKING:
     import torch
@@ -46,21 +46,22 @@ def accumulate_gradients(
     size = resources.micro_batch_rows
 
     def gradients(part: list[int]) -> tuple[float, tuple[torch.Tensor, ...]]:
-        ids, positions, mask = batch_tensors(rows, part)
+        ids, positions, mask = batch_tensors(rows, part, layer.weight.device)
+        # the backward pass may compute layers again
         with dropping(update, part):
             hidden, labels = labelled_positions(hidden_states(model, ids, positions), ids, mask)
-        if not len(labels):
-            return 0.0, ()
-        losses = chunked_cross_entropy(hidden, layer, labels)
-        total = float(np.sum(losses.detach().numpy(), dtype=np.float64))
-        found = torch.autograd.grad(losses, weights, torch.full_like(losses, 1.0 / count), allow_unused=True)
+            if not len(labels):
+                return 0.0, ()
+            losses = chunked_cross_entropy(hidden, layer, labels)
+            total = total_of(losses)
+            found = torch.autograd.grad(losses, weights, torch.full_like(losses, 1.0 / count), allow_unused=True)
         _check_used(model, weights, found)
         return total, found
 
     total = 0.0
     masters = [master_of(weight) for weight in weights]
     parts = [batch[at : at + size] for at in range(0, len(batch), size)]
-    for part_total, found in parallel_map(gradients, parts, resources.threads):
+    for part_total, found in parallel_map(gradients, parts, 1 if resources.gpus else resources.threads):
         total += part_total
         for weight, gradient in zip(masters, found, strict=False):
             weight.grad = gradient.float() if weight.grad is None else weight.grad.add_(gradient)
@@ -92,13 +93,16 @@ def _check_used(model: Any, weights: list[torch.nn.Parameter], found: Sequence[t
 def clip_gradients(weights: list[torch.nn.Parameter], max_norm: float) -> None:
     """Scale gradients down to a norm of `max_norm`.
 
-    numpy sums the norm, in one order.
+    The norm is summed in float64; on the CPU by numpy, in one order.
     """
     import numpy as np
 
-    squares = [
-        float(np.sum(np.square(weight.grad.numpy(), dtype=np.float64))) for weight in weights if weight.grad is not None
-    ]
+    def square(gradient: torch.Tensor) -> float:
+        if gradient.device.type == "cpu":
+            return float(np.sum(np.square(gradient.numpy(), dtype=np.float64)))
+        return float(gradient.double().square().sum())
+
+    squares = [square(weight.grad) for weight in weights if weight.grad is not None]
     norm = math.sqrt(math.fsum(squares))
     if norm > max_norm:
         for weight in weights:

@@ -83,11 +83,12 @@ def losses_and_gradient(
 
     weight = layer.weight
     count, vocabulary = hidden.shape[0], weight.shape[0]
-    losses = torch.empty(count, dtype=torch.float32)
+    device = hidden.device
+    losses = torch.empty(count, dtype=torch.float32, device=device)
     gradient = torch.empty_like(hidden) if has_gradient else None
     rows = min(CHUNK_ROWS, count)
-    compute = torch.empty(rows, vocabulary, dtype=hidden.dtype)
-    precise = torch.empty(rows, vocabulary, dtype=torch.float32)
+    compute = torch.empty(rows, vocabulary, dtype=hidden.dtype, device=device)
+    precise = torch.empty(rows, vocabulary, dtype=torch.float32, device=device)
     slope = torch.empty_like(precise) if has_gradient and layer.soft_cap is not None else None
     for start in range(0, count, CHUNK_ROWS):
         chunk = hidden[start : start + CHUNK_ROWS].detach()
@@ -96,12 +97,13 @@ def losses_and_gradient(
         with torch.no_grad():
             torch.mm(chunk, weight.t(), out=compute[:size])
             values = finished_logits(layer, precise[:size].copy_(compute[:size]))
-            log_total = values.logsumexp(dim=-1, keepdim=True)
-            losses[start : start + size] = (log_total - values.gather(1, label))[:, 0]
+            if slope is not None:
+                cap_slope(layer, values, slope[:size])
+            # one kernel in place of five passes over the vocabulary
+            torch.log_softmax(values, dim=-1, out=values)
+            losses[start : start + size] = -values.gather(1, label)[:, 0]
             if gradient is not None:
-                if slope is not None:
-                    cap_slope(layer, values, slope[:size])
-                values.sub_(log_total).exp_().scatter_add_(1, label, torch.full((size, 1), -1.0))
+                values.exp_().scatter_add_(1, label, torch.full((size, 1), -1.0, device=device))
                 if slope is not None:
                     values.mul_(slope[:size])
                 if layer.scale != 1.0:
@@ -121,15 +123,17 @@ def layer_gradients(
     import torch
 
     weight = layer.weight
-    to_weight = torch.zeros(weight.shape, dtype=torch.float32)
-    to_bias = torch.zeros(len(weight), dtype=torch.float32)
+    device = hidden.device
+    to_weight = torch.zeros(weight.shape, dtype=torch.float32, device=device)
+    to_bias = torch.zeros(len(weight), dtype=torch.float32, device=device)
     with torch.no_grad():
         for start in range(0, len(hidden), CHUNK_ROWS):
             chunk = hidden[start : start + CHUNK_ROWS]
             values = finished_logits(layer, (chunk @ weight.t()).float())
             slope = None if layer.soft_cap is None else cap_slope(layer, values, torch.empty_like(values))
             values = torch.softmax(values, dim=-1)
-            values.scatter_add_(1, labels[start : start + CHUNK_ROWS, None], torch.full((len(chunk), 1), -1.0))
+            label = labels[start : start + CHUNK_ROWS, None]
+            values.scatter_add_(1, label, torch.full((len(chunk), 1), -1.0, device=device))
             values.mul_(given[start : start + CHUNK_ROWS, None]).mul_(layer.scale)
             if slope is not None:
                 values.mul_(slope)
@@ -144,7 +148,6 @@ def row_losses(model: Any, rows: PackedRows, indices: list[int], threads: int = 
     One row is computed at a time and summed in float64, so that neither the micro-batch nor the number of threads
     affects the figure.
     """
-    import numpy as np
     import torch
 
     from domainlm.models.load import hidden_states
@@ -152,13 +155,20 @@ def row_losses(model: Any, rows: PackedRows, indices: list[int], threads: int = 
     layer = output_layer(model)
 
     def row_loss(index: int) -> tuple[float, int]:
-        ids, positions, mask = batch_tensors(rows, [index])
+        ids, positions, mask = batch_tensors(rows, [index], layer.weight.device)
         with torch.no_grad():
             hidden, labels = labelled_positions(hidden_states(model, ids, positions), ids, mask)
             losses, _ = losses_and_gradient(hidden, layer, labels, False)
-        return float(np.sum(losses.numpy(), dtype=np.float64)), len(labels)
+        return total_of(losses), len(labels)
 
     return list(parallel_map(row_loss, indices, threads))
+
+
+def total_of(losses: torch.Tensor) -> float:
+    """Sum of losses, in float64 and one order."""
+    import numpy as np
+
+    return float(np.sum(losses.detach().cpu().numpy(), dtype=np.float64))
 
 
 def mean_loss(losses: list[tuple[float, int]]) -> float:

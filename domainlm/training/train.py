@@ -18,7 +18,9 @@ from typing import Any
 from domainlm.config.training import Training
 from domainlm.contract import Resources
 from domainlm.models import lora, methods
+from domainlm.models.device import granted_device, use_activation_checkpointing
 from domainlm.models.parallel import use_one_thread
+from domainlm.models.precision import resolved_precision
 from domainlm.tokens.rows import read_split
 from domainlm.training.gates import check_reloads
 from domainlm.training.loss import mean_loss, row_losses
@@ -45,16 +47,22 @@ def train_adapter(
     """Train, validate, save, gate. Returns stats.json."""
     use_one_thread()
     train, validation = read_split(tokens, "train"), read_split(tokens, "validation")
-    model = methods.model_to_train(start.base, section.precision, section, seed, start.adapter)
+    device = granted_device(resources)
+    precision = resolved_precision(section.precision, start.base, device, resources.choose)
+    resources.log(f"training in {precision} on {device}")
+    model = methods.model_to_train(start.base, precision, device, section, seed, start.adapter)
+    if resources.has_activation_checkpointing:
+        use_activation_checkpointing(model)
     history = update_adapter(model, train, section, seed, scratch, resources)
     methods.save_trained(model, section, start.base, start.base_name, out)
     checked = list(range(min(len(validation), section.max_validation_rows)))
     resources.log(f"trained {len(history)} updates; computing the validation loss on {len(checked)} rows")
-    losses = row_losses(methods.plain_model(model), validation, checked, resources.threads)
+    threads = 1 if resources.gpus else resources.threads
+    losses = row_losses(methods.plain_model(model), validation, checked, threads)
     parameters = sum(parameter.numel() for _, parameter in lora.trainable_parameters(model))
     del model
     gc.collect()
-    check_reloads(start.base, section.precision, out, validation, losses[:RELOADED_ROWS])
+    check_reloads(start.base, precision, out, device, validation, losses[:RELOADED_ROWS])
     stats = {
         "steps": len(history),
         "tokens": history[-1][1],

@@ -18,6 +18,7 @@ from rich.console import Group
 from rich.table import Table
 
 from domainlm.builder.alternatives import Alternative, compare_outputs
+from domainlm.builder.machine_choices import MachineChoices
 from domainlm.builder.one_build import make_build
 from domainlm.builder.run_stage import record_output, run_into
 from domainlm.config.errors import ConfigurationError
@@ -100,7 +101,8 @@ def check_one(project: Path, stamp: Stamp, resources: Resources) -> Checked:
             f"{store.root}); build it first: snakemake --cores all {stamp.artifact}"
         )
     # a resource that changes the last bits: taken as it was
-    rows = recorded[1].get("built", {}).get("micro_batch_rows", resources.micro_batch_rows)
+    built = recorded[1].get("built", {})
+    rows = built.get("micro_batch_rows", resources.micro_batch_rows)
     build = replace(build, resources=replace(resources, micro_batch_rows=rows))
     began = time.monotonic()
     with store.temporary(f"check-{key[:16]}") as folder:
@@ -108,9 +110,10 @@ def check_one(project: Path, stamp: Stamp, resources: Resources) -> Checked:
         out, scratch = folder / "out", folder / "scratch"
         out.mkdir()
         scratch.mkdir()
-        run_into(build, out, scratch)
+        choices = MachineChoices(store.root, scratch, build.resources.gpus, built)
+        run_into(build, out, scratch, choices)
         with store.guard():
-            first, second = record_output(build, out)
+            first, second = record_output(build, out, choices)
             alternative = compare_outputs(store, first, second)
     seconds = time.monotonic() - began
     return Checked(stamp.artifact, stamp.shard, key, second[0].tree_digest, seconds, alternative)

@@ -11,6 +11,7 @@ import pytest
 
 from domainlm.config.pretraining import PtAdapter
 from domainlm.contract import Resources, StageError
+from domainlm.models.document_attention import load_for_packing
 from domainlm.models.methods import saved_model
 from domainlm.tokens.rows import read_split
 from domainlm.training.loss import mean_loss, row_losses
@@ -69,7 +70,8 @@ def test_it_learns_reloads_equal_and_resumes_to_the_bit(
     assert sum(losses[-part:]) / part < sum(losses[:part]) / part - 0.1
     # the stage's own gate is exact; this is from disk once more
     rows = read_split(tokens, "validation")
-    found = row_losses(saved_model(base, precision, tmp_path / "whole" / "out"), rows, list(range(len(rows))))
+    model = saved_model(lambda folder: load_for_packing(folder, precision), base, tmp_path / "whole" / "out")
+    found = row_losses(model, rows, list(range(len(rows))))
     assert mean_loss(found) == pytest.approx(stats["validation_loss"], abs=1e-6)
     with pytest.raises(Interrupted):
         train(base, tokens, tmp_path / "killed", section, progress=interrupt_after(7))

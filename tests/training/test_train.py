@@ -155,7 +155,9 @@ def test_a_changed_base_is_noticed(
     base, tokens = make_base("llama"), make_tokens(LENGTHS)
     run(base, tokens, tmp_path)
     with pytest.raises(StageError, match="after loading"):
-        check_reloads(base, "bfloat16", tmp_path / "out", read_split(tokens, "validation"), [(1.0, 3)])
+        check_reloads(
+            base, "bfloat16", tmp_path / "out", torch.device("cpu"), read_split(tokens, "validation"), [(1.0, 3)]
+        )
 
 
 def test_row_order_is_a_permutation_per_epoch() -> None:

@@ -1,0 +1,53 @@
+"""The device that a profile grants, and what a model needs on it.
+
+In: the number of GPUs of the rule's resources. Out: a torch device. A GPU that is granted and not there is an error: a
+day of training on the CPU instead would look like a slow GPU.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from domainlm.contract import Resources, StageError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def granted_device(resources: Resources) -> torch.device:
+    """The CPU, or the first GPU that the job sees."""
+    import torch
+
+    if not resources.gpus:
+        return torch.device("cpu")
+    seen = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if seen < resources.gpus:
+        raise StageError(
+            f"the profile grants {resources.gpus} GPU, and torch {torch.__version__} sees {seen}; expected as many: run"
+            " `python -m domainlm doctor`, ask the cluster for a GPU (gres), or leave `gpus` out of the profile"
+        )
+    if resources.gpus > 1:
+        raise StageError(
+            f"the profile grants {resources.gpus} GPUs; expected 1, which one process trains on: set gpus to 1"
+        )
+    return torch.device("cuda", 0)
+
+
+def use_activation_checkpointing(model: Any) -> int:
+    """Have each decoder layer's activations computed again in the backward pass.
+
+    Returns the number of such layers. transformers' own switch asks for the training flag, which would switch dropout on.
+    """
+    from torch.utils.checkpoint import checkpoint
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    layers: list[Any] = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
+    if not layers:
+        raise StageError(
+            f"activation_checkpointing is set, and {type(model).__name__} has no layers that can be computed again;"
+            " expected a model of decoder layers: leave it out of the profile"
+        )
+    for layer in layers:
+        layer.forward = partial(checkpoint, layer.forward, use_reentrant=False, preserve_rng_state=False)
+    return len(layers)
