@@ -26,10 +26,11 @@ from domainlm.contract import Resources, StageError
 from domainlm.evaluation.evaluate import load_evaluated
 from domainlm.evaluation.generation import greedy_answers
 from domainlm.evaluation.scoring import Scored, scores
+from domainlm.models.certificate import certify
 from domainlm.models.convert import convert
 from domainlm.models.load import hidden_states, load_model
 from domainlm.models.lora import saved_adapter
-from domainlm.models.merge import certify, merge
+from domainlm.models.merge import merge
 from domainlm.models.output_layer import finished_logits, output_layer
 from domainlm.models.parallel import use_one_thread
 from domainlm.models.positions import BY_LENGTH, check_row_length, max_row_tokens

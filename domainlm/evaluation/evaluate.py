@@ -22,9 +22,9 @@ from domainlm.evaluation.scoring import ROW_TOKENS, Scored, encode_answer, encod
 from domainlm.evaluation.sets import Encoder, HeldOutSet, Item
 from domainlm.evaluation.token_f1 import token_f1
 from domainlm.models import prompts
+from domainlm.models.changes import add_adapter
 from domainlm.models.load import load_model
 from domainlm.models.lora import saved_adapter
-from domainlm.models.merge import add_adapter
 
 # lm-eval wants some, and nothing here reads them; none of the nats of a whole text: exp() ends at 709, a page of Chinese has more
 METRICS = {

@@ -20,6 +20,7 @@ from domainlm.models import dora, embeddings, pissa
 from domainlm.models.adapter_name import ADAPTER
 from domainlm.models.dropout import dropped, is_dropping
 from domainlm.models.masters import master_of
+from domainlm.models.quantised import is_quantised
 from domainlm.models.targets import chosen_layers, has_own_forward, is_transposed, target_names
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def with_fused_forward(model: Any) -> Any:
         base = module.get_base_layer()
         is_output = module is model.get_base_model().get_output_embeddings()
         is_linear = (isinstance(base, torch.nn.Linear) and not has_own_forward(base)) or is_transposed(base)
-        if is_output or not isinstance(module, Linear) or not is_linear:
+        if is_output or not (is_quantised(base) or (isinstance(module, Linear) and is_linear)):
             raise StageError(
                 f"target_modules: {name} is a {type(base).__name__} that takes no mergeable adapter; expected linear"
                 " layers inside the decoder: name them, such as [q_proj, k_proj, v_proj, o_proj]"
@@ -194,10 +195,12 @@ def _linear(module: Any, inputs: torch.Tensor, bias: torch.Tensor | None) -> tor
     a, b = pissa.factors(module)
     scale = module.scaling[ADAPTER]
     share = getattr(module.lora_dropout[ADAPTER], "p", 0.0)
-    if share and is_dropping():
+    has_dropout = bool(share) and is_dropping()
+    if has_dropout or is_quantised(base):
         linear = torch.nn.functional.linear
-        inner = linear(dropped(inputs, share, module.dropout_name), a.to(inputs.dtype))
-        return linear(inputs, weight, bias) + linear(inner, (b * scale).to(inputs.dtype))
+        given = dropped(inputs, share, module.dropout_name) if has_dropout else inputs
+        added = linear(linear(given, a.to(inputs.dtype)), (b * scale).to(inputs.dtype))
+        return (base(inputs) if is_quantised(base) else linear(inputs, weight, bias)) + added
     return cast("torch.Tensor", _fused_linear().apply(inputs, weight, bias, a, b, scale))
 
 

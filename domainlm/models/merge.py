@@ -1,33 +1,39 @@
-"""Merging an adapter into its base, with a certificate.
+"""Merging an adapter into its base, tensor by tensor.
 
-In: base and adapter folders, validation rows. Out: a checkpoint folder and figures of its distance from the adapter's
-model. The product B A is added in float64 and rounded to fp32, then once to the stored precision. The certificate
-runs both models from disk in fp32 compute and compares their predictions: the largest logit difference says little,
-and bf16 compute alone is noisier (1e-3) than a right merge (5e-5).
+In: base and adapter folders. Out: a checkpoint folder. Sums are computed in float64 and rounded to float32, then once to
+the stored precision. What the adapter does not change is copied; at any time memory holds the adapter, and a block of
+rows of one weight. That the result is base + adapter is certified apart (`domainlm.models.certificate`).
 """
 
 from __future__ import annotations
 
-import gc
 import json
 import shutil
-from dataclasses import replace
+from collections.abc import Mapping
+from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-from domainlm.config.pretraining import MergedModel
 from domainlm.contract import StageError
-from domainlm.models.load import hidden_states, load_model
-from domainlm.models.lora import ADAPTER, is_transposed, saved_adapter
-from domainlm.models.output_layer import OutputLayer, finished_logits, output_layer
-from domainlm.models.rows import CHUNK_ROWS, batch_tensors, labelled_positions
-from domainlm.tokens.rows import PackedRows
+from domainlm.models.changes import Change, changes, is_same
+from domainlm.models.streaming import empty_adapted_model
+from domainlm.models.tensor_files import (
+    SHARD_BYTES,
+    PlannedTensor,
+    StoredTensor,
+    create_checkpoint,
+    read_rows,
+    write_rows,
+)
+from domainlm.models.weights import Group, Weights, as_stored, name_in_checkpoint, open_weights, read_group, stored_name
 from domainlm.tokens.tokenizer import TOKENIZER_FILES
 
 if TYPE_CHECKING:
     import torch
 
 COPIED = ("generation_config.json", "tokens.json", *TOKENIZER_FILES)
+# numbers of one block of rows: 32 MiB in float64
+BLOCK_NUMBERS = 1 << 22
 
 
 def merged_dtype(base: Path, dtype: str) -> str:
@@ -41,121 +47,131 @@ def merged_dtype(base: Path, dtype: str) -> str:
     return "float16" if stored == "float16" else "bfloat16"
 
 
-def merge(base: Path, adapter: Path, dtype: str, out: Path) -> None:
+def merge(base: Path, adapter: Path | None, dtype: str, out: Path, shard_bytes: int = SHARD_BYTES) -> None:
     """Write base + adapter as one checkpoint.
 
-    It has the base's tokenizer and generation settings.
+    It has the base's tokenizer and generation settings. adapter: None where a training changed the checkpoint itself. Files
+    hold at most shard_bytes, or one tensor.
     """
     import torch
 
-    model = saved_adapter(load_model(base, "auto"), adapter)
+    weights = open_weights(base)
+    found = {} if adapter is None else changes(empty_adapted_model(base, adapter))
     with torch.no_grad():
-        add_adapter(model)
-    merged = model.unload().to(getattr(torch, dtype))
-    merged.config.dtype = getattr(torch, dtype)
-    merged.save_pretrained(out)
+        is_untied = write_changed(weights, found, dtype, out, shard_bytes)
+    config = weights.model.config
+    config.dtype = dtype
+    config.architectures = [type(weights.model).__name__]
+    if is_untied:
+        config.tie_word_embeddings = False
+    config.save_pretrained(out)
+    weights.model.generation_config.save_pretrained(out)
     for name in COPIED:
         if (base / name).exists():
             shutil.copyfile(base / name, out / name)
 
 
-def add_adapter(model: Any) -> None:
-    """Add scale B A to every adapted layer's weight.
+def write_changed(
+    weights: Weights, found: Mapping[str, Change], dtype: str, out: Path, shard_bytes: int = SHARD_BYTES
+) -> bool:
+    """Write a checkpoint's weights with these changes, by parameter.
 
-    The weight becomes float32 until it is rounded as a whole.
+    Returns whether weights that were one are two from now on.
     """
-    from peft.tuners.lora.layer import Linear
-
-    for module in model.modules():
-        if isinstance(module, Linear):
-            layer: Any = module.get_base_layer()
-            a, b = (cast("torch.Tensor", pair[ADAPTER].weight) for pair in (module.lora_A, module.lora_B))
-            product = (b.double() @ a.double()).mul_(module.scaling[ADAPTER])
-            if is_transposed(layer):
-                product = product.t().contiguous()
-            layer.weight.data = product.add_(layer.weight.double()).float()
-
-
-def certify(base: Path, adapter: Path, merged: Path, rows: PackedRows, section: MergedModel) -> dict[str, Any]:
-    """The certificate's figures over the first validation rows.
-
-    StageError beyond the section's limits. kl: mean over labels of KL(base + adapter || merged), nats. Only hidden
-    states are kept of the first model, so that one of the two is in memory at a time. Figures are rounded: fp32
-    products of some shapes depend on threads.
-    """
-    count = min(section.certificate_rows, len(rows))
-    reference = saved_adapter(load_model(base, "float32"), adapter).get_base_model()
-    expected = _label_states(reference, rows, count)
-    layer = output_layer(reference)
-    # not the model's own, which is freed
-    layer = replace(layer, weight=layer.weight.clone(), bias=None if layer.bias is None else layer.bias.clone())
-    del reference
-    gc.collect()
-    candidate = load_model(merged, "float32")
-    found = _label_states(candidate, rows, count)
-    kl, nll_base_adapter, nll_merged = compare(expected, layer, found, output_layer(candidate))
-    certificate = {
-        "kl": _rounded(kl, 4),
-        "nll_base_adapter": _rounded(nll_base_adapter, 6),
-        "nll_merged": _rounded(nll_merged, 6),
-        "max_kl": section.max_kl,
-        "max_nll_difference": section.max_nll_difference,
-        "rows": count,
-        "dtype": section.dtype,
+    _check_shapes(weights, found)
+    by_parameter, apart = _of_tied_weights(weights, found)
+    planned = {
+        name: PlannedTensor(dtype if _is_floating(each) else each.dtype, each.shape)
+        for name, each in weights.stored.items()
     }
-    difference = abs(nll_merged - nll_base_adapter)
-    if not (kl <= section.max_kl and difference <= section.max_nll_difference):
-        raise StageError(
-            f"the merged model is not base + adapter: KL {kl:.3g} (at most {section.max_kl:g}), NLL differs by"
-            f" {difference:.3g} (at most {section.max_nll_difference:g}) over {count} rows; set merged_model.dtype to"
-            " float32, or lower pt_adapter.learning_rate if the adapter is very large"
-        )
-    return certificate
+    extra = {name_in_checkpoint(weights, name): name for name in apart}
+    for name, parameter in extra.items():
+        planned[name] = PlannedTensor(dtype, weights.stored[_tensor_of(weights, parameter)].shape)
+    places = create_checkpoint(out, planned, shard_bytes)
+    by_group: dict[Group, dict[str, Change]] = {}
+    for name, change in by_parameter.items():
+        by_group.setdefault(weights.groups[name], {})[name] = change
+    rearranged = {group: each for group, each in by_group.items() if group.is_rearranged}
+    plain = {group.tensors[0]: change for group, each in by_group.items() for change in each.values()}
+    for group, of_group in rearranged.items():
+        _write_group(weights, group, of_group, places)
+    done = {name for group in rearranged for name in group.tensors}
+    for name, stored in weights.stored.items():
+        if name not in done:
+            _write(stored, plain.get(name), places[name])
+    for name, parameter in extra.items():
+        _write(weights.stored[_tensor_of(weights, parameter)], apart[parameter], places[name])
+    return bool(extra)
 
 
-def compare(
-    expected: tuple[torch.Tensor, torch.Tensor],
-    expected_layer: OutputLayer,
-    found: tuple[torch.Tensor, torch.Tensor],
-    found_layer: OutputLayer,
-) -> tuple[float, float, float]:
-    """Mean KL, and both models' mean NLL, over labels.
+def _of_tied_weights(
+    weights: Weights, found: Mapping[str, Change]
+) -> tuple[dict[str, Change], dict[str, Change | None]]:
+    """Changes of what the checkpoint holds, and of weights that cease to be another one.
 
-    Each model is given as (hidden states, labels).
+    Tied weights stay tied if all of them change in the same way.
     """
+    by_parameter = {name: change for name, change in found.items() if name not in weights.tied}
+    apart: dict[str, Change | None] = {}
+    for name, owner in weights.tied.items():
+        own, others = found.get(name), by_parameter.get(owner)
+        if not (own is others or (own is not None and others is not None and is_same(own, others))):
+            apart[name] = own
+    return by_parameter, apart
+
+
+def _write(stored: StoredTensor, change: Change | None, place: StoredTensor) -> None:
+    """Write one tensor, changed or copied, in blocks of rows."""
+    # a single number is a row
+    count = stored.shape[0] if stored.shape else 1
+    step = count
+    if change is None or change.is_by_rows:
+        step = max(1, BLOCK_NUMBERS // max(prod(stored.shape[1:]), 1))
+    for start in range(0, count, max(step, 1)):
+        rows = read_rows(stored, start, min(start + step, count))
+        write_rows(place, start, _as(rows if change is None else change.changed(rows, start), place))
+
+
+def _write_group(
+    weights: Weights, group: Group, of_group: Mapping[str, Change], places: Mapping[str, StoredTensor]
+) -> None:
+    """Write the tensors of a group whose numbers are rearranged.
+
+    The whole group is in memory, such as the experts of one layer.
+    """
+    parameters = read_group(weights, group)
+    for name, change in of_group.items():
+        parameters[name] = change.changed(parameters[name], 0)
+    for name, tensor in as_stored(weights, group, parameters).items():
+        write_rows(places[name], 0, _as(tensor, places[name]))
+
+
+def _check_shapes(weights: Weights, found: Mapping[str, Change]) -> None:
+    for name, change in found.items():
+        if stored_name(weights, name) not in weights.groups:
+            raise StageError(
+                f"the adapter changes {name}, which base_model does not hold; expected an adapter of this base: build"
+                " pt_adapter again"
+            )
+        shape = tuple(weights.model.get_parameter_or_buffer(name).shape)
+        if change.kind == "trained whole" and tuple(change.tensors[0].shape) != shape:
+            raise StageError(
+                f"the adapter's {name} is {list(change.tensors[0].shape)}, and base_model's is {list(shape)}; expected equal"
+                " shapes: build pt_adapter again on this base"
+            )
+
+
+def _tensor_of(weights: Weights, parameter: str) -> str:
+    return weights.groups[stored_name(weights, parameter)].tensors[0]
+
+
+def _as(tensor: torch.Tensor, place: StoredTensor) -> torch.Tensor:
     import torch
 
-    kl, nll_expected, nll_found = 0.0, 0.0, 0.0
-    labels = expected[1]
-    for at in range(0, len(labels), CHUNK_ROWS):
-        label = labels[at : at + CHUNK_ROWS, None]
-        with torch.no_grad():
-            one = _log_probabilities(expected_layer, expected[0][at : at + CHUNK_ROWS])
-            two = _log_probabilities(found_layer, found[0][at : at + CHUNK_ROWS])
-            kl += float((one.exp() * (one - two)).sum(dim=-1).sum())
-            nll_expected -= float(one.gather(1, label).sum())
-            nll_found -= float(two.gather(1, label).sum())
-    return kl / len(labels), nll_expected / len(labels), nll_found / len(labels)
+    return tensor.to(getattr(torch, place.dtype))
 
 
-def _log_probabilities(layer: OutputLayer, hidden: torch.Tensor) -> torch.Tensor:
+def _is_floating(stored: StoredTensor) -> bool:
     import torch
 
-    return torch.log_softmax(finished_logits(layer, (hidden @ layer.weight.t()).double()), dim=-1)
-
-
-def _label_states(model: Any, rows: PackedRows, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    import torch
-
-    states, labels = [], []
-    for index in range(count):
-        ids, positions, mask = batch_tensors(rows, [index])
-        with torch.no_grad():
-            hidden, label = labelled_positions(hidden_states(model, ids, positions), ids, mask)
-        states.append(hidden)
-        labels.append(label)
-    return torch.cat(states), torch.cat(labels)
-
-
-def _rounded(value: float, digits: int) -> float:
-    return float(f"{value:.{digits}g}")
+    return bool(getattr(torch, stored.dtype).is_floating_point)

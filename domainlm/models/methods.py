@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from domainlm.config.methods import PROMPTS, WHOLE
 from domainlm.config.training import Training
-from domainlm.contract import StageError
-from domainlm.models import lora, prompts, whole
+from domainlm.models import lora, prompts, quantised, whole
 from domainlm.models.document_attention import load_for_packing
 from domainlm.models.masters import give_masters
 
@@ -25,12 +24,12 @@ def model_to_train(
     base: Path, precision: str, device: torch.device, section: Training, seed: int, adapter: Path | None
 ) -> Any:
     """The model, with what is trained; adapter: one to train further."""
+    # before the checkpoint is read
+    if section.method == "qlora":
+        quantised.check_installed()
     if adapter is not None:
-        # before the checkpoint is read
         (prompts if section.method in PROMPTS else lora).check_continues(adapter, section)
-    if section.method in ("qlora", "osf"):
-        raise StageError(f"method {section.method} is not there yet; expected another one: set method to lora")
-    model = load_for_packing(base, precision).to(device)
+    model = load_base(base, precision, device, section.method)
     if section.method in WHOLE:
         return whole.begin(model, base)
     if section.method in PROMPTS:
@@ -41,6 +40,13 @@ def model_to_train(
         model = lora.new_adapter(model, section, seed)
     give_masters(model)
     return model
+
+
+def load_base(base: Path, precision: str, device: torch.device, method: str) -> Any:
+    """The checkpoint as a method trains on it."""
+    if method == "qlora":
+        return quantised.load_quantised(base, precision, device)
+    return load_for_packing(base, precision).to(device)
 
 
 def save_trained(model: Any, section: Training, base: Path, base_name: str, folder: Path) -> None:

@@ -14,6 +14,7 @@ from domainlm.config.training import Training
 from domainlm.contract import StageError
 from domainlm.models.load import has_experts
 from domainlm.models.output_layer import decoder_of
+from domainlm.models.quantised import is_quantised
 
 # layers of the feed-forward part of Mixtral's, Qwen's and DeepSeek's kinds, by which peft names experts
 OF_EXPERTS = {"gate", "w1", "w2", "w3", "gate_proj", "up_proj", "down_proj"}
@@ -54,7 +55,8 @@ def has_own_forward(module: Any) -> bool:
     """Whether a linear layer computes something else (routers, groups)."""
     import torch
 
-    return isinstance(module, torch.nn.Linear) and type(module).forward is not torch.nn.Linear.forward
+    is_linear = isinstance(module, torch.nn.Linear) and not is_quantised(module)
+    return is_linear and type(module).forward is not torch.nn.Linear.forward
 
 
 def is_transposed(layer: Any) -> bool:

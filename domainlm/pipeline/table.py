@@ -189,7 +189,7 @@ STAGES: tuple[Stage, ...] = (
             whole("pt_adapter"),
             whole("pt_tokens"),
         ),
-        distributions=(*TORCH, "peft"),
+        distributions=(*TORCH, "accelerate", "peft"),
         uses_torch=True,
         memory_mb=5000,
     ),

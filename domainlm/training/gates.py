@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from domainlm.contract import StageError
-from domainlm.models.methods import saved_model
-from domainlm.models.document_attention import load_for_packing
+from domainlm.models.methods import load_base, saved_model
 from domainlm.tokens.rows import PackedRows
 from domainlm.training.loss import row_losses
 
@@ -23,6 +22,7 @@ def check_reloads(
     precision: str,
     adapter: Path,
     device: torch.device,
+    method: str,
     validation: PackedRows,
     expected: list[tuple[float, int]],
 ) -> None:
@@ -30,7 +30,7 @@ def check_reloads(
 
     They must be equal, not close.
     """
-    model = saved_model(lambda folder: load_for_packing(folder, precision).to(device), base, adapter)
+    model = saved_model(lambda folder: load_base(folder, precision, device, method), base, adapter)
     found = row_losses(model, validation, list(range(len(expected))))
     if found != expected:
         raise StageError(

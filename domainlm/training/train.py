@@ -62,7 +62,7 @@ def train_adapter(
     parameters = sum(parameter.numel() for _, parameter in lora.trainable_parameters(model))
     del model
     gc.collect()
-    check_reloads(start.base, precision, out, device, validation, losses[:RELOADED_ROWS])
+    check_reloads(start.base, precision, out, device, section.method, validation, losses[:RELOADED_ROWS])
     stats = {
         "steps": len(history),
         "tokens": history[-1][1],

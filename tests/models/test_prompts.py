@@ -36,7 +36,7 @@ def test_plain_peft_computes_the_same_and_packed_documents_each_have_them(
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    base = make_base("llama") if kind == "llama" else write_architecture(tmp_path / "b", kind)
+    base = make_base("llama") if kind == "llama" else write_architecture(tmp_path / "b", kind, num_key_value_heads=4)
     out = tmp_path / "out"
     out.mkdir()
     prompts.save(prompted(base, method), "base_model", out)

@@ -49,7 +49,7 @@ def test_bytes_are_equal_on_one_and_two_threads(inputs: Inputs, tmp_path: Path) 
 def test_a_broken_merge_leaves_no_certificate(inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from domainlm.models import merge
 
-    monkeypatch.setattr(merge, "add_adapter", lambda model: None)
+    monkeypatch.setattr(merge, "changes", lambda model: {})
     out = tmp_path / "out"
     out.mkdir()
     with pytest.raises(StageError, match="is not base \\+ adapter"):

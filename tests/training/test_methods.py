@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from domainlm.config.pretraining import PtAdapter
-from domainlm.contract import Resources, StageError
+from domainlm.config.pretraining import MergedModel, PtAdapter
+from domainlm.contract import Inputs, Resources, StageError
+from domainlm.evaluation.evaluate import load_evaluated
+from domainlm.models import quantised
 from domainlm.models.document_attention import load_for_packing
+from domainlm.models.load import load_model
+from domainlm.models.lora import new_adapter, trainable_parameters
 from domainlm.models.methods import saved_model
+from domainlm.models.output_layer import output_layer
+from domainlm.pipeline.slices import parse_slice
+from domainlm.stages import merged_model
 from domainlm.tokens.rows import read_split
+from domainlm.training.gradients import accumulate_gradients
 from domainlm.training.loss import mean_loss, row_losses
 from domainlm.training.train import Start, train_adapter
 
@@ -56,8 +66,12 @@ def train(base: Path, tokens: Path, folder: Path, section: PtAdapter, **resource
     return {path.name: path.read_bytes() for path in sorted(out.iterdir())}
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("method", METHODS)
+# those whose trained weights bfloat16 would round
+ROUNDED = ["dora", "pissa", "embeddings", "full", "p_tuning", "prefix_tuning"]
+CASES = [(method, "float32") for method in METHODS] + [(method, "bfloat16") for method in ROUNDED]
+
+
+@pytest.mark.parametrize(("method", "precision"), CASES)
 def test_it_learns_reloads_equal_and_resumes_to_the_bit(
     method: str, precision: str, make_base: Callable[..., Path], make_tokens: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -67,7 +81,7 @@ def test_it_learns_reloads_equal_and_resumes_to_the_bit(
     stats = json.loads(whole["stats.json"])
     losses = [float(line.split(",")[2]) for line in whole["loss.csv"].decode().splitlines()[1:]]
     part = len(losses) // 4
-    assert sum(losses[-part:]) / part < sum(losses[:part]) / part - 0.1
+    assert sum(losses[-part:]) / part < sum(losses[:part]) / part - 0.05
     # the stage's own gate is exact; this is from disk once more
     rows = read_split(tokens, "validation")
     model = saved_model(lambda folder: load_for_packing(folder, precision), base, tmp_path / "whole" / "out")
@@ -79,18 +93,82 @@ def test_it_learns_reloads_equal_and_resumes_to_the_bit(
 
 
 def test_a_micro_batch_changes_no_mask_of_dropout(
+    make_base: Callable[..., Path], make_tokens: Callable[..., Path]
+) -> None:
+    base, rows = make_base("llama"), read_split(make_tokens(LENGTHS), "train")
+    found = []
+    for share, size in ((0.5, 1), (0.5, 3), (0.0, 1)):
+        model = new_adapter(load_model(base, "float32"), PtAdapter(rank=4, dropout=share), 17)
+        weights = [weight for _, weight in trainable_parameters(model)]
+        with torch.no_grad():
+            for number, weight in enumerate(weights):
+                weight.add_(torch.randn(weight.shape, generator=torch.Generator().manual_seed(number)) * 0.1)
+        plain = model.get_base_model()
+        resources = Resources(threads=2, micro_batch_rows=size)
+        accumulate_gradients(plain, output_layer(plain), weights, rows, [0, 1, 2, 3], resources, "17:0")
+        found.append(torch.cat([weight.grad.flatten() for weight in weights if weight.grad is not None]))
+    assert torch.allclose(found[0], found[1], atol=1e-6)
+    assert not torch.allclose(found[0], found[2], atol=1e-3)
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if "tuning" not in name])
+def test_it_merges_within_the_certificate(
+    method: str, make_base: Callable[..., Path], make_tokens: Callable[..., Path], tmp_path: Path
+) -> None:
+    base, tokens, out = make_base("llama"), make_tokens(LENGTHS), tmp_path / "merged"
+    section = PtAdapter(**{**COMMON, **METHODS[method], "epochs": 2, "precision": "float32"})
+    train(base, tokens, tmp_path / "trained", section)
+    out.mkdir()
+    inputs = Inputs({"base_model": base, "pt_adapter": tmp_path / "trained" / "out", "pt_tokens": tokens})
+    config = parse_slice("merged_model", {"section": MergedModel(dtype="float32").model_dump(mode="json")})
+    certificate = merged_model.run(inputs, config, out, tmp_path, Resources(log=lambda line: None))
+    assert certificate["kl"] < 1e-6
+    # the merged model is the trained one, and not the base
+    rows = read_split(tokens, "validation")
+    trained, merged, first = (
+        mean_loss(row_losses(model, rows, list(range(len(rows)))))
+        for model in (
+            saved_model(lambda folder: load_model(folder, "float32"), base, tmp_path / "trained" / "out"),
+            load_model(out, "float32"),
+            load_model(base, "float32"),
+        )
+    )
+    assert merged == pytest.approx(trained, abs=1e-5)
+    assert abs(first - trained) > 1e-4
+    assert (out / "tokens.json").read_bytes() == (base / "tokens.json").read_bytes()
+    evaluated = load_evaluated(
+        *((tmp_path / "trained" / "out", None) if method == "full" else (base, tmp_path / "trained" / "out"))
+    )
+    assert mean_loss(row_losses(evaluated, rows, list(range(len(rows))))) == pytest.approx(trained, abs=1e-5)
+
+
+def test_four_bits_need_bitsandbytes(
+    make_base: Callable[..., Path], make_tokens: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quantised, "find_spec", lambda name: None)
+    section = PtAdapter(**{**COMMON, "method": "qlora"})
+    with pytest.raises(StageError, match=r"method qlora needs bitsandbytes.*extra gpu.*set method to lora"):
+        train(make_base("llama"), make_tokens(LENGTHS), tmp_path, section)
+
+
+@pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed (extra gpu)")
+def test_four_bits_learn_reload_equal_resume_and_merge(
     make_base: Callable[..., Path], make_tokens: Callable[..., Path], tmp_path: Path
 ) -> None:
-    base, tokens = make_base("llama"), make_tokens(LENGTHS)
-    section = PtAdapter(**{**COMMON, "dropout": 0.5, "rows_per_step": 4})
-    curves = [
-        [float(line.split(",")[2]) for line in files["loss.csv"].decode().splitlines()[1:]]
-        for rows in (1, 3)
-        for files in [train(base, tokens, tmp_path / str(rows), section, micro_batch_rows=rows)]
-    ]
-    assert curves[0] == pytest.approx(curves[1], abs=1e-4)
-    plain = train(base, tokens, tmp_path / "plain", section.model_copy(update={"dropout": 0.0}))
-    assert abs(curves[0][-1] - float(plain["loss.csv"].decode().splitlines()[-1].split(",")[2])) > 1e-3
+    # bitsandbytes packs 64 numbers of a row on a CPU
+    sizes = {"hidden_size": 128, "intermediate_size": 128}
+    base, tokens, out = make_base("llama", "bfloat16", **sizes), make_tokens(LENGTHS), tmp_path / "merged"
+    section = PtAdapter(**{**COMMON, "method": "qlora", "precision": "float32"})
+    whole = train(base, tokens, tmp_path / "whole", section)
+    stats = json.loads(whole["stats.json"])
+    assert stats["loss_last"] < stats["loss_first"] - 0.1
+    with pytest.raises(Interrupted):
+        train(base, tokens, tmp_path / "killed", section, progress=interrupt_after(7))
+    assert train(base, tokens, tmp_path / "killed", section) == whole
+    out.mkdir()
+    inputs = Inputs({"base_model": base, "pt_adapter": tmp_path / "whole" / "out", "pt_tokens": tokens})
+    config = parse_slice("merged_model", {"section": MergedModel(dtype="float32").model_dump(mode="json")})
+    assert merged_model.run(inputs, config, out, tmp_path, Resources(log=lambda line: None))["kl"] < 1e-6
 
 
 @pytest.mark.parametrize("method", ["rslora", "dora", "pissa"])
