@@ -93,8 +93,8 @@ def check_compared(config: DomainConfig) -> None:
         )
 
 
-# knobs of an adapter of linear layers, with the values that are of no effect elsewhere
-OF_ADAPTERS = {"dropout": 0.0, "layers": None, "trained_embeddings": "none"}
+# knobs of adapters, their values that are of no effect, and the methods that know them besides those of low rank
+OF_ADAPTERS = {"dropout": (0.0, ()), "layers": (None, ("osf",)), "trained_embeddings": ("none", ())}
 # what an adapter that is trained further must have in common with the one that it was
 SHAPE = ("method", "rank", "alpha", "target_modules", "layers", "virtual_tokens", "trained_embeddings")
 
@@ -104,12 +104,12 @@ def check_methods(config: DomainConfig) -> None:
     where, relay, first = f"domain {config.domain}", config.sft_adapter.relay, config.pt_adapter
     sections: dict[str, Training] = {"pt_adapter": first, "sft_adapter": config.sft_adapter}
     for name, section in sections.items():
-        for key, neutral in OF_ADAPTERS.items():
-            found = getattr(section, key)
-            if section.method not in LOW_RANK and found != neutral:
+        for key, (neutral, others) in OF_ADAPTERS.items():
+            found, known = getattr(section, key), (*LOW_RANK, *others)
+            if section.method not in known and found != neutral:
                 raise ConfigurationError(
-                    f"{where}: {name}.{key} is {found}, and method {section.method} trains no adapter of linear layers; expected"
-                    f" {neutral}: remove the key, or set {name}.method to one of {', '.join(LOW_RANK)}"
+                    f"{where}: {name}.{key} is {found}, and method {section.method} has no such choice; expected {neutral}:"
+                    f" remove the key, or set {name}.method to one of {', '.join(known)}"
                 )
     if relay == "merge" and first.method in PROMPTS:
         raise ConfigurationError(

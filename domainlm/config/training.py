@@ -24,6 +24,12 @@ class Training(Strict):
     layers: list[int] | None = Field(
         None, min_length=1, description="decoder layers that get adapters, from 0; negative from the end (null: all)"
     )
+    osf_kept_share: float = Field(
+        0.5,
+        gt=0,
+        lt=1,
+        description="share of each weight's singular directions, the largest, that is kept as it is (osf)",
+    )
     virtual_tokens: int = Field(20, ge=1, description="virtual tokens before every text (p_tuning, prefix_tuning)")
     trained_embeddings: Literal["none", "all"] = Field(
         "none", description="whether token embeddings and output layer are trained besides an adapter"

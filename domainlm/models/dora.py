@@ -59,4 +59,5 @@ def _row_norms(module: Any) -> torch.Tensor:
         squares = torch.linalg.vector_norm(weight, dim=1, dtype=torch.float64).square()
         cross = ((weight @ a.t()).double() * b).sum(dim=1)
         own = ((b @ (a.double() @ a.double().t())) * b).sum(dim=1)
-        return (squares + 2 * scale * cross + scale * scale * own).sqrt().float()
+        norms: torch.Tensor = (squares + 2 * scale * cross + scale * scale * own).sqrt().float()
+    return norms

@@ -162,9 +162,9 @@ def with_fused_forward(model: Any) -> Any:
                 f"target_modules: {name} is a {type(base).__name__} that takes no mergeable adapter; expected linear"
                 " layers inside the decoder: name them, such as [q_proj, k_proj, v_proj, o_proj]"
             )
-        module.dropout_name = name  # type: ignore[assignment]
-        forward = dora_forward if module.use_dora.get(ADAPTER) else fused_forward
-        module.forward = partial(forward, module)  # type: ignore[method-assign]
+        layer: Any = module
+        layer.dropout_name = name
+        layer.forward = partial(dora_forward if module.use_dora.get(ADAPTER) else fused_forward, layer)
     return model
 
 
@@ -201,6 +201,18 @@ def _linear(module: Any, inputs: torch.Tensor, bias: torch.Tensor | None) -> tor
         given = dropped(inputs, share, module.dropout_name) if has_dropout else inputs
         added = linear(linear(given, a.to(inputs.dtype)), (b * scale).to(inputs.dtype))
         return (base(inputs) if is_quantised(base) else linear(inputs, weight, bias)) + added
+    return added_to_linear(inputs, weight, bias, a, b, scale)
+
+
+def added_to_linear(
+    inputs: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    a: torch.Tensor,
+    b: torch.Tensor,
+    scale: float,
+) -> torch.Tensor:
+    """x W' + bias + scale (x A') B' in one function, in the precision of x."""
     return cast("torch.Tensor", _fused_linear().apply(inputs, weight, bias, a, b, scale))
 
 

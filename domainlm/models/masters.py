@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 def give_masters(model: Any, exact: Mapping[str, torch.Tensor] | None = None) -> None:
     """Give fp32 copies to the trainable weights that are not fp32.
 
-    exact: their values before they were rounded, by name, where known.
+    exact: values before they were rounded, by name; all weights of these get copies.
     """
     import torch
 
     for name, parameter in model.named_parameters():
-        if parameter.requires_grad and parameter.dtype != torch.float32:
-            value = parameter.detach() if exact is None or name not in exact else exact[name]
+        if parameter.dtype != torch.float32 and (parameter.requires_grad if exact is None else name in exact):
+            value = parameter.detach() if exact is None else exact[name].detach()
             parameter.master = torch.nn.Parameter(value.to(parameter.device, torch.float32, copy=True))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from domainlm.config.methods import PROMPTS, WHOLE
 from domainlm.config.training import Training
-from domainlm.models import lora, prompts, quantised, whole
+from domainlm.models import lora, osf, prompts, quantised, whole
 from domainlm.models.document_attention import load_for_packing
 from domainlm.models.masters import give_masters
 
@@ -30,8 +30,10 @@ def model_to_train(
     if adapter is not None:
         (prompts if section.method in PROMPTS else lora).check_continues(adapter, section)
     model = load_base(base, precision, device, section.method)
-    if section.method in WHOLE:
+    if section.method == "full":
         return whole.begin(model, base)
+    if section.method == "osf":
+        return osf.begin(whole.with_masters(model, base), section)
     if section.method in PROMPTS:
         return prompts.begin(model, section, seed, adapter)
     if adapter is not None:
@@ -51,6 +53,8 @@ def load_base(base: Path, precision: str, device: torch.device, method: str) -> 
 
 def save_trained(model: Any, section: Training, base: Path, base_name: str, folder: Path) -> None:
     """Write what was trained: an adapter of the base, or a checkpoint."""
+    if section.method == "osf":
+        osf.finish(model)
     if section.method in WHOLE:
         whole.save(model, base, folder)
     elif section.method in PROMPTS:

@@ -21,6 +21,7 @@ from domainlm.contract import StageError
 from domainlm.models.document_attention import NAME as DOCUMENTS
 from domainlm.models.load import OTHER, probe_ids
 from domainlm.models.positions import max_row_tokens
+from domainlm.models.prompt_shapes import prompt_configuration
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +38,7 @@ def begin(model: Any, section: Training, seed: int, folder: Path | None = None) 
     import torch
     from safetensors.torch import load_file
 
-    config = _configuration(model, section)
+    config = prompt_configuration(model, section)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder = _encoder(config).to(model.device)
@@ -70,7 +71,7 @@ def saved(model: Any, folder: Path) -> Any:
     from safetensors.torch import load_file
 
     made = load_file(folder / "adapter_model.safetensors")[EMBEDDINGS].to(model.device)
-    return _with_prompt(model, PeftConfig.from_pretrained(folder), lambda: made)
+    return _with_prompt(model, PeftConfig.from_pretrained(str(folder)), lambda: made)
 
 
 def is_prompt(folder: Path) -> bool:
@@ -91,62 +92,14 @@ def check_continues(folder: Path, section: Training) -> None:
         )
 
 
-def _configuration(model: Any, section: Training) -> Any:
-    """peft's configuration, with the sizes of the model."""
-    from peft import PrefixTuningConfig, PromptEncoderConfig
-
-    if section.method == "p_tuning":
-        width = model.get_input_embeddings().weight.shape[1]
-        heads = model.config.get_text_config().num_attention_heads
-        settings = {"encoder_hidden_size": width, "encoder_dropout": 0.0}
-        layers, config_of = model.config.get_text_config().num_hidden_layers, PromptEncoderConfig
-    else:
-        layers, heads, size = _cache_shape(model)
-        width, settings, config_of = heads * size, {}, PrefixTuningConfig
-    return config_of(
-        num_virtual_tokens=section.virtual_tokens,
-        token_dim=width,
-        num_layers=layers,
-        num_attention_heads=heads,
-        num_transformer_submodules=1,
-        task_type="CAUSAL_LM",
-        **settings,
-    )
-
-
-def _cache_shape(model: Any) -> tuple[int, int, int]:
-    """Layers, heads and their size, of the keys that the model caches."""
-    import torch
-    from transformers import DynamicCache
-
-    cache = DynamicCache()
-    try:
-        with torch.no_grad():
-            getattr(model, model.base_model_prefix)(
-                input_ids=probe_ids(model).to(model.device)[:, :2], past_key_values=cache, use_cache=True
-            )
-        shapes = {(layer.keys.shape[1], layer.keys.shape[3], layer.values.shape[3]) for layer in cache.layers}
-    except (AttributeError, TypeError, ValueError, IndexError) as error:
-        raise StageError(
-            f"{type(model).__name__} caches no keys ({error}); expected to: choose method p_tuning or lora"
-        ) from error
-    sizes = next(iter(shapes), (0, 0, 0))
-    if len(shapes) != 1 or sizes[1] != sizes[2]:
-        raise StageError(
-            f"{type(model).__name__} caches keys and values of shapes {sorted(shapes)} (heads, key, value); expected one shape, as"
-            " peft's prefix has: choose method p_tuning or lora"
-        )
-    return len(cache.layers), sizes[0], sizes[1]
-
-
 def _encoder(config: Any) -> Any:
     """peft's module that makes the virtual tokens."""
     import torch
     from peft import PrefixEncoder, PromptEncoder
 
     if config.peft_type == "P_TUNING":
-        return PromptEncoder(config)
-    encoder = PrefixEncoder(config)
+        return PromptEncoder(config)  # type: ignore[no-untyped-call]
+    encoder: Any = PrefixEncoder(config)  # type: ignore[no-untyped-call]
     torch.nn.init.normal_(encoder.embedding.weight, std=DEVIATION)
     return encoder
 
@@ -215,8 +168,8 @@ def _forward(
         )
     if attention_mask is None and past_key_values is None:
         work = _embedded if model.prompt_configuration.peft_type == "P_TUNING" else _prefixed
-        places = position_ids.expand(input_ids.shape).split(1)
-        rows = [work(model, original, prompt, *each, others) for each in zip(input_ids.split(1), places, strict=True)]
+        places = position_ids.expand(input_ids.shape)[:, None]
+        rows = [work(model, original, prompt, *each, others) for each in zip(input_ids[:, None], places, strict=True)]
         result = rows[0]
         result.last_hidden_state = torch.cat([row.last_hidden_state for row in rows])
         return result
@@ -244,7 +197,9 @@ def _embedded(
 
     embeddings = model.get_input_embeddings()(ids)[0]
     before = torch.arange(len(prompt), device=ids.device)
-    parts, places, kept = [], [], []
+    parts: list[torch.Tensor] = []
+    places: list[torch.Tensor] = []
+    kept: list[int] = []
     for number, (start, end) in enumerate(segments(positions[0]), 1):
         parts += [prompt.to(embeddings.dtype), embeddings[start:end]]
         places += [before, positions[0, start:end] + len(prompt)]

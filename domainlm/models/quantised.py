@@ -7,7 +7,6 @@ merged: four bits are for the training's memory alone.
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,16 @@ from domainlm.contract import StageError
 from domainlm.models.load import attention, check_loaded, check_trainable
 
 
+def is_installed() -> bool:
+    """Whether bitsandbytes is there."""
+    from transformers.utils import is_bitsandbytes_available
+
+    return bool(is_bitsandbytes_available())
+
+
 def check_installed() -> None:
     """Raise StageError where bitsandbytes is missing."""
-    if find_spec("bitsandbytes") is None:
+    if not is_installed():
         raise StageError(
             "method qlora needs bitsandbytes, which is not installed; expected it to hold the base in 4 bits: install the extra gpu"
             ' (pip install "domainlm[gpu]"), or set method to lora'
@@ -34,7 +40,7 @@ def load_quantised(folder: Path, precision: str, device: Any) -> Any:
     loaded: Any = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=dtype,
-        quantization_config=BitsAndBytesConfig(
+        quantization_config=BitsAndBytesConfig(  # type: ignore[no-untyped-call]
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,

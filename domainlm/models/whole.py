@@ -26,9 +26,13 @@ def is_checkpoint(folder: Path) -> bool:
 
 def begin(model: Any, base: Path) -> Any:
     """The model with every weight trained, fp32 behind what is less."""
+    return with_masters(model, base).requires_grad_(True)
+
+
+def with_masters(model: Any, base: Path) -> Any:
+    """The model with the checkpoint's values, in fp32, behind what is less."""
     import torch
 
-    model.requires_grad_(True)
     if any(parameter.dtype != torch.float32 for parameter in model.parameters()):
         give_masters(model, dict(load_model(base, "float32").named_parameters()))
     return model

@@ -131,7 +131,7 @@ def test_conversations_alone_are_a_domain_without_continued_pretraining(project:
         (
             "sft_adapter: {method: full, dropout: 0.1}",
             {},
-            ["sft_adapter.dropout is 0.1", "method full trains no adapter", "expected 0.0"],
+            ["sft_adapter.dropout is 0.1", "method full has no such choice", "expected 0.0"],
         ),
         ("pt_adapter: {method: loar}", {}, ["pt_adapter.method", "'lora'", "'p_tuning'"]),
         ("pt_adapter: {dropout: 1.0}", {}, ["pt_adapter.dropout", "less than 1"]),

@@ -30,8 +30,9 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("relay", WHOLE)
-def test_a_whole_model_is_its_own_checkpoint(relay: str) -> None:
-    values = {"sft_adapter": {"relay": relay, "method": "full"}, "pt_adapter": {"method": "full"}}
+@pytest.mark.parametrize("method", ["full", "osf"])
+def test_a_whole_model_is_its_own_checkpoint(relay: str, method: str) -> None:
+    values = {"sft_adapter": {"relay": relay, "method": method}, "pt_adapter": {"method": method}}
     config = DomainConfig.model_validate(values)
     assert [(model.name, model.checkpoint, model.adapter) for model in chain(config)] == WHOLE[relay]
     started = {"merge": ("merged_model",), "continue": ("pt_adapter",), "none": ("base_model",)}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from domainlm.config.methods import WHOLE
 from domainlm.config.pretraining import MergedModel, PtAdapter
 from domainlm.contract import Inputs, Resources, StageError
 from domainlm.evaluation.evaluate import load_evaluated
@@ -40,6 +40,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "last layer's mlp": {"target_modules": "mlp", "layers": [-1]},
     "embeddings": {"trained_embeddings": "all"},
     "full": {"method": "full", "learning_rate": 2e-3},
+    "osf": {"method": "osf", "learning_rate": 2e-3},
     "p_tuning": {"method": "p_tuning", "virtual_tokens": 4, "learning_rate": 1e-2, "epochs": 8},
     "prefix_tuning": {"method": "prefix_tuning", "virtual_tokens": 4, "learning_rate": 5e-2, "epochs": 8},
 }
@@ -67,7 +68,7 @@ def train(base: Path, tokens: Path, folder: Path, section: PtAdapter, **resource
 
 
 # those whose trained weights bfloat16 would round
-ROUNDED = ["dora", "pissa", "embeddings", "full", "p_tuning", "prefix_tuning"]
+ROUNDED = ["dora", "pissa", "embeddings", "full", "osf", "p_tuning", "prefix_tuning"]
 CASES = [(method, "float32") for method in METHODS] + [(method, "bfloat16") for method in ROUNDED]
 
 
@@ -137,7 +138,7 @@ def test_it_merges_within_the_certificate(
     assert abs(first - trained) > 1e-4
     assert (out / "tokens.json").read_bytes() == (base / "tokens.json").read_bytes()
     evaluated = load_evaluated(
-        *((tmp_path / "trained" / "out", None) if method == "full" else (base, tmp_path / "trained" / "out"))
+        *((tmp_path / "trained" / "out", None) if method in WHOLE else (base, tmp_path / "trained" / "out"))
     )
     assert mean_loss(row_losses(evaluated, rows, list(range(len(rows))))) == pytest.approx(trained, abs=1e-5)
 
@@ -145,13 +146,13 @@ def test_it_merges_within_the_certificate(
 def test_four_bits_need_bitsandbytes(
     make_base: Callable[..., Path], make_tokens: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quantised, "find_spec", lambda name: None)
+    monkeypatch.setattr(quantised, "is_installed", lambda: False)
     section = PtAdapter(**{**COMMON, "method": "qlora"})
     with pytest.raises(StageError, match=r"method qlora needs bitsandbytes.*extra gpu.*set method to lora"):
         train(make_base("llama"), make_tokens(LENGTHS), tmp_path, section)
 
 
-@pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed (extra gpu)")
+@pytest.mark.skipif(not quantised.is_installed(), reason="bitsandbytes is not installed (extra gpu)")
 def test_four_bits_learn_reload_equal_resume_and_merge(
     make_base: Callable[..., Path], make_tokens: Callable[..., Path], tmp_path: Path
 ) -> None:
