@@ -111,10 +111,11 @@ def check_methods(config: DomainConfig) -> None:
                     f"{where}: {name}.{key} is {found}, and method {section.method} has no such choice; expected {neutral}:"
                     f" remove the key, or set {name}.method to one of {', '.join(known)}"
                 )
-    if relay == "merge" and first.method in PROMPTS:
+    # every other relay needs the merged model
+    if relay not in ("continue", "none") and first.method in PROMPTS:
         raise ConfigurationError(
             f"{where}: pt_adapter.method is {first.method}, whose virtual tokens no weight can hold, and sft_adapter.relay is"
-            " merge; expected a method that merges (lora), or sft_adapter.relay: continue (SFT trains the same virtual tokens)"
+            f" {relay}; expected a method that merges (lora), or sft_adapter.relay: continue (SFT trains the same virtual tokens)"
             " or none (SFT starts from the base)"
         )
     for key in SHAPE if relay == "continue" else ():

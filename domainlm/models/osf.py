@@ -37,10 +37,10 @@ def begin(model: Any, section: Training) -> Any:
             left, sizes, right = torch.linalg.svd(_matrix(module), full_matrices=False)
             kept = min(max(1, round(section.osf_kept_share * len(sizes))), len(sizes) - 1)
             for name, value in zip(TRAINED, (left[:, kept:], sizes[kept:], right[kept:]), strict=True):
-                module.register_parameter(name, torch.nn.Parameter(value.clone()))
+                module.register_parameter(name, torch.nn.Parameter(_copied(value)))
             first = (left[:, kept:] * sizes[kept:], right[kept:])
             for name, value in zip(FIXED, (left[:, :kept], right[:kept], *first), strict=True):
-                setattr(module, name, value.clone())
+                setattr(module, name, _copied(value))
             module.forward = partial(_forward, module)
     return model
 
@@ -81,6 +81,13 @@ def _chosen(model: Any, section: Training) -> list[Any]:
         if is_in_layer and (isinstance(names, str) or any(f".{name}".endswith(f".{each}") for each in names)):
             found.append(module)
     return found
+
+
+def _copied(value: torch.Tensor) -> torch.Tensor:
+    """A part of a decomposition, laid out as a checkpoint of the run wants it."""
+    import torch
+
+    return value.clone(memory_format=torch.contiguous_format)
 
 
 def _matrix(module: Any) -> torch.Tensor:

@@ -16,7 +16,7 @@ from domainlm.models.load import attention, check_loaded, check_trainable
 
 def is_installed() -> bool:
     """Whether bitsandbytes is there."""
-    from transformers.utils import is_bitsandbytes_available
+    from transformers.utils.import_utils import is_bitsandbytes_available
 
     return bool(is_bitsandbytes_available())
 

@@ -54,12 +54,12 @@ def train_adapter(
     if resources.has_activation_checkpointing:
         use_activation_checkpointing(model)
     history = update_adapter(model, train, section, seed, scratch, resources)
+    parameters = sum(parameter.numel() for _, parameter in lora.trainable_parameters(model))
     methods.save_trained(model, section, start.base, start.base_name, out)
     checked = list(range(min(len(validation), section.max_validation_rows)))
     resources.log(f"trained {len(history)} updates; computing the validation loss on {len(checked)} rows")
     threads = 1 if resources.gpus else resources.threads
     losses = row_losses(methods.plain_model(model), validation, checked, threads)
-    parameters = sum(parameter.numel() for _, parameter in lora.trainable_parameters(model))
     del model
     gc.collect()
     check_reloads(start.base, precision, out, device, section.method, validation, losses[:RELOADED_ROWS])

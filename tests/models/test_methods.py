@@ -80,6 +80,7 @@ def test_it_learns_reloads_equal_and_resumes_to_the_bit(
     section = PtAdapter(**{**COMMON, **METHODS[method], "precision": precision})
     whole = train(base, tokens, tmp_path / "whole", section, threads=2)
     stats = json.loads(whole["stats.json"])
+    assert stats["trainable_parameters"] > 0
     losses = [float(line.split(",")[2]) for line in whole["loss.csv"].decode().splitlines()[1:]]
     part = len(losses) // 4
     assert sum(losses[-part:]) / part < sum(losses[:part]) / part - 0.05
