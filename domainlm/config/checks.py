@@ -11,6 +11,8 @@ from fnmatch import fnmatchcase
 
 from domainlm.config.domain import DomainConfig
 from domainlm.config.errors import ConfigurationError
+from domainlm.config.methods import LOW_RANK, PROMPTS
+from domainlm.config.training import Training
 
 
 def check_whole(config: DomainConfig) -> None:
@@ -19,6 +21,7 @@ def check_whole(config: DomainConfig) -> None:
     check_policy(config)
     check_presets(config)
     check_compared(config)
+    check_methods(config)
 
 
 def nearest(name: str, known: list[str]) -> str:
@@ -95,3 +98,37 @@ def check_compared(config: DomainConfig) -> None:
             f"domain {config.domain}: eval_results.compare names {config.domain} itself; expected other domains, whose results are "
             "built: remove it"
         )
+
+
+# knobs of adapters, their values that are of no effect, and the methods that know them besides those of low rank
+OF_ADAPTERS = {"dropout": (0.0, ()), "layers": (None, ("osf",)), "trained_embeddings": ("none", ())}
+# what an adapter that is trained further must have in common with the one that it was
+SHAPE = ("method", "rank", "alpha", "target_modules", "layers", "virtual_tokens", "trained_embeddings")
+
+
+def check_methods(config: DomainConfig) -> None:
+    """Raise ConfigurationError where a method cannot do what is asked of it."""
+    where, relay, first = f"domain {config.domain}", config.sft_adapter.relay, config.pt_adapter
+    sections: dict[str, Training] = {"pt_adapter": first, "sft_adapter": config.sft_adapter}
+    for name, section in sections.items():
+        for key, (neutral, others) in OF_ADAPTERS.items():
+            found, known = getattr(section, key), (*LOW_RANK, *others)
+            if section.method not in known and found != neutral:
+                raise ConfigurationError(
+                    f"{where}: {name}.{key} is {found}, and method {section.method} has no such choice; expected {neutral}:"
+                    f" remove the key, or set {name}.method to one of {', '.join(known)}"
+                )
+    # every other relay needs the merged model
+    if relay not in ("continue", "none") and first.method in PROMPTS:
+        raise ConfigurationError(
+            f"{where}: pt_adapter.method is {first.method}, whose virtual tokens no weight can hold, and sft_adapter.relay is"
+            f" {relay}; expected a method that merges (lora), or sft_adapter.relay: continue (SFT trains the same virtual tokens)"
+            " or none (SFT starts from the base)"
+        )
+    for key in SHAPE if relay == "continue" else ():
+        one, two = (getattr(section, key) for section in sections.values())
+        if one != two:
+            raise ConfigurationError(
+                f"{where}: sft_adapter.relay is continue, pt_adapter.{key} is {one} and sft_adapter.{key} is {two}; expected one"
+                " value, as SFT trains the PT adapter further: set both to it, or sft_adapter.relay to merge"
+            )

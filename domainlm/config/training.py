@@ -6,13 +6,34 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from domainlm.config.methods import Method
 from domainlm.config.section import Share, Strict
 
 
 class Training(Strict):
-    rank: int = Field(16, ge=1, description="LoRA rank")
-    alpha: int = Field(32, ge=1, description="LoRA alpha (scale = alpha / rank)")
-    target_modules: list[str] | Literal["all-linear"] = Field("all-linear", description="modules that get an adapter")
+    method: Method = Field(
+        "lora", description="what is trained (how-to/methods.md: share of the weights, memory, when)"
+    )
+    rank: int = Field(16, ge=1, description="rank of an adapter")
+    alpha: int = Field(32, ge=1, description="scale of an adapter: alpha / rank (rslora: alpha / square root of rank)")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of an adapter's inputs that an update sets to zero")
+    lora_plus_ratio: float = Field(16.0, gt=0, description="learning rate of B over that of A (lora_plus)")
+    target_modules: list[str] | Literal["all-linear", "mlp", "attention"] = Field(
+        "all-linear", description="linear layers that get an adapter: a kind, or names"
+    )
+    layers: list[int] | None = Field(
+        None, min_length=1, description="decoder layers that get adapters, from 0; negative from the end (null: all)"
+    )
+    osf_kept_share: float = Field(
+        0.5,
+        gt=0,
+        lt=1,
+        description="share of each weight's singular directions, the largest, that is kept as it is (osf)",
+    )
+    virtual_tokens: int = Field(20, ge=1, description="virtual tokens before every text (p_tuning, prefix_tuning)")
+    trained_embeddings: Literal["none", "all"] = Field(
+        "none", description="whether token embeddings and output layer are trained besides an adapter"
+    )
     learning_rate: float = Field(1e-3, gt=0, description="peak learning rate of AdamW")
     epochs: int = Field(1, ge=1, description="passes over the rows")
     rows_per_step: int = Field(4, ge=1, description="global batch: rows of sequence_length tokens in one update")

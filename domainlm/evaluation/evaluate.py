@@ -21,6 +21,7 @@ from domainlm.evaluation.intervals import rounded
 from domainlm.evaluation.scoring import ROW_TOKENS, Scored, encode_answer, encode_pair, scores
 from domainlm.evaluation.sets import Encoder, HeldOutSet, Item
 from domainlm.evaluation.token_f1 import token_f1
+from domainlm.models import prompts
 from domainlm.models.changes import add_adapter
 from domainlm.models.load import load_model
 from domainlm.models.lora import saved_adapter
@@ -52,6 +53,8 @@ def load_evaluated(folder: Path, adapter: Path | None) -> Any:
     model = load_model(folder, "float32")
     if adapter is None:
         return model
+    if prompts.is_prompt(adapter):
+        return prompts.saved(model, adapter)
     adapted = saved_adapter(model, adapter)
     with torch.no_grad():
         add_adapter(adapted)

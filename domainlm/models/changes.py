@@ -14,7 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from domainlm.contract import StageError
-from domainlm.models.lora import ADAPTER, is_transposed
+from domainlm.models.adapter_name import ADAPTER
+from domainlm.models.targets import is_transposed
 
 if TYPE_CHECKING:
     import torch

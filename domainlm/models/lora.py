@@ -16,85 +16,84 @@ from typing import TYPE_CHECKING, Any, cast
 
 from domainlm.config.training import Training
 from domainlm.contract import StageError
-from domainlm.models.load import has_experts
+from domainlm.models import dora, embeddings, pissa
+from domainlm.models.adapter_name import ADAPTER
+from domainlm.models.dropout import dropped, is_dropping
+from domainlm.models.masters import master_of
+from domainlm.models.quantised import is_quantised
+from domainlm.models.targets import chosen_layers, has_own_forward, is_transposed, target_names
 
 if TYPE_CHECKING:
     import torch
-
-ADAPTER = "default"
-# layers of the feed-forward part of Mixtral's, Qwen's and DeepSeek's kinds, by which peft names experts
-OF_EXPERTS = {"gate", "w1", "w2", "w3", "gate_proj", "up_proj", "down_proj"}
 
 
 def new_adapter(model: Any, section: Training, seed: int) -> Any:
     """A peft model with fresh adapters: B is zero, A is random.
 
-    A is drawn by `seed` outside the global random state.
+    A is drawn by `seed` outside the global random state. PiSSA's are the principal part of each weight instead.
     """
     import torch
     from peft import LoraConfig, get_peft_model
 
-    modules: Any = section.target_modules
-    if modules == "all-linear" and (has_experts(model) or any(map(_has_own_forward, model.modules()))):
-        modules = _mergeable_linear(model)
+    modules = target_names(model, section)
+    layers, pattern = chosen_layers(model, section)
     config = LoraConfig(
         r=section.rank,
         lora_alpha=section.alpha,
         target_modules=modules,
-        lora_dropout=0.0,
+        lora_dropout=section.dropout,
         # peft would set it with a warning
         fan_in_fan_out=any(is_transposed(module) for module in model.modules()),
+        use_rslora=section.method == "rslora",
+        use_dora=section.method == "dora",
+        layers_to_transform=layers,
+        layers_pattern=pattern,
+        modules_to_save=embeddings.names(model) if section.trained_embeddings == "all" else None,
         task_type="CAUSAL_LM",
     )
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), embeddings.kept_tied(model):
         torch.manual_seed(seed)
         try:
             adapted = get_peft_model(model, config)
         except ValueError as error:
             raise StageError(f"target_modules: {modules!r} cannot get an adapter: {error}") from error
-    return with_fused_forward(adapted)
-
-
-def _mergeable_linear(model: Any) -> list[str]:
-    """Names of the linear layers that take an adapter which merges.
-
-    Of a mixture, peft takes the others for the experts' and adds adapters to their stacked weights, which do not merge.
-    """
-    import torch
-
-    output = model.get_output_embeddings()
-    linear = [
-        (name.rsplit(".", 1)[-1], each)
-        for name, each in model.named_modules()
-        if isinstance(each, torch.nn.Linear) and each is not output
-    ]
-    own = {name for name, each in linear if _has_own_forward(each)}
-    return sorted({name for name, _ in linear} - own - (OF_EXPERTS if has_experts(model) else set()))
-
-
-def _has_own_forward(module: Any) -> bool:
-    """Whether a linear layer computes something else (routers, groups)."""
-    import torch
-
-    return isinstance(module, torch.nn.Linear) and type(module).forward is not torch.nn.Linear.forward
+    adapted = with_fused_forward(adapted)
+    if section.method == "dora":
+        dora.begin(adapted)
+    if section.method == "pissa":
+        pissa.begin(adapted, seed)
+    return adapted
 
 
 def saved_adapter(model: Any, folder: Path, is_trainable: bool = False) -> Any:
     """A peft model with the adapter of `folder`."""
     from peft import PeftModel
 
-    return with_fused_forward(PeftModel.from_pretrained(model, folder, is_trainable=is_trainable))
+    with embeddings.kept_tied(model):
+        return with_fused_forward(PeftModel.from_pretrained(model, folder, is_trainable=is_trainable))
+
+
+def continued_adapter(model: Any, folder: Path, section: Training) -> Any:
+    """A peft model that trains the adapter of `folder` further."""
+    check_continues(folder, section)
+    if section.method != "pissa":
+        return saved_adapter(model, folder, is_trainable=True)
+    adapted = new_adapter(model, section.model_copy(update={"method": "lora"}), 0)
+    pissa.resume(adapted, folder)
+    return adapted
 
 
 def check_continues(folder: Path, section: Training) -> None:
     """Raise StageError where an adapter of another shape is to be continued."""
     saved = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-    modules = section.target_modules
+    times = pissa.STORED_RANKS if section.method == "pissa" else 1
     pairs: list[tuple[str, Any, Any]] = [
-        ("rank", saved["r"], section.rank),
-        ("alpha", saved["lora_alpha"], section.alpha),
+        ("rank", saved["r"], times * section.rank),
+        ("alpha", saved["lora_alpha"], times * section.alpha),
+        ("method", _scaling_of(saved.get), _scaling_of({f"use_{section.method}": True}.get)),
     ]
-    if modules != "all-linear":
+    modules = section.target_modules
+    if isinstance(modules, list):
         pairs.append(("target_modules", saved["target_modules"], sorted(modules)))
     for key, found, expected in pairs:
         if found != expected:
@@ -102,6 +101,11 @@ def check_continues(folder: Path, section: Training) -> None:
                 f"relay: continue starts from the PT adapter, whose {key} is {found}, while sft_adapter.{key} is"
                 f" {expected}; expected equal: set both to one value, or sft_adapter.relay to merge"
             )
+
+
+def _scaling_of(has: Any) -> str:
+    """Which kind of adapter a configuration of peft describes."""
+    return "dora" if has("use_dora") else "rslora" if has("use_rslora") else "lora"
 
 
 def trainable_parameters(model: Any) -> list[tuple[str, torch.nn.Parameter]]:
@@ -118,16 +122,25 @@ def save_adapter(model: Any, folder: Path, base_name: str) -> None:
     from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
 
-    state = get_peft_model_state_dict(model, save_embedding_layers=False)
+    state = _in_full_precision(model, get_peft_model_state_dict(model, save_embedding_layers=False))
+    values = model.peft_config[ADAPTER].to_dict()
+    if pissa.is_begun(model):
+        state, values = pissa.as_lora(model, state, values)
     tensors = {name: tensor.detach().contiguous() for name, tensor in sorted(state.items())}
+    if values["modules_to_save"]:
+        # a file holds no tensor under two names
+        tensors = {name: tensor.clone() for name, tensor in tensors.items()}
     save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
-    values = {
-        key: sorted(value) if isinstance(value, set) else value
-        for key, value in model.peft_config[ADAPTER].to_dict().items()
-    }
+    values = {key: sorted(value) if isinstance(value, set) else value for key, value in values.items()}
     values |= {"base_model_name_or_path": base_name, "inference_mode": True}
     text = json.dumps(values, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
     (folder / "adapter_config.json").write_text(text, encoding="utf-8", newline="\n")
+
+
+def _in_full_precision(model: Any, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The state with the fp32 masters of what is computed in less."""
+    masters = {parameter.data_ptr(): master_of(parameter) for _, parameter in trainable_parameters(model)}
+    return {name: masters.get(tensor.data_ptr(), tensor) for name, tensor in state.items()}
 
 
 def with_fused_forward(model: Any) -> Any:
@@ -143,21 +156,16 @@ def with_fused_forward(model: Any) -> Any:
             continue
         base = module.get_base_layer()
         is_output = module is model.get_base_model().get_output_embeddings()
-        is_linear = (isinstance(base, torch.nn.Linear) and not _has_own_forward(base)) or is_transposed(base)
-        if is_output or not isinstance(module, Linear) or not is_linear:
+        is_linear = (isinstance(base, torch.nn.Linear) and not has_own_forward(base)) or is_transposed(base)
+        if is_output or not (is_quantised(base) or (isinstance(module, Linear) and is_linear)):
             raise StageError(
                 f"target_modules: {name} is a {type(base).__name__} that takes no mergeable adapter; expected linear"
                 " layers inside the decoder: name them, such as [q_proj, k_proj, v_proj, o_proj]"
             )
-        module.forward = partial(fused_forward, module)  # type: ignore[method-assign]
+        layer: Any = module
+        layer.dropout_name = name
+        layer.forward = partial(dora_forward if module.use_dora.get(ADAPTER) else fused_forward, layer)
     return model
-
-
-def is_transposed(layer: Any) -> bool:
-    """Whether a linear layer's weight is [in, out] (Conv1D, of GPT-2)."""
-    from transformers.pytorch_utils import Conv1D
-
-    return isinstance(layer, Conv1D)
 
 
 def fused_forward(module: Any, inputs: torch.Tensor) -> torch.Tensor:
@@ -165,11 +173,47 @@ def fused_forward(module: Any, inputs: torch.Tensor) -> torch.Tensor:
 
     It is x W' + bias + scale (x A') B'.
     """
+    return _linear(module, inputs, module.base_layer.bias)
+
+
+def dora_forward(module: Any, inputs: torch.Tensor) -> torch.Tensor:
+    """The output of a layer whose rows have lengths of their own.
+
+    It is length / |W + scale B A| times that of the adapted layer, and the bias. The norm is a constant to the gradient,
+    as in the paper (arXiv 2402.09353, 4.3).
+    """
+    result = _linear(module, inputs, None) * dora.stretch(module).to(inputs.dtype)
+    bias = module.base_layer.bias
+    return result if bias is None else result + bias
+
+
+def _linear(module: Any, inputs: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    import torch
+
     base = module.base_layer
     weight = base.weight.t() if is_transposed(base) else base.weight
-    a, b = module.lora_A[ADAPTER].weight, module.lora_B[ADAPTER].weight
-    arguments = (inputs, weight, base.bias, a, b, module.scaling[ADAPTER])
-    return cast("torch.Tensor", _fused_linear().apply(*arguments))
+    a, b = pissa.factors(module)
+    scale = module.scaling[ADAPTER]
+    share = getattr(module.lora_dropout[ADAPTER], "p", 0.0)
+    has_dropout = bool(share) and is_dropping()
+    if has_dropout or is_quantised(base):
+        linear = torch.nn.functional.linear
+        given = dropped(inputs, share, module.dropout_name) if has_dropout else inputs
+        added = linear(linear(given, a.to(inputs.dtype)), (b * scale).to(inputs.dtype))
+        return (base(inputs) if is_quantised(base) else linear(inputs, weight, bias)) + added
+    return added_to_linear(inputs, weight, bias, a, b, scale)
+
+
+def added_to_linear(
+    inputs: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    a: torch.Tensor,
+    b: torch.Tensor,
+    scale: float,
+) -> torch.Tensor:
+    """x W' + bias + scale (x A') B' in one function, in the precision of x."""
+    return cast("torch.Tensor", _fused_linear().apply(inputs, weight, bias, a, b, scale))
 
 
 @cache

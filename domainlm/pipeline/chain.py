@@ -2,13 +2,16 @@
 
 In: a resolved configuration. Out: the models that are compared, from base to SFT, each given by the artifacts that hold
 its checkpoint and its adapter; and the checkpoint whose chat form conversations have. `sft_adapter.relay` is interpreted
-here alone. Stages are given models, not the relay, so one more training stage is one more entry here.
+here alone, and that a method trains a whole checkpoint. Stages are given models, not the relay, so one more training
+stage is one more entry here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from domainlm.config.methods import WHOLE
 
 if TYPE_CHECKING:
     from domainlm.config.domain import DomainConfig
@@ -30,10 +33,9 @@ class Model:
 BASE = Model("base", "base_model", None)
 INSTRUCT = Model("instruct", "instruct_model", None)
 MERGED = Model("pt", "merged_model", None)
-# the models between base and SFT, by relay; SFT starts from the last one, or from the base
+# the models between base and SFT, by relay, but for `continue`; SFT starts from the last one, or from the base
 _BETWEEN: dict[str, tuple[Model, ...]] = {
     "merge": (MERGED,),
-    "continue": (Model("pt", "base_model", "pt_adapter"),),
     "none": (),
     # the instruct model itself is measured beside what it became part of
     "instruct_residual": (INSTRUCT, MERGED, Model("residual", "instruct_residual", None)),
@@ -45,8 +47,17 @@ def chain(config: DomainConfig) -> tuple[Model, ...]:
 
     Without continued pretraining there is no PT model.
     """
-    before = (BASE, *_BETWEEN[config.sft_adapter.relay])
-    return (*before, Model("sft", before[-1].checkpoint, "sft_adapter"))
+    relay = config.sft_adapter.relay
+    if relay == "continue":
+        before = (BASE, _trained("pt", BASE, "pt_adapter", config.pt_adapter.method))
+    else:
+        before = (BASE, *_BETWEEN[relay])
+    return (*before, _trained("sft", before[-1], "sft_adapter", config.sft_adapter.method))
+
+
+def _trained(name: str, start: Model, artifact: str, method: str) -> Model:
+    """A model that an artifact makes of the one it starts from."""
+    return Model(name, artifact, None) if method in WHOLE else Model(name, start.checkpoint, artifact)
 
 
 def pretrained(config: DomainConfig) -> Model | None:

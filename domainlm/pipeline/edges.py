@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from domainlm.config.methods import PROMPTS
 from domainlm.pipeline import chain
 
 if TYPE_CHECKING:
@@ -71,6 +72,11 @@ def has_seeds(config: DomainConfig) -> bool:
 def has_pretraining(config: DomainConfig) -> bool:
     """Whether SFT starts from a model of continued pretraining."""
     return chain.pretrained(config) is not None
+
+
+def can_merge(config: DomainConfig) -> bool:
+    """Whether what continued pretraining trains can become a checkpoint."""
+    return has_pretraining(config) and config.pt_adapter.method not in PROMPTS
 
 
 def is_merged(config: DomainConfig) -> bool:

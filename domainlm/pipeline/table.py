@@ -15,6 +15,7 @@ from domainlm.pipeline.edges import (
     Condition,
     Edge,
     all_models,
+    can_merge,
     chat_form,
     has_instruct,
     has_pretraining,
@@ -201,7 +202,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "merged_model",
         "pretraining",
-        when=has_pretraining,
+        when=can_merge,
         inputs=(
             whole("base_model"),
             whole("pt_adapter"),

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domainlm.contract import StageError
-from domainlm.models import lora
-from domainlm.models.document_attention import load_for_packing
+from domainlm.models.methods import load_base, saved_model
 from domainlm.models.output_layer import output_layer
 from domainlm.tokens.rows import PackedRows
 from domainlm.training.loss import label_losses, row_losses
@@ -36,6 +35,7 @@ def check_reloads(
     precision: str,
     adapter: Path,
     device: torch.device,
+    method: str,
     validation: PackedRows,
     expected: list[tuple[float, int]],
 ) -> None:
@@ -43,8 +43,8 @@ def check_reloads(
 
     They must be equal, not close.
     """
-    model = lora.saved_adapter(load_for_packing(base, precision).to(device), adapter)
-    found = row_losses(model.get_base_model(), validation, list(range(len(expected))))
+    model = saved_model(lambda folder: load_base(folder, precision, device, method), base, adapter)
+    found = row_losses(model, validation, list(range(len(expected))))
     if found != expected:
         raise StageError(
             f"the saved adapter has validation losses {found[:2]} after loading, {expected[:2]} in memory; expected"

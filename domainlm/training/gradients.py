@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from domainlm.contract import Resources, StageError
+from domainlm.models.dropout import dropping
 from domainlm.models.load import hidden_states
+from domainlm.models.masters import master_of
 from domainlm.models.output_layer import OutputLayer
 from domainlm.models.parallel import parallel_map
 from domainlm.models.precision import threads_in_row
@@ -39,8 +41,8 @@ def accumulate_gradients(
     """Add the gradients of a global batch's mean loss; return that loss.
 
     The mean is over labels, summed in float64. Micro-batches run side by side, one to a thread; their gradients are
-    added in the order of rows. update: the seed and the step, by which noise is drawn. kl_weight: that of the divergence from
-    the base, which is in the gradients and not in the loss.
+    added in the order of rows, in fp32. update: the seed and the step, by which noise and dropout draw. kl_weight: that of
+    the divergence from the base, which is in the gradients and not in the loss.
     """
     import numpy as np
     import torch
@@ -51,20 +53,23 @@ def accumulate_gradients(
     def gradients(piece: tuple[list[int], torch.Tensor | None]) -> tuple[float, tuple[torch.Tensor, ...]]:
         part, base = piece
         ids, positions, mask = batch_tensors(rows, part, layer.weight.device)
-        with noise_of(update, part):
-            hidden, labels = labelled_positions(hidden_states(model, ids, positions), ids, mask)
-        if not len(labels):
-            return 0.0, ()
-        if base is None:
-            losses = chunked_cross_entropy(hidden, layer, labels)
-        else:
-            losses = anchored_cross_entropy(hidden, layer, labels, base, kl_weight)
-        total = total_of(losses)
-        found = torch.autograd.grad(losses, weights, torch.full_like(losses, 1.0 / count), allow_unused=True)
+        # the backward pass may compute layers again
+        with dropping(update, part):
+            with noise_of(update, part):
+                hidden, labels = labelled_positions(hidden_states(model, ids, positions), ids, mask)
+            if not len(labels):
+                return 0.0, ()
+            if base is None:
+                losses = chunked_cross_entropy(hidden, layer, labels)
+            else:
+                losses = anchored_cross_entropy(hidden, layer, labels, base, kl_weight)
+            total = total_of(losses)
+            found = torch.autograd.grad(losses, weights, torch.full_like(losses, 1.0 / count), allow_unused=True)
         _check_used(model, weights, found)
         return total, found
 
     total = 0.0
+    masters = [master_of(weight) for weight in weights]
     parts = [batch[at : at + size] for at in range(0, len(batch), size)]
     side_by_side = 1 if resources.gpus else min(resources.threads, len(parts))
     inner = threads_in_row(resources.threads // side_by_side, layer.weight.shape[1], resources.choose)
@@ -73,13 +78,13 @@ def accumulate_gradients(
         bases = [*base_states(model, rows, parts, side_by_side, layer.weight.device)]
     for part_total, found in parallel_map(gradients, list(zip(parts, bases, strict=True)), side_by_side, inner):
         total += part_total
-        for weight, gradient in zip(weights, found, strict=False):
-            weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
+        for weight, gradient in zip(masters, found, strict=False):
+            weight.grad = gradient.float() if weight.grad is None else weight.grad.add_(gradient)
     return total / count
 
 
 def _check_used(model: Any, weights: list[torch.nn.Parameter], found: Sequence[torch.Tensor | None]) -> None:
-    """Raise StageError for adapters on which the loss does not depend.
+    """Raise StageError for weights on which the loss does not depend.
 
     They are of parts that see (Fuyu), or that choose what others attend to (indexers).
     """
@@ -87,6 +92,12 @@ def _check_used(model: Any, weights: list[torch.nn.Parameter], found: Sequence[t
     if not unused:
         return
     names = [name for name, weight in model.named_parameters() if id(weight) in unused]
+    whole = [name for name in names if ".lora_" not in name]
+    if whole:
+        raise StageError(
+            f"method: the loss does not depend on {whole[0]} ({len(whole)} such weights of {type(model).__name__}); expected a"
+            " model whose every weight takes part in its text: choose method lora and name target_modules"
+        )
     layers = sorted({name.partition(".lora_")[0] for name in names})
     raise StageError(
         f"target_modules: the loss does not depend on the adapter of {layers[0]} ({len(layers)} such layers); expected layers"

@@ -3,8 +3,9 @@
 In: hidden states of the labelled positions, the output layer, labels. Out: one loss per position. The gradient is
 computed on the way forward: the logits of a chunk become, in place, their own gradient, and then the hidden states'
 gradient: 256 rows of a 49,152-token vocabulary at a time, instead of logits for every position kept for the backward
-pass (100 MB a row of 512 in fp32) or computed twice. The output layer is frozen, so it has no gradient. (The idea:
-Liger kernel, arXiv 2410.10989.) Its bias, scale and soft cap are computed in fp32, whatever the model's precision.
+pass (100 MB a row of 512 in fp32) or computed twice. A frozen output layer has no gradient; for that of a trained one
+the logits are computed again. (The idea: Liger kernel, arXiv 2410.10989.) The layer's bias, scale and soft cap are
+computed in fp32, whatever the model's precision.
 
 Losses are returned per position and summed by the caller in float64: a sum over a large tensor in torch depends on
 the number of threads.
@@ -31,7 +32,7 @@ def chunked_cross_entropy(hidden: torch.Tensor, layer: OutputLayer, labels: torc
 
     hidden: [n, width]; labels: int64 [n].
     """
-    return cast("torch.Tensor", _chunked_cross_entropy().apply(hidden, layer, labels))
+    return cast("torch.Tensor", _chunked_cross_entropy().apply(hidden, layer.weight, layer.bias, layer, labels))
 
 
 @cache
@@ -44,16 +45,28 @@ def _chunked_cross_entropy() -> Any:
 
     class ChunkedCrossEntropy(torch.autograd.Function):
         @staticmethod
-        def forward(ctx: Any, hidden: torch.Tensor, layer: OutputLayer, labels: torch.Tensor) -> torch.Tensor:
+        def forward(
+            ctx: Any,
+            hidden: torch.Tensor,
+            weight: torch.Tensor,
+            bias: torch.Tensor | None,
+            layer: OutputLayer,
+            labels: torch.Tensor,
+        ) -> torch.Tensor:
             losses, gradient = losses_and_gradient(hidden, layer, labels, ctx.needs_input_grad[0])
-            if gradient is not None:
-                ctx.save_for_backward(gradient)
+            has_trained_layer = any(ctx.needs_input_grad[1:3])
+            ctx.layer = layer if has_trained_layer else None
+            ctx.save_for_backward(gradient, *((hidden, labels) if has_trained_layer else ()))
             return losses
 
         @staticmethod
-        def backward(ctx: Any, *grad_outputs: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-            (gradient,) = ctx.saved_tensors
-            return gradient * grad_outputs[0][:, None].to(gradient.dtype), None, None
+        def backward(ctx: Any, *grad_outputs: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+            gradient, *kept = ctx.saved_tensors
+            to_hidden = None if gradient is None else gradient * grad_outputs[0][:, None].to(gradient.dtype)
+            if ctx.layer is None:
+                return to_hidden, None, None, None, None
+            to_weight, to_bias = layer_gradients(kept[0], ctx.layer, kept[1], grad_outputs[0])
+            return to_hidden, to_weight, to_bias if ctx.needs_input_grad[2] else None, None, None
 
     return ChunkedCrossEntropy
 
@@ -97,6 +110,36 @@ def losses_and_gradient(
                     values.mul_(layer.scale)
                 torch.mm(compute[:size].copy_(values), weight, out=gradient[start : start + size])
     return losses, gradient
+
+
+def layer_gradients(
+    hidden: torch.Tensor, layer: OutputLayer, labels: torch.Tensor, given: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Gradients of a trained output layer: weight and bias, fp32.
+
+    given: [n], the gradient of each position's loss. The logits are computed a second time: kept, they would be those of
+    every position.
+    """
+    import torch
+
+    weight = layer.weight
+    device = hidden.device
+    to_weight = torch.zeros(weight.shape, dtype=torch.float32, device=device)
+    to_bias = torch.zeros(len(weight), dtype=torch.float32, device=device)
+    with torch.no_grad():
+        for start in range(0, len(hidden), CHUNK_ROWS):
+            chunk = hidden[start : start + CHUNK_ROWS]
+            values = finished_logits(layer, (chunk @ weight.t()).float())
+            slope = None if layer.soft_cap is None else cap_slope(layer, values, torch.empty_like(values))
+            values = torch.softmax(values, dim=-1)
+            label = labels[start : start + CHUNK_ROWS, None]
+            values.scatter_add_(1, label, torch.full((len(chunk), 1), -1.0, device=device))
+            values.mul_(given[start : start + CHUNK_ROWS, None]).mul_(layer.scale)
+            if slope is not None:
+                values.mul_(slope)
+            to_weight += (values.to(chunk.dtype).t() @ chunk).float()
+            to_bias += values.sum(dim=0)
+    return to_weight, to_bias
 
 
 def row_losses(model: Any, rows: PackedRows, indices: list[int], threads: int = 1) -> list[tuple[float, int]]:

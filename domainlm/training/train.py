@@ -1,9 +1,9 @@
-"""Training of a LoRA adapter on packed rows, for PT and SFT.
+"""Training of an adapter, or of a whole model, for PT and SFT.
 
 In: a base checkpoint, packed rows with a loss mask, the section's knobs and a seed; PT and SFT differ in the rows
-only. Out: an adapter folder with its loss curve and figures. Properties: neither threads nor interruptions nor
+only. Out: a folder of what the section's method trains, with its loss curve and figures. Properties: neither threads nor interruptions nor
 checkpoints change a byte; the loss of an update is the mean over the labels of its global batch, however that is cut
-into micro-batches (whose size changes the last bits only: sums of bf16 products are grouped by it); and the adapter
+into micro-batches (whose size changes the last bits only: sums of bf16 products are grouped by it); and what is
 on disk, when it is loaded again, gives the loss that it had in memory.
 """
 
@@ -17,10 +17,9 @@ from typing import Any, Literal
 
 from domainlm.config.training import Training
 from domainlm.contract import Resources
-from domainlm.models import lora
+from domainlm.models import lora, methods
 from domainlm.models.base_digest import check_base, record_base
 from domainlm.models.device import granted_device, use_activation_checkpointing
-from domainlm.models.document_attention import load_for_packing
 from domainlm.models.parallel import use_one_thread
 from domainlm.models.precision import resolved_precision
 from domainlm.tokens.rows import read_split
@@ -58,32 +57,30 @@ def train_adapter(
         stop = (special.turn_end_id, special.turn_end)
     gates.check_labels(train, *stop, is_end_of_text=start.learned_end == "end_of_text")
     if start.adapter is not None:
-        lora.check_continues(start.adapter, section)
         check_base(start.adapter, start.base)
     device = granted_device(resources)
     precision = resolved_precision(section.precision, start.base, device, resources.choose)
     resources.log(f"training in {precision} on {device}")
-    model = load_for_packing(start.base, precision).to(device)
-    gates.check_vocabulary(model, {"training": train, "validation": validation})
+    model = methods.model_to_train(start.base, precision, device, section, seed, start.adapter)
+    plain = methods.plain_model(model)
+    gates.check_vocabulary(plain, {"training": train, "validation": validation})
     if resources.has_activation_checkpointing:
-        use_activation_checkpointing(model)
-    if start.adapter is not None:
-        model = lora.saved_adapter(model, start.adapter, is_trainable=True)
-    else:
-        model = lora.new_adapter(model, section, seed)
-    gates.check_packing(model.get_base_model(), train)
+        use_activation_checkpointing(plain)
+    gates.check_packing(plain, train)
     progress = update_adapter(model, train, section, seed, scratch, resources, validation)
     history = progress.history
-    lora.save_adapter(model, out, start.base_name)
-    gates.check_saved(model, out)
+    parameters = sum(parameter.numel() for _, parameter in lora.trainable_parameters(model))
+    methods.save_trained(model, section, start.base, start.base_name, out)
+    if methods.is_saved_as_trained(section.method):
+        gates.check_saved(model, out)
     record_base(out, start.base, start.base_name)
     checked = validated_rows(validation, section)
     resources.log(f"trained {len(history)} updates; computing the validation loss on {len(checked)} rows")
-    losses = row_losses(model.get_base_model(), validation, checked, 1 if resources.gpus else resources.threads)
-    parameters = sum(parameter.numel() for _, parameter in lora.trainable_parameters(model))
-    del model
+    threads = 1 if resources.gpus else resources.threads
+    losses = row_losses(plain, validation, checked, threads)
+    del model, plain
     gc.collect()
-    gates.check_reloads(start.base, precision, out, device, validation, losses[:RELOADED_ROWS])
+    gates.check_reloads(start.base, precision, out, device, section.method, validation, losses[:RELOADED_ROWS])
     stats = {
         "steps": len(history),
         "tokens": history[-1][1],

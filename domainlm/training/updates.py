@@ -16,13 +16,16 @@ from typing import Any
 
 from domainlm.config.training import Training
 from domainlm.contract import Resources
-from domainlm.models import lora
+from domainlm.models.lora import trainable_parameters
+from domainlm.models.masters import master_of, round_weights
+from domainlm.models.methods import plain_model
 from domainlm.models.output_layer import output_layer
 from domainlm.tokens.rows import PackedRows
 from domainlm.training import checkpoint, gates, validation, watch
 from domainlm.training.checkpoint import Progress
 from domainlm.training.gradients import accumulate_gradients, clip_gradients
 from domainlm.training.noise import noisy_embeddings
+from domainlm.training.parameter_groups import parameter_groups, set_rate
 from domainlm.training.schedule import learning_rate, row_order, rows_per_step
 
 
@@ -45,12 +48,16 @@ def update_adapter(
     order = row_order(len(rows), section.epochs, seed)
     size = rows_per_step(section, rows.row_length)
     batches = [order[at : at + size] for at in range(0, len(order), size)]
-    parameters = lora.trainable_parameters(model)
-    plain = model.get_base_model()
+    plain = plain_model(model)
     layer = output_layer(plain)
-    weights = [parameter for _, parameter in parameters]
-    optimizer = torch.optim.AdamW(weights, lr=section.learning_rate, weight_decay=section.weight_decay, foreach=False)
+    weights = [parameter for _, parameter in trainable_parameters(model)]
+    # what the optimizer changes, and the gradients stand at
+    parameters = [(name, master_of(parameter)) for name, parameter in trainable_parameters(model)]
+    masters = [parameter for _, parameter in parameters]
+    groups = parameter_groups(parameters, section)
+    optimizer = torch.optim.AdamW(groups, lr=section.learning_rate, weight_decay=section.weight_decay, foreach=False)
     progress = checkpoint.load_checkpoint(scratch, parameters, optimizer)
+    round_weights(weights)
     threads = 1 if resources.gpus else resources.threads
     history, points = list(progress.history), list(progress.validations)
     if progress.steps_done:
@@ -63,19 +70,19 @@ def update_adapter(
             )
             break
         rate = learning_rate(step, len(batches), section)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+        set_rate(optimizer, rate)
         with noisy_embeddings(plain, section.neftune_alpha):
             loss = accumulate_gradients(
                 plain, layer, weights, rows, batches[step], resources, f"{seed}:{step}", section.kl_weight
             )
-        norm = clip_gradients(weights, section.max_grad_norm)
+        norm = clip_gradients(masters, section.max_grad_norm)
         reason = watch.reason_to_stop(loss, norm, [each[2] for each in history], section)
         if reason is not None:
             raise watch.stop(reason, step + 1, batches[step], plain, rows, scratch)
         moved = gates.largest_gradients(parameters) if step == 0 else []
         optimizer.step()
         gates.check_moved(parameters, moved, rate)
+        round_weights(weights)
         optimizer.zero_grad(set_to_none=True)
         tokens = (history[-1][1] if history else 0) + len(batches[step]) * rows.row_length
         history.append((step + 1, tokens, loss, rate))
@@ -90,6 +97,7 @@ def update_adapter(
         resources.progress(step + 1, len(batches), figures_of(loss, tokens, points, pace, resources))
     if section.keeps_best and points and validation.best_update(points) != len(history):
         validation.restore_weights(scratch, validation.best_update(points), parameters)
+        round_weights(weights)
     return Progress(len(history), history, points)
 
 

@@ -114,6 +114,28 @@ def test_conversations_alone_are_a_domain_without_continued_pretraining(project:
         ("sources: {hpo: {role: {a: b}}}", {}, ["d.yaml", "sources.hpo.role", "['a']"]),
         ("eval_results: {compare: [d]}", {}, ["domain d: eval_results.compare names d itself", "remove it"]),
         (
+            "pt_adapter: {method: p_tuning}",
+            {},
+            ["pt_adapter.method is p_tuning", "sft_adapter.relay is merge", "(lora)", "relay: continue", "none"],
+        ),
+        (
+            "pt_adapter: {method: prefix_tuning}\nsft_adapter: {relay: continue}",
+            {},
+            ["pt_adapter.method is prefix_tuning and sft_adapter.method is lora", "relay to merge"],
+        ),
+        (
+            "pt_adapter: {rank: 16}\nsft_adapter: {relay: continue, target_modules: mlp}",
+            {},
+            ["pt_adapter.target_modules is all-linear and sft_adapter.target_modules is mlp", "set both"],
+        ),
+        (
+            "sft_adapter: {method: full, dropout: 0.1}",
+            {},
+            ["sft_adapter.dropout is 0.1", "method full has no such choice", "expected 0.0"],
+        ),
+        ("pt_adapter: {method: loar}", {}, ["pt_adapter.method", "'lora'", "'p_tuning'"]),
+        ("pt_adapter: {dropout: 1.0}", {}, ["pt_adapter.dropout", "less than 1"]),
+        (
             "clean_shards: {source_presets: {hpp: manual}}",
             {},
             [

@@ -29,6 +29,31 @@ def test_the_models_of_each_relay(relay: str) -> None:
     assert [(model.name, model.checkpoint, model.adapter) for model in chain(config)] == CHAINS[relay]
 
 
+WHOLE = {
+    "merge": [("base", "base_model", None), ("pt", "merged_model", None), ("sft", "sft_adapter", None)],
+    "continue": [("base", "base_model", None), ("pt", "pt_adapter", None), ("sft", "sft_adapter", None)],
+    "none": [("base", "base_model", None), ("sft", "sft_adapter", None)],
+}
+
+
+@pytest.mark.parametrize("relay", WHOLE)
+@pytest.mark.parametrize("method", ["full", "osf"])
+def test_a_whole_model_is_its_own_checkpoint(relay: str, method: str) -> None:
+    values = {"sft_adapter": {"relay": relay, "method": method}, "pt_adapter": {"method": method}}
+    config = DomainConfig.model_validate(values)
+    assert [(model.name, model.checkpoint, model.adapter) for model in chain(config)] == WHOLE[relay]
+    started = {"merge": ("merged_model",), "continue": ("pt_adapter",), "none": ("base_model",)}
+    assert artifacts_of(start_of_sft(config)) == started[relay]
+
+
+def test_an_adapter_of_a_whole_model_names_both() -> None:
+    config = DomainConfig.model_validate({"pt_adapter": {"method": "full"}})
+    assert [(model.checkpoint, model.adapter) for model in chain(config)[1:]] == [
+        ("merged_model", None),
+        ("merged_model", "sft_adapter"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("relay", "artifacts"),
     [

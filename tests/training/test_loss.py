@@ -68,6 +68,27 @@ def test_losses_and_gradients_of_every_kind_of_output_layer(kind: str) -> None:
     assert exact.grad.abs().max() > 0.1
 
 
+@pytest.mark.parametrize("kind", ["plain", *KINDS])
+def test_gradients_of_a_trained_output_layer(kind: str) -> None:
+    generator = torch.Generator().manual_seed(1)
+    hidden = torch.randn(300, 24, generator=generator, requires_grad=True)
+    values = dict(KINDS.get(kind, {}))
+    weight = torch.randn(101, 24, generator=generator, requires_grad=True)
+    bias = values["bias"].clone().requires_grad_() if "bias" in values else None  # type: ignore[attr-defined]
+    layer = OutputLayer(weight, **{**values, "bias": bias})  # type: ignore[arg-type]
+    labels = torch.randint(0, 101, (300,), generator=generator)
+    given = torch.rand(300, generator=generator)
+    trained = [hidden, weight] if bias is None else [hidden, weight, bias]
+    found = torch.autograd.grad(chunked_cross_entropy(hidden, layer, labels), trained, given)
+    logits = hidden @ weight.t()
+    logits = (logits if bias is None else logits + bias) * layer.scale
+    if layer.soft_cap is not None:
+        logits = layer.soft_cap * torch.tanh(logits / layer.soft_cap)
+    losses = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
+    for one, two in zip(found, torch.autograd.grad(losses, trained, given), strict=True):
+        assert torch.allclose(one, two, atol=1e-4)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_plain_output_layer_costs_no_bit(dtype: torch.dtype) -> None:
     """The steps and their order are those before there were others; adapters of plain models keep their bytes."""
