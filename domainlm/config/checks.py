@@ -100,8 +100,14 @@ def check_compared(config: DomainConfig) -> None:
         )
 
 
-# knobs of adapters, their values that are of no effect, and the methods that know them besides those of low rank
-OF_ADAPTERS = {"dropout": (0.0, ()), "layers": (None, ("osf",)), "trained_embeddings": ("none", ())}
+# knobs of adapters, their values that are of no effect, and the methods that know them
+OF_ADAPTERS: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "dropout": (0.0, LOW_RANK),
+    "layers": (None, (*LOW_RANK, "osf")),
+    "trained_embeddings": ("none", LOW_RANK),
+    # the base is what is left when the adapter is switched off, which lengths of weights (DoRA) do not allow
+    "kl_weight": (0.0, tuple(method for method in LOW_RANK if method != "dora")),
+}
 # what an adapter that is trained further must have in common with the one that it was
 SHAPE = ("method", "rank", "alpha", "target_modules", "layers", "virtual_tokens", "trained_embeddings")
 
@@ -111,13 +117,19 @@ def check_methods(config: DomainConfig) -> None:
     where, relay, first = f"domain {config.domain}", config.sft_adapter.relay, config.pt_adapter
     sections: dict[str, Training] = {"pt_adapter": first, "sft_adapter": config.sft_adapter}
     for name, section in sections.items():
-        for key, (neutral, others) in OF_ADAPTERS.items():
-            found, known = getattr(section, key), (*LOW_RANK, *others)
+        for key, (neutral, known) in OF_ADAPTERS.items():
+            found = getattr(section, key)
             if section.method not in known and found != neutral:
                 raise ConfigurationError(
                     f"{where}: {name}.{key} is {found}, and method {section.method} has no such choice; expected {neutral}:"
                     f" remove the key, or set {name}.method to one of {', '.join(known)}"
                 )
+        if section.kl_weight and section.trained_embeddings != "none":
+            raise ConfigurationError(
+                f"{where}: {name}.kl_weight is {section.kl_weight} and {name}.trained_embeddings {section.trained_embeddings};"
+                " expected one of them, as embeddings that are trained cannot be switched off to compare with the base: set"
+                " kl_weight to 0, or trained_embeddings to none"
+            )
     # every other relay needs the merged model
     if relay not in ("continue", "none") and first.method in PROMPTS:
         raise ConfigurationError(

@@ -33,7 +33,7 @@ def stretch(module: Any) -> torch.Tensor:
 
 
 def _norms(module: Any) -> torch.Tensor:
-    """The rows' norms, computed again when an update has changed A or B."""
+    """The rows' norms, computed again after an update of A or B."""
     a, b = module.lora_A[ADAPTER].weight, module.lora_B[ADAPTER].weight
     # counts changes in place, as the optimizer's are
     now = (id(a), a._version, id(b), b._version)

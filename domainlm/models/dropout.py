@@ -22,7 +22,9 @@ _now: dict[int, tuple[str, tuple[int, ...]]] = {}
 
 @contextmanager
 def dropping(update: str, rows: Sequence[int]) -> Iterator[None]:
-    """Drop within the block, on this thread: `update` is the seed and the step."""
+    """Drop within the block, on this thread.
+
+    update: the seed and the step."""
     thread = threading.get_ident()
     _now[thread] = (update, tuple(rows))
     try:
@@ -45,7 +47,9 @@ def _current() -> tuple[str, tuple[int, ...]] | None:
 
 
 def dropped(inputs: torch.Tensor, share: float, layer: str) -> torch.Tensor:
-    """Inputs [rows, length, width] or [rows * length, width], some of them zero."""
+    """Inputs, some of them zero.
+
+    They are [rows, length, width] or [rows * length, width]."""
     import torch
 
     current = _current()

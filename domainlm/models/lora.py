@@ -212,7 +212,7 @@ def added_to_linear(
     b: torch.Tensor,
     scale: float,
 ) -> torch.Tensor:
-    """x W' + bias + scale (x A') B' in one function, in the precision of x."""
+    """x W' + bias + scale (x A') B' in one function."""
     return cast("torch.Tensor", _fused_linear().apply(inputs, weight, bias, a, b, scale))
 
 

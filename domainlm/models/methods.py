@@ -72,7 +72,7 @@ def is_saved_as_trained(method: str) -> bool:
 
 
 def saved_model(load: Callable[[Path], Any], base: Path, folder: Path) -> Any:
-    """The plain model of a base and of what was trained on it."""
+    """The plain model of a base and what was trained."""
     if whole.is_checkpoint(folder):
         return load(folder)
     model = load(base)

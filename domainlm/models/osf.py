@@ -84,7 +84,7 @@ def _chosen(model: Any, section: Training) -> list[Any]:
 
 
 def _copied(value: torch.Tensor) -> torch.Tensor:
-    """A part of a decomposition, laid out as a checkpoint of the run wants it."""
+    """A part of a decomposition, as a run's checkpoint wants it."""
     import torch
 
     return value.clone(memory_format=torch.contiguous_format)

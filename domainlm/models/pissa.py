@@ -26,7 +26,7 @@ OVERSAMPLED = 16
 
 
 def begin(model: Any, seed: int) -> None:
-    """Set A and B of every adapted layer to its weight's principal part."""
+    """Set every A and B to their weight's principal part."""
     import torch
 
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
@@ -48,7 +48,7 @@ def begin(model: Any, seed: int) -> None:
 
 
 def factors(module: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """A and B of an adapted layer, PiSSA's fixed ones behind the trained."""
+    """A and B of a layer, PiSSA's fixed ones behind."""
     import torch
 
     a, b = module.lora_A[ADAPTER].weight, module.lora_B[ADAPTER].weight

@@ -177,7 +177,7 @@ def _forward(
 
 
 def segments(positions: torch.Tensor) -> list[tuple[int, int]]:
-    """First token and the one after the last of each document of a row."""
+    """First token, and the one after the last, of each document."""
     import torch
 
     starts = [0, *(torch.nonzero(positions[1:] != positions[:-1] + 1)[:, 0] + 1).tolist(), len(positions)]

@@ -157,7 +157,7 @@ def _summed(
     dtype: str,
     tally: Tally,
 ) -> Iterator[torch.Tensor]:
-    """The rows of one tensor of the result, a block at a time.
+    """The rows of one resulting tensor, a block at a time.
 
     A single number is one row.
     """

@@ -26,7 +26,7 @@ KINDS = {
 
 
 def target_names(model: Any, section: Training) -> Any:
-    """Names of the linear layers that get an adapter; peft's word for all."""
+    """Names of the layers that get an adapter, or peft's word."""
     chosen = section.target_modules
     if isinstance(chosen, list):
         return chosen
@@ -98,7 +98,7 @@ def _decoder_layers(model: Any) -> tuple[str, Any]:
 
 
 def _names_of_kind(model: Any, kind: str) -> list[str]:
-    """Names, below a layer, of the layers of one kind that take an adapter."""
+    """Names, below a layer, of one kind's adapted layers."""
     import torch
 
     _, layers = _decoder_layers(model)

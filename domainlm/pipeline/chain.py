@@ -48,6 +48,7 @@ def chain(config: DomainConfig) -> tuple[Model, ...]:
     Without continued pretraining there is no PT model.
     """
     relay = config.sft_adapter.relay
+    before: tuple[Model, ...]
     if relay == "continue":
         before = (BASE, _trained("pt", BASE, "pt_adapter", config.pt_adapter.method))
     else:

@@ -1,10 +1,10 @@
-"""Training of an adapter, or of a whole model, for PT and SFT.
+"""Training of an adapter or a whole model, for PT and SFT.
 
 In: a base checkpoint, packed rows with a loss mask, the section's knobs and a seed; PT and SFT differ in the rows
-only. Out: a folder of what the section's method trains, with its loss curve and figures. Properties: neither threads nor interruptions nor
-checkpoints change a byte; the loss of an update is the mean over the labels of its global batch, however that is cut
-into micro-batches (whose size changes the last bits only: sums of bf16 products are grouped by it); and what is
-on disk, when it is loaded again, gives the loss that it had in memory.
+only. Out: a folder of what the section's method trains, with its loss curve and figures. Properties: neither threads nor
+interruptions nor checkpoints change a byte; the loss of an update is the mean over the labels of its global batch, however
+that is cut into micro-batches (whose size changes the last bits only: sums of bf16 products are grouped by it); and what
+is on disk, when it is loaded again, gives the loss that it had in memory.
 """
 
 from __future__ import annotations

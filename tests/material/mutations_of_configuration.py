@@ -55,6 +55,12 @@ MODEL_KNOBS = [
     Row("instruct_residual.weight", "instruct_residual", knob("instruct_residual", "weight", "0.7")),
     Row("pt_tokens.sequence_length", "pt_tokens", knob("pt_tokens", "sequence_length", "256")),
     Row("pt_adapter.learning_rate", "pt_adapter", knob("pt_adapter", "learning_rate", "2e-3")),
+    Row("pt_adapter.method", "pt_adapter", knob("pt_adapter", "method", "rslora")),
+    Row(
+        "sft_adapter.method: full, whose artifact is the model",
+        "sft_adapter eval_results eval_report",
+        knob("sft_adapter", "method", "full"),
+    ),
     Row("merged_model.certificate_rows", "merged_model", knob("merged_model", "certificate_rows", "3")),
     Row("sft_dataset.max_answer_chars", "sft_dataset", knob("sft_dataset", "max_answer_chars", "200")),
     Row("sft_dataset.has_derived_questions", "sft_dataset", knob("sft_dataset", "has_derived_questions", "false")),
