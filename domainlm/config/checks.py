@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from fnmatch import fnmatchcase
+from typing import Any
 
 from domainlm.config.domain import DomainConfig
 from domainlm.config.errors import ConfigurationError

@@ -163,16 +163,18 @@ def test_a_weight_that_no_optimizer_has_leaves_no_artifact(
     forgotten = "layers.1.self_attn.q_proj.lora_B.default.weight"
     optimizers = torch.optim.AdamW
 
-    def without_one(weights: list[Any], **values: Any) -> Any:
+    def without_one(groups: list[dict[str, Any]], **values: Any) -> Any:
         names = {id(weight): name for name, weight in named}
-        return optimizers([weight for weight in weights if forgotten not in names[id(weight)]], **values)
+        for group in groups:
+            group["params"] = [weight for weight in group["params"] if forgotten not in names[id(weight)]]
+        return optimizers(groups, **values)
 
     def seen(model: Any) -> list[Any]:
         named[:] = trainable_parameters(model)
         return named
 
     named: list[Any] = []
-    monkeypatch.setattr(updates.lora, "trainable_parameters", seen)
+    monkeypatch.setattr(updates, "trainable_parameters", seen)
     monkeypatch.setattr(torch.optim, "AdamW", without_one)
     with pytest.raises(StageError, match=rf"{forgotten} did not change in the first update"):
         run(make_base("llama"), make_tokens(LENGTHS), tmp_path)
@@ -230,6 +232,5 @@ def test_a_changed_base_is_noticed(
     base, tokens = make_base("llama"), make_tokens(LENGTHS)
     run(base, tokens, tmp_path)
     with pytest.raises(StageError, match="after loading"):
-        check_reloads(
-            base, "bfloat16", tmp_path / "out", torch.device("cpu"), read_split(tokens, "validation"), [(1.0, 3)]
-        )
+        validation = read_split(tokens, "validation")
+        check_reloads(base, "bfloat16", tmp_path / "out", torch.device("cpu"), "lora", validation, [(1.0, 3)])
