@@ -231,6 +231,6 @@ def test_a_changed_base_is_noticed(
 ) -> None:
     base, tokens = make_base("llama"), make_tokens(LENGTHS)
     run(base, tokens, tmp_path)
+    validation = read_split(tokens, "validation")
     with pytest.raises(StageError, match="after loading"):
-        validation = read_split(tokens, "validation")
         check_reloads(base, "bfloat16", tmp_path / "out", torch.device("cpu"), "lora", validation, [(1.0, 3)])
