@@ -34,8 +34,9 @@ DECISIVE = (
     "world_size",
     "micro_batch_rows",
     "precision",
-    "threads_in_row",
 )
+# of a row's products that cores shared: their number is in the fact's name
+SHARED = "_threads_in_row"
 
 
 @dataclass(frozen=True)
@@ -93,11 +94,16 @@ def where_built(stamp: Stamp, resources: Resources) -> dict[str, Any]:
 
 def platform_difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Decisive facts that differ between both records: name -> (first, second)."""
-    return {
+    found = {
         name: (first[name], second[name])
         for name in DECISIVE
         if name in first and name in second and first[name] != second[name]
     }
+    for name in sorted({*first, *second}):
+        pair = first.get(name), second.get(name)
+        if name.endswith(SHARED) and pair[0] != pair[1] and "shared" in pair:
+            found[name] = pair
+    return found
 
 
 def compare_outputs(

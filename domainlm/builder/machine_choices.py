@@ -47,7 +47,7 @@ class MachineChoices:
             value = measure()
             replace_file(remembered, canonical_json({**_choices(remembered), "machine": machine, name: value}))
         self.made[name] = value
-        replace_file(self._scratch / FILE, canonical_json(self.made))
+        replace_file(self._scratch / FILE, canonical_json({**_choices(self._scratch / FILE), **self.made}))
         return value
 
 

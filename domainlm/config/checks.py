@@ -12,7 +12,7 @@ from typing import Any
 
 from domainlm.config.domain import DomainConfig
 from domainlm.config.errors import ConfigurationError
-from domainlm.config.methods import LOW_RANK, PROMPTS
+from domainlm.config.methods import LOW_RANK, PROMPTS, WHOLE
 from domainlm.config.training import Training
 
 
@@ -108,9 +108,14 @@ OF_ADAPTERS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "trained_embeddings": ("none", LOW_RANK),
     # the base is what is left when the adapter is switched off, which lengths of weights (DoRA) do not allow
     "kl_weight": (0.0, tuple(method for method in LOW_RANK if method != "dora")),
+    "target_modules": ("all-linear", (*LOW_RANK, "osf")),
+    # virtual tokens are embedded apart from the row whose noise it would be
+    "neftune_alpha": (0.0, (*LOW_RANK, *WHOLE)),
+    # of PiSSA and OSF it would pull at parts of the weight itself, of DoRA at the lengths
+    "weight_decay": (0.0, ("lora", "rslora", "lora_plus", "qlora", "full", *PROMPTS)),
 }
 # what an adapter that is trained further must have in common with the one that it was
-SHAPE = ("method", "rank", "alpha", "target_modules", "layers", "virtual_tokens", "trained_embeddings")
+SHAPE = ("method", "rank", "alpha", "target_modules", "layers", "virtual_tokens", "dropout")
 
 
 def check_methods(config: DomainConfig) -> None:
@@ -137,6 +142,11 @@ def check_methods(config: DomainConfig) -> None:
             f"{where}: pt_adapter.method is {first.method}, whose virtual tokens no weight can hold, and sft_adapter.relay is"
             f" {relay}; expected a method that merges (lora), or sft_adapter.relay: continue (SFT trains the same virtual tokens)"
             " or none (SFT starts from the base)"
+        )
+    if relay == "continue" and any(section.trained_embeddings != "none" for section in sections.values()):
+        raise ConfigurationError(
+            f"{where}: sft_adapter.relay is continue, and pt_adapter or sft_adapter trains embeddings (trained_embeddings);"
+            " expected none, as embeddings that were trained are not trained further: set sft_adapter.relay to merge"
         )
     for key in SHAPE if relay == "continue" else ():
         one, two = (getattr(section, key) for section in sections.values())

@@ -277,7 +277,7 @@ def _stored_sizes(folder: Path) -> dict[str, int]:
     Empty: there are no such files, or one has no header that can be read.
     """
     sizes: dict[str, int] = {}
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in _weight_files(folder):
         header = _header(path)
         if header is None:
             return {}
@@ -286,6 +286,23 @@ def _stored_sizes(folder: Path) -> dict[str, int]:
             if isinstance(shape, list) and all(isinstance(each, int) and each >= 0 for each in shape):
                 sizes[name] = math.prod(shape)
     return sizes
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """The files that transformers reads.
+
+    A release may have the same weights again in others (consolidated.safetensors).
+    """
+    index, single = folder / "model.safetensors.index.json", folder / "model.safetensors"
+    if not index.exists():
+        return [single] if single.exists() else sorted(folder.glob("*.safetensors"))
+    try:
+        found = parsed_json(index.read_text(encoding="utf-8"))
+    except (InvalidJson, UnicodeDecodeError):
+        return []
+    named = found.get("weight_map") if isinstance(found, Mapping) else None
+    names = {name for name in named.values() if isinstance(name, str)} if isinstance(named, Mapping) else set()
+    return [folder / name for name in sorted(names) if "/" not in name and (folder / name).exists()]
 
 
 def _header(path: Path) -> Mapping[str, Any] | None:

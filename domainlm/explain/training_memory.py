@@ -105,7 +105,7 @@ def training_memory(shape: Shape, job: Job, machine: Machine) -> Memory:
         # of the whole model two blocks are gathered at a time
         weights = weights / machine.cards + 2 * weights / shape.layers
     # those that are added up, and those of every row that is computed
-    gradients = trained * _gradient_bytes(job) * (1 + rows if is_cpu else 1) / state
+    gradients = trained * _gradient_bytes(job, rows, is_cpu, state > 1) / state
     tokens = job.micro_batch_rows * (job.window + (job.virtual_tokens if job.method == "p_tuning" else 0))
     kept = _activation_bytes(shape, job, machine) * tokens
     copies = _adapter_copies(shape, job) if job.method in ("lora", "qlora") else 0
@@ -160,8 +160,15 @@ def _weight_bytes(shape: Shape, job: Job) -> float:
     return shape.parameters * job.width
 
 
-def _gradient_bytes(job: Job) -> int:
-    return job.width if job.method == "full" else FLOAT_BYTES
+def _gradient_bytes(job: Job, rows: int, is_cpu: bool, is_divided: bool) -> int:
+    """Bytes of a trained parameter's gradients, rows' and sum."""
+    if job.method == "full" and is_divided:
+        # as DeepSpeed keeps them
+        return job.width
+    if job.method == "full":
+        # the sum is fp32, whatever the rows' are
+        return FLOAT_BYTES + job.width * rows
+    return FLOAT_BYTES * (1 + rows if is_cpu else 1)
 
 
 def _optimiser_bytes(job: Job) -> int:

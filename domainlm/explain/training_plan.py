@@ -161,6 +161,7 @@ def job_of(section: Mapping[str, Any], window: int, grant: Grant) -> Job:
         micro_batch_rows=grant.micro_batch_rows,
         is_checkpointed=grant.is_checkpointed,
         rows_per_step=-(-int(tokens) // window) if tokens else per_step,
+        virtual_tokens=int(section.get("virtual_tokens", 20)),
         has_trained_embeddings=section.get("trained_embeddings", "none") != "none",
         adapted_layers=len(section["layers"]) if section.get("layers") else None,
     )

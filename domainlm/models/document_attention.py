@@ -24,8 +24,8 @@ NAME = "domainlm_documents"
 KEPT = "_domainlm_documents"
 # longer ones are faster in bfloat16
 MAX_FLOAT_TOKENS = 256
-# relative to the largest hidden state: what rounding of another order of sums makes
-MAX_DIFFERENCE = {"torch.float32": 1e-4, "torch.bfloat16": 5e-2, "torch.float16": 1e-2}
+# mean difference, relative to the mean hidden state: what rounding of another order of sums makes
+MAX_DIFFERENCE = {"torch.float32": 1e-4, "torch.bfloat16": 2e-2, "torch.float16": 5e-3}
 
 
 def load_for_packing(folder: Path, dtype: str) -> Any:
@@ -139,10 +139,10 @@ def use_document_attention(model: Any) -> bool:
         try:
             found = hidden_states(model, ids, positions)
         # a model whose layers do not hand the positions on
-        except (KeyError, TypeError, RuntimeError, ValueError):
+        except (AttributeError, LookupError, TypeError, RuntimeError, ValueError):
             found = None
-    limit = MAX_DIFFERENCE[str(expected.dtype)] * expected.abs().max()
-    if found is None or not bool((found - expected).abs().max() <= limit):
+    limit = MAX_DIFFERENCE[str(expected.dtype)] * expected.float().abs().mean()
+    if found is None or not bool((found - expected).float().abs().mean() <= limit):
         model.set_attn_implementation(own)
         return False
     return True

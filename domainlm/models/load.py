@@ -95,7 +95,7 @@ def probe_ids(model: Any) -> torch.Tensor:
     import torch
 
     count, size = 2 * PROBE_TOKENS, _vocabulary(model)
-    return (torch.arange(count) * max(size // count, 1) % size).unsqueeze(0)
+    return (torch.arange(count, device=model.device) * max(size // count, 1) % size).unsqueeze(0)
 
 
 def probe_positions() -> torch.Tensor:

@@ -120,7 +120,7 @@ def _probe_states(weight: torch.Tensor, largest: float) -> torch.Tensor:
     import torch
 
     generator = torch.Generator().manual_seed(0)
-    hidden = torch.randn(1, PROBE_STATES, weight.shape[1], generator=generator)
+    hidden = torch.randn(1, PROBE_STATES, weight.shape[1], generator=generator).to(weight.device)
     with torch.no_grad():
         found = float(torch.nn.functional.linear(hidden.to(weight.dtype), weight).abs().max())
         return (hidden * (largest / max(found, 1e-6))).to(weight.dtype)
@@ -137,7 +137,9 @@ def _logits_of(model: Any, hidden: torch.Tensor) -> torch.Tensor:
     handle = decoder_of(model).register_forward_hook(replaced)
     try:
         with torch.no_grad():
-            logits: torch.Tensor = model(input_ids=torch.arange(PROBE_STATES).unsqueeze(0), use_cache=False).logits
+            logits: torch.Tensor = model(
+                input_ids=torch.arange(PROBE_STATES, device=hidden.device).unsqueeze(0), use_cache=False
+            ).logits
     finally:
         handle.remove()
     return logits

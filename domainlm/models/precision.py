@@ -24,6 +24,7 @@ LEAST_WIDTH = 512
 # elementwise work does not gain, and bfloat16 costs digits
 LEAST_GAIN = 1.2
 NAME = "precision"
+SHARING = "threads_in_row"
 
 
 def resolved_precision(
@@ -67,7 +68,7 @@ def threads_in_row(idle: int, width: int, choose: Callable[[str, Callable[[], st
     """
     if idle < 2:
         return 1
-    return idle if choose("threads_in_row", lambda: _shared_products(idle, width)) == "shared" else 1
+    return idle if choose(f"{idle}_{SHARING}", lambda: _shared_products(idle, width)) == "shared" else 1
 
 
 def _shared_products(threads: int, width: int) -> str:

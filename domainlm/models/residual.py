@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 COPIED = ("generation_config.json", "tokens.json", *TOKENIZER_FILES)
 FLOATS = ("float64", "float32", "float16", "bfloat16")
 DIGITS = 6
+MAX_SHARE = 1.2
 Tensors = Mapping[str, StoredTensor]
 
 
@@ -94,6 +95,7 @@ def write_residual(merged: Path, base: Path, instruct: Path, weight: float, out:
             " expected the instruct checkpoint of the release: correct the source of role instruct_model, or set"
             " sft_adapter.relay to merge"
         )
+    _check_related(tally)
     settings.pop("torch_dtype", None)
     write_json(out / "config.json", {**settings, "dtype": dtype})
     for name in COPIED:
@@ -197,6 +199,19 @@ def _summed(
         # a table whose rows both models have counts nothing
         tally.rows_added = max(tally.rows_added, shape[0] - shared)
         tally.rows_dropped = max(tally.rows_dropped, before.shape[0] - shared)
+
+
+def _check_related(tally: Tally) -> None:
+    """Raise StageError for two unrelated checkpoints.
+
+    The difference of unrelated weights is longer than they are (1.4 times); instruction moves them by a few hundredths.
+    """
+    residual, base = (math.sqrt(math.fsum(pair[at] for pair in tally.squares.values())) for at in (0, 1))
+    if residual > MAX_SHARE * base:
+        raise StageError(
+            f"instruct_model differs from base_model by {residual / max(base, 1e-30):.2f} times the length of its weights;"
+            f" expected at most {MAX_SHARE:g}, as an instruct model is made from its base: {FIX}"
+        )
 
 
 def _check_equal(name: str, *found: torch.Tensor) -> None:

@@ -171,13 +171,28 @@ def check_moved(parameters: list[tuple[str, torch.nn.Parameter]], places: list[P
 
     places: those of `largest_gradients` before the update, or none.
     """
+    import torch
+
     for (name, parameter), place in zip(parameters, places, strict=False):
         if place is not None and float(parameter.detach().flatten()[place[0]]) == place[1]:
+            if parameter.dtype == torch.float32 and _is_lost(place[1], rate):
+                # a large weight, and the first rate of a warm-up
+                continue
             raise StageError(
                 f"{name} did not change in the first update, though it has a gradient; expected it to: an update of size {rate:.3g}"
                 f" is lost in rounding beside {place[1]:.3g} in {parameter.dtype}, so raise learning_rate, or the optimizer was not"
                 " given this tensor"
             )
+
+
+def _is_lost(value: float, rate: float) -> bool:
+    """Whether fp32 cannot tell a value from its neighbours.
+
+    They are `rate` away."""
+    import torch
+
+    number = torch.tensor(value, dtype=torch.float32)
+    return bool((number + rate == number) | (number - rate == number))
 
 
 def check_saved(model: Any, folder: Path) -> None:

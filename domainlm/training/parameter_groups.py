@@ -19,6 +19,12 @@ FACTOR = "rate_factor"
 
 def parameter_groups(parameters: list[tuple[str, torch.nn.Parameter]], section: Training) -> list[dict[str, Any]]:
     """The optimizer's groups, in the order of the weights."""
+    if section.method == "full" and section.weight_decay:
+        # norms, biases and embeddings are not decayed, as in pretraining
+        kept = [weight for name, weight in parameters if weight.ndim < 2 or "embed" in name]
+        known = {id(weight) for weight in kept}
+        decayed = [weight for _, weight in parameters if id(weight) not in known]
+        return [{"params": decayed, FACTOR: 1.0}, {"params": kept, FACTOR: 1.0, "weight_decay": 0.0}]
     if section.method != "lora_plus":
         return [{"params": [weight for _, weight in parameters], FACTOR: 1.0}]
     groups = []

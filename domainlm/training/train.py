@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from domainlm.config.training import Training
-from domainlm.contract import Resources
+from domainlm.contract import Resources, StageError
 from domainlm.models import lora, methods
 from domainlm.models.base_digest import check_base, record_base
 from domainlm.models.device import granted_device, use_activation_checkpointing
@@ -64,6 +64,11 @@ def train_adapter(
     model = methods.model_to_train(start.base, precision, device, section, seed, start.adapter)
     plain = methods.plain_model(model)
     gates.check_vocabulary(plain, {"training": train, "validation": validation})
+    if resources.has_activation_checkpointing and section.method == "prefix_tuning":
+        raise StageError(
+            "activation_checkpointing is set, and method is prefix_tuning, whose keys and values would be added twice to a layer"
+            " that is computed again; expected one of them: leave activation_checkpointing out of the profile, or choose p_tuning"
+        )
     if resources.has_activation_checkpointing:
         use_activation_checkpointing(plain)
     gates.check_packing(plain, train)

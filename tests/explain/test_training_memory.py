@@ -126,11 +126,12 @@ def test_lora_of_a_14b() -> None:
     assert parts(replace(LORA, window=512))["loss"] == 256 * 152064 * 6 + 2 * 512 * 5120 * 2
 
 
-def test_full_training_takes_16_bytes_a_parameter() -> None:
-    for precision in ("bfloat16", "float32"):
-        found = parts(replace(LORA, method="full", precision=precision))
-        assert found["weights"] + found["gradients"] + found["optimiser"] == 16 * SHAPE.parameters
-        assert found["adapter"] == 0
+@pytest.mark.parametrize(("precision", "each"), [("bfloat16", 2 + 2 + 4 + 4 + 8), ("float32", 4 + 4 + 4 + 8)])
+def test_full_training_takes_20_bytes_a_parameter(precision: str, each: int) -> None:
+    """Weights, a row's gradients, their fp32 sum, fp32 masters of 16-bit weights, two moments."""
+    found = parts(replace(LORA, method="full", precision=precision))
+    assert found["weights"] + found["gradients"] + found["optimiser"] == each * SHAPE.parameters
+    assert found["adapter"] == 0
 
 
 def test_qlora_stores_linear_layers_in_4_bits() -> None:
