@@ -94,8 +94,10 @@ def test_stale_bytecode_of_what_python_itself_loads_is_refused(
 
 
 def test_every_section_is_made_of_its_slice_once_more(stamps: dict[str, Stamp]) -> None:
-    assert len(stamps) == 17
-    for stamp in stamps.values():
+    # without a source of role instruct_model, that stage has no slice
+    made = [stamp for stamp in stamps.values() if stamp.artifact != "instruct_model"]
+    assert len(made) == 16
+    for stamp in made:
         typed_slice(stamp, stamp.config)
 
 
