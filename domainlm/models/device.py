@@ -34,6 +34,11 @@ def granted_device(resources: Resources) -> torch.device:
     return torch.device("cuda", 0)
 
 
+def rows_at_a_time(resources: Resources) -> int:
+    """Rows computed side by side: one on a GPU, else one a core."""
+    return 1 if resources.gpus else resources.threads
+
+
 def use_activation_checkpointing(model: Any) -> int:
     """Have each decoder layer's activations computed again in the backward pass.
 

@@ -11,13 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domainlm.contract import StageError
 from domainlm.models.load import attention, check_loaded
-from domainlm.models.tensor_files import BLOCK_NUMBERS, StoredTensor, read_rows, read_tensor, stored_tensors
+from domainlm.models.tensor_files import StoredTensor, blocks, read_rows, read_tensor, stored_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -151,9 +150,7 @@ def _read_float(stored: StoredTensor) -> torch.Tensor:
         tensor = read_tensor(stored)
         return tensor.float() if tensor.is_floating_point() else tensor
     result = torch.empty(stored.shape, dtype=torch.float32)
-    step = max(1, BLOCK_NUMBERS // max(prod(stored.shape[1:]), 1))
-    for start in range(0, stored.shape[0], step):
-        stop = min(start + step, stored.shape[0])
+    for start, stop in blocks(stored.shape):
         result[start:stop] = read_rows(stored, start, stop)
     return result
 

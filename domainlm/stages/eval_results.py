@@ -36,7 +36,7 @@ from domainlm.evaluation.sets import (
     running_text,
 )
 from domainlm.models.base_digest import check_base
-from domainlm.models.device import granted_device
+from domainlm.models.device import granted_device, rows_at_a_time
 from domainlm.text.document import read_documents
 from domainlm.text.json_files import write_json
 from domainlm.text.json_rows import open_rows, write_row
@@ -174,7 +174,7 @@ def run(inputs: Inputs, config: EvalResultsSlice, out: Path, scratch: Path, reso
     items = sum(len(found.items) for found in sets)
     total = items * len(config.models)
     device = granted_device(resources)
-    threads = 1 if resources.gpus else resources.threads
+    threads = rows_at_a_time(resources)
     samples: list[Sample] = []
     for one in config.models:
         adapter = inputs.folders[one.adapter] if one.adapter is not None else None

@@ -188,7 +188,8 @@ def check_moved(parameters: list[tuple[str, torch.nn.Parameter]], places: list[P
 def _is_lost(value: float, rate: float) -> bool:
     """Whether fp32 cannot tell a value from its neighbours.
 
-    They are `rate` away."""
+    They are `rate` away.
+    """
     import torch
 
     number = torch.tensor(value, dtype=torch.float32)

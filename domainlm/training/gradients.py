@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from domainlm.contract import Resources, StageError
+from domainlm.models.device import rows_at_a_time
 from domainlm.models.dropout import dropping
 from domainlm.models.load import hidden_states
 from domainlm.models.masters import master_of
@@ -71,7 +72,7 @@ def accumulate_gradients(
     total = 0.0
     masters = [master_of(weight) for weight in weights]
     parts = [batch[at : at + size] for at in range(0, len(batch), size)]
-    side_by_side = 1 if resources.gpus else min(resources.threads, len(parts))
+    side_by_side = min(rows_at_a_time(resources), len(parts))
     inner = threads_in_row(resources.threads // side_by_side, layer.weight.shape[1], resources.choose)
     bases: list[torch.Tensor | None] = [None] * len(parts)
     if kl_weight:

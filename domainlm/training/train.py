@@ -1,10 +1,10 @@
 """Training of an adapter or a whole model, for PT and SFT.
 
 In: a base checkpoint, packed rows with a loss mask, the section's knobs and a seed; PT and SFT differ in the rows
-only. Out: a folder of what the section's method trains, with its loss curve and figures. Properties: neither threads nor
-interruptions nor checkpoints change a byte; the loss of an update is the mean over the labels of its global batch, however
-that is cut into micro-batches (whose size changes the last bits only: sums of bf16 products are grouped by it); and what
-is on disk, when it is loaded again, gives the loss that it had in memory.
+only. Out: a folder of what the section's method trains, with its loss curve and figures. Properties: neither
+interruptions nor checkpoints change a byte, nor threads, up to one a row; the loss of an update is the mean over the
+labels of its global batch, however that is cut into micro-batches (whose size changes the last bits only: sums of bf16
+products are grouped by it); and what is on disk, when it is loaded again, gives the loss that it had in memory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from domainlm.config.training import Training
 from domainlm.contract import Resources, StageError
 from domainlm.models import lora, methods
 from domainlm.models.base_digest import check_base, record_base
-from domainlm.models.device import granted_device, use_activation_checkpointing
+from domainlm.models.device import granted_device, rows_at_a_time, use_activation_checkpointing
 from domainlm.models.parallel import use_one_thread
 from domainlm.models.precision import resolved_precision
 from domainlm.tokens.rows import read_split
@@ -81,7 +81,7 @@ def train_adapter(
     record_base(out, start.base, start.base_name)
     checked = validated_rows(validation, section)
     resources.log(f"trained {len(history)} updates; computing the validation loss on {len(checked)} rows")
-    threads = 1 if resources.gpus else resources.threads
+    threads = rows_at_a_time(resources)
     losses = row_losses(plain, validation, checked, threads)
     del model, plain
     gc.collect()

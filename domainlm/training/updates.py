@@ -16,6 +16,7 @@ from typing import Any
 
 from domainlm.config.training import Training
 from domainlm.contract import Resources
+from domainlm.models.device import rows_at_a_time
 from domainlm.models.lora import trainable_parameters
 from domainlm.models.masters import master_of, round_weights
 from domainlm.models.methods import plain_model
@@ -58,7 +59,7 @@ def update_adapter(
     optimizer = torch.optim.AdamW(groups, lr=section.learning_rate, weight_decay=section.weight_decay, foreach=False)
     progress = checkpoint.load_checkpoint(scratch, parameters, optimizer)
     round_weights(weights)
-    threads = 1 if resources.gpus else resources.threads
+    threads = rows_at_a_time(resources)
     history, points = list(progress.history), list(progress.validations)
     if progress.steps_done:
         resources.log(f"continuing after update {progress.steps_done} of {len(batches)}")

@@ -20,19 +20,6 @@ from domainlm.models.output_layer import OutputLayer
 from domainlm.tokens.rows import PackedRows, read_split
 
 
-@pytest.fixture
-def parts(
-    make_base: Callable[..., Path], make_tokens: Callable[..., Path], tmp_path: Path
-) -> tuple[Path, Path, PackedRows, Path]:
-    base, adapter, merged = make_base("llama", "bfloat16"), tmp_path / "adapter", tmp_path / "merged"
-    adapter.mkdir()
-    merged.mkdir()
-    model = new_adapter(load_model(base, "bfloat16"), PtAdapter(rank=4, alpha=8), 1)
-    with_random_b(model)
-    save_adapter(model, adapter, "base_model")
-    return base, adapter, read_split(make_tokens([31, 14, 9, 32]), "validation"), merged
-
-
 def test_a_float32_merge_is_the_adapter_s_model(parts: tuple[Path, Path, PackedRows, Path]) -> None:
     base, adapter, rows, merged = parts
     merge(base, adapter, "float32", merged)

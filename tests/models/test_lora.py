@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from material.adapters import assert_forward_is_peft_s
 from material.tiny_models import write_architecture
 
 from domainlm.config.instruction import SftAdapter
@@ -30,19 +31,7 @@ def with_random_b(model: torch.nn.Module) -> None:
 def test_fused_layers_compute_what_peft_s_layers_do(architecture: str, make_base: Callable[..., Path]) -> None:
     model = new_adapter(load_model(make_base(architecture), "float32"), PtAdapter(rank=4, alpha=12), 5)
     with_random_b(model)
-    results = []
-    for is_fused in (True, False):
-        if not is_fused:
-            for module in model.modules():
-                if hasattr(module, "lora_A"):
-                    del module.forward
-        model.zero_grad()
-        loss = model(input_ids=IDS, labels=IDS).loss
-        loss.backward()
-        results.append((loss.item(), [p.grad.clone() for _, p in trainable_parameters(model)]))
-    assert results[0][0] == pytest.approx(results[1][0], abs=1e-6)
-    for one, two in zip(results[0][1], results[1][1], strict=True):
-        assert torch.allclose(one, two, atol=1e-6)
+    assert_forward_is_peft_s(model, IDS)
 
 
 def test_conv1d_layers_get_adapters_as_linear_layers_do(tmp_path: Path) -> None:

@@ -24,19 +24,6 @@ from domainlm.models.merge import merge, merged_dtype
 from domainlm.tokens.rows import PackedRows, read_split
 
 
-@pytest.fixture
-def parts(
-    make_base: Callable[..., Path], make_tokens: Callable[..., Path], tmp_path: Path
-) -> tuple[Path, Path, PackedRows, Path]:
-    base, adapter, merged = make_base("llama", "bfloat16"), tmp_path / "adapter", tmp_path / "merged"
-    adapter.mkdir()
-    merged.mkdir()
-    model = new_adapter(load_model(base, "bfloat16"), PtAdapter(rank=4, alpha=8), 1)
-    with_random_b(model)
-    save_adapter(model, adapter, "base_model")
-    return base, adapter, read_split(make_tokens([31, 14, 9, 32]), "validation"), merged
-
-
 def test_the_stored_precision_is_the_configured_one_and_files_come_along(
     parts: tuple[Path, Path, PackedRows, Path],
 ) -> None:
@@ -185,7 +172,7 @@ def test_blocks_of_rows_and_files_make_no_difference(
     base, adapter, _, merged = parts
     merge(base, adapter, "bfloat16", merged)
     whole = load_file(merged / "model.safetensors")
-    monkeypatch.setattr("domainlm.models.merge.BLOCK_NUMBERS", 100)
+    monkeypatch.setattr("domainlm.models.tensor_files.BLOCK_NUMBERS", 100)
     several = tmp_path / "several"
     several.mkdir()
     merge(base, adapter, "bfloat16", several, shard_bytes=18_000)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from material.trainings import LENGTHS, Interrupted, interrupt_after, run
 
 from domainlm.config.methods import WHOLE
 from domainlm.config.pretraining import MergedModel, PtAdapter
@@ -27,7 +28,6 @@ from domainlm.training.gradients import accumulate_gradients
 from domainlm.training.loss import mean_loss, row_losses
 from domainlm.training.train import Start, train_adapter
 
-LENGTHS = [31, 14, 9, 32, 25, 17, 8, 30, 12, 40, 22, 5]
 COMMON: dict[str, Any] = {"rank": 4, "alpha": 8, "rows_per_step": 2, "epochs": 4, "learning_rate": 5e-3}
 METHODS: dict[str, dict[str, Any]] = {
     "lora": {},
@@ -46,27 +46,6 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 
 
-class Interrupted(Exception):
-    pass
-
-
-def interrupt_after(step: int) -> Callable[[int, int, Mapping[str, float]], None]:
-    def progress(done: int, total: int, figures: Mapping[str, float]) -> None:
-        if done == step:
-            raise Interrupted
-
-    return progress
-
-
-def train(base: Path, tokens: Path, folder: Path, section: PtAdapter, **resources: Any) -> dict[str, bytes]:
-    out, scratch = folder / "out", folder / "scratch"
-    for each in (out, scratch):
-        each.mkdir(parents=True, exist_ok=True)
-    settings = {"log": lambda line: None, "checkpoint_seconds": 0.0} | resources
-    train_adapter(Start(base, "base_model"), tokens, section, 17, out, scratch, Resources(**settings))
-    return {path.name: path.read_bytes() for path in sorted(out.iterdir())}
-
-
 # those whose trained weights bfloat16 would round
 ROUNDED = ["dora", "pissa", "embeddings", "full", "osf", "p_tuning", "prefix_tuning"]
 CASES = [(method, "float32") for method in METHODS] + [(method, "bfloat16") for method in ROUNDED]
@@ -78,7 +57,7 @@ def test_it_learns_reloads_equal_and_resumes_to_the_bit(
 ) -> None:
     base, tokens = make_base("qwen2", precision), make_tokens(LENGTHS)
     section = PtAdapter(**{**COMMON, **METHODS[method], "precision": precision})
-    whole = train(base, tokens, tmp_path / "whole", section, threads=2)
+    whole = run(base, tokens, tmp_path / "whole", section, threads=2)
     stats = json.loads(whole["stats.json"])
     assert stats["trainable_parameters"] > 0
     losses = [float(line.split(",")[2]) for line in whole["loss.csv"].decode().splitlines()[1:]]
@@ -90,8 +69,8 @@ def test_it_learns_reloads_equal_and_resumes_to_the_bit(
     found = row_losses(model, rows, list(range(len(rows))))
     assert mean_loss(found) == pytest.approx(stats["validation_loss"], abs=1e-6)
     with pytest.raises(Interrupted):
-        train(base, tokens, tmp_path / "killed", section, progress=interrupt_after(7))
-    assert train(base, tokens, tmp_path / "killed", section) == whole
+        run(base, tokens, tmp_path / "killed", section, progress=interrupt_after(7))
+    assert run(base, tokens, tmp_path / "killed", section) == whole
 
 
 def test_a_micro_batch_changes_no_mask_of_dropout(
@@ -119,7 +98,7 @@ def test_it_merges_within_the_certificate(
 ) -> None:
     base, tokens, out = make_base("llama"), make_tokens(LENGTHS), tmp_path / "merged"
     section = PtAdapter(**{**COMMON, **METHODS[method], "epochs": 2, "precision": "float32"})
-    train(base, tokens, tmp_path / "trained", section)
+    run(base, tokens, tmp_path / "trained", section)
     out.mkdir()
     inputs = Inputs({"base_model": base, "pt_adapter": tmp_path / "trained" / "out", "pt_tokens": tokens})
     config = parse_slice("merged_model", {"section": MergedModel(dtype="float32").model_dump(mode="json")})
@@ -150,7 +129,7 @@ def test_four_bits_need_bitsandbytes(
     monkeypatch.setattr(quantised, "is_installed", lambda: False)
     section = PtAdapter(**{**COMMON, "method": "qlora"})
     with pytest.raises(StageError, match=r"method qlora needs bitsandbytes.*extra gpu.*set method to lora"):
-        train(make_base("llama"), make_tokens(LENGTHS), tmp_path, section)
+        run(make_base("llama"), make_tokens(LENGTHS), tmp_path, section)
 
 
 @pytest.mark.skipif(not quantised.is_installed(), reason="bitsandbytes is not installed (extra gpu)")
@@ -161,12 +140,12 @@ def test_four_bits_learn_reload_equal_resume_and_merge(
     sizes = {"hidden_size": 128, "intermediate_size": 128}
     base, tokens, out = make_base("llama", "bfloat16", **sizes), make_tokens(LENGTHS), tmp_path / "merged"
     section = PtAdapter(**{**COMMON, "method": "qlora", "precision": "float32"})
-    whole = train(base, tokens, tmp_path / "whole", section)
+    whole = run(base, tokens, tmp_path / "whole", section)
     stats = json.loads(whole["stats.json"])
     assert stats["loss_last"] < stats["loss_first"] - 0.1
     with pytest.raises(Interrupted):
-        train(base, tokens, tmp_path / "killed", section, progress=interrupt_after(7))
-    assert train(base, tokens, tmp_path / "killed", section) == whole
+        run(base, tokens, tmp_path / "killed", section, progress=interrupt_after(7))
+    assert run(base, tokens, tmp_path / "killed", section) == whole
     out.mkdir()
     inputs = Inputs({"base_model": base, "pt_adapter": tmp_path / "whole" / "out", "pt_tokens": tokens})
     config = parse_slice("merged_model", {"section": MergedModel(dtype="float32").model_dump(mode="json")})
@@ -179,7 +158,7 @@ def test_an_adapter_is_trained_further(
 ) -> None:
     base, tokens = make_base("llama"), make_tokens(LENGTHS)
     section = PtAdapter(**{**COMMON, "method": method})
-    first = json.loads(train(base, tokens, tmp_path / "first", section)["stats.json"])
+    first = json.loads(run(base, tokens, tmp_path / "first", section)["stats.json"])
     out, scratch = tmp_path / "second", tmp_path / "scratch"
     out.mkdir()
     scratch.mkdir()

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from typing import Any
 
 import pytest
@@ -309,52 +308,6 @@ def test_what_a_mapping_does_not_find_is_refused() -> None:
     assert reason({"frage": ASKED, "antwort": [SAID, "No."]}, pair) == "preference_row"
 
 
-@pytest.mark.parametrize(
-    ("row", "expected"),
-    [
-        (
-            {"turns": [{"instruction": "Translate.", "input": "tea", "output": "Tee"}]},
-            [("user", "Translate.\ntea"), ("assistant", "Tee")],
-        ),
-        (
-            {"dialogue": [{"question": "Who came?", "context": "Ann came.", "answer": "Ann."}]},
-            [("user", "Who came?\nAnn came."), ("assistant", "Ann.")],
-        ),
-        (
-            {
-                "prompt": "And?",
-                "response": "So.",
-                "history": [{"input": "tea", "instruction": "Spell.", "output": "t-e-a"}],
-            },
-            [("user", "Spell.\ntea"), ("assistant", "t-e-a"), ("user", "And?"), ("assistant", "So.")],
-        ),
-    ],
-)
-def test_what_a_pair_within_a_list_is_about_is_kept(row: Any, expected: list[tuple[str, str]]) -> None:
-    found = conversation_of(row)
-    assert isinstance(found, Conversation)
-    assert [(message["role"], message["content"]) for message in found.messages] == expected
-
-
-@pytest.mark.parametrize(
-    ("row", "reason"),
-    [
-        ({"conversation": [{"human": "Hello", "assistant": "Hello.", "weight": 0}]}, "unlearned_answer"),
-        ({"conversation": [{"input": "Hello", "output": "Hi.", "output_with_loss": False}]}, "unlearned_answer"),
-        (
-            {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "train": "false"}]},
-            "unlearned_answer",
-        ),
-        ({"turns": [{"question": "Which?", "choices": ["a", "b"], "answer": "a"}]}, "unknown_form"),
-        ({"question_id": 81, "category": "writing", "turns": ["Write a letter.", "Shorten it."]}, "no_answer"),
-    ],
-)
-def test_what_a_list_does_not_teach_is_refused(row: Any, reason: str) -> None:
-    found = conversation_of(row)
-    assert isinstance(found, Rejection)
-    assert found.reason == reason
-
-
 @pytest.mark.parametrize("tools", [[{"name": "x\ud800"}], '[{"name": "x\\ud800"}]'])
 def test_half_a_character_in_tools_is_replaced(tools: Any) -> None:
     found = conversation_of({"instruction": "Hello", "output": "Hi.", "tools": tools})
@@ -373,14 +326,3 @@ def test_half_a_character_in_a_name_is_not_shown() -> None:
         found = conversation_of(row)
         assert isinstance(found, Rejection)
         assert f"{found.detail} {found.keys}".encode()
-
-
-def test_many_calls_of_one_turn_are_joined_once() -> None:
-    call = {"role": "assistant", "content": "x" * 50, "tool_calls": [{"name": "f", "arguments": {}}]}
-    rows = [{"role": "user", "content": "q"}, *[call] * 20_000, {"role": "assistant", "content": " "}]
-    begun = time.process_time()
-    found = conversation_of({"messages": rows})
-    assert isinstance(found, Conversation)
-    assert [len(message["content"].splitlines()) for message in found.messages] == [1, 80_000]
-    # joined anew for each call, it takes minutes
-    assert time.process_time() - begun < 20

@@ -4,16 +4,10 @@ import time
 from typing import Any
 
 import pytest
+from material.conversations import ASKED, SAID, TURNS, said
 
 from domainlm.text.reading.conversations import Conversation, conversation_of
 from domainlm.text.reading.pieces import Rejection
-
-ASKED, SAID = "How long should tea steep?", "About four minutes."
-TURNS = (("user", ASKED), ("assistant", SAID))
-
-
-def said(*pairs: tuple[str, Any]) -> list[dict[str, Any]]:
-    return [{"role": role, "content": text} for role, text in pairs]
 
 
 @pytest.mark.parametrize(
