@@ -24,8 +24,7 @@ rule eval_results:
         mem_mb=DOMAIN.memory_mb("eval_results"),
         gpus=0,
     shell:
-        BUILD + "eval_results "
-        "--gpus {resources.gpus}"
+        BUILD + "eval_results --gpus {resources.gpus}"
 
 
 rule eval_report:

@@ -58,8 +58,7 @@ rule sft_adapter:
         activation_checkpointing=0,
         trackers="none",
     shell:
-        BUILD + "sft_adapter "
-        "--micro-batch-rows {resources.micro_batch_rows} "
+        BUILD + "sft_adapter --micro-batch-rows {resources.micro_batch_rows} "
         "--checkpoint-seconds {resources.checkpoint_seconds} "
         "--gpus {resources.gpus} "
         "--activation-checkpointing {resources.activation_checkpointing} "

@@ -38,8 +38,7 @@ rule pt_adapter:
         activation_checkpointing=0,
         trackers="none",
     shell:
-        BUILD + "pt_adapter "
-        "--micro-batch-rows {resources.micro_batch_rows} "
+        BUILD + "pt_adapter --micro-batch-rows {resources.micro_batch_rows} "
         "--checkpoint-seconds {resources.checkpoint_seconds} "
         "--gpus {resources.gpus} "
         "--activation-checkpointing {resources.activation_checkpointing} "

@@ -35,7 +35,7 @@ def granted_device(resources: Resources) -> torch.device:
 
 
 def rows_at_a_time(resources: Resources) -> int:
-    """Rows computed side by side: one on a GPU, else one a core."""
+    """Rows of a pass: one on a GPU, else one a core."""
     return 1 if resources.gpus else resources.threads
 
 

@@ -43,7 +43,9 @@ def _rule(stage: Stage, is_shard: bool = False) -> str:
         *(f"{knob}={json.dumps(value)}" for knob, value in stage.profile_knobs),
     ]
     options = [_option(setting) for setting in stage.profile_knobs]
-    command = f'BUILD + "{name}{" --shard {wildcards.shard}" if is_shard else ""}{" " if options else ""}"'
+    # one text a line; the first option beside the command, since snakefmt joins two texts that fit in a line
+    command = " ".join([name, *(["--shard {wildcards.shard}"] if is_shard else []), *options[:1]])
+    texts = [command, *options[1:]]
     lines = [f"rule {name}{'_shard' if is_shard else ''}:"]
     inputs = _inputs(stage, is_shard)
     lines += ["    input:", *(f"        {each}," for each in inputs)] if inputs else []
@@ -58,8 +60,10 @@ def _rule(stage: Stage, is_shard: bool = False) -> str:
         "    resources:",
         *(f"        {resource}," for resource in resources),
         "    shell:",
-        f"        {command}",
-        *(f'        "{option}{" " if option != options[-1] else ""}"' for option in options),
+        *(
+            f'        {"" if number else "BUILD + "}"{text}{" " if number + 1 < len(texts) else ""}"'
+            for number, text in enumerate(texts)
+        ),
     ]
     return "\n".join(lines) + "\n"
 
