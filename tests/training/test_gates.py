@@ -16,8 +16,8 @@ from domainlm.contract import StageError
 from domainlm.models import load, lora
 from domainlm.models.lora import trainable_parameters
 from domainlm.tokens.rows import PackedRows, read_split
+from domainlm.training import gates, updates
 from domainlm.training import train as train_module
-from domainlm.training import updates
 from domainlm.training.gates import (
     check_labels,
     check_moved,
@@ -106,9 +106,42 @@ def test_documents_that_see_each_other_are_named(
                 lambda model, ids, positions: original(model, ids, torch.arange(ids.shape[1]).expand_as(ids)),
             )
             with pytest.raises(
-                StageError, match=r"^row \d+ of the training split: document 2 of \d, at positions \d+ to"
+                StageError,
+                match=r"^row \d+ of the training split: document 2 of \d, at positions \d+ to .* sees another",
             ):
                 check_packing(model, rows)
+
+
+def test_rounding_by_shape_is_not_taken_for_another_document(
+    make_base: Callable[..., Path], make_tokens: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = read_split(make_tokens(LENGTHS), "train")
+    original = gates.label_losses
+
+    length = rows.row_length
+
+    def rounded(by: float) -> Callable[..., torch.Tensor]:
+        return lambda *arguments: original(*arguments) + by * (arguments[2].row_length < length)
+
+    model = load.load_model(make_base("llama", "bfloat16"), "bfloat16")
+    monkeypatch.setattr(gates, "label_losses", rounded(0.1))
+    check_packing(model, rows)
+    monkeypatch.setattr(gates, "label_losses", rounded(2.0))
+    with pytest.raises(
+        StageError, match=r"differ by 2\.?\d* nats a token from its losses alone; expected at most 0\.3"
+    ):
+        check_packing(model, rows)
+
+
+def test_a_label_that_another_document_predicts_is_named(
+    make_base: Callable[..., Path], make_tokens: Callable[..., Path]
+) -> None:
+    rows = read_split(make_tokens(LENGTHS), "train")
+    mask = np.array(rows.loss_mask)
+    mask[rows.positions == 0] = 1
+    model = load.load_model(make_base("llama"), "float32")
+    with pytest.raises(StageError, match=r"^row \d+ of the training split has \d+ labels, its documents \d+;"):
+        check_packing(model, PackedRows(rows.ids, rows.positions, mask))
 
 
 def test_a_token_beyond_the_vocabulary_is_named(
