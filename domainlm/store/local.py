@@ -107,15 +107,17 @@ class Store:
 
 
 def append_line(path: Path, row: Mapping[str, Any]) -> None:
-    """Append one JSON line in a single write.
+    """Append one JSON line in a single write, one writer at a time.
 
-    The system keeps such a write whole among concurrent writers.
+    The system keeps such a write whole among concurrent writers, but another one may see its first page alone and take it
+    for a line that was cut short.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     data = json.dumps(dict(row), sort_keys=True, ensure_ascii=False) + "\n"
     line = data.encode("utf-8")
     descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_RDWR, 0o644)
     try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             # a full disk cut the last line short: it is not to take this one with it

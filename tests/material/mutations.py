@@ -10,7 +10,7 @@ docs/make_soundness.py prints the page. What a row is, mutation.py says.
 from __future__ import annotations
 
 from material.mutations_of_code import BORDERS, CODE, PLACES, WORDING
-from material.mutations_of_configuration import FORM, LABELLING, MODEL_KNOBS, TEXT_KNOBS
+from material.mutations_of_configuration import CHAIN_KNOBS, FORM, LABELLING, MODEL_KNOBS, TEXT_KNOBS
 from material.mutations_of_inputs import BASE_MODEL, DEPENDENCIES, ENVIRONMENT, RAW_FILES
 
 # at most 20 of a kind
@@ -21,6 +21,7 @@ KINDS = {
     "wording": WORDING,
     "knobs of the text half": TEXT_KNOBS,
     "knobs of the model half": MODEL_KNOBS,
+    "knobs of the chain of models": CHAIN_KNOBS,
     "sources and policy": LABELLING,
     "configuration's form": FORM,
     "inputs": RAW_FILES,

@@ -179,7 +179,7 @@ PLACES = [
     Row(
         "bound of a knob",
         NOTHING,
-        edit("domainlm/config/training.py", r'16, ge=1, description="LoRA', '16, ge=2, description="LoRA'),
+        edit("domainlm/config/training.py", r'16, ge=1, description="rank', '16, ge=2, description="rank'),
     ),
 ]
 
@@ -284,7 +284,7 @@ WORDING = [
     Row(
         "description of a knob",
         NOTHING,
-        edit("domainlm/config/training.py", r'description="LoRA rank"', 'description="rank of LoRA"'),
+        edit("domainlm/config/training.py", r'description="rank of an adapter"', 'description="an adapter\'s rank"'),
     ),
     Row(
         "memory in the stage table",

@@ -51,17 +51,9 @@ TEXT_KNOBS = [
 MODEL_KNOBS = [
     Row("base_model.dtype", "base_model", knob("base_model", "dtype", "float32")),
     Row("base_model.chat_template", "base_model", knob("base_model", "chat_template", "plain")),
-    Row("instruct_model.dtype", "instruct_model", knob("instruct_model", "dtype", "float32")),
-    Row("instruct_residual.weight", "instruct_residual", knob("instruct_residual", "weight", "0.7")),
     Row("pt_tokens.sequence_length", "pt_tokens", knob("pt_tokens", "sequence_length", "256")),
     Row("pt_adapter.learning_rate", "pt_adapter", knob("pt_adapter", "learning_rate", "2e-3")),
     Row("pt_adapter.method", "pt_adapter", knob("pt_adapter", "method", "rslora")),
-    Row(
-        "sft_adapter.method: full, whose artifact is the model",
-        "sft_adapter eval_results eval_report",
-        knob("sft_adapter", "method", "full"),
-    ),
-    Row("merged_model.certificate_rows", "merged_model", knob("merged_model", "certificate_rows", "3")),
     Row("sft_dataset.max_answer_chars", "sft_dataset", knob("sft_dataset", "max_answer_chars", "200")),
     Row("sft_dataset.has_derived_questions", "sft_dataset", knob("sft_dataset", "has_derived_questions", "false")),
     Row("sft_tokens.long_conversations", "sft_tokens", knob("sft_tokens", "long_conversations", "cut")),
@@ -77,18 +69,6 @@ MODEL_KNOBS = [
         domain="tiny",
         rebuilt=Rebuilt(changed="sft_adapter", target="sft_adapter"),
     ),
-    Row(
-        "sft_adapter.relay, which chooses inputs",
-        "sft_adapter eval_results eval_report",
-        knob("sft_adapter", "relay", "none"),
-    ),
-    Row("sources: an instruct model, which no relay asks for", NOTHING, INSTRUCT),
-    Row(
-        "sft_adapter.relay: instruct_residual, by whose chat template conversations are written",
-        "base_model instruct_model sft_tokens sft_adapter eval_results eval_report",
-        knob("sft_adapter", "relay", "instruct_residual"),
-        given=INSTRUCT,
-    ),
     Row("eval_results.max_choices", "eval_results", knob("eval_results", "max_choices", "40")),
     Row("eval_results.compare", "eval_results", knob("eval_results", "compare", "[sklearn_docs]")),
     Row(
@@ -101,6 +81,30 @@ MODEL_KNOBS = [
     Row("seed", SEEDED, edit(CONFIG, r"^seed: 17", "seed: 18")),
     Row("language", "sft_dataset", edit(CONFIG, r"^language: en", "language: zh")),
     Row("name of the domain", "eval_report", edit(CONFIG, r"^domain: medical", "domain: medicine")),
+]
+
+# which models there are, and what they start from
+CHAIN_KNOBS = [
+    Row("instruct_model.dtype", "instruct_model", knob("instruct_model", "dtype", "float32")),
+    Row("instruct_residual.weight", "instruct_residual", knob("instruct_residual", "weight", "0.7")),
+    Row(
+        "sft_adapter.method: full, whose artifact is the model",
+        "sft_adapter eval_results eval_report",
+        knob("sft_adapter", "method", "full"),
+    ),
+    Row("merged_model.certificate_rows", "merged_model", knob("merged_model", "certificate_rows", "3")),
+    Row(
+        "sft_adapter.relay, which chooses inputs",
+        "sft_adapter eval_results eval_report",
+        knob("sft_adapter", "relay", "none"),
+    ),
+    Row("sources: an instruct model, which no relay asks for", NOTHING, INSTRUCT),
+    Row(
+        "sft_adapter.relay: instruct_residual, by whose chat template conversations are written",
+        "base_model instruct_model sft_tokens sft_adapter eval_results eval_report",
+        knob("sft_adapter", "relay", "instruct_residual"),
+        given=INSTRUCT,
+    ),
 ]
 
 # what is said of the sources, and of what their text may be
@@ -172,7 +176,7 @@ FORM = [
         knob("pt_tokens", "sequence_length", "256"),
         domain="tiny",
     ),
-    Row("comment on a knob", NOTHING, edit(CONFIG, r"# LoRA rank", "# rank of LoRA")),
+    Row("comment on a knob", NOTHING, edit(CONFIG, r"# rank of an adapter", "# an adapter's rank")),
     Row(
         "another domain's file",
         NOTHING,

@@ -77,7 +77,7 @@ def test_history_is_one_file_per_build(tmp_path: Path) -> None:
 def test_lines_of_many_writers_stay_whole(tmp_path: Path) -> None:
     path = tmp_path / "deep/lines.jsonl"
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda number: append_line(path, {"number": number, "text": "ü" * 500}), range(200)))
+        list(pool.map(lambda number: append_line(path, {"number": number, "text": "ü" * 5000}), range(400)))
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    assert sorted(row["number"] for row in rows) == list(range(200))
+    assert sorted(row["number"] for row in rows) == list(range(400))
     assert os.stat(path).st_mode & 0o200
