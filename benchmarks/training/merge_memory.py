@@ -11,32 +11,19 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
-from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from random_qwen import LAYERS, SHAPE, write_model
 
-SHAPE: dict[str, Any] = {
-    "hidden_size": 1536,
-    "intermediate_size": 8960,
-    "num_attention_heads": 12,
-    "num_key_value_heads": 2,
-    "vocab_size": 151936,
-    "max_position_embeddings": 32768,
-    "rope_parameters": {"rope_type": "default", "rope_theta": 1000000.0},
-    "tie_word_embeddings": True,
-    "dtype": "bfloat16",
-}
 RANK = 16
-BLOCK_ROWS = 1024
-DRAWN = 1_000_003
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
-        "--layers", type=int, default=16, help="layers of the model (default: 16, a billion parameters)"
+        "--layers", type=int, default=LAYERS, help="layers of the model (default: 16, a billion parameters)"
     )
     parser.add_argument("--rows", type=int, default=4, help="rows that the certificate compares (default: 4)")
     parser.add_argument("--row-tokens", type=int, default=512, help="tokens in a row (default: 512)")
@@ -57,7 +44,8 @@ def main() -> None:
         base, adapter, merged = (Path(name) / part for part in ("base", "adapter", "merged"))
         for folder in (base, adapter, merged):
             folder.mkdir()
-        numbers = write_model(base, adapter, options.layers)
+        numbers = write_model(base, options.layers)
+        write_adapter(base, adapter)
         size = sum(path.stat().st_size for path in base.glob("*.safetensors"))
         print(f"{numbers / 1e9:.2f} billion parameters, {size / 1e6:,.0f} MB", flush=True)
         rows = random_rows(options.rows, options.row_tokens)
@@ -84,39 +72,24 @@ def memory(key: str) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith(key)) * 1024
 
 
-def write_model(base: Path, adapter: Path, layers: int) -> int:
-    """A random model and a random adapter of all its linear layers; the number of parameters."""
+def write_adapter(base: Path, adapter: Path) -> None:
+    """A random adapter of all linear layers."""
     import torch
     from peft import LoraConfig
     from safetensors.torch import save_file
-    from transformers import Qwen2Config
 
-    from domainlm.models.tensor_files import PlannedTensor, create_checkpoint, write_rows
     from domainlm.models.weights import empty_model
 
-    Qwen2Config(**SHAPE, num_hidden_layers=layers).save_pretrained(base)
-    shapes = {
-        name: tuple(each.shape) for name, each in empty_model(base).named_parameters() if name != "lm_head.weight"
-    }
     generator = torch.Generator().manual_seed(0)
-    drawn = (torch.randn(DRAWN, generator=generator) * 0.02).bfloat16()
     low: dict[str, torch.Tensor] = {}
-    places = create_checkpoint(base, {name: PlannedTensor("bfloat16", shape) for name, shape in shapes.items()})
-    for name, place in places.items():
-        for start in range(0, place.shape[0], BLOCK_ROWS):
-            shape = (min(BLOCK_ROWS, place.shape[0] - start), *place.shape[1:])
-            # a billion random numbers would take longer than the merge
-            at = int(torch.randint(len(drawn), (), generator=generator))
-            rows = drawn.roll(at).repeat(prod(shape) // len(drawn) + 1)[: prod(shape)].view(shape)
-            write_rows(place, start, rows + 1 if "norm" in name else rows)
+    for name, each in empty_model(base).named_parameters():
         if name.endswith("_proj.weight"):
             prefix = f"base_model.model.{name.removesuffix('.weight')}"
-            low[f"{prefix}.lora_A.weight"] = torch.randn(RANK, place.shape[1], generator=generator) * 0.02
-            low[f"{prefix}.lora_B.weight"] = torch.randn(place.shape[0], RANK, generator=generator) * 0.02
+            low[f"{prefix}.lora_A.weight"] = torch.randn(RANK, each.shape[1], generator=generator) * 0.02
+            low[f"{prefix}.lora_B.weight"] = torch.randn(each.shape[0], RANK, generator=generator) * 0.02
     save_file(low, adapter / "adapter_model.safetensors")
     settings = LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules="all-linear", task_type="CAUSAL_LM")
     settings.save_pretrained(adapter)
-    return sum(map(prod, shapes.values()))
 
 
 def random_rows(count: int, length: int) -> Any:
