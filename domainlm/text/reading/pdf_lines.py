@@ -177,8 +177,10 @@ def _turned(page: PdfPage, line: Line, turns: int) -> Line:
 def _gaps(page: PdfPage, line: Line) -> list[tuple[float, float, float]]:
     """(width, left, right) of each wide gap in a line.
 
-    The gap is wider than the line's letters, between two runs of characters.
+    The gap is wider than the line's letters, between two runs of characters. PDFium puts a blank there if none is drawn.
     """
+    if " " not in line.text:
+        return []
     lefts, rights = page.runs(line.first, line.last)
     size = line.size
     return [(begin - end, end, begin) for begin, end in zip(lefts[1:], rights, strict=False) if begin - end > size]
