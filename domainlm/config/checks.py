@@ -101,8 +101,12 @@ def check_compared(config: DomainConfig) -> None:
         )
 
 
-# knobs of adapters, their values that are of no effect, and the methods that know them
-OF_ADAPTERS: dict[str, tuple[Any, tuple[str, ...]]] = {
+# knobs of some methods, their values that say nothing, and the methods that know them. Not rank and alpha: they stand in
+# most files that others extend
+OF_METHODS: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "lora_plus_ratio": (16.0, ("lora_plus",)),
+    "osf_kept_share": (0.5, ("osf",)),
+    "virtual_tokens": (20, PROMPTS),
     "dropout": (0.0, LOW_RANK),
     "layers": (None, (*LOW_RANK, "osf")),
     "trained_embeddings": ("none", LOW_RANK),
@@ -123,7 +127,7 @@ def check_methods(config: DomainConfig) -> None:
     where, relay, first = f"domain {config.domain}", config.sft_adapter.relay, config.pt_adapter
     sections: dict[str, Training] = {"pt_adapter": first, "sft_adapter": config.sft_adapter}
     for name, section in sections.items():
-        for key, (neutral, known) in OF_ADAPTERS.items():
+        for key, (neutral, known) in OF_METHODS.items():
             found = getattr(section, key)
             if section.method not in known and found != neutral:
                 raise ConfigurationError(

@@ -133,6 +133,21 @@ def test_conversations_alone_are_a_domain_without_continued_pretraining(project:
             {},
             ["sft_adapter.dropout is 0.1", "method full has no such choice", "expected 0.0"],
         ),
+        (
+            "sft_adapter: {lora_plus_ratio: 4.0}",
+            {},
+            [
+                "sft_adapter.lora_plus_ratio is 4.0",
+                "method lora has no such choice",
+                "expected 16.0",
+                "to one of lora_plus",
+            ],
+        ),
+        (
+            "sft_adapter: {virtual_tokens: 8}",
+            {},
+            ["sft_adapter.virtual_tokens is 8", "method lora has no such choice", "one of p_tuning, prefix_tuning"],
+        ),
         ("pt_adapter: {method: loar}", {}, ["pt_adapter.method", "'lora'", "'p_tuning'"]),
         ("pt_adapter: {dropout: 1.0}", {}, ["pt_adapter.dropout", "less than 1"]),
         (
