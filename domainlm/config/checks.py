@@ -22,6 +22,7 @@ def check_whole(config: DomainConfig) -> None:
     check_policy(config)
     check_presets(config)
     check_compared(config)
+    check_added_tokens(config)
     check_methods(config)
 
 
@@ -99,6 +100,20 @@ def check_compared(config: DomainConfig) -> None:
             f"domain {config.domain}: eval_results.compare names {config.domain} itself; expected other domains, whose results are "
             "built: remove it"
         )
+
+
+def check_added_tokens(config: DomainConfig) -> None:
+    """Raise ConfigurationError where one of a pair of checkpoints is given tokens.
+
+    Their difference is added row by row.
+    """
+    for name, section in (("base_model", config.base_model), ("instruct_model", config.instruct_model)):
+        if section.added_tokens and (name == "instruct_model" or config.sft_adapter.relay == "instruct_residual"):
+            raise ConfigurationError(
+                f"domain {config.domain}: {name}.added_tokens names {', '.join(section.added_tokens)}, and sft_adapter.relay"
+                f" is {config.sft_adapter.relay}; expected none, as an instruct model has no rows for them: remove the key, or set"
+                " base_model.added_tokens and sft_adapter.relay: merge"
+            )
 
 
 # knobs of some methods, their values that say nothing, and the methods that know them. Not rank and alpha: they stand in

@@ -7,7 +7,7 @@ import re
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from domainlm.config.addresses import Fetch, Hub
 from domainlm.config.section import Slice, Strict, derived, listed, own
@@ -235,6 +235,20 @@ class BaseModelConfig(Strict):
     is_digit_splitting_restored: bool = Field(
         True, description="restore the digit pre-tokenizer that the conversion from GGUF drops"
     )
+    added_tokens: list[str] = Field(
+        [],
+        description="texts that become one token each, such as tags of a structure (<finding>) or names of the field",
+    )
+
+    @field_validator("added_tokens")
+    @classmethod
+    def _are_texts_of_their_own(cls, texts: list[str]) -> list[str]:
+        for place, text in enumerate(texts):
+            if not text.isprintable() or text != text.strip() or not text:
+                raise ValueError(f"{text!r} is no token; expected printed characters, with no blank around them")
+            if text in texts[:place]:
+                raise ValueError(f"{text!r} stands there twice; expected each token once")
+        return texts
 
 
 class RawCorpus(Strict):

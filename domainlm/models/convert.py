@@ -16,6 +16,7 @@ from typing import Any
 
 from domainlm.config.sources import BaseModelConfig
 from domainlm.contract import StageError
+from domainlm.models.added_tokens import add_tokens, check_added
 from domainlm.models.architecture import check_architecture, check_model, running
 from domainlm.models.checkpoint_files import (
     GGUF_NAME,
@@ -71,6 +72,11 @@ def convert(
         with reading_source("loading the model", source):
             model = load_model(source, stored_dtype(source) if section.dtype == "auto" else section.dtype)
     check_weights(model)
+    if section.added_tokens:
+        rows = int(model.get_input_embeddings().weight.shape[0])
+        without_spare_tokens(out, rows, log)
+        check_vocabulary(out, rows)
+        add_tokens(out, model, section.added_tokens)
     # the class is transformers' own (`check_checkpoint`): what the source names beside it would only be looked for
     vars(model.config).pop("auto_map", None)
     with reading_source("saving the model", source):
@@ -89,6 +95,8 @@ def convert(
     without_spare_tokens(out, rows, log)
     check_vocabulary(out, rows)
     tokens = special_tokens(out, section, rows, has_system_turn, log, is_chat_form)
+    if section.added_tokens:
+        check_added(out, section.added_tokens)
     write_special_tokens(out, tokens)
     write_generation_config(out, tokens)
     return tokens

@@ -60,10 +60,14 @@ def control_tokens(folder: Path, tokenizer: Any) -> set[str]:
         for number, token in tokenizer.get_added_tokens_decoder().items()
         if token.special
         or number in (tokens.end_of_text_id, tokens.turn_end_id, *tokens.text_start_ids)
-        or _BARS.fullmatch(token.content)
-        or _NAMED.fullmatch(token.content)
+        or is_control_name(token.content)
         or (_TAG.fullmatch(token.content) and token.content in template)
     }
+
+
+def is_control_name(text: str) -> bool:
+    """Whether a token of this name is a control token, whatever its flag."""
+    return bool(_BARS.fullmatch(text) or _NAMED.fullmatch(text))
 
 
 def not_in_messages(folder: Path, tokenizer: Any, tokens: SpecialTokens) -> set[str]:

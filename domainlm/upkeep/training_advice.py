@@ -100,6 +100,14 @@ def advice(project: Path, config: DomainConfig, parameters: int | None) -> Itera
                 f"corpus_split.replay_share is {share:g}; at least {MIN_GENERAL_SHARE:g} of general text is usual, as the model"
                 " forgets without"
             )
+    trains_rows = any(
+        section.trained_embeddings != "none" or section.method in ("full", "osf") for _, _, section in stages
+    )
+    if config.base_model.added_tokens and not trains_rows:
+        yield (
+            f"base_model.added_tokens names {len(config.base_model.added_tokens)}, and no training changes embeddings: they stay the"
+            " mean of their pieces; trained_embeddings: all trains them"
+        )
     for stage, tokens, section in stages:
         yield from _of_knobs(stage, section, parameters)
         meta = project / artifact_folder(config.domain, tokens) / "meta.json"

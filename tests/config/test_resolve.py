@@ -148,6 +148,12 @@ def test_conversations_alone_are_a_domain_without_continued_pretraining(project:
             {},
             ["sft_adapter.virtual_tokens is 8", "method lora has no such choice", "one of p_tuning, prefix_tuning"],
         ),
+        ("base_model: {added_tokens: [a, a]}", {}, ["d.yaml", "base_model.added_tokens", "'a' stands there twice"]),
+        (
+            "instruct_model: {added_tokens: [<a>]}",
+            {},
+            ["instruct_model.added_tokens names <a>", "relay is merge", "base_model.added_tokens"],
+        ),
         ("pt_adapter: {method: loar}", {}, ["pt_adapter.method", "'lora'", "'p_tuning'"]),
         ("pt_adapter: {dropout: 1.0}", {}, ["pt_adapter.dropout", "less than 1"]),
         (

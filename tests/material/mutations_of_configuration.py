@@ -50,6 +50,7 @@ TEXT_KNOBS = [
 
 MODEL_KNOBS = [
     Row("base_model.dtype", "base_model", knob("base_model", "dtype", "float32")),
+    Row("base_model.added_tokens", "base_model", knob("base_model", "added_tokens", "[angiotensinogen]")),
     Row("base_model.chat_template", "base_model", knob("base_model", "chat_template", "plain")),
     Row("pt_tokens.sequence_length", "pt_tokens", knob("pt_tokens", "sequence_length", "256")),
     Row("pt_adapter.learning_rate", "pt_adapter", knob("pt_adapter", "learning_rate", "2e-3")),

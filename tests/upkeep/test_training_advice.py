@@ -54,6 +54,11 @@ def test_the_default_domain_is_within_every_band(project: Path) -> None:
             "pt_adapter.rows_per_step is 128; LoRA learns less from batches of more than 32 rows",
         ),
         (135e6, {"corpus_split__replay_share": 0.01}, "corpus_split.replay_share is 0.01; at least 0.05"),
+        (
+            135e6,
+            {"base_model__added_tokens": ["<a>", "<b>"]},
+            "base_model.added_tokens names 2, and no training changes",
+        ),
         (135e6, {"sft_adapter__learning_rate": 0.1}, "sft_adapter.learning_rate is 0.1; 0.0002 to 0.004"),
     ],
 )
@@ -64,6 +69,10 @@ def test_each_knob_outside_its_band_is_named(
         each for each in advised(project, parameters, **knobs) if not each.startswith("sft_adapter") or "sft" in words
     ]
     assert len([each for each in found if words in each]) == 1, found
+
+
+def test_added_tokens_that_are_trained_need_no_word(project: Path) -> None:
+    assert advised(project, 135e6, base_model__added_tokens=["<a>"], trained_embeddings="all") == []
 
 
 def write_json(path: Path, value: Any) -> None:
