@@ -107,9 +107,9 @@ class Store:
 
 
 def append_line(path: Path, row: Mapping[str, Any]) -> None:
-    """Append one JSON line in a single write, one writer at a time.
+    """Append one JSON line, one writer at a time.
 
-    The system keeps such a write whole among concurrent writers, but another one may see its first page alone and take it
+    The system keeps a single write whole among concurrent writers, but another one may see its first page alone and take it
     for a line that was cut short.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
