@@ -130,7 +130,7 @@ def _checked_domain(name: str | None) -> str | None:
     """A domain's name, checked before it becomes part of a path."""
     from domainlm.config.resolve import checked_domain
 
-    with named_errors():
+    with named_errors(is_store_needed=False):
         return name if name is None else checked_domain(name, "--domain")
 
 

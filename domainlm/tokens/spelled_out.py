@@ -66,7 +66,7 @@ def control_tokens(folder: Path, tokenizer: Any) -> set[str]:
 
 
 def is_control_name(text: str) -> bool:
-    """Whether a token of this name is a control token, whatever its flag."""
+    """Whether a token of this name steers, whatever its flag."""
     return bool(_BARS.fullmatch(text) or _NAMED.fullmatch(text))
 
 
