@@ -180,9 +180,11 @@ def without_line_numbers(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
     """Pages without the numbers of their lines."""
     chosen: list[list[_Numbered]] = []
     for page in pages:
-        numbered = _numbered_lines(page) if any(line.text[0] in "0123456789" for line in page) else []
+        # on most pages few lines begin with one
+        begins = sum([line.text[0] in "0123456789" for line in page])
+        numbered = _numbered_lines(page) if begins >= MIN_PAGE_NUMBERS else []
         step = _step_of(numbered)
-        lines = len({round(line.bottom) for line in page})
+        lines = len({round(line.bottom) for line in page}) if step is not None else 0
         is_numbered = step is not None and len(numbered) * step >= MIN_NUMBERED_SHARE * lines
         chosen.append(numbered if is_numbered else [])
     beside = [line for page, numbered in zip(pages, chosen, strict=True) if numbered for line in page]

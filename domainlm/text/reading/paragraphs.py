@@ -177,10 +177,12 @@ def _has_leaders(text: str) -> bool:
     return ". ." in text or ".." in text
 
 
-def _joint(line: Line, following: Line, left: float, right: float, usual_step: float, is_new_page: bool) -> str:
+def _joint(
+    line: Line, following: Line, left: float, right: float, usual_step: float, is_new_page: bool, is_entry: bool
+) -> str:
     """The separator between two lines in reading order.
 
-    It is a space within a paragraph, else one line end or two.
+    It is a space within a paragraph, else one line end or two. is_entry: the line is one of a contents page.
     """
     size = line.size
     if size > SIZE_CHANGE * following.size or following.size > SIZE_CHANGE * size:
@@ -206,7 +208,7 @@ def _joint(line: Line, following: Line, left: float, right: float, usual_step: f
         return "\n"
     if _ITEM.match(following.text) and (line.text[-1] in _ENDS_SENTENCE or _ITEM.match(line.text)):
         return "\n"
-    return "\n" if following.text[0] in _BULLETS or _has_leaders(line.text) else " "
+    return "\n" if following.text[0] in _BULLETS or is_entry else " "
 
 
 def _is_spaced(text: str) -> bool:
@@ -254,6 +256,7 @@ def flow_of(pages: Sequence[Sequence[Line]]) -> Flow:
     parts: list[str] = []
     length = 0
     last: tuple[Line, float, float, int] | None = None
+    is_entry = False
     for number, page in enumerate(pages, 1):
         placed = flow.lines[number] = []
         steps = document_steps | _usual_steps(steps_by_page[number - 1], MIN_PAGE_STEPS)
@@ -263,7 +266,7 @@ def flow_of(pages: Sequence[Sequence[Line]]) -> Flow:
             if last is not None:
                 above, its_left, its_right, its_page = last
                 usual = steps.get(round(above.size), 1.3 * above.size)
-                joint = _joint(above, line, its_left, its_right, usual, its_page != number)
+                joint = _joint(above, line, its_left, its_right, usual, its_page != number, is_entry)
                 is_near = above.is_cut or "\n" not in joint
                 # most lines end with no hyphen, and are many
                 whole = joined(parts[-1], line.text, words) if is_near and parts[-1].endswith("-") else None
@@ -276,7 +279,10 @@ def flow_of(pages: Sequence[Sequence[Line]]) -> Flow:
                 length += len(joint)
             if last is None or last[3] != number:
                 flow.pages.append((length, number))
-            text = _LEADERS.sub(" ", line.text) if _has_leaders(line.text) else line.text
+            text = line.text
+            is_entry = _has_leaders(text)
+            if is_entry:
+                text = _LEADERS.sub(" ", text)
             parts.append(text)
             placed.append((length, length + len(text), text))
             length += len(text)
