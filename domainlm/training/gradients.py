@@ -1,8 +1,8 @@
 """The gradient of a global batch, on the rows' own threads.
 
 In: a model, packed rows, the rows of one update. Out: gradients of the mean loss over the labels of the batch, however
-it is cut into micro-batches and divided among processes, and the norm that they are scaled down to. The sums have one order, so that neither threads nor the
-order in which they end changes a bit.
+it is cut into micro-batches and divided among processes, and the norm that they are scaled down to. The sums have one
+order, so that neither threads nor the order in which they end changes a bit.
 """
 
 from __future__ import annotations

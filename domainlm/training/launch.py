@@ -18,7 +18,7 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any
 
@@ -46,17 +46,16 @@ class Worker:
 
 @dataclass(frozen=True)
 class Order:
-    """What a process is told: the training, its place, what it may use."""
+    """What a process is told: the training, its place, what it may use.
+
+    port: that of the store by which the processes find one another.
+    """
 
     job: Job
     rank: int
     size: int
     port: int
-    threads: int
-    micro_batch_rows: int
-    checkpoint_seconds: float
-    gpus: int
-    has_activation_checkpointing: bool
+    resources: Resources
 
 
 @dataclass(frozen=True)
@@ -116,18 +115,11 @@ def _start(rank: int, alive: int) -> Worker:
 
 
 def _order(job: Job, rank: int, size: int, port: int, resources: Resources) -> Order:
-    return Order(
-        job,
-        rank,
-        size,
-        port,
-        # a process on a GPU keeps all: its cores only feed the card
-        resources.threads if resources.gpus else max(1, resources.threads // size),
-        resources.micro_batch_rows,
-        resources.checkpoint_seconds,
-        resources.gpus,
-        resources.has_activation_checkpointing,
-    )
+    # these are functions of this process
+    own: dict[str, Any] = dict.fromkeys(("progress", "log", "choose"))
+    # on GPUs, cores only feed the cards
+    threads = resources.threads if resources.gpus else max(1, resources.threads // size)
+    return Order(job, rank, size, port, replace(resources, threads=threads, **own))
 
 
 def _watch(workers: list[Worker], resources: Resources) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -62,29 +63,7 @@ def _resources(order: Order, pipe: Connection) -> Resources:
             kind, value = pipe.recv()
         return str(value)
 
-    return Resources(
-        threads=order.threads,
-        micro_batch_rows=order.micro_batch_rows,
-        checkpoint_seconds=order.checkpoint_seconds,
-        gpus=order.gpus,
-        processes=order.size,
-        has_activation_checkpointing=order.has_activation_checkpointing,
-        progress=progress,
-        log=log,
-        choose=choose,
-    )
-
-
-def failure_of(error: BaseException) -> tuple[str, Exception]:
-    """Its kind for the parent, and an error that can be sent."""
-    if isinstance(error, PeerLost):
-        return "lost", RuntimeError(f"another process of the training went away: {error}")
-    if isinstance(error, StageError | MemoryError):
-        return "told", type(error)(str(error))
-    if isinstance(error, OSError):
-        # a full disk is named by its number
-        return "told", OSError(error.errno, error.strerror, error.filename)
-    return "told", RuntimeError("a process of the training failed:\n" + "".join(traceback.format_exception(error)))
+    return replace(order.resources, progress=progress, log=log, choose=choose)
 
 
 def main() -> None:
@@ -92,12 +71,25 @@ def main() -> None:
     end_with_parent(alive)
     # Ctrl-C reaches the whole group of processes: the parent ends, and then this one
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    failure: tuple[str, Exception]
     try:
         pipe.send(("done", work(pipe)))
+        return
+    except PeerLost as error:
+        failure = "lost", RuntimeError(f"another process of the training went away: {error}")
+    except (StageError, MemoryError) as error:
+        failure = "told", error
+    except OSError as error:
+        # a full disk is known by its number
+        failure = "told", OSError(error.errno, error.strerror, error.filename)
     except BaseException as error:
-        pipe.send(("failed", failure_of(error)))
-        # no exchange with the others is ended in order any more
-        os._exit(1)
+        failure = (
+            "told",
+            RuntimeError("a process of the training failed:\n" + "".join(traceback.format_exception(error))),
+        )
+    pipe.send(("failed", failure))
+    # no exchange with the others ends in order any more
+    os._exit(1)
 
 
 if __name__ == "__main__":
