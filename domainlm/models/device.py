@@ -1,4 +1,4 @@
-"""The devices and processes that a profile grants, and memory on a GPU.
+"""The device and the processes that a profile grants.
 
 In: the rule's resources. Out: a torch device, the number of processes. A GPU that is granted and not there is an error: a
 day of training on the CPU instead would look like a slow GPU.

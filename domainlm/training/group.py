@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from domainlm.contract import StageError
@@ -23,8 +22,8 @@ R = TypeVar("R")
 HOST = "127.0.0.1"
 # of fp32 gradients that are summed at once: 64 MB
 BUCKET_NUMBERS = 1 << 24
-# the parent notices a process that ends; one that saves or validates may take its time
-TIMEOUT = timedelta(days=1)
+# of torch's half an hour: the parent notices a process that ends, and one that saves or validates may take its time
+TIMEOUTS = 48
 
 
 class PeerLost(Exception):
@@ -61,7 +60,8 @@ def joined(rank: int, size: int, port: int, device: torch.device) -> Iterator[Gr
     if device.type == "cuda":
         torch.cuda.set_device(device)
     backend, own = ("nccl", device) if device.type == "cuda" else ("gloo", None)
-    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=TIMEOUT, device_id=own)
+    timeout = TIMEOUTS * dist.constants.default_pg_timeout
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout, device_id=own)
     check_size(size)
     yield Group(rank, size)
 

@@ -6,7 +6,7 @@ that only this one can write to; the first of them logs and shows progress throu
 machine's choices, so that all processes have the same ones. The processes are started anew and not forked: a forked
 one cannot use a GPU that its parent has asked, and its threads stand still.
 
-This is not torchrun, which is one process more to outlive, takes over the signals by which a build returns its lease,
+Nothing that it sees of the machine enters a result. This is not torchrun, which is one process more to outlive, takes over the signals by which a build returns its lease,
 and says of an error that a child failed.
 """
 

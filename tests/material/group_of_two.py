@@ -14,13 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from material.trainings import Interrupted, interrupt_after
 
 from domainlm.config.pretraining import PtAdapter
 from domainlm.contract import Resources
 from domainlm.training.group import joined, leave
 from domainlm.training.job import Job, Start
 from domainlm.training.train import train_in_group
+from material.trainings import Interrupted, interrupt_after
 
 
 def main(rank: int, folder: Path, ports: list[int]) -> None:
