@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any
@@ -46,7 +47,7 @@ class Worker:
 
 @dataclass(frozen=True)
 class Order:
-    """What a process is told: the training, its place, what it may use.
+    """What a process is told: training, place, resources.
 
     port: that of the store by which the processes find one another.
     """
@@ -85,7 +86,9 @@ def train_in_processes(job: Job, size: int, resources: Resources) -> dict[str, A
         try:
             for rank in range(size):
                 workers.append(_start(rank, alive))
-                workers[-1].pipe.send(_order(job, rank, size, port, resources))
+                # one that has ended already is seen below
+                with suppress(ConnectionError):
+                    workers[-1].pipe.send(_order(job, rank, size, port, resources))
             return _watch(workers, resources)
         finally:
             # they have nothing to tidy up: what they write beside the output is replaced as a whole

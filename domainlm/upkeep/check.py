@@ -103,7 +103,8 @@ def check_one(project: Path, stamp: Stamp, resources: Resources) -> Checked:
     # resources that change the last bits: taken as they were
     built = recorded[1].get("built", {})
     rows = built.get("micro_batch_rows", resources.micro_batch_rows)
-    processes = built.get("world_size", resources.processes)
+    # those of GPUs are not started on the CPU, where they would need the memory of all cards
+    processes = built.get("world_size", 1) if built.get("device") == "cpu" else 1
     build = replace(build, resources=replace(resources, micro_batch_rows=rows, processes=processes))
     began = time.monotonic()
     with store.temporary(f"check-{key[:16]}") as folder:
