@@ -56,7 +56,7 @@ def joined(rank: int, size: int, port: int, device: torch.device) -> Iterator[Gr
     import torch
     import torch.distributed as dist
 
-    store = dist.TCPStore(HOST, port, is_master=False)
+    store = dist.TCPStore(HOST, port, is_master=False)  # type: ignore[attr-defined]
     if device.type == "cuda":
         torch.cuda.set_device(device)
     backend, own = ("nccl", device) if device.type == "cuda" else ("gloo", None)
@@ -140,7 +140,7 @@ def sum_gradients(group: Group, weights: Sequence[torch.nn.Parameter]) -> None:
         flat = torch.cat([gradient.reshape(-1) for gradient in found])
         with _naming_lost_peers():
             dist.all_reduce(flat)
-        for weight, gradient in zip(bucket, flat.split([weight.numel() for weight in bucket]), strict=True):
+        for weight, gradient in zip(bucket, torch.split(flat, [weight.numel() for weight in bucket]), strict=True):
             weight.grad = gradient.view(weight.shape)
 
 

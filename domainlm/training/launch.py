@@ -4,9 +4,10 @@ In: a training, the number of processes that the profile grants. Out: its figure
 failed first. Properties: the processes end with this one, however it ends, because each waits for the end of a pipe
 that only this one can write to; the first of them logs and shows progress through this one, which also makes the
 machine's choices, so that all processes have the same ones. The processes are started anew and not forked: a forked
-one cannot use a GPU that its parent has asked, and its threads stand still.
+one cannot use a GPU that its parent has asked, and its threads stand still. Nothing that this module sees of the machine
+enters a result.
 
-Nothing that it sees of the machine enters a result. This is not torchrun, which is one process more to outlive, takes over the signals by which a build returns its lease,
+This is not torchrun, which is one process more to outlive, takes over the signals by which a build returns its lease,
 and says of an error that a child failed.
 """
 
@@ -78,7 +79,7 @@ def train_in_processes(job: Job, size: int, resources: Resources) -> dict[str, A
     with socket.create_server((HOST, 0)) as listening:
         port = listening.getsockname()[1]
         # it closes the descriptor itself
-        store = dist.TCPStore(
+        store = dist.TCPStore(  # type: ignore[attr-defined]
             HOST, port, is_master=True, wait_for_workers=False, master_listen_fd=os.dup(listening.fileno())
         )
         alive, kept = os.pipe()

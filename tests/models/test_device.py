@@ -47,7 +47,7 @@ def test_there_is_a_process_a_gpu(gpus: int, processes: int, expected: int) -> N
 
 
 def test_several_processes_on_a_gpu_are_refused() -> None:
-    with pytest.raises(StageError, match="^the profile grants 1 GPUs and 2 processes; expected one process a GPU"):
+    with pytest.raises(StageError, match=r"^the profile grants 1 GPUs and 2 processes; expected one process a GPU"):
         granted_processes(Resources(gpus=1, processes=2))
 
 
