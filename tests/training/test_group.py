@@ -85,15 +85,17 @@ def test_two_processes_train_what_one_does(
     for number in range(len(TRAININGS)):
         for name in ("out", "scratch"):
             (folder / str(number) / name).mkdir(parents=True)
-    stores = [dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False) for _ in TRAININGS]
+    stores = [dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False) for _ in [*TRAININGS, None]]
     processes = [started(folder, [store.port for store in stores], rank) for rank in (0, 1)]
     try:
         wrong = []
+        until = time.monotonic() + 300
         for number, (name, (knobs, rows)) in enumerate(TRAININGS.items()):
             section = PtAdapter(**{**COMMON, **knobs})
             one = numbers(run(folder / "base", folder / "tokens", tmp_path / name, section, micro_batch_rows=rows))
             while not (folder / str(number) / "out" / "stats.json").exists():
                 assert all(process.poll() in (None, 0) for process in processes), name
+                assert time.monotonic() < until, name
                 time.sleep(0.05)
             time.sleep(0.05)
             two = numbers(files(folder / str(number) / "out"))
