@@ -53,6 +53,16 @@ TRAININGS: dict[str, tuple[dict[str, Any], int]] = {
     # the bytes of the first
     INTERRUPTED: ({}, 1),
 }
+# what differs in the loop; the others differ in what is trained
+FEW = [
+    "lora",
+    "lora, micro-batch 2",
+    "lora, a row an update",
+    "dropout, noise, pull to the base",
+    "validation",
+    "full",
+    INTERRUPTED,
+]
 
 
 def started(folder: Path, ports: list[int], rank: int) -> subprocess.Popen[bytes]:
@@ -70,27 +80,29 @@ def numbers(found: dict[str, bytes]) -> tuple[list[float], torch.Tensor]:
     return losses, torch.cat([tensors[key].flatten().double() for key in sorted(tensors)])
 
 
+@pytest.mark.parametrize("names", [FEW, pytest.param(list(TRAININGS), marks=pytest.mark.long)], ids=["few", "all"])
 def test_two_processes_train_what_one_does(
-    make_base: Callable[..., Path], make_tokens: Callable[..., Path], tmp_path: Path
+    names: list[str], make_base: Callable[..., Path], make_tokens: Callable[..., Path], tmp_path: Path
 ) -> None:
+    trainings = {name: TRAININGS[name] for name in names}
     folder = tmp_path / "two"
     folder.mkdir()
     (folder / "base").symlink_to(make_base("qwen2"))
     (folder / "tokens").symlink_to(make_tokens(LENGTHS))
     (folder / "sections.json").write_text(
         json.dumps(
-            [[{**COMMON, **knobs}, rows, 2 if name == INTERRUPTED else 0] for name, (knobs, rows) in TRAININGS.items()]
+            [[{**COMMON, **knobs}, rows, 2 if name == INTERRUPTED else 0] for name, (knobs, rows) in trainings.items()]
         )
     )
-    for number in range(len(TRAININGS)):
+    for number in range(len(trainings)):
         for name in ("out", "scratch"):
             (folder / str(number) / name).mkdir(parents=True)
-    stores = [dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False) for _ in [*TRAININGS, None]]
+    stores = [dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False) for _ in [*trainings, None]]
     processes = [started(folder, [store.port for store in stores], rank) for rank in (0, 1)]
     try:
         wrong = []
         until = time.monotonic() + 300
-        for number, (name, (knobs, rows)) in enumerate(TRAININGS.items()):
+        for number, (name, (knobs, rows)) in enumerate(trainings.items()):
             section = PtAdapter(**{**COMMON, **knobs})
             one = numbers(run(folder / "base", folder / "tokens", tmp_path / name, section, micro_batch_rows=rows))
             while not (folder / str(number) / "out" / "stats.json").exists():
@@ -103,7 +115,7 @@ def test_two_processes_train_what_one_does(
             if two[0] != pytest.approx(one[0], rel=1e-4) or not relative < 1e-4:
                 wrong.append((name, relative, one[0], two[0]))
         assert not wrong
-        whole, again = (files(folder / str(number) / "out") for number in (0, len(TRAININGS) - 1))
+        whole, again = (files(folder / str(number) / "out") for number in (0, len(trainings) - 1))
         assert again == whole
         assert [process.wait(60) for process in processes] == [0, 0]
     finally:

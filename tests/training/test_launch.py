@@ -125,6 +125,7 @@ def test_a_killed_parent_leaves_no_process(number: int) -> None:
         parent.wait()
 
 
+@pytest.mark.long
 def test_a_workers_error_is_the_stages(
     make_base: Callable[..., Path],
     make_tokens: Callable[..., Path],
