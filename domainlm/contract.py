@@ -37,13 +37,14 @@ class Resources:
 
     has_activation_checkpointing: compute each layer again in the backward pass, which takes time and saves memory.
     choose(name, measure): a choice that the machine makes by measuring itself; the value of `measure`, or the one that is
-    remembered of it. It stands in action.json.
+    remembered of it. It stands in action.json. processes: those that train together on the CPU; on GPUs there is one a card.
     """
 
     threads: int = 1
     micro_batch_rows: int = 1
     checkpoint_seconds: float = 60.0
     gpus: int = 0
+    processes: int = 1
     has_activation_checkpointing: bool = False
     progress: Callable[[int, int, Mapping[str, float]], None] = field(default=_silent, repr=False)
     log: Callable[[str], None] = field(default=print, repr=False)

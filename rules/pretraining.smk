@@ -35,12 +35,14 @@ rule pt_adapter:
         micro_batch_rows=1,
         checkpoint_seconds=60,
         gpus=0,
+        processes=1,
         activation_checkpointing=0,
         trackers="none",
     shell:
         BUILD + "pt_adapter --micro-batch-rows {resources.micro_batch_rows} "
         "--checkpoint-seconds {resources.checkpoint_seconds} "
         "--gpus {resources.gpus} "
+        "--processes {resources.processes} "
         "--activation-checkpointing {resources.activation_checkpointing} "
         "--trackers {resources.trackers:q}"
 

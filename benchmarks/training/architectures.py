@@ -37,7 +37,8 @@ from domainlm.models.positions import BY_LENGTH, check_row_length, max_row_token
 from domainlm.tokens.files import write_meta, write_split
 from domainlm.tokens.packing import TokenSequence
 from domainlm.tokens.special import SpecialTokens
-from domainlm.training.train import Start, train_adapter
+from domainlm.training.job import Start
+from domainlm.training.train import train_adapter
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = "docs/reference/architectures.md"

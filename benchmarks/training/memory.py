@@ -30,7 +30,8 @@ from domainlm.explain.training_memory import CPU_LIBRARY_BYTES, Job, Machine, tr
 from domainlm.models.document_attention import MAX_FLOAT_TOKENS
 from domainlm.tokens.files import write_meta, write_split
 from domainlm.tokens.packing import TokenSequence
-from domainlm.training.train import Start, train_adapter
+from domainlm.training.job import Start
+from domainlm.training.train import train_adapter
 
 BOUND = 0.15
 UPDATES = 2

@@ -36,8 +36,9 @@ from domainlm.tokens.files import write_split
 from domainlm.tokens.rows import read_split
 from domainlm.tokens.special import read_special_tokens
 from domainlm.tokens.spelled_out import read_text_tokenizer
+from domainlm.training.job import Start
 from domainlm.training.loss import mean_loss, row_losses
-from domainlm.training.train import Start, train_adapter
+from domainlm.training.train import train_adapter
 
 SEED = 17
 COMPARED_ROWS = 16

@@ -18,7 +18,9 @@ from typing import Any
 from domainlm.builder.file_difference import first_difference
 from domainlm.builder.processor import bfloat16_instructions, device_name
 from domainlm.contract import Resources
+from domainlm.models.device import granted_processes
 from domainlm.pipeline.stamp import Stamp
+from domainlm.pipeline.table import BY_NAME
 from domainlm.store.local import Store
 from domainlm.store.manifest import Entry, Manifest
 
@@ -86,7 +88,7 @@ def where_built(stamp: Stamp, resources: Resources) -> dict[str, Any]:
             "bfloat16_instructions": bfloat16_instructions(),
             "cuda": torch.version.cuda,
             "device": device_name(resources.gpus),
-            "world_size": 1,
+            "world_size": granted_processes(resources) if BY_NAME[stamp.artifact].launched else 1,
             "micro_batch_rows": resources.micro_batch_rows,
         }
     return facts

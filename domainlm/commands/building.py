@@ -25,7 +25,11 @@ def build(
     threads: Annotated[int, typer.Option(min=1, help="CPU threads to use.")] = 1,
     micro_batch_rows: Annotated[int, typer.Option(min=1, help="Rows in one forward pass.")] = 1,
     checkpoint_seconds: Annotated[float, typer.Option(help="Seconds between checkpoints in training.")] = 60.0,
-    gpus: Annotated[int, typer.Option(min=0, help="GPUs to train on (0: the CPU).")] = 0,
+    gpus: Annotated[int, typer.Option(min=0, help="GPUs to train on, one process each (0: the CPU).")] = 0,
+    processes: Annotated[
+        int,
+        typer.Option(min=0, help="Processes that train together on the CPU (0 and 1: one); they share the threads."),
+    ] = 1,
     activation_checkpointing: Annotated[
         int,
         typer.Option(min=0, max=1, help="Compute layers again in the backward pass, to save memory (1) or not (0)."),
@@ -77,6 +81,7 @@ def build(
                     micro_batch_rows=micro_batch_rows,
                     checkpoint_seconds=checkpoint_seconds,
                     gpus=gpus,
+                    processes=processes,
                     has_activation_checkpointing=bool(activation_checkpointing),
                     progress=tracking.watched(reporter.progress),
                     log=reporter.log,

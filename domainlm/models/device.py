@@ -1,6 +1,6 @@
-"""The device that a profile grants, and memory on it.
+"""The device and the processes that a profile grants.
 
-In: the number of GPUs of the rule's resources. Out: a torch device. A GPU that is granted and not there is an error: a
+In: the rule's resources. Out: a torch device, the number of processes. A GPU that is granted and not there is an error: a
 day of training on the CPU instead would look like a slow GPU.
 """
 
@@ -15,8 +15,21 @@ if TYPE_CHECKING:
     import torch
 
 
-def granted_device(resources: Resources) -> torch.device:
-    """The CPU, or the first GPU that the job sees."""
+def granted_processes(resources: Resources) -> int:
+    """The number of processes that train together: one a GPU."""
+    if resources.gpus and resources.processes > 1 and resources.processes != resources.gpus:
+        raise StageError(
+            f"the profile grants {resources.gpus} GPUs and {resources.processes} processes; expected one process a GPU: leave"
+            " `processes` out of the profile"
+        )
+    return max(1, resources.gpus, resources.processes)
+
+
+def granted_device(resources: Resources, rank: int | None = None) -> torch.device:
+    """The CPU, or the GPU that belongs to a process.
+
+    rank: of a process among several; None where one process does the whole work.
+    """
     import torch
 
     if not resources.gpus:
@@ -27,11 +40,11 @@ def granted_device(resources: Resources) -> torch.device:
             f"the profile grants {resources.gpus} GPU, and torch {torch.__version__} sees {seen}; expected as many: run"
             " `python -m domainlm doctor`, ask the cluster for a GPU (gres), or leave `gpus` out of the profile"
         )
-    if resources.gpus > 1:
+    if resources.gpus > 1 and rank is None:
         raise StageError(
-            f"the profile grants {resources.gpus} GPUs; expected 1, which one process trains on: set gpus to 1"
+            f"the profile grants {resources.gpus} GPUs; expected 1, on which one process computes this artifact: set gpus to 1"
         )
-    return torch.device("cuda", 0)
+    return torch.device("cuda", rank or 0)
 
 
 def rows_at_a_time(resources: Resources) -> int:

@@ -51,10 +51,17 @@ def load_base(base: Path, precision: str, device: torch.device, method: str) -> 
     return load_for_packing(base, precision).to(device)
 
 
-def save_trained(model: Any, section: Training, base: Path, base_name: str, folder: Path) -> None:
-    """Write what was trained: an adapter of the base, or a checkpoint."""
+def finish_training(model: Any, section: Training) -> None:
+    """Put what was trained beside the weights into them (osf)."""
     if section.method == "osf":
         osf.finish(model)
+
+
+def save_trained(model: Any, section: Training, base: Path, base_name: str, folder: Path) -> None:
+    """Write what was trained: an adapter of the base, or a checkpoint.
+
+    The model is finished.
+    """
     if section.method in WHOLE:
         whole.save(model, base, folder)
     elif section.method in PROMPTS:

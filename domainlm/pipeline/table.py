@@ -34,9 +34,12 @@ TRAINING: tuple[tuple[str, int | str], ...] = (
     ("micro_batch_rows", 1),
     ("checkpoint_seconds", 60),
     GPUS,
+    ("processes", 1),
     ("activation_checkpointing", 0),
     ("trackers", "none"),
 )
+# one of the processes in which a training runs, if it is granted several
+TRAINING_WORKER = "domainlm.training.worker"
 TORCH = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
 
 
@@ -194,6 +197,7 @@ STAGES: tuple[Stage, ...] = (
             whole("base_model"),
         ),
         distributions=(*TORCH, "peft"),
+        launched=(TRAINING_WORKER,),
         uses_torch=True,
         profile_knobs=TRAINING,
         memory_mb=5000,
@@ -237,6 +241,7 @@ STAGES: tuple[Stage, ...] = (
         "instruction",
         inputs=(whole("sft_tokens"), start_of_sft()),
         distributions=(*TORCH, "peft"),
+        launched=(TRAINING_WORKER,),
         uses_torch=True,
         profile_knobs=TRAINING,
         memory_mb=5000,

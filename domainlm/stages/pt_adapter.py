@@ -9,7 +9,8 @@ from pathlib import Path
 
 from domainlm.config.pretraining import PtAdapterSlice
 from domainlm.contract import Inputs, Resources, Stats
-from domainlm.training.train import Start, train_adapter
+from domainlm.training.job import Start
+from domainlm.training.train import train_adapter
 
 
 def run(inputs: Inputs, config: PtAdapterSlice, out: Path, scratch: Path, resources: Resources) -> Stats:

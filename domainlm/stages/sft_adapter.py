@@ -10,7 +10,8 @@ from pathlib import Path
 
 from domainlm.config.instruction import SftAdapterSlice
 from domainlm.contract import Inputs, Resources, Stats
-from domainlm.training.train import Start, train_adapter
+from domainlm.training.job import Start
+from domainlm.training.train import train_adapter
 
 
 def run(inputs: Inputs, config: SftAdapterSlice, out: Path, scratch: Path, resources: Resources) -> Stats:

@@ -1,8 +1,8 @@
 """The gradient of a global batch, on the rows' own threads.
 
 In: a model, packed rows, the rows of one update. Out: gradients of the mean loss over the labels of the batch, however
-it is cut into micro-batches, and the norm that they are scaled down to. The sums have one order, so that neither threads nor the
-order in which they end changes a bit.
+it is cut into micro-batches and divided among processes, and the norm that they are scaled down to. The sums have one
+order, so that neither threads nor the order in which they end changes a bit.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from domainlm.models.precision import threads_in_row
 from domainlm.models.rows import batch_tensors, labelled_positions
 from domainlm.tokens.rows import PackedRows
 from domainlm.training.anchor import anchored_cross_entropy, base_states
+from domainlm.training.group import ALONE, Group, all_values, sum_gradients
 from domainlm.training.loss import chunked_cross_entropy, total_of
 from domainlm.training.noise import noise_of
 
@@ -38,12 +39,14 @@ def accumulate_gradients(
     resources: Resources,
     update: str = "",
     kl_weight: float = 0.0,
+    group: Group = ALONE,
 ) -> float:
     """Add the gradients of a global batch's mean loss; return that loss.
 
     The mean is over labels, summed in float64. Micro-batches run side by side, one to a thread; their gradients are
     added in the order of rows, in fp32. update: the seed and the step, by which noise and dropout draw. kl_weight: that of
-    the divergence from the base, which is in the gradients and not in the loss.
+    the divergence from the base, which is in the gradients and not in the loss. group: the processes that divide the rows;
+    all of them get the gradients and the loss of the whole batch.
     """
     import numpy as np
     import torch
@@ -71,8 +74,9 @@ def accumulate_gradients(
 
     total = 0.0
     masters = [master_of(weight) for weight in weights]
-    parts = [batch[at : at + size] for at in range(0, len(batch), size)]
-    side_by_side = min(rows_at_a_time(resources), len(parts))
+    own = group.part(batch)
+    parts = [own[at : at + size] for at in range(0, len(own), size)]
+    side_by_side = max(1, min(rows_at_a_time(resources), len(parts)))
     inner = threads_in_row(resources.threads // side_by_side, layer.weight.shape[1], resources.choose)
     bases: list[torch.Tensor | None] = [None] * len(parts)
     if kl_weight:
@@ -81,7 +85,8 @@ def accumulate_gradients(
         total += part_total
         for weight, gradient in zip(masters, found, strict=False):
             weight.grad = gradient.float() if weight.grad is None else weight.grad.add_(gradient)
-    return total / count
+    sum_gradients(group, masters)
+    return math.fsum(all_values(group, total)) / count
 
 
 def _check_used(model: Any, weights: list[torch.nn.Parameter], found: Sequence[torch.Tensor | None]) -> None:

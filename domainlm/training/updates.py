@@ -25,6 +25,7 @@ from domainlm.tokens.rows import PackedRows
 from domainlm.training import checkpoint, gates, validation, watch
 from domainlm.training.checkpoint import Progress
 from domainlm.training.gradients import accumulate_gradients, clip_gradients
+from domainlm.training.group import ALONE, Group, check_agreement, is_compared, wait_for_all
 from domainlm.training.noise import noisy_embeddings
 from domainlm.training.parameter_groups import parameter_groups, set_rate
 from domainlm.training.schedule import learning_rate, row_order, rows_per_step
@@ -38,11 +39,13 @@ def update_adapter(
     scratch: Path,
     resources: Resources,
     validation_rows: PackedRows | None = None,
+    group: Group = ALONE,
 ) -> Progress:
     """Run all updates; return their figures, and the validations.
 
     They continue from the checkpoint in `scratch` if there is one. tokens counts all row positions that were
-    computed, padding included. With keeps_best, the model has the weights of its best validation at the end.
+    computed, padding included. With keeps_best, the model has the weights of its best validation at the end. Every
+    process of the group makes the same updates; the first one saves.
     """
     import torch
 
@@ -58,6 +61,7 @@ def update_adapter(
     groups = parameter_groups(parameters, section)
     optimizer = torch.optim.AdamW(groups, lr=section.learning_rate, weight_decay=section.weight_decay, foreach=False)
     progress = checkpoint.load_checkpoint(scratch, parameters, optimizer)
+    check_agreement(group, parameters, progress.steps_done)
     round_weights(weights)
     threads = rows_at_a_time(resources)
     history, points = list(progress.history), list(progress.validations)
@@ -74,29 +78,36 @@ def update_adapter(
         set_rate(optimizer, rate)
         with noisy_embeddings(plain, section.neftune_alpha):
             loss = accumulate_gradients(
-                plain, layer, weights, rows, batches[step], resources, f"{seed}:{step}", section.kl_weight
+                plain, layer, weights, rows, batches[step], resources, f"{seed}:{step}", section.kl_weight, group
             )
         norm = clip_gradients(masters, section.max_grad_norm)
         reason = watch.reason_to_stop(loss, norm, [each[2] for each in history], section)
         if reason is not None:
+            # the first process says so, and ends the others
+            if not group.is_first:
+                wait_for_all(group)
             raise watch.stop(reason, step + 1, batches[step], plain, rows, scratch)
         moved = gates.largest_gradients(parameters) if step == 0 else []
         optimizer.step()
         gates.check_moved(parameters, moved, rate)
+        if is_compared(step + 1, len(batches)):
+            check_agreement(group, parameters, step + 1)
         round_weights(weights)
         optimizer.zero_grad(set_to_none=True)
         tokens = (history[-1][1] if history else 0) + len(batches[step]) * rows.row_length
         history.append((step + 1, tokens, loss, rate))
         if validation_rows is not None and validation.is_validated(step + 1, len(batches), section):
-            points.append(validation.validation_point(plain, validation_rows, section, step + 1, threads))
-            if section.keeps_best and validation.best_update(points) == step + 1:
+            points.append(validation.validation_point(plain, validation_rows, section, step + 1, threads, group))
+            if group.is_first and section.keeps_best and validation.best_update(points) == step + 1:
                 validation.keep_weights(scratch, step + 1, parameters)
-        if pace.saves_now(resources) and step + 1 < len(batches):
+        if group.is_first and pace.saves_now(resources) and step + 1 < len(batches):
             checkpoint.save_checkpoint(scratch, parameters, optimizer, Progress(step + 1, history, points))
             if points:
                 validation.forget_other_weights(scratch, validation.best_update(points))
         resources.progress(step + 1, len(batches), figures_of(loss, tokens, points, pace, resources))
     if section.keeps_best and points and validation.best_update(points) != len(history):
+        # until the first one has written them
+        wait_for_all(group)
         validation.restore_weights(scratch, validation.best_update(points), parameters)
         round_weights(weights)
     return Progress(len(history), history, points)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from domainlm.config.training import Training
 from domainlm.contract import StageError
 from domainlm.tokens.rows import PackedRows
+from domainlm.training.group import ALONE, Group, map_shared
 from domainlm.training.loss import mean_loss, row_losses
 
 if TYPE_CHECKING:
@@ -39,9 +40,21 @@ def is_validated(update: int, updates: int, section: Training) -> bool:
     return every is not None and (update % every == 0 or update == updates)
 
 
-def validation_point(model: Any, rows: PackedRows, section: Training, update: int, threads: int) -> Point:
+def validation_losses(
+    model: Any, rows: PackedRows, section: Training, threads: int, group: Group = ALONE
+) -> list[tuple[float, int]]:
+    """(sum of losses, labels) of each validated row.
+
+    Each process computes rows of its own, and all get all of them.
+    """
+    return map_shared(group, lambda part: row_losses(model, rows, part, threads), validated_rows(rows, section))
+
+
+def validation_point(
+    model: Any, rows: PackedRows, section: Training, update: int, threads: int, group: Group = ALONE
+) -> Point:
     """The update, and the validation loss after it, in nats."""
-    loss = mean_loss(row_losses(model, rows, validated_rows(rows, section), threads))
+    loss = mean_loss(validation_losses(model, rows, section, threads, group))
     if not math.isfinite(loss):
         raise StageError(
             f"the validation loss is {loss} after update {update}; expected a finite one: lower learning_rate (now"

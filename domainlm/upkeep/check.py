@@ -100,10 +100,12 @@ def check_one(project: Path, stamp: Stamp, resources: Resources) -> Checked:
             f"{stamp.folder} is not built with the present configuration and code (no record of key {key[:12]} in "
             f"{store.root}); build it first: snakemake --cores all {stamp.artifact}"
         )
-    # a resource that changes the last bits: taken as it was
+    # resources that change the last bits: taken as they were
     built = recorded[1].get("built", {})
     rows = built.get("micro_batch_rows", resources.micro_batch_rows)
-    build = replace(build, resources=replace(resources, micro_batch_rows=rows))
+    # those of GPUs are not started on the CPU, where they would need the memory of all cards
+    processes = built.get("world_size", 1) if built.get("device") == "cpu" else 1
+    build = replace(build, resources=replace(resources, micro_batch_rows=rows, processes=processes))
     began = time.monotonic()
     with store.temporary(f"check-{key[:16]}") as folder:
         # not the key's own scratch: from its checkpoints the stage would only go on

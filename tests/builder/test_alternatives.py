@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from domainlm.builder.alternatives import compare_outputs, platform_difference
+from domainlm.builder.alternatives import compare_outputs, platform_difference, where_built
+from domainlm.contract import Resources
+from domainlm.pipeline.stamp import Stamp
 from domainlm.store.local import Store
 from domainlm.store.manifest import Manifest
 
@@ -74,3 +76,18 @@ def test_what_makes_platforms_alike(store: Store, fact: str, value: Any, is_like
 
 def test_a_fact_that_an_older_record_has_not_does_not_count() -> None:
     assert platform_difference(LIKE, {**LIKE, "micro_batch_rows": 4}) == {}
+
+
+@pytest.mark.parametrize(
+    ("artifact", "granted", "expected"), [("pt_adapter", 1, 1), ("sft_adapter", 2, 2), ("merged_model", 2, 1)]
+)
+def test_the_processes_of_a_training_are_recorded(artifact: str, granted: int, expected: int) -> None:
+    stamp = Stamp("medical", artifact, None, f"artifacts/medical/{artifact}", {}, "", {}, {}, uses_torch=True)
+    assert where_built(stamp, Resources(processes=granted))["world_size"] == expected
+
+
+def test_another_number_of_processes_is_another_platform(store: Store) -> None:
+    one, two = ({**LIKE, "world_size": size} for size in (1, 2))
+    found = compare_outputs(store, output(store, one, a="1"), output(store, two, a="2"))
+    assert found is not None
+    assert (found.is_nondeterminism, found.platforms) == (False, {"world_size": (1, 2)})

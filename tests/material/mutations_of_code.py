@@ -21,8 +21,8 @@ LAUNCHED = both(
     append("domainlm/models/worker_part.py", '"""What it alone imports."""\n'),
     edit(
         "domainlm/pipeline/table.py",
-        r'("pt_adapter",\n        "pretraining",\n)',
-        r'\1        launched=("domainlm.models.worker",),\n',
+        r'("pt_adapter",\n        "pretraining",\n.*?)launched=\(TRAINING_WORKER,\)',
+        r'\1launched=(TRAINING_WORKER, "domainlm.models.worker")',
     ),
 )
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from domainlm.config.pretraining import PtAdapter
 from domainlm.contract import Resources
-from domainlm.training.train import Start, train_adapter
+from domainlm.training.job import Start
+from domainlm.training.train import train_adapter
 
 LENGTHS = [31, 14, 9, 32, 25, 17, 8, 30, 12, 40, 22, 5]
 # not auto: two runs on a busy machine may choose differently

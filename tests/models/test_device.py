@@ -8,7 +8,7 @@ import torch
 
 from domainlm.config.pretraining import PtAdapter
 from domainlm.contract import Resources, StageError
-from domainlm.models.device import granted_device, use_activation_checkpointing
+from domainlm.models.device import granted_device, granted_processes, use_activation_checkpointing
 from domainlm.models.document_attention import load_for_packing
 from domainlm.models.load import hidden_states
 from domainlm.models.lora import new_adapter
@@ -36,6 +36,19 @@ def test_more_gpus_than_one_process_uses_are_refused(monkeypatch: pytest.MonkeyP
     assert granted_device(Resources(gpus=1)) == torch.device("cuda", 0)
     with pytest.raises(StageError, match="grants 2 GPUs; expected 1"):
         granted_device(Resources(gpus=2))
+    assert granted_device(Resources(gpus=2), rank=1) == torch.device("cuda", 1)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "processes", "expected"), [(0, 0, 1), (0, 1, 1), (0, 3, 3), (1, 1, 1), (8, 1, 8), (8, 8, 8)]
+)
+def test_there_is_a_process_a_gpu(gpus: int, processes: int, expected: int) -> None:
+    assert granted_processes(Resources(gpus=gpus, processes=processes)) == expected
+
+
+def test_several_processes_on_a_gpu_are_refused() -> None:
+    with pytest.raises(StageError, match=r"^the profile grants 1 GPUs and 2 processes; expected one process a GPU"):
+        granted_processes(Resources(gpus=1, processes=2))
 
 
 @pytest.mark.parametrize("kind", ["llama", "qwen2"])

@@ -25,8 +25,9 @@ from domainlm.pipeline.slices import parse_slice
 from domainlm.stages import merged_model
 from domainlm.tokens.rows import read_split
 from domainlm.training.gradients import accumulate_gradients
+from domainlm.training.job import Start
 from domainlm.training.loss import mean_loss, row_losses
-from domainlm.training.train import Start, train_adapter
+from domainlm.training.train import train_adapter
 
 COMMON: dict[str, Any] = {"rank": 4, "alpha": 8, "rows_per_step": 2, "epochs": 4, "learning_rate": 5e-3}
 METHODS: dict[str, dict[str, Any]] = {

@@ -44,6 +44,6 @@ def test_a_training_is_granted_what_its_profile_says(fresh_tree: Any, name: str)
         granted = set(resources[1].split(", "))
         assert granted >= set(expected), resources[1]
         values = dict(each.split("=", 1) for each in granted)
-        options = ("micro_batch_rows", "checkpoint_seconds", "gpus", "activation_checkpointing")
+        options = ("micro_batch_rows", "checkpoint_seconds", "gpus", "processes", "activation_checkpointing")
         asked = " ".join(f"--{name.replace('_', '-')} {values[name]}" for name in options)
         assert asked in job[1]
