@@ -129,6 +129,7 @@ def test_what_the_models_do_beside_holding_fields_is_to_refuse() -> None:
         if isinstance(part, ast.FunctionDef)
     ]
     assert sorted(methods) == [
+        ("BaseModelConfig", "_are_texts_of_their_own"),
         ("CleanShards", "_thresholds_of_chosen_sets"),
         ("Fetch", "_one_address"),
         ("Labels", "_says_something"),
