@@ -68,12 +68,17 @@ def gutter_of(rows: Sequence[tuple[Line, float, float]], wide: int) -> float | N
     return middle if all(shares) else None
 
 
-def _is_upward_step(above: Line, line: Line) -> bool:
+def _has_upward_step(lines: Sequence[Line]) -> bool:
     """Whether a line is above the one before, in no new column.
 
     A column to its right would explain the step.
     """
-    return line.bottom > above.bottom + above.size and line.left < above.left + 2 * above.size
+    return any(
+        [
+            line.bottom > above.bottom + above.size and line.left < above.left + 2 * above.size
+            for above, line in pairwise(lines)
+        ]
+    )
 
 
 def column_gap(lines: Sequence[Line]) -> float | None:
@@ -157,6 +162,6 @@ def in_reading_order(lines: Sequence[Line], is_split: bool = False) -> list[Line
     is_split: columns were separated, so the content's order is by row.
     """
     lines = _with_cells_in_rows(lines)
-    if is_split or any(_is_upward_step(above, line) for above, line in pairwise(lines)):
+    if is_split or _has_upward_step(lines):
         return _by_place(lines)
     return lines

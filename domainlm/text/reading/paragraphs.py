@@ -36,6 +36,7 @@ MAX_OVERFULL = 0.15
 SAMPLED_CHARS = 50_000
 
 _CJK = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
+_FIRST_CJK = _CJK[0]
 _CJK_MARK = re.compile(
     "[\u3000-\u303f\ufe30-\ufe4f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65\u2018-\u201d\u2026]"
 )
@@ -144,12 +145,12 @@ def _usual_rights(pages: Sequence[Sequence[Line]], places: Sequence[Sequence[Pla
     return found
 
 
-def _within_edge(line: Line, right: float, usual: float | None) -> float:
+def _within_edge(line: Line, right: float, usual: float) -> float:
     """The right edge that counts, given the furthest of the column.
 
     One overfull line does not move it for all others.
     """
-    if usual is not None and usual + 1 < right <= usual + MAX_OVERFULL * (usual - line.left):
+    if usual + 1 < right <= usual + MAX_OVERFULL * (usual - line.left):
         return usual + 1
     return right
 
@@ -162,8 +163,10 @@ def _ends_early(line: Line, following: str, right: float) -> bool:
     room = right - line.right - 0.5 * line.size
     if room <= 0:
         return False
-    word = _FIRST_WORD.match(following)
-    if word is None or _IS_CJK.match(following):
+    word = None
+    if following[0] < _FIRST_CJK or not _IS_CJK.match(following):
+        word = _FIRST_WORD.match(following)
+    if word is None:
         # a closing mark takes the character before it along to the next line
         return room > 2 * line.size
     return room > (len(word[0]) + 2) * (line.right - line.left) / len(line.text)
@@ -219,9 +222,14 @@ def _is_spaced(text: str) -> bool:
 
 def _blank(line: str, following: str, is_spaced: Callable[[], bool]) -> str:
     """The separator between two lines of a paragraph."""
-    count = bool(_IS_CJK.match(line[-1])) + bool(_IS_CJK.match(following))
-    is_mark = _CJK_MARK.match(line[-1]) or _CJK_MARK.match(following)
-    return " " if not count or (count == 1 and not is_mark and is_spaced()) else ""
+    before, after = line[-1], following[0]
+    # most lines are of one script
+    if before < _FIRST_CJK and after < _FIRST_CJK:
+        return " "
+    count = bool(_IS_CJK.match(before)) + bool(_IS_CJK.match(after))
+    if count != 1:
+        return "" if count else " "
+    return " " if not (_CJK_MARK.match(before) or _CJK_MARK.match(after)) and is_spaced() else ""
 
 
 def _with_plain_characters(page: Sequence[Line]) -> Sequence[Line]:
@@ -262,7 +270,8 @@ def flow_of(pages: Sequence[Sequence[Line]]) -> Flow:
         steps = document_steps | _usual_steps(steps_by_page[number - 1], MIN_PAGE_STEPS)
         own = places[number - 1]
         for line, place, (left, furthest) in zip(page, own, _column_edges(page, own), strict=True):
-            right = _within_edge(line, furthest, usual_rights.get(place))
+            usual_right = usual_rights.get(place)
+            right = furthest if usual_right is None else _within_edge(line, furthest, usual_right)
             if last is not None:
                 above, its_left, its_right, its_page = last
                 usual = steps.get(round(above.size), 1.3 * above.size)
