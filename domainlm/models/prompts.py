@@ -76,8 +76,13 @@ def saved(model: Any, folder: Path) -> Any:
 
 def is_prompt(folder: Path) -> bool:
     """Whether an artifact holds virtual tokens."""
+    return virtual_tokens_of(folder) > 0
+
+
+def virtual_tokens_of(folder: Path) -> int:
+    """The virtual tokens of an artifact; 0 for another kind of adapter."""
     values = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-    return values["peft_type"] in ("P_TUNING", "PREFIX_TUNING")
+    return int(values["num_virtual_tokens"]) if values["peft_type"] in ("P_TUNING", "PREFIX_TUNING") else 0
 
 
 def check_continues(folder: Path, section: Training) -> None:

@@ -37,6 +37,7 @@ from domainlm.evaluation.sets import (
 )
 from domainlm.models.base_digest import check_base
 from domainlm.models.device import granted_device, rows_at_a_time
+from domainlm.models.prompts import virtual_tokens_of
 from domainlm.text.document import read_documents
 from domainlm.text.json_files import write_json
 from domainlm.text.json_rows import open_rows, write_row
@@ -164,6 +165,10 @@ def run(inputs: Inputs, config: EvalResultsSlice, out: Path, scratch: Path, reso
         positions = fewest_positions(
             [inputs.folders[name] for name in checkpoints], section.max_new_tokens if section.max_generations else 0
         )
+    adapters = [inputs.folders[one.adapter] for one in config.models if one.adapter is not None]
+    if positions is not None:
+        # text and virtual tokens share them
+        positions -= max(map(virtual_tokens_of, adapters), default=0)
     tokens = read_special_tokens(chat)
     encoder = Encoder(read_tokenizer(chat), read_text_tokenizer(chat), tokens)
     with turn_renderer(chat, config.system_prompt, config.template_date, encoder, config.chat) as turn_of:

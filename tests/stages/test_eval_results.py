@@ -305,6 +305,14 @@ def test_answers_longer_than_the_models_positions_are_refused_before_a_model_is_
         build({**models, "base_model": base}, tmp_path / "other", max_new_tokens=11)
 
 
+def test_virtual_tokens_take_positions_from_what_is_evaluated(models: dict[str, Path], tmp_path: Path) -> None:
+    values = {"peft_type": "P_TUNING", "num_virtual_tokens": 1010}
+    shutil.copytree(models["sft_adapter"], tmp_path / "sft_adapter")
+    (tmp_path / "sft_adapter/adapter_config.json").write_text(json.dumps(values))
+    with pytest.raises(StageError, match=r"none of 5 questions fits into the 14 positions"):
+        build({**models, "sft_adapter": tmp_path / "sft_adapter"}, tmp_path / "out")
+
+
 def test_the_instruct_residual_is_compared_in_the_instruct_model_s_chat_form(
     models: dict[str, Path], tmp_path: Path
 ) -> None:
