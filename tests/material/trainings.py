@@ -5,6 +5,8 @@ In: a `base_model` folder and a token folder of `material.tiny_models`. Out: the
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -41,3 +43,9 @@ def run(base: Path, tokens: Path, folder: Path, section: PtAdapter = SECTION, **
     settings = {"log": lambda line: None, "checkpoint_seconds": 0.0} | resources
     train_adapter(Start(base, "base_model"), tokens, section, 17, out, scratch, Resources(**settings))  # type: ignore[arg-type]
     return files(out)
+
+
+def environment_of_tests(**changes: str) -> dict[str, str]:
+    """Variables by which another Python finds the modules that this one does."""
+    paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
+    return {**os.environ, "PYTHONPATH": paths, **changes}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
-from material.trainings import LENGTHS, SECTION, files, run
+from material.trainings import LENGTHS, SECTION, environment_of_tests, files, run
 from safetensors.torch import load
 
 from domainlm.config.pretraining import PtAdapter
@@ -67,8 +66,7 @@ FEW = [
 
 def started(folder: Path, ports: list[int], rank: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "material.group_of_two", str(rank), str(folder), *map(str, ports)]
-    paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
-    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": paths, "GLOO_SOCKET_IFNAME": "lo"})
+    return subprocess.Popen(command, env=environment_of_tests(GLOO_SOCKET_IFNAME="lo"))
 
 
 def numbers(found: dict[str, bytes]) -> tuple[list[float], torch.Tensor]:
@@ -137,7 +135,8 @@ def test_a_killed_training_of_two_processes_ends_in_the_same_bytes(
         "run(base, tokens, folder, section, processes=2)"
     )
     killed = tmp_path / "killed"
-    parent = subprocess.Popen([sys.executable, "-c", code, str(base), str(tokens), str(killed)])
+    command = [sys.executable, "-c", code, str(base), str(tokens), str(killed)]
+    parent = subprocess.Popen(command, env=environment_of_tests())
     try:
         until = time.monotonic() + 120
         while not (killed / "scratch" / "checkpoint.safetensors").exists() and time.monotonic() < until:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from material.trainings import LENGTHS, run
+from material.trainings import LENGTHS, environment_of_tests, run
 
 from domainlm.contract import Resources, StageError
 from domainlm.training import launch
@@ -104,7 +104,7 @@ def test_a_killed_parent_leaves_no_process(number: int) -> None:
         "from domainlm.contract import Resources; from domainlm.training import launch;"
         "launch.WORKER = 'material.toy_worker'; launch.train_in_processes('wait', 2, Resources())"
     )
-    parent = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    parent = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL, env=environment_of_tests())
     try:
         children: list[int] = []
         until = time.monotonic() + 60
