@@ -51,6 +51,14 @@ def add_tokens(folder: Path, model: Any, texts: Sequence[str]) -> None:
     values = read_object(path)
     added = [{"id": first + place, "content": text, **_ORDINARY} for place, text in enumerate(texts)]
     write_json(path, {**values, "added_tokens": [*(values.get("added_tokens") or []), *added]})
+    found = open_tokenizer(path)
+    for place, text in enumerate(texts):
+        if (number := found.token_to_id(text)) != first + place:
+            raise StageError(
+                f"base_model.added_tokens names {text!r}, to which the tokenizer gives the id {number}; expected {first + place}, as"
+                " lower ones are of old tokens: its vocabulary has ids that no token holds, so remove base_model.added_tokens, or choose"
+                " another model in sources.<base_model>"
+            )
     if first + len(texts) > len(model.get_input_embeddings().weight):
         model.resize_token_embeddings(first + len(texts), mean_resizing=False)
     _fill_rows(model, first, pieces)

@@ -83,6 +83,24 @@ def test_a_text_that_would_not_be_a_token_of_its_own_is_refused(
         convert(make_base("llama"), tmp_path, BaseModelConfig(added_tokens=texts))
 
 
+def test_a_vocabulary_with_free_ids_that_would_share_an_old_token_s_is_refused(
+    make_base: Callable[..., Path], tmp_path: Path
+) -> None:
+    base = make_base("llama")
+    values = json.loads((base / "tokenizer.json").read_text(encoding="utf-8"))
+    merged = {
+        part for pair in values["model"]["merges"] for part in (pair if isinstance(pair, list) else pair.split(" "))
+    }
+    named = {token["content"] for token in values["added_tokens"]}
+    vocabulary = values["model"]["vocab"]
+    free = [text for text in vocabulary if text not in merged | named and len(text) == 1 and not text.isascii()]
+    for text in free[:3]:
+        del vocabulary[text]
+    (base / "tokenizer.json").write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(StageError, match=r"'<finding>', to which the tokenizer gives the id \d+; expected \d+"):
+        convert(base, tmp_path, BaseModelConfig(added_tokens=["<finding>"]))
+
+
 @pytest.mark.parametrize(
     ("texts", "message"),
     [(["a", "a"], "'a' stands there twice"), ([" a"], "no blank around"), ([""], "is no token"), (["a\nb"], "printed")],
