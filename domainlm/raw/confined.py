@@ -1,13 +1,14 @@
 """Confinement of a child process that works on a stranger's input.
 
 In: the one file that it keeps, a limit. Out: this process, confined for the rest of its life: it holds no files of
-its parent's, has a memory limit, and signals end it. Readers of files (`text/reading/isolation.py`) and calls of
+its parent's, has a memory limit, spends no time on its parent's objects, and signals end it. Readers of files (`text/reading/isolation.py`) and calls of
 templates and tokenizers (`tokens/bounded.py`) run in such processes. Who forks them, their answers and how their end
 is read differ; the confinement is the same.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import signal
@@ -35,6 +36,14 @@ def close_others(kept: int) -> None:
     """
     os.closerange(3, kept)
     os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
+
+
+def keep_parent_objects() -> None:
+    """Let no collection here walk through the parent's objects.
+
+    A collection would copy their pages and take CPU seconds that the limits would count against a stranger's input.
+    """
+    gc.freeze()
 
 
 def limit_memory(max_memory_mb: int) -> None:

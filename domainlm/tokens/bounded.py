@@ -24,6 +24,7 @@ from domainlm.raw.confined import (
     WALL_SECONDS_PER_CPU_SECOND,
     close_others,
     end_by_signals,
+    keep_parent_objects,
     limit_memory,
 )
 
@@ -133,6 +134,7 @@ class Bounded(Generic[Result]):
 def _serve(pipe: Connection, function: Callable[..., Any], max_seconds: float, max_memory_mb: int) -> NoReturn:
     """Answer calls until the parent closes its end, or ends."""
     end_by_signals()
+    keep_parent_objects()
     close_others(pipe.fileno())
     limit_memory(max_memory_mb)
     while True:

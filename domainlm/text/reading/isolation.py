@@ -28,6 +28,7 @@ from domainlm.raw.confined import (
     WALL_SECONDS_PER_CPU_SECOND,
     close_others,
     end_by_signals,
+    keep_parent_objects,
     limit_memory,
 )
 from domainlm.raw.unreadable import Unreadable
@@ -120,6 +121,7 @@ def _fork_on_demand(control: Connection, max_seconds: float, max_memory_mb: int)
     """
     close_others(control.fileno())
     end_by_signals()
+    keep_parent_objects()
     while True:
         descriptor = reduction.recv_handle(control)
         child = os.fork()
