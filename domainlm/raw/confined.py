@@ -1,9 +1,9 @@
 """Confinement of a child process that works on a stranger's input.
 
 In: the one file that it keeps, a limit. Out: this process, confined for the rest of its life: it holds no files of
-its parent's, has a memory limit, spends no time on its parent's objects, and signals end it. Readers of files (`text/reading/isolation.py`) and calls of
-templates and tokenizers (`tokens/bounded.py`) run in such processes. Who forks them, their answers and how their end
-is read differ; the confinement is the same.
+its parent's, has a memory limit, spends no time on its parent's objects, and signals end it. Readers of files
+(`text/reading/isolation.py`) and calls of templates and tokenizers (`tokens/bounded.py`) run in such processes. Who
+forks them, their answers and how their end is read differ; the confinement is the same.
 """
 
 from __future__ import annotations

@@ -15,6 +15,10 @@ from domainlm.text.reading.page_layout import Line
 _CUT_WORD = re.compile("([A-Za-z\u00c0-\u024f]+)-\\Z")
 _WORD_START = re.compile("[a-z\u00df-\u024f]+")
 _WORDS = re.compile("[a-z\u00df-\u024f]+(?>(?:-[a-z\u00df-\u024f]+)*)")
+# what stands before, or behind, a part of a word
+_HAS_BEGUN = re.compile("[a-z\u00df-\u024f]-?\\Z")
+_GOES_ON = re.compile("-?[a-z\u00df-\u024f]")
+MAX_SEARCHES = 50
 # before these words a hyphen stands for the rest of a compound: short- and long-term, Vor- und Nachteile. The second group ends
 # many words too (don-or, buck-et), and so does the third (pota-to): they need a sign that the word before is a compound's
 _SUSPENDING = re.compile(
@@ -34,13 +38,39 @@ _FIRST_PARTS = _NUMBER_WORDS | frozenset(_PARTS.split())
 _THEN_COMPOUND = re.compile(r"[a-z]+ [^\s-]+-(?=[^\s-]|\Z)")
 
 
-def words_of(pages: Sequence[Sequence[Line]]) -> frozenset[str]:
-    """The words of a document; a line's cut end is none."""
-    lines = [line.text.rpartition(" ")[0] if line.text[-1] == "-" else line.text for page in pages for line in page]
-    return frozenset(_WORDS.findall("\n".join(lines).lower()))
+class DocumentWords:
+    """The words of a document; a line's cut end is none.
+
+    The first that are asked for are searched in its text, since a manual in Chinese asks for ten and to list all takes as
+    long as a hundred searches.
+    """
+
+    def __init__(self, pages: Sequence[Sequence[Line]]) -> None:
+        lines = [line.text.rpartition(" ")[0] if line.text[-1] == "-" else line.text for page in pages for line in page]
+        self._text = "\n".join(lines).lower()
+        self._searches = 0
+        self._all: frozenset[str] | None = None
+
+    def __contains__(self, word: str) -> bool:
+        if self._all is None and self._searches == MAX_SEARCHES:
+            self._all = frozenset(_WORDS.findall(self._text))
+        if self._all is not None:
+            return word in self._all
+        self._searches += 1
+        return _WORDS.fullmatch(word) is not None and self._is_found(word)
+
+    def _is_found(self, word: str) -> bool:
+        begin = self._text.find(word)
+        while begin >= 0:
+            end = begin + len(word)
+            is_whole = not _GOES_ON.match(self._text, end)
+            if is_whole and not _HAS_BEGUN.search(self._text[max(begin - 2, 0) : begin]):
+                return True
+            begin = self._text.find(word, begin + 1)
+        return False
 
 
-def _is_suspended(before: str, following: str, words: Callable[[], frozenset[str]]) -> bool:
+def _is_suspended(before: str, following: str, words: Callable[[], DocumentWords]) -> bool:
     """Whether a hyphen stands for the rest of a compound.
 
     before: the word that it follows. What the document writes as one word elsewhere was cut.
@@ -61,7 +91,7 @@ def _is_suspended(before: str, following: str, words: Callable[[], frozenset[str
     return part in _FIRST_PARTS or _THEN_COMPOUND.match(following) is not None
 
 
-def joined(text: str, following: str, words: Callable[[], frozenset[str]]) -> str | None:
+def joined(text: str, following: str, words: Callable[[], DocumentWords]) -> str | None:
     """A line with the whole word that its end cut, or None.
 
     The line ends with "-". The document decides which words have a hyphen. A hyphen that no typesetter adds stays: after

@@ -18,7 +18,7 @@ from functools import cache
 from itertools import chain, pairwise
 
 from domainlm.text.characters import with_plain_letters
-from domainlm.text.reading.cut_words import joined, words_of
+from domainlm.text.reading.cut_words import DocumentWords, joined
 from domainlm.text.reading.page_layout import SAME_ROW, Line, column_gap
 
 # edges nearer than this to each other, in font sizes, are one
@@ -172,14 +172,6 @@ def _ends_early(line: Line, following: str, right: float) -> bool:
     return room > (len(word[0]) + 2) * (line.right - line.left) / len(line.text)
 
 
-def _has_leaders(text: str) -> bool:
-    """Whether a line may be an entry of a contents page.
-
-    Such an entry has title, dots, page.
-    """
-    return ". ." in text or ".." in text
-
-
 def _joint(
     line: Line, following: Line, left: float, right: float, usual_step: float, is_new_page: bool, is_entry: bool
 ) -> str:
@@ -258,43 +250,48 @@ def flow_of(pages: Sequence[Sequence[Line]]) -> Flow:
     places = [[(round(line.left), round(line.size)) for line in page] for page in pages]
     usual_rights = _usual_rights(pages, places)
     # most documents cut no word, or have no Han
-    words = cache(lambda: words_of(pages))
+    words = cache(lambda: DocumentWords(pages))
     is_spaced = cache(lambda: _is_spaced("\n".join([line.text for page in pages for line in page])))
     flow = Flow()
     parts: list[str] = []
     length = 0
-    last: tuple[Line, float, float, int] | None = None
+    above: Line | None = None
+    above_size = 0
+    its_left = its_right = 0.0
     is_entry = False
     for number, page in enumerate(pages, 1):
         placed = flow.lines[number] = []
         steps = document_steps | _usual_steps(steps_by_page[number - 1], MIN_PAGE_STEPS)
         own = places[number - 1]
-        for line, place, (left, furthest) in zip(page, own, _column_edges(page, own), strict=True):
-            usual_right = usual_rights.get(place)
-            right = furthest if usual_right is None else _within_edge(line, furthest, usual_right)
-            if last is not None:
-                above, its_left, its_right, its_page = last
-                usual = steps.get(round(above.size), 1.3 * above.size)
-                joint = _joint(above, line, its_left, its_right, usual, its_page != number, is_entry)
-                is_near = above.is_cut or "\n" not in joint
+        is_new_page = True
+        for line, place, (left, right) in zip(page, own, _column_edges(page, own), strict=True):
+            text = line.text
+            if above is not None:
+                usual = steps.get(above_size, 1.3 * above.size)
+                joint = _joint(above, line, its_left, its_right, usual, is_new_page, is_entry)
                 # most lines end with no hyphen, and are many
-                whole = joined(parts[-1], line.text, words) if is_near and parts[-1].endswith("-") else None
+                is_cut = parts[-1][-1:] == "-" and (above.is_cut or "\n" not in joint)
+                whole = joined(parts[-1], text, words) if is_cut else None
                 if whole is not None:
                     length += len(whole) - len(parts[-1])
                     parts[-1], joint = whole, ""
                 elif joint == " ":
-                    joint = _blank(above.text, line.text, is_spaced)
+                    joint = _blank(above.text, text, is_spaced)
                 parts.append(joint)
                 length += len(joint)
-            if last is None or last[3] != number:
+            if is_new_page:
                 flow.pages.append((length, number))
-            text = line.text
-            is_entry = _has_leaders(text)
+                is_new_page = False
+            # a contents page's: title, dots, page
+            is_entry = ". ." in text or ".." in text
             if is_entry:
                 text = _LEADERS.sub(" ", text)
             parts.append(text)
-            placed.append((length, length + len(text), text))
-            length += len(text)
-            last = line, left, right, number
+            begin, length = length, length + len(text)
+            placed.append((begin, length, text))
+            above, above_size, its_left, its_right = line, place[1], left, right
+            usual_right = usual_rights.get(place)
+            if usual_right is not None and usual_right + 1 < right:
+                its_right = _within_edge(line, right, usual_right)
     flow.text = "".join(parts)
     return flow

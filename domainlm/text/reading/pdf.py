@@ -25,6 +25,7 @@ from domainlm.text.reading.headings import Heading, sections_of
 from domainlm.text.reading.line_numbers import without_line_numbers
 from domainlm.text.reading.page_layout import Line, in_reading_order
 from domainlm.text.reading.paragraphs import Flow, flow_of
+from domainlm.text.reading.pdf_bookmarks import bookmarks_of
 from domainlm.text.reading.pdf_characters import without_watermarks
 from domainlm.text.reading.pdf_lines import lines_of_page
 from domainlm.text.reading.pdf_page import PdfPage
@@ -84,30 +85,28 @@ def _headings(document: Any, flow: Flow) -> list[Heading]:
     The title is one line or two. Bookmarks of pages and figures are no headings.
     """
     found: list[Heading] = []
+    # most lines of a page do not end as the title does
+    ends = {number: "".join([text[-1] for _, _, text in lines]) for number, lines in flow.lines.items()}
     at = 0
-    for bookmark in itertools.islice(document.get_toc(), MAX_BOOKMARKS):
-        target = bookmark.get_dest()
-        try:
-            wanted = "".join(bookmark.get_title().split())
-        except UnicodeDecodeError:
+    for level, title, page in itertools.islice(bookmarks_of(document), MAX_BOOKMARKS):
+        wanted = "".join((title or "").split())
+        if page < 0 or len(wanted) < 2:
             continue
-        page = target.get_index() if target is not None else None
-        if page is None or len(wanted) < 2:
-            continue
-        lines = flow.lines.get(page + 1, [])
-        for index in range(bisect_left(lines, at, key=itemgetter(0)), len(lines)):
+        lines, its_ends = flow.lines.get(page + 1, []), ends.get(page + 1, "")
+        first = bisect_left(lines, at, key=itemgetter(0))
+        index = its_ends.find(wanted[-1], first)
+        while index >= 0:
             start, end, text = lines[index]
-            if text[-1] != wanted[-1] or not _is_title(text, wanted):
-                _, next_end, next_text = lines[index + 1] if index + 1 < len(lines) else (0, 0, " ")
-                # the title begins in this line, or it is all in the next one
-                is_whole = next_text[-1] != wanted[-1] or _is_title(next_text, wanted)
-                if is_whole or not _is_title(f"{text} {next_text}", wanted):
-                    continue
-                text, end = f"{text} {next_text}", next_end
-            # as it stands there: a bookmark's title may lack the number
-            found.append(Heading(start, end, bookmark.level + 1, single_line(text)))
-            at = end
-            break
+            is_whole = _is_title(text, wanted)
+            if not is_whole and index > first:
+                start, _, before = lines[index - 1]
+                text = f"{before} {text}"
+            if is_whole or _is_title(text, wanted):
+                # as it stands there: a bookmark's title may lack the number
+                found.append(Heading(start, end, level + 1, single_line(text)))
+                at = end
+                break
+            index = its_ends.find(wanted[-1], index + 1)
     return found
 
 

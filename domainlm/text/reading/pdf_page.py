@@ -34,16 +34,25 @@ class _Calls(NamedTuple):
     run: Any
 
 
+def direct_call(function: Any, result: Any, *arguments: Any) -> Any:
+    """A function of PDFium for plain numbers and addresses.
+
+    Its first argument is an address; the kinds of the others and of the result are given. Python's lock is held, because the
+    answer comes sooner than the lock could be let go.
+    """
+    kind = ctypes.PYFUNCTYPE(result, ctypes.c_void_p, *arguments)
+    return kind(ctypes.cast(function, ctypes.c_void_p).value or 0)
+
+
+def address_of(memory: bytearray) -> int:
+    return ctypes.addressof(ctypes.c_char.from_buffer(memory))
+
+
 @cache
 def _calls() -> _Calls:
     import pypdfium2.raw as pdfium
 
-    address, number = ctypes.c_void_p, ctypes.c_int
-
-    def call(function: Any, result: Any, *arguments: Any) -> Any:
-        # Python's lock is held, because the answer comes sooner than the lock could be let go
-        return ctypes.PYFUNCTYPE(result, address, *arguments)(ctypes.cast(function, address).value or 0)
-
+    call, address, number = direct_call, ctypes.c_void_p, ctypes.c_int
     return _Calls(
         count=call(pdfium.FPDFText_CountChars, number),
         place=call(pdfium.FPDFText_GetTextIndexFromCharIndex, number, number),
@@ -126,14 +135,14 @@ class PdfPage:
             return text
         memory = bytearray(2 * (last + 2))
         # with the zero at the end
-        written = self._calls.text(self._address, 0, self.count, _address_of(memory))
+        written = self._calls.text(self._address, 0, self.count, address_of(memory))
         return memory[: 2 * (written - 1)].decode("utf-16-le", errors="ignore")
 
     def _values(self, call: Any, indices: Sequence[int], width: int) -> list[float]:
         if not indices:
             return []
         memory = bytearray(4 * width * len(indices))
-        begin = _address_of(memory)
+        begin = address_of(memory)
         deque(map(call, repeat(self._address), indices, range(begin, begin + len(memory), 4 * width)), maxlen=0)
         return array("f", memory).tolist()
 
@@ -171,13 +180,9 @@ class PdfPage:
         if count < 2:
             return [], []
         memory = bytearray(16 * (count + 1))
-        begin = _address_of(memory)
+        begin = address_of(memory)
         height, end = repeat(begin), begin + len(memory)
         lefts, rights = range(begin + 16, end, 16), range(begin + 24, end, 16)
         deque(map(self._calls.run, repeat(self._address), range(count), lefts, height, rights, height), maxlen=0)
         values = array("d", memory).tolist()
         return values[2::2], values[3::2]
-
-
-def _address_of(memory: bytearray) -> int:
-    return ctypes.addressof(ctypes.c_char.from_buffer(memory))
