@@ -103,9 +103,9 @@ def check_compared(config: DomainConfig) -> None:
 
 
 def check_added_tokens(config: DomainConfig) -> None:
-    """Raise ConfigurationError where one of a pair of checkpoints is given tokens.
+    """Raise ConfigurationError for added tokens that cannot be had, or trained.
 
-    Their difference is added row by row.
+    The difference of a pair of checkpoints is added row by row, so neither may be given tokens.
     """
     for name, section in (("base_model", config.base_model), ("instruct_model", config.instruct_model)):
         if section.added_tokens and (name == "instruct_model" or config.sft_adapter.relay == "instruct_residual"):
@@ -113,6 +113,12 @@ def check_added_tokens(config: DomainConfig) -> None:
                 f"domain {config.domain}: {name}.added_tokens names {', '.join(section.added_tokens)}, and sft_adapter.relay"
                 f" is {config.sft_adapter.relay}; expected none, as an instruct model has no rows for them: remove the key, or set"
                 " base_model.added_tokens and sft_adapter.relay: merge"
+            )
+    for name, training in (("pt_adapter", config.pt_adapter), ("sft_adapter", config.sft_adapter)):
+        if training.trained_embeddings == "added" and not config.base_model.added_tokens:
+            raise ConfigurationError(
+                f"domain {config.domain}: {name}.trained_embeddings is added, and base_model.added_tokens names none; expected some:"
+                f" name them, or set {name}.trained_embeddings to none or all"
             )
 
 

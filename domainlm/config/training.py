@@ -31,8 +31,10 @@ class Training(Strict):
         description="share of each weight's singular directions, the largest, that is kept as it is (osf)",
     )
     virtual_tokens: int = Field(20, ge=1, description="virtual tokens before every text (p_tuning, prefix_tuning)")
-    trained_embeddings: Literal["none", "all"] = Field(
-        "none", description="whether token embeddings and output layer are trained besides an adapter"
+    trained_embeddings: Literal["none", "added", "all"] = Field(
+        "none",
+        description="rows of token embeddings and output layer that are trained besides an adapter (added: those of"
+        " base_model.added_tokens)",
     )
     learning_rate: float = Field(1e-3, gt=0, description="peak learning rate of AdamW")
     epochs: int = Field(1, ge=1, description="passes over the rows")

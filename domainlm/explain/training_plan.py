@@ -162,7 +162,8 @@ def job_of(section: Mapping[str, Any], window: int, grant: Grant) -> Job:
         is_checkpointed=grant.is_checkpointed,
         rows_per_step=-(-int(tokens) // window) if tokens else per_step,
         virtual_tokens=int(section.get("virtual_tokens", 20)),
-        has_trained_embeddings=section.get("trained_embeddings", "none") != "none",
+        # rows of added tokens are few
+        has_trained_embeddings=section.get("trained_embeddings") == "all",
         adapted_layers=len(section["layers"]) if section.get("layers") else None,
     )
 

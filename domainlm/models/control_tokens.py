@@ -133,6 +133,7 @@ def special_tokens(
         pad_id=end_of_text_id if pad is None else int(pad),
         vocab_size=vocab_size,
         text_start_ids=start,
+        added_token_ids=tuple(plain.token_to_id(text) for text in section.added_tokens),
     )
 
 

@@ -21,10 +21,15 @@ def names(model: Any) -> list[str]:
     return [name for name, each in model.named_modules() if any(each is one for one in found)]
 
 
+def are_tied(model: Any) -> bool:
+    """Whether both are one weight."""
+    return bool(model.get_input_embeddings().weight is model.get_output_embeddings().weight)
+
+
 @contextmanager
 def kept_tied(model: Any) -> Iterator[None]:
     """Tie in the end what peft's copies untied within the block."""
-    is_tied = model.get_input_embeddings().weight is model.get_output_embeddings().weight
+    is_tied = are_tied(model)
     with warnings.catch_warnings():
         # that they might come untied
         warnings.filterwarnings("ignore", message="Model has `tie_word_embeddings=True`")

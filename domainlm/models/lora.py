@@ -10,13 +10,14 @@ files) is peft's.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from domainlm.config.training import Training
 from domainlm.contract import StageError
-from domainlm.models import dora, embeddings, pissa
+from domainlm.models import dora, embeddings, pissa, token_rows
 from domainlm.models.adapter_name import ADAPTER
 from domainlm.models.dropout import dropped, is_dropping
 from domainlm.models.masters import master_of
@@ -27,16 +28,18 @@ if TYPE_CHECKING:
     import torch
 
 
-def new_adapter(model: Any, section: Training, seed: int) -> Any:
+def new_adapter(model: Any, section: Training, seed: int, added_tokens: Sequence[int] = ()) -> Any:
     """A peft model with fresh adapters: B is zero, A is random.
 
     A is drawn by `seed` outside the global random state. PiSSA's are the principal part of each weight instead.
+    added_tokens: those of the base model, one after the other.
     """
     import torch
     from peft import LoraConfig, get_peft_model
 
     modules = target_names(model, section)
     layers, pattern = chosen_layers(model, section)
+    trains_added = section.trained_embeddings == "added"
     config = LoraConfig(
         r=section.rank,
         lora_alpha=section.alpha,
@@ -49,6 +52,7 @@ def new_adapter(model: Any, section: Training, seed: int) -> Any:
         layers_to_transform=layers,
         layers_pattern=pattern,
         modules_to_save=embeddings.names(model) if section.trained_embeddings == "all" else None,
+        trainable_token_indices=token_rows.wrapped_tables(model, added_tokens) if trains_added else None,
         task_type="CAUSAL_LM",
     )
     with torch.random.fork_rng(devices=[]), embeddings.kept_tied(model):
@@ -58,6 +62,8 @@ def new_adapter(model: Any, section: Training, seed: int) -> Any:
         except ValueError as error:
             raise StageError(f"target_modules: {modules!r} cannot get an adapter: {error}") from error
     adapted = with_fused_forward(adapted)
+    if trains_added:
+        token_rows.begin(adapted)
     if section.method == "dora":
         dora.begin(adapted)
     if section.method == "pissa":
@@ -70,7 +76,9 @@ def saved_adapter(model: Any, folder: Path, is_trainable: bool = False) -> Any:
     from peft import PeftModel
 
     with embeddings.kept_tied(model):
-        return with_fused_forward(PeftModel.from_pretrained(model, folder, is_trainable=is_trainable))
+        adapted = with_fused_forward(PeftModel.from_pretrained(model, folder, is_trainable=is_trainable))
+    token_rows.put_into_tables(adapted)
+    return adapted
 
 
 def continued_adapter(model: Any, folder: Path, section: Training) -> Any:
@@ -119,10 +127,9 @@ def save_adapter(model: Any, folder: Path, base_name: str) -> None:
 
     peft's own writer dumps a set in the order of the day's hash seed, adds a model card, and may ask the hub.
     """
-    from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
 
-    state = _in_full_precision(model, get_peft_model_state_dict(model, save_embedding_layers=False))
+    state = _in_full_precision(model, saved_state(model))
     values = model.peft_config[ADAPTER].to_dict()
     if pissa.is_begun(model):
         state, values = pissa.as_lora(model, state, values)
@@ -135,6 +142,13 @@ def save_adapter(model: Any, folder: Path, base_name: str) -> None:
     values |= {"base_model_name_or_path": base_name, "inference_mode": True}
     text = json.dumps(values, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
     (folder / "adapter_config.json").write_text(text, encoding="utf-8", newline="\n")
+
+
+def saved_state(model: Any) -> dict[str, torch.Tensor]:
+    """What is trained, by its name in an adapter's file."""
+    from peft import get_peft_model_state_dict
+
+    return {**get_peft_model_state_dict(model, save_embedding_layers=False), **token_rows.saved_tensors(model)}
 
 
 def _in_full_precision(model: Any, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -15,6 +15,7 @@ from domainlm.config.training import Training
 from domainlm.models import lora, osf, prompts, quantised, whole
 from domainlm.models.document_attention import load_for_packing
 from domainlm.models.masters import give_masters
+from domainlm.tokens.special import read_special_tokens
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +40,7 @@ def model_to_train(
     if adapter is not None:
         model = lora.continued_adapter(model, adapter, section)
     else:
-        model = lora.new_adapter(model, section, seed)
+        model = lora.new_adapter(model, section, seed, read_special_tokens(base).added_token_ids)
     give_masters(model)
     return model
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 SCALES = ("logits_scaling", "logit_scale", "lm_head_multiplier", "logits_mup_width_multiplier")
 # Gemma, RecurrentGemma, xLSTM
 SOFT_CAPS = ("final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap")
+# attributes of a table whose rows are trained (`token_rows`): the rows, and the token of the first
+ROWS, FIRST = "trained_rows", "first_trained_row"
 PROBE_STATES = 4
 # of the probe's products of hidden states and weight, where no soft cap is
 LARGEST_PRODUCT = 60.0
@@ -33,12 +35,15 @@ class OutputLayer:
     """logits = cap(scale * (hidden x weight' + bias)).
 
     cap(x) = soft_cap * tanh(x / soft_cap). weight: [vocabulary, width]; bias: [vocabulary], or None; soft_cap: None for none.
+    rows: those of the weight that are trained where the weight is not (`token_rows`), from `first_row` on.
     """
 
     weight: torch.Tensor
     bias: torch.Tensor | None = None
     scale: float = 1.0
     soft_cap: float | None = None
+    rows: torch.Tensor | None = None
+    first_row: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,8 +79,9 @@ def output_layer(model: Any) -> OutputLayer:
         if steps.scaling == "divide_hidden" and bias is not None:
             continue
         if _is_equal(_own_logits(hidden, weight, bias, steps), expected):
-            divides = steps.scaling.startswith("divide")
-            return OutputLayer(weight, bias, 1 / steps.value if divides else steps.value, steps.soft_cap)
+            scale = 1 / steps.value if steps.scaling.startswith("divide") else steps.value
+            rows, first = getattr(head, ROWS, None), getattr(head, FIRST, 0)
+            return OutputLayer(weight, bias, scale, steps.soft_cap, rows, first)
     keys = ", ".join(key for key in (*SCALES, *SOFT_CAPS) if _number(model, key))
     raise StageError(
         f"{type(model).__name__} computes its logits by more than hidden states times the output weight"

@@ -19,6 +19,7 @@ FILE = "tokens.json"
 SOURCE_FILE = "source.json"
 UNNAMED_SOURCE = "sources.<base_model>"
 BASE_MODEL = "base_model"
+_LISTS = ("text_start_ids", "added_token_ids")
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class SpecialTokens:
     """Ids and texts of the control tokens.
 
     turn_end ends an answer of the chat template; vocab_size counts embedding rows. text_start_ids are those that the
-    tokenizer puts before a text, and pretraining did (Llama's and Gemma's BOS); many put none.
+    tokenizer puts before a text, and pretraining did (Llama's and Gemma's BOS); many put none. added_token_ids are those of
+    base_model.added_tokens, in order.
     """
 
     end_of_text_id: int
@@ -36,6 +38,7 @@ class SpecialTokens:
     pad_id: int
     vocab_size: int
     text_start_ids: tuple[int, ...] = ()
+    added_token_ids: tuple[int, ...] = ()
 
     @property
     def border_tokens(self) -> int:
@@ -45,14 +48,15 @@ class SpecialTokens:
 
 def read_special_tokens(folder: Path) -> SpecialTokens:
     values = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    return SpecialTokens(**{**values, "text_start_ids": tuple(values.get("text_start_ids", ()))})
+    return SpecialTokens(**{**values, **{name: tuple(values.get(name, ())) for name in _LISTS}})
 
 
 def write_special_tokens(folder: Path, tokens: SpecialTokens) -> None:
     values = asdict(tokens)
-    # most tokenizers put nothing before a text
-    if not tokens.text_start_ids:
-        del values["text_start_ids"]
+    # most models have neither
+    for name in _LISTS:
+        if not values[name]:
+            del values[name]
     text = json.dumps(values, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
     (folder / FILE).write_text(text, encoding="utf-8", newline="\n")
 

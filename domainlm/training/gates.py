@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domainlm.contract import StageError
+from domainlm.models.lora import saved_state
 from domainlm.models.methods import load_base, saved_model
 from domainlm.models.output_layer import output_layer
 from domainlm.tokens.rows import PackedRows
@@ -240,11 +241,9 @@ def check_saved(model: Any, folder: Path) -> None:
 
     It may be absent, empty, of another shape, or not finite.
     """
-    from peft import get_peft_model_state_dict
     from safetensors import safe_open
 
-    state = get_peft_model_state_dict(model, save_embedding_layers=False)
-    expected = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    expected = {name: tuple(tensor.shape) for name, tensor in saved_state(model).items()}
     with safe_open(folder / "adapter_model.safetensors", framework="pt") as file:
         names = set(file.keys())
         if names != set(expected):

@@ -32,7 +32,8 @@ def chunked_cross_entropy(hidden: torch.Tensor, layer: OutputLayer, labels: torc
 
     hidden: [n, width]; labels: int64 [n].
     """
-    return cast("torch.Tensor", _chunked_cross_entropy().apply(hidden, layer.weight, layer.bias, layer, labels))
+    apply = _chunked_cross_entropy().apply
+    return cast("torch.Tensor", apply(hidden, layer.weight, layer.bias, layer.rows, layer, labels))
 
 
 @cache
@@ -50,11 +51,12 @@ def _chunked_cross_entropy() -> Any:
             hidden: torch.Tensor,
             weight: torch.Tensor,
             bias: torch.Tensor | None,
+            rows: torch.Tensor | None,
             layer: OutputLayer,
             labels: torch.Tensor,
         ) -> torch.Tensor:
             losses, gradient = losses_and_gradient(hidden, layer, labels, ctx.needs_input_grad[0])
-            has_trained_layer = any(ctx.needs_input_grad[1:3])
+            has_trained_layer = any(ctx.needs_input_grad[1:4])
             ctx.layer = layer if has_trained_layer else None
             ctx.save_for_backward(gradient, *((hidden, labels) if has_trained_layer else ()))
             return losses
@@ -64,9 +66,11 @@ def _chunked_cross_entropy() -> Any:
             gradient, *kept = ctx.saved_tensors
             to_hidden = None if gradient is None else gradient * grad_outputs[0][:, None].to(gradient.dtype)
             if ctx.layer is None:
-                return to_hidden, None, None, None, None
+                return to_hidden, None, None, None, None, None
             to_weight, to_bias = layer_gradients(kept[0], ctx.layer, kept[1], grad_outputs[0])
-            return to_hidden, to_weight, to_bias if ctx.needs_input_grad[2] else None, None, None
+            if ctx.needs_input_grad[3]:
+                return to_hidden, None, None, to_weight, None, None
+            return to_hidden, to_weight, to_bias if ctx.needs_input_grad[2] else None, None, None, None
 
     return ChunkedCrossEntropy
 
@@ -117,15 +121,16 @@ def layer_gradients(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Gradients of a trained output layer: weight and bias, fp32.
 
-    given: [n], the gradient of each position's loss. The logits are computed a second time: kept, they would be those of
-    every position.
+    Of a layer with trained rows, they are those of the rows. given: [n], the gradient of each position's loss. The logits
+    are computed a second time: kept, they would be those of every position.
     """
     import torch
 
     weight = layer.weight
     device = hidden.device
-    to_weight = torch.zeros(weight.shape, dtype=torch.float32, device=device)
-    to_bias = torch.zeros(len(weight), dtype=torch.float32, device=device)
+    first, count = (0, len(weight)) if layer.rows is None else (layer.first_row, len(layer.rows))
+    to_weight = torch.zeros((count, weight.shape[1]), dtype=torch.float32, device=device)
+    to_bias = torch.zeros(count, dtype=torch.float32, device=device)
     with torch.no_grad():
         for start in range(0, len(hidden), CHUNK_ROWS):
             chunk = hidden[start : start + CHUNK_ROWS]
@@ -137,6 +142,7 @@ def layer_gradients(
             values.mul_(given[start : start + CHUNK_ROWS, None]).mul_(layer.scale)
             if slope is not None:
                 values.mul_(slope)
+            values = values[:, first : first + count]
             to_weight += (values.to(chunk.dtype).t() @ chunk).float()
             to_bias += values.sum(dim=0)
     return to_weight, to_bias

@@ -106,7 +106,7 @@ def advice(project: Path, config: DomainConfig, parameters: int | None) -> Itera
     if config.base_model.added_tokens and not trains_rows:
         yield (
             f"base_model.added_tokens names {len(config.base_model.added_tokens)}, and no training changes embeddings: they stay the"
-            " mean of their pieces; trained_embeddings: all trains them"
+            " mean of their pieces; trained_embeddings: added trains them"
         )
     for stage, tokens, section in stages:
         yield from _of_knobs(stage, section, parameters)

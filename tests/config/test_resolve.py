@@ -154,6 +154,11 @@ def test_conversations_alone_are_a_domain_without_continued_pretraining(project:
             {},
             ["instruct_model.added_tokens names <a>", "relay is merge", "base_model.added_tokens"],
         ),
+        (
+            "sft_adapter: {trained_embeddings: added}",
+            {},
+            ["sft_adapter.trained_embeddings is added, and base_model.added_tokens names none", "to none or all"],
+        ),
         ("pt_adapter: {method: loar}", {}, ["pt_adapter.method", "'lora'", "'p_tuning'"]),
         ("pt_adapter: {dropout: 1.0}", {}, ["pt_adapter.dropout", "less than 1"]),
         (

@@ -7,7 +7,7 @@ torch and its family are imported where they are needed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +134,14 @@ def write_architecture(folder: Path, kind: str, dtype: str = "float32", **values
         model: Any = AutoModelForCausalLM.from_config(config, attn_implementation="eager")
     model.to(getattr(torch, dtype)).save_pretrained(folder)
     return folder
+
+
+def with_added_tokens(base: Path, ids: Sequence[int] = (40, 41, 42)) -> Path:
+    """The base model, as if these of its tokens were those of `base_model.added_tokens`."""
+    path = base / "tokens.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**values, "added_token_ids": list(ids)}), encoding="utf-8")
+    return base
 
 
 def write_tokens(folder: Path, lengths: list[int], row_length: int, vocabulary: int, last_id: int) -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from material.tiny_models import with_added_tokens
 from material.trainings import LENGTHS, Interrupted, interrupt_after, run
 
 from domainlm.config.methods import WHOLE
@@ -40,6 +41,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "dora with dropout": {"method": "dora", "dropout": 0.2},
     "last layer's mlp": {"target_modules": "mlp", "layers": [-1]},
     "embeddings": {"trained_embeddings": "all"},
+    "added tokens": {"trained_embeddings": "added"},
     "full": {"method": "full", "learning_rate": 2e-3},
     "osf": {"method": "osf", "learning_rate": 2e-3},
     "p_tuning": {"method": "p_tuning", "virtual_tokens": 4, "learning_rate": 1e-2, "epochs": 8},
@@ -48,7 +50,7 @@ METHODS: dict[str, dict[str, Any]] = {
 
 
 # those whose trained weights bfloat16 would round
-ROUNDED = ["dora", "pissa", "embeddings", "full", "osf", "p_tuning", "prefix_tuning"]
+ROUNDED = ["dora", "pissa", "embeddings", "added tokens", "full", "osf", "p_tuning", "prefix_tuning"]
 CASES = [(method, "float32") for method in METHODS] + [(method, "bfloat16") for method in ROUNDED]
 
 
@@ -56,7 +58,7 @@ CASES = [(method, "float32") for method in METHODS] + [(method, "bfloat16") for 
 def test_it_learns_reloads_equal_and_resumes_to_the_bit(
     method: str, precision: str, make_base: Callable[..., Path], make_tokens: Callable[..., Path], tmp_path: Path
 ) -> None:
-    base, tokens = make_base("qwen2", precision), make_tokens(LENGTHS)
+    base, tokens = with_added_tokens(make_base("qwen2", precision)), make_tokens(LENGTHS)
     section = PtAdapter(**{**COMMON, **METHODS[method], "precision": precision})
     whole = run(base, tokens, tmp_path / "whole", section, threads=2)
     stats = json.loads(whole["stats.json"])
@@ -97,7 +99,7 @@ def test_a_micro_batch_changes_no_mask_of_dropout(
 def test_it_merges_within_the_certificate(
     method: str, make_base: Callable[..., Path], make_tokens: Callable[..., Path], tmp_path: Path
 ) -> None:
-    base, tokens, out = make_base("llama"), make_tokens(LENGTHS), tmp_path / "merged"
+    base, tokens, out = with_added_tokens(make_base("llama")), make_tokens(LENGTHS), tmp_path / "merged"
     section = PtAdapter(**{**COMMON, **METHODS[method], "epochs": 2, "precision": "float32"})
     run(base, tokens, tmp_path / "trained", section)
     out.mkdir()

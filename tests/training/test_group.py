@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
+from material.tiny_models import with_added_tokens
 from material.trainings import LENGTHS, SECTION, environment_of_tests, files, run
 from safetensors.torch import load
 
@@ -45,6 +46,7 @@ TRAININGS: dict[str, tuple[dict[str, Any], int]] = {
     "dora": ({"method": "dora"}, 1),
     "pissa": ({"method": "pissa"}, 1),
     "embeddings": ({"trained_embeddings": "all"}, 1),
+    "added tokens": ({"trained_embeddings": "added"}, 1),
     "full": ({"method": "full", "learning_rate": 2e-3}, 1),
     "osf": ({"method": "osf", "learning_rate": 2e-3}, 1),
     "p_tuning": ({"method": "p_tuning", "virtual_tokens": 4, "learning_rate": 1e-2}, 1),
@@ -85,7 +87,7 @@ def test_two_processes_train_what_one_does(
     trainings = {name: TRAININGS[name] for name in names}
     folder = tmp_path / "two"
     folder.mkdir()
-    (folder / "base").symlink_to(make_base("qwen2"))
+    (folder / "base").symlink_to(with_added_tokens(make_base("qwen2")))
     (folder / "tokens").symlink_to(make_tokens(LENGTHS))
     (folder / "sections.json").write_text(
         json.dumps(
